@@ -1,0 +1,37 @@
+import ipaddr from 'ipaddr.js';
+
+/** One end of a TCP connection: a host name or an IP address without brackets, and a port (0 to 65535). */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Writes `host:port`, with an IPv6 address in brackets. */
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Turns `::ffff:127.0.0.1` into `127.0.0.1` and drops a zone such as `%eth0`; leaves anything else as it is. */
+export function canonicalAddress(address: string): string {
+  const bare = address.replace(/%.*$/, '');
+  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : address;
+}
+
+/** Whether the host is this machine's loopback: `localhost`, 127.0.0.0/8 or `::1`. Other names are not resolved. */
+export function isLoopback(host: string): boolean {
+  const name = canonicalAddress(host.toLowerCase());
+  if (name === 'localhost') return true;
+  return ipaddr.isValid(name) && ipaddr.parse(name).range() === 'loopback';
+}
+
+/** 4 or 6 for an IP address, 0 for anything else. An IPv4 address mapped into IPv6 counts as 4. */
+export function addressFamily(host: string): 0 | 4 | 6 {
+  const address = canonicalAddress(host);
+  if (ipaddr.IPv4.isValidFourPartDecimal(address)) return 4;
+  return ipaddr.IPv6.isValid(address) ? 6 : 0;
+}
+
+/** Whether two addresses are the same host: equal once canonical, or both of this machine's loopback. */
+export function sameHost(a: string, b: string): boolean {
+  return canonicalAddress(a) === canonicalAddress(b) || (isLoopback(a) && isLoopback(b));
+}

@@ -1,0 +1,40 @@
+import { EventEmitter } from 'node:events';
+import type { Endpoint } from './endpoint.ts';
+import type { GatewayError } from './errors.ts';
+import type { Peer, TransportState } from './transport.ts';
+
+/** How a transfer or session ended: whole, cut by one side, or refused before it began. */
+export type Outcome = 'complete' | 'failed';
+
+/** One transfer that a protocol plugin follows (for FTP: one RETR, STOR, LIST, …). */
+export interface TransferInfo {
+  readonly id: number;
+  readonly session: number;
+  readonly forward: string;
+  readonly verb: string;
+  /** The file as the client named it, unprintable bytes escaped; empty where the command has no argument. */
+  readonly path: string;
+  readonly direction: 'download' | 'upload';
+}
+
+/** What a Gateway tells about itself. */
+export interface GatewayEvents {
+  'transport.state': [{ server: string; state: TransportState; error?: GatewayError }];
+  'forward.listening': [{ forward: string; endpoint: Endpoint }];
+  'session.start': [{ session: number; forward: string; peer: Peer }];
+  'session.end': [
+    {
+      session: number;
+      forward: string;
+      bytesUp: number;
+      bytesDown: number;
+      ms: number;
+      error?: GatewayError;
+    },
+  ];
+  'transfer.start': [TransferInfo];
+  'transfer.end': [TransferInfo & { outcome: Outcome; bytes: number; ms: number; error?: GatewayError }];
+}
+
+/** A typed emitter of GatewayEvents. A listener that throws is a bug of its owner and surfaces as such. */
+export class GatewayEmitter extends EventEmitter<GatewayEvents> {}

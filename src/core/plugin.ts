@@ -1,0 +1,49 @@
+import type { Duplex } from 'node:stream';
+import type { ZodType } from 'zod';
+import type { Endpoint } from './endpoint.ts';
+import type { GatewayError } from './errors.ts';
+import type { GatewayEvents } from './events.ts';
+import type { Logger } from './log.ts';
+import type { Peer, Transport } from './transport.ts';
+
+/**
+ * All that a protocol plugin sees of one client connection. Everything opened through it (streams, listeners) belongs to
+ * the session and ends with it; a plugin need not clean up after itself.
+ */
+export interface SessionContext {
+  readonly id: number;
+  /** The forward's name, for logs. */
+  readonly forward: string;
+  /** Where the forward leads. */
+  readonly target: Endpoint;
+  /** The client's connection; paused until read. */
+  readonly client: Duplex;
+  readonly peer: Peer;
+  /** The network that the client lives in: this machine for `-L`. */
+  readonly near: Transport;
+  /** The network that the target lives in: the SSH server's for `-L`. */
+  readonly far: Transport;
+  /** Aborted when the session is to end, with the GatewayError that says why. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Ends the session: every stream it owns is reset. The first call's reason is the one that counts. */
+  end(reason: GatewayError): void;
+  /** Counts bytes for the session's totals: `up` towards the target, `down` towards the client. */
+  count(direction: 'up' | 'down', bytes: number): void;
+  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
+}
+
+/** A protocol that a forward can speak. `C` is its part of the configuration, checked by `schema`. */
+export interface ProtocolPlugin<C> {
+  readonly name: string;
+  readonly schema: ZodType<C>;
+  /** Target ports that select this plugin when the forward names no type. */
+  readonly defaultPorts: readonly number[];
+  /**
+   * Carries one client connection from first to last byte. Settles when it is over. A GatewayError that it rejects with
+   * before the client was told anything makes the session send `refusal`.
+   */
+  run(session: SessionContext, config: C): Promise<void>;
+  /** What a client that cannot be served is told, in this protocol's words; null where the protocol has none. */
+  refusal(error: GatewayError): Uint8Array | null;
+}

@@ -1,0 +1,61 @@
+/** What StrictHostKeyChecking can be, as in ssh_config(5). */
+export type StrictHostKeyChecking = 'yes' | 'ask' | 'accept-new' | 'no';
+
+/**
+ * One SSH login, fully resolved: defaults, ssh_config and `-o` are merged, `~` and tokens expanded, paths absolute.
+ * Names are ssh_config's own, in camel case. Times are in seconds, as there.
+ */
+export interface SshOptions {
+  /** The host as the person typed it: the name for messages, and for known_hosts unless there is a HostKeyAlias. */
+  readonly host: string;
+  /** What is dialled. */
+  readonly hostName: string;
+  readonly port: number;
+  readonly user: string;
+  readonly addressFamily: 'any' | 'inet' | 'inet6';
+  readonly bindAddress: string | null;
+  readonly hostKeyAlias: string | null;
+  readonly userKnownHostsFile: readonly string[];
+  readonly globalKnownHostsFile: readonly string[];
+  readonly strictHostKeyChecking: StrictHostKeyChecking;
+  readonly hashKnownHosts: boolean;
+  readonly checkHostIP: boolean;
+  readonly identityFile: readonly string[];
+  /** Whether `identityFile` was named by the person (a missing file is then worth a warning) or is the default list. */
+  readonly identityFileExplicit: boolean;
+  readonly identitiesOnly: boolean;
+  /** Path of the agent's socket; null for none. */
+  readonly identityAgent: string | null;
+  readonly batchMode: boolean;
+  readonly preferredAuthentications: readonly string[];
+  readonly pubkeyAuthentication: boolean;
+  readonly passwordAuthentication: boolean;
+  readonly kbdInteractiveAuthentication: boolean;
+  readonly numberOfPasswordPrompts: number;
+  readonly connectTimeout: number;
+  readonly connectionAttempts: number;
+  readonly tcpKeepAlive: boolean;
+  readonly serverAliveInterval: number;
+  readonly serverAliveCountMax: number;
+  /** Algorithm names in order of preference, only such as ssh2 knows; null for sshferry's own defaults. */
+  readonly ciphers: readonly string[] | null;
+  readonly kexAlgorithms: readonly string[] | null;
+  readonly macs: readonly string[] | null;
+  readonly hostKeyAlgorithms: readonly string[] | null;
+  readonly compression: boolean;
+  /** Whether to open one session per connection, as `ssh -L` does without `-N`. */
+  readonly session: boolean;
+  readonly proxyJump: string | null;
+  readonly proxyCommand: string | null;
+  readonly exitOnForwardFailure: boolean;
+}
+
+/** A person at a terminal, or nobody. */
+export interface Prompter {
+  /** False when there is no terminal: then `ask` must not be called. */
+  readonly interactive: boolean;
+  /** Shows `question` and reads one line; without `echo` the typing stays hidden. Rejects when the person gives up (Ctrl-C). */
+  ask(question: string, options: { echo: boolean; signal?: AbortSignal }): Promise<string>;
+  /** Shows text that the person should see: a banner, a fingerprint, a warning. Control characters are the caller's to strip. */
+  tell(text: string): void;
+}

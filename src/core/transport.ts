@@ -1,0 +1,37 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from './endpoint.ts';
+
+/** The life of a transport; `failed` and `closed` are final. */
+export type TransportState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'failed' | 'draining' | 'closed';
+
+/** The two addresses of an accepted connection, as the accepting side sees them. */
+export interface Peer {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+}
+
+/** A bound listener. `endpoint` is what it is really bound to (port 0 replaced by the port that was given). */
+export interface Listening {
+  readonly endpoint: Endpoint;
+  /** Stops accepting; connections already handed over are not touched. Settles when the port is free again. */
+  close(): Promise<void>;
+}
+
+/**
+ * A place in the network where one can dial and listen: through SSH, or this machine itself.
+ *
+ * The streams it hands out are well-behaved Duplexes: `end()` closes the writing half only, `end` is emitted only for
+ * the other side's own end-of-file, anything else that ends them is an `error` followed by `close`, and `close` always
+ * comes. Whoever receives a stream owns it. They are paused until read.
+ */
+export interface Transport {
+  readonly state: TransportState;
+  /**
+   * Dials `to`. Rejects with a GatewayError: `CHANNEL_REFUSED` (with a reason), `CHANNEL_TIMEOUT`, or the transport's own
+   * `SSH_*`. While the transport is reconnecting it waits for that, up to the connect timeout. With `signal` aborted it
+   * rejects with the signal's reason, and a stream that opens too late is destroyed.
+   */
+  openStream(to: Endpoint, options?: { signal?: AbortSignal }): Promise<Duplex>;
+  /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
+  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening>;
+}
