@@ -57,7 +57,8 @@ export class DirectTransport implements Transport {
         },
       );
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
-      server.listen({ host: bind.host, port: bind.port, exclusive: true }, () => {
+      // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
+      server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
         server.removeAllListeners('error');
         // accept() errors such as EMFILE: the connection is lost, the listener is not.
         server.on('error', () => {});

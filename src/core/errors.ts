@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'PEER_RESET'
   | 'SESSION_LIMIT'
   | 'SESSION_IDLE'
+  | 'SESSION_FAILED'
   | 'FTP_SYNTAX'
   | 'FTP_LIMIT'
   | 'FTP_FOREIGN_ADDRESS'

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
+import type { GatewayError } from './errors.ts';
 
 /** The life of a transport; `failed` and `closed` are final. */
 export type TransportState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'failed' | 'draining' | 'closed';
@@ -34,4 +35,14 @@ export interface Transport {
   openStream(to: Endpoint, options?: { signal?: AbortSignal }): Promise<Duplex>;
   /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
   listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening>;
+}
+
+/** A transport with a life of its own, which a Gateway begins and ends. */
+export interface ManagedTransport extends Transport {
+  /** Settles when it is first ready; rejects with the GatewayError that keeps it from getting there. */
+  start(): Promise<void>;
+  /** Ends every stream and listener of its own. Idempotent. */
+  stop(): Promise<void>;
+  /** Calls `listener` at each change of state, with what caused it where that was an error. */
+  onState(listener: (state: TransportState, error?: GatewayError) => void): void;
 }

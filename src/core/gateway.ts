@@ -1,0 +1,171 @@
+import type { Duplex } from 'node:stream';
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
+import { GatewayError } from './errors.ts';
+import { GatewayEmitter } from './events.ts';
+import { type Bind, Listener } from './listener.ts';
+import type { Logger } from './log.ts';
+import { resetStream } from './pipe.ts';
+import type { ProtocolPlugin } from './plugin.ts';
+import { Session } from './session.ts';
+import type { ManagedTransport, Peer, Transport } from './transport.ts';
+
+/** One forward: listen here, serve with this plugin, lead there. */
+export interface ForwardSpec<C = unknown> {
+  /** For logs and status; unique in a gateway. */
+  readonly name: string;
+  /** `local` listens on this machine and dials through SSH (`-L`); `remote` is the other way round (`-R`). */
+  readonly direction: 'local' | 'remote';
+  readonly plugin: ProtocolPlugin<C>;
+  /** What `plugin.schema` made of the configuration. */
+  readonly pluginConfig: C;
+  /** Key into the gateway's transports. */
+  readonly server: string;
+  readonly bind: Bind;
+  readonly target: Endpoint;
+}
+
+/** Ties a plugin to its own configuration, so that forwards of different protocols fit in one list. */
+export function forward<C>(spec: ForwardSpec<C>): ForwardSpec {
+  // A ForwardSpec<C> is consistent in itself; the gateway only ever hands pluginConfig back to its own plugin.
+  return spec as unknown as ForwardSpec;
+}
+
+/** What a gateway is made of. It owns the transports: it starts and stops them. */
+export interface GatewayOptions {
+  readonly transports: ReadonlyMap<string, ManagedTransport>;
+  /** This machine's own network. */
+  readonly local: Transport;
+  readonly forwards: readonly ForwardSpec[];
+  readonly log: Logger;
+  /** Sessions that one forward carries at a time; one more is refused in its protocol. */
+  readonly maxSessions?: number;
+}
+
+const DEFAULT_MAX_SESSIONS = 1000;
+
+/** A running forward: its listener and the sessions that came in by it. */
+interface ActiveForward {
+  readonly spec: ForwardSpec;
+  readonly listener: Listener;
+}
+
+/** Composes transports, listeners and plugins into a running whole. Starts once, stops once. */
+export class Gateway {
+  readonly events = new GatewayEmitter();
+  readonly #options: GatewayOptions;
+  readonly #active: ActiveForward[] = [];
+  readonly #sessions = new Map<Session, Promise<void>>();
+  readonly #perForward = new Map<string, number>();
+  #nextSession = 1;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    for (const [server, transport] of options.transports) {
+      transport.onState((state, error) =>
+        this.events.emit('transport.state', { server, state, ...(error && { error }) }),
+      );
+    }
+  }
+
+  /** How many client connections are being carried. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Logs in everywhere, then binds every forward, then accepts. Rejects with a GatewayError, leaving nothing behind, when one
+   * of these fails. Nothing listens before the logins are done: a prompt comes first.
+   */
+  async start(): Promise<void> {
+    try {
+      await Promise.all([...this.#options.transports.values()].map((transport) => transport.start()));
+      for (const spec of this.#options.forwards) await this.#open(spec);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Stops accepting, waits up to `drainMs` for the clients that are there, ends those that are left, then ends the transports.
+   */
+  stop({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(drainMs);
+    return this.#stopping;
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    await Promise.all(this.#active.map(({ listener }) => listener.close()));
+    if (drainMs > 0) await this.#drained(drainMs);
+    for (const session of this.#sessions.keys())
+      session.end(new GatewayError('STOPPED', 'sshferry is stopping'));
+    await Promise.all(this.#sessions.values());
+    await Promise.all([...this.#options.transports.values()].map((transport) => transport.stop()));
+  }
+
+  async #drained(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([Promise.all(this.#sessions.values()), late]);
+    clearTimeout(timer);
+  }
+
+  async #open(spec: ForwardSpec): Promise<void> {
+    const ssh = this.#options.transports.get(spec.server);
+    if (ssh === undefined) {
+      throw new GatewayError(
+        'CONFIG_INVALID',
+        `forward ${spec.name}: there is no server named ${spec.server}`,
+      );
+    }
+    const [near, far] = spec.direction === 'local' ? [this.#options.local, ssh] : [ssh, this.#options.local];
+    const listener = await Listener.open(near, spec.bind, (client, peer) =>
+      this.#accept(spec, near, far, client, peer),
+    );
+    this.#active.push({ spec, listener });
+    this.events.emit('forward.listening', { forward: spec.name, endpoint: listener.endpoint });
+  }
+
+  #accept(spec: ForwardSpec, near: Transport, far: Transport, client: Duplex, peer: Peer): void {
+    if (this.#stopping) {
+      resetStream(client, new GatewayError('STOPPED', 'sshferry is stopping'));
+      return;
+    }
+    const id = this.#nextSession++;
+    const session = new Session({
+      id,
+      forward: spec.name,
+      target: spec.target,
+      client,
+      peer,
+      near,
+      far,
+      log: this.#options.log.child({ session: id, forward: spec.name }),
+      events: this.events,
+    });
+    const count = (this.#perForward.get(spec.name) ?? 0) + 1;
+    this.#perForward.set(spec.name, count);
+    const max = this.#options.maxSessions ?? DEFAULT_MAX_SESSIONS;
+    const plugin = count > max ? refusing(spec.plugin, sessionLimit(spec, peer, max)) : spec.plugin;
+    const done = session.run(plugin, spec.pluginConfig).finally(() => {
+      this.#sessions.delete(session);
+      this.#perForward.set(spec.name, (this.#perForward.get(spec.name) ?? 1) - 1);
+    });
+    this.#sessions.set(session, done);
+  }
+}
+
+/** The same protocol, with nothing to offer but its refusal. */
+function refusing<C>(plugin: ProtocolPlugin<C>, error: GatewayError): ProtocolPlugin<C> {
+  return { ...plugin, refusal: (reason) => plugin.refusal(reason), run: () => Promise.reject(error) };
+}
+
+function sessionLimit(spec: ForwardSpec, peer: Peer, max: number): GatewayError {
+  return new GatewayError(
+    'SESSION_LIMIT',
+    `${spec.name}: ${max} clients are connected already; ${formatEndpoint(peer.remote)} has to wait`,
+  );
+}

@@ -1,0 +1,93 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from './endpoint.ts';
+import { GatewayError } from './errors.ts';
+import type { Listening, Peer, Transport } from './transport.ts';
+
+/** How often a free port is looked for that both loopbacks have, when port 0 asks for any. */
+const PORT_TRIES = 8;
+
+/**
+ * Where a forward listens: `localhost` stands for both loopback addresses and `*` for every interface, as in ssh(1);
+ * anything else is one address or name.
+ */
+export type Bind = Endpoint;
+
+/** One forward's listener: one port, on one or more addresses. */
+export class Listener {
+  readonly #bound: readonly Listening[];
+  /** The first address and the port that it is bound to. */
+  readonly endpoint: Endpoint;
+
+  private constructor(bound: readonly Listening[], first: Listening) {
+    this.#bound = bound;
+    this.endpoint = first.endpoint;
+  }
+
+  /**
+   * Binds every address that `bind` stands for; rejects with `LISTEN_*`, holding none, when one of them is taken. An address
+   * family that this machine lacks is left out, as ssh does, but not one whose port belongs to somebody else: a client that
+   * says "localhost" might reach that one.
+   */
+  static async open(
+    transport: Transport,
+    bind: Bind,
+    onStream: (stream: Duplex, peer: Peer) => void,
+  ): Promise<Listener> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await Listener.#openOnce(transport, bind, onStream);
+      } catch (error) {
+        const portIsOurChoice =
+          bind.port === 0 && error instanceof GatewayError && error.code === 'LISTEN_IN_USE';
+        if (!portIsOurChoice || tries === PORT_TRIES) throw error;
+      }
+    }
+  }
+
+  static async #openOnce(
+    transport: Transport,
+    bind: Bind,
+    onStream: (stream: Duplex, peer: Peer) => void,
+  ): Promise<Listener> {
+    const bound: Listening[] = [];
+    let missing: unknown;
+    let port = bind.port;
+    for (const host of hostsOf(bind.host)) {
+      try {
+        const listening = await transport.listen({ host, port }, onStream);
+        bound.push(listening);
+        port = listening.endpoint.port;
+      } catch (error) {
+        missing = named(error, bind);
+        if (error instanceof GatewayError && error.code === 'LISTEN_FAILED') continue;
+        await Promise.all(bound.map((listening) => listening.close()));
+        throw missing;
+      }
+    }
+    const first = bound[0];
+    if (first === undefined) throw missing;
+    return new Listener(bound, first);
+  }
+
+  /** Stops accepting; connections already accepted go on. */
+  async close(): Promise<void> {
+    await Promise.all(this.#bound.map((listening) => listening.close()));
+  }
+}
+
+/** IPv4 first, so that its port is the one announced. */
+function hostsOf(host: string): string[] {
+  if (host === 'localhost') return ['127.0.0.1', '::1'];
+  if (host === '*' || host === '') return ['0.0.0.0', '::'];
+  return [host];
+}
+
+/** Says "localhost" to a person who said "localhost". */
+function named(error: unknown, bind: Bind): unknown {
+  if (!(error instanceof GatewayError)) return error;
+  const message = error.message.replace(
+    /^cannot listen on (\[[^\]]*\]|[^:]*):/,
+    `cannot listen on ${bind.host}:`,
+  );
+  return new GatewayError(error.code, message, { cause: error.cause });
+}

@@ -1,0 +1,223 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from './endpoint.ts';
+import { asGatewayError, GatewayError } from './errors.ts';
+import type { GatewayEmitter, GatewayEvents } from './events.ts';
+import type { Logger } from './log.ts';
+import { resetStream } from './pipe.ts';
+import type { ProtocolPlugin, SessionContext } from './plugin.ts';
+import type { Listening, Peer, Transport } from './transport.ts';
+
+/** How long a client may take to read its refusal and hang up, in milliseconds. */
+const FAREWELL_TIMEOUT = 2000;
+
+/** What a session is made of; the gateway knows all of it. */
+export interface SessionParts {
+  readonly id: number;
+  readonly forward: string;
+  readonly target: Endpoint;
+  readonly client: Duplex;
+  readonly peer: Peer;
+  readonly near: Transport;
+  readonly far: Transport;
+  readonly log: Logger;
+  readonly events: GatewayEmitter;
+}
+
+/**
+ * One client connection. It owns the client's stream and all that is opened through `near` and `far`, and ends them
+ * together: by `end`, or when `run` settles.
+ */
+export class Session implements SessionContext {
+  readonly id: number;
+  readonly forward: string;
+  readonly target: Endpoint;
+  readonly client: Duplex;
+  readonly peer: Peer;
+  readonly near: Transport;
+  readonly far: Transport;
+  readonly log: Logger;
+  readonly #events: GatewayEmitter;
+  readonly #abort = new AbortController();
+  readonly #owned = new Owned();
+  readonly #started = Date.now();
+  #up = 0;
+  #down = 0;
+
+  constructor(parts: SessionParts) {
+    this.id = parts.id;
+    this.forward = parts.forward;
+    this.target = parts.target;
+    this.client = parts.client;
+    this.peer = parts.peer;
+    this.near = new OwnedTransport(parts.near, this.#owned, this.signal);
+    this.far = new OwnedTransport(parts.far, this.#owned, this.signal);
+    this.log = parts.log;
+    this.#events = parts.events;
+    // Nobody's error may end the process; whoever uses the stream listens for itself.
+    this.client.on('error', () => {});
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  end(reason: GatewayError): void {
+    if (this.signal.aborted) return;
+    this.#abort.abort(reason);
+    this.#owned.reset(reason);
+    // The client is told why, by `run`; a plugin that does not come to its end must not keep it.
+    const timer = setTimeout(() => resetStream(this.client, reason), 2 * FAREWELL_TIMEOUT);
+    this.client.once('close', () => clearTimeout(timer));
+    if (this.client.closed) clearTimeout(timer);
+  }
+
+  count(direction: 'up' | 'down', bytes: number): void {
+    if (direction === 'up') this.#up += bytes;
+    else this.#down += bytes;
+  }
+
+  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void {
+    // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
+    (this.#events.emit as (event: K, ...data: GatewayEvents[K]) => boolean).call(
+      this.#events,
+      event,
+      ...data,
+    );
+  }
+
+  /** Lets `plugin` carry the connection, tells the client what went wrong where it can be told, and ends all. Never rejects. */
+  async run<C>(plugin: ProtocolPlugin<C>, config: C): Promise<void> {
+    this.emit('session.start', { session: this.id, forward: this.forward, peer: this.peer });
+    let error: GatewayError | undefined;
+    try {
+      await plugin.run(this, config);
+    } catch (cause) {
+      // What ended the session counts, not what broke as a consequence.
+      error = asGatewayError(
+        this.signal.aborted ? this.signal.reason : cause,
+        'SESSION_FAILED',
+        'session failed',
+      );
+      await farewell(this.client, plugin.refusal(error));
+    }
+    const reason = error ?? new GatewayError('STOPPED', 'the session is over');
+    this.end(reason);
+    await Promise.all([this.#owned.settled(), closed(this.client, reason)]);
+    this.emit('session.end', {
+      session: this.id,
+      forward: this.forward,
+      bytesUp: this.#up,
+      bytesDown: this.#down,
+      ms: Date.now() - this.#started,
+      ...(error && { error }),
+    });
+  }
+}
+
+/**
+ * Says the last words and hangs up. What the client still sends is read and dropped, because closing a socket with unread
+ * bytes resets it, and the words would be lost.
+ */
+async function farewell(client: Duplex, words: Uint8Array | null): Promise<void> {
+  if (words === null || !client.writable) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => client.destroy(), FAREWELL_TIMEOUT);
+    client.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    client.once('end', () => client.destroy());
+    client.resume();
+    client.end(words);
+  });
+}
+
+/** Ends a stream for good, and waits for that: quietly where both sides had said all, else by a reset. */
+async function closed(stream: Duplex, reason: GatewayError): Promise<void> {
+  if (stream.closed) return;
+  const gone = new Promise<void>((resolve) => stream.once('close', () => resolve()));
+  if (stream.readableEnded && stream.writableFinished) stream.destroy();
+  else resetStream(stream, reason);
+  await gone;
+}
+
+/** What plugins opened in one session: streams and listeners, all but the client's own. */
+class Owned {
+  readonly #streams = new Set<Duplex>();
+  readonly #listeners = new Set<Listening>();
+  #reason: GatewayError | null = null;
+  #idle: (() => void) | null = null;
+
+  stream(stream: Duplex): void {
+    stream.on('error', () => {});
+    if (stream.closed) return;
+    if (this.#reason) resetStream(stream, this.#reason);
+    this.#streams.add(stream);
+    stream.once('close', () => {
+      this.#streams.delete(stream);
+      if (this.#streams.size === 0) this.#idle?.();
+    });
+  }
+
+  listener(listening: Listening): Listening {
+    const owned: Listening = {
+      endpoint: listening.endpoint,
+      close: () => {
+        this.#listeners.delete(owned);
+        return listening.close();
+      },
+    };
+    if (this.#reason) void owned.close();
+    else this.#listeners.add(owned);
+    return owned;
+  }
+
+  /** Ends all of it, and all that is still to come. The first reason stays. */
+  reset(reason: GatewayError): void {
+    this.#reason ??= reason;
+    for (const stream of this.#streams) resetStream(stream, reason);
+    for (const listening of [...this.#listeners]) void listening.close();
+  }
+
+  /** Settles when the last stream has closed. */
+  async settled(): Promise<void> {
+    if (this.#streams.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+}
+
+/** A Transport whose streams and listeners belong to a session. */
+class OwnedTransport implements Transport {
+  readonly #inner: Transport;
+  readonly #owned: Owned;
+  readonly #signal: AbortSignal;
+
+  constructor(inner: Transport, owned: Owned, signal: AbortSignal) {
+    this.#inner = inner;
+    this.#owned = owned;
+    this.#signal = signal;
+  }
+
+  get state() {
+    return this.#inner.state;
+  }
+
+  async openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
+    const stream = await this.#inner.openStream(to, {
+      signal: signal ? AbortSignal.any([signal, this.#signal]) : this.#signal,
+    });
+    this.#owned.stream(stream);
+    return stream;
+  }
+
+  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+    this.#signal.throwIfAborted();
+    const listening = await this.#inner.listen(bind, (stream, peer) => {
+      this.#owned.stream(stream);
+      onStream(stream, peer);
+    });
+    return this.#owned.listener(listening);
+  }
+}

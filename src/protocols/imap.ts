@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { inWords, line, relay } from './relay.ts';
+
+const schema = z.strictObject({});
+
+/** IMAP (RFC 9051), untouched. Refuses with an untagged BYE (7.1.5) and RFC 5530's UNAVAILABLE. */
+export const imap: ProtocolPlugin<z.infer<typeof schema>> = {
+  name: 'imap',
+  schema,
+  defaultPorts: [143],
+  run: relay,
+  refusal: (error) => line(`* BYE [UNAVAILABLE] ${inWords(error)}`),
+};

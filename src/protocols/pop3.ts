@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { inWords, line, relay } from './relay.ts';
+
+const schema = z.strictObject({});
+
+/** POP3 (RFC 1939), untouched. Refuses with RFC 3206's SYS/TEMP, which tells a client to try again later. */
+export const pop3: ProtocolPlugin<z.infer<typeof schema>> = {
+  name: 'pop3',
+  schema,
+  defaultPorts: [110],
+  run: relay,
+  refusal: (error) => line(`-ERR [SYS/TEMP] ${inWords(error)}`),
+};

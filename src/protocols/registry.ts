@@ -1,0 +1,23 @@
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { ftp } from '../ftp/plugin.ts';
+import { imap } from './imap.ts';
+import { pop3 } from './pop3.ts';
+import { smtp } from './smtp.ts';
+import { tcp } from './tcp.ts';
+
+/** A plugin whose configuration type is its own affair; only its schema makes values for it. */
+// biome-ignore lint/suspicious/noExplicitAny: a list of plugins holds configurations of different types
+export type AnyPlugin = ProtocolPlugin<any>;
+
+/** The protocols that sshferry knows. */
+export const PLUGINS: readonly AnyPlugin[] = [ftp, pop3, smtp, imap, tcp];
+
+/** The plugin of that name, or undefined. */
+export function pluginNamed(name: string): AnyPlugin | undefined {
+  return PLUGINS.find((plugin) => plugin.name === name);
+}
+
+/** The plugin for a target port when the forward names none; `tcp` where no protocol claims it. */
+export function pluginForPort(port: number): AnyPlugin {
+  return PLUGINS.find((plugin) => plugin.defaultPorts.includes(port)) ?? tcp;
+}

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { inWords, line, relay } from './relay.ts';
+
+const schema = z.strictObject({});
+
+/** SMTP (RFC 5321) and submission, untouched. Refuses with 421, and RFC 3463's 4.3.2: not accepting network messages. */
+export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {
+  name: 'smtp',
+  schema,
+  defaultPorts: [25, 587],
+  run: relay,
+  refusal: (error) => line(`421 4.3.2 ${inWords(error)}`),
+};

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { relay } from './relay.ts';
+
+const schema = z.strictObject({});
+
+/** Any protocol over one TCP connection. There are no words to refuse with: it can only hang up. */
+export const tcp: ProtocolPlugin<z.infer<typeof schema>> = {
+  name: 'tcp',
+  schema,
+  defaultPorts: [],
+  run: relay,
+  refusal: () => null,
+};
