@@ -166,15 +166,14 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     client.on('close', () => {
       for (const listener of own.values()) listener.close();
     });
-    client.on('request', (accept, reject, name, info): void => {
+    client.on('request', (accept, reject, name, info) => {
       if (name === 'cancel-tcpip-forward' && 'bindPort' in info) {
         const key = `${info.bindAddr}:${info.bindPort}`;
         const listener = own.get(key);
         own.delete(key);
         if (listener === undefined) return reject?.();
         listener.close();
-        accept?.();
-        return;
+        return accept?.();
       }
       if (name !== 'tcpip-forward' || !('bindPort' in info) || options.allowListen === false)
         return reject?.();
@@ -190,7 +189,10 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
         listener.on('connection', (socket) => {
           const { remoteAddress = '', remotePort = 0 } = socket;
           client.forwardOut(bindAddr, port, remoteAddress, remotePort, (error, channel) => {
-            if (error) return socket.destroy();
+            if (error) {
+              socket.destroy();
+              return;
+            }
             track(channel as ServerChannel);
             bridge(channel as ServerChannel, socket);
           });
