@@ -1,7 +1,128 @@
 import type { Algorithms } from 'ssh2';
+import { GatewayError } from '../errors.ts';
 import type { SshOptions } from './options.ts';
 
+/** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
+export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
+
+/**
+ * What sshferry offers unless told otherwise: AES-GCM first, for speed; nothing on SHA-1 or MD5, no CBC, no group of
+ * 1024 bits. A subset of what ssh2 1.17.0 has.
+ */
+export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmKind, readonly string[]>> = {
+  Ciphers: [
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes128-ctr',
+    'aes192-ctr',
+    'aes256-ctr',
+  ],
+  KexAlgorithms: [
+    'curve25519-sha256',
+    'curve25519-sha256@libssh.org',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group18-sha512',
+    'diffie-hellman-group14-sha256',
+  ],
+  MACs: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
+  HostKeyAlgorithms: [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+  ],
+};
+
+/** What ssh2 1.17.0 has beyond the defaults, for servers that know nothing better; used only when asked for by name. */
+const OLDER: Readonly<Record<AlgorithmKind, readonly string[]>> = {
+  Ciphers: ['aes128-cbc', 'aes192-cbc', 'aes256-cbc', '3des-cbc'],
+  KexAlgorithms: [
+    'diffie-hellman-group15-sha512',
+    'diffie-hellman-group17-sha512',
+    'diffie-hellman-group-exchange-sha1',
+    'diffie-hellman-group14-sha1',
+    'diffie-hellman-group1-sha1',
+  ],
+  MACs: ['hmac-sha1-etm@openssh.com', 'hmac-sha1', 'hmac-sha1-96', 'hmac-md5', 'hmac-md5-96'],
+  HostKeyAlgorithms: ['ssh-rsa', 'ssh-dss'],
+};
+
+/**
+ * Cuts a list, as ssh_config or `ssh -G` gives it, down to what ssh2 has. `+`, `-` and `^` in front change the defaults,
+ * as in ssh_config(5). `dropped` names what ssh2 lacks. Throws `CONFIG_UNSUPPORTED` where nothing is left.
+ */
+export function filterAlgorithms(kind: AlgorithmKind, list: string): { names: string[]; dropped: string[] } {
+  const defaults = DEFAULT_ALGORITHMS[kind];
+  const known = new Set([...defaults, ...OLDER[kind]]);
+  const modifier = /^[+^-]/.exec(list)?.[0] ?? '';
+  const given = list
+    .slice(modifier.length)
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const dropped = modifier === '-' ? [] : given.filter((name) => !known.has(name));
+  const usable = given.filter((name) => known.has(name));
+  const names = [...new Set(modified(modifier, defaults, usable, given))];
+  if (names.length === 0) {
+    throw new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `${kind} ${list}: sshferry has none of these; it has ${[...known].join(', ')}`,
+    );
+  }
+  return { names, dropped };
+}
+
+function modified(
+  modifier: string,
+  defaults: readonly string[],
+  usable: readonly string[],
+  patterns: readonly string[],
+): readonly string[] {
+  switch (modifier) {
+    case '+':
+      return [...defaults, ...usable];
+    case '^':
+      return [...usable, ...defaults];
+    case '-':
+      return defaults.filter((name) => !patterns.some((pattern) => wildcard(pattern).test(name)));
+    default:
+      return usable;
+  }
+}
+
+function wildcard(pattern: string): RegExp {
+  const source = pattern.replace(/[.*+?^${}()|[\]\\]/g, (c) =>
+    c === '*' ? '.*' : c === '?' ? '.' : `\\${c}`,
+  );
+  return new RegExp(`^${source}$`);
+}
+
+/** The host key algorithms that a key of this type can sign with (RFC 8332 for RSA). */
+export function algorithmsOfKeyType(type: string): readonly string[] {
+  return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type];
+}
+
+/** Moves the algorithms of key types that are known already to the front, each part in its old order. */
+export function knownFirst(algorithms: readonly string[], knownTypes: readonly string[]): string[] {
+  const known = new Set(knownTypes.flatMap(algorithmsOfKeyType));
+  return [...algorithms.filter((name) => known.has(name)), ...algorithms.filter((name) => !known.has(name))];
+}
+
 /** ssh2's `algorithms` for these options; `hostKeys` is HostVerifier's `algorithms`. */
-export function ssh2Algorithms(_options: SshOptions, _hostKeys: readonly string[]): Algorithms {
-  throw new Error('to come');
+export function ssh2Algorithms(options: SshOptions, hostKeys: readonly string[]): Algorithms {
+  // Names come from the tables above; ssh2's types want each as a literal.
+  return {
+    kex: [...(options.kexAlgorithms ?? DEFAULT_ALGORITHMS.KexAlgorithms)],
+    cipher: [...(options.ciphers ?? DEFAULT_ALGORITHMS.Ciphers)],
+    hmac: [...(options.macs ?? DEFAULT_ALGORITHMS.MACs)],
+    serverHostKey: [...hostKeys],
+    compress: options.compression ? ['zlib@openssh.com', 'none'] : ['none'],
+  } as Algorithms;
 }
