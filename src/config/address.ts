@@ -1,0 +1,89 @@
+import { addressFamily, type Endpoint } from '../core/endpoint.ts';
+
+/** A part of an address that cannot be read: which part and what it was, and what was expected there. */
+export class AddressError extends Error {
+  override readonly name = 'AddressError';
+}
+
+/** Where to listen: `localhost` means both loopbacks, `*` every interface; null leaves it to ssh's GatewayPorts (`-g`). */
+export interface ListenAddress {
+  readonly host: string | null;
+  readonly port: number;
+}
+
+/** Splits at colons, but not inside `[brackets]`; the brackets are dropped. */
+export function splitColons(text: string): string[] {
+  const fields: string[] = [];
+  let rest = text;
+  for (;;) {
+    const bracketed = /^\[([^\]]*)\](:|$)/.exec(rest);
+    const field = bracketed ?? /^([^:]*)(:|$)/.exec(rest);
+    if (bracketed === null && rest.startsWith('[')) {
+      throw new AddressError(
+        rest.includes(']')
+          ? `'${rest}' goes on after its ']'; expected ':' there`
+          : `'${rest}' opens a '[' that is never closed; expected an IPv6 address in brackets, such as [::1]`,
+      );
+    }
+    const [all = '', value = '', separator = ''] = field ?? [];
+    if (bracketed !== null && addressFamily(value) !== 6) {
+      throw new AddressError(
+        `'[${value}]' is no IPv6 address; expected one such as [::1], and names without brackets`,
+      );
+    }
+    fields.push(value);
+    if (separator === '') return fields;
+    rest = rest.slice(all.length);
+  }
+}
+
+/** A TCP port in decimal; 0 only where it means "any free port". `what` names it in the error. */
+export function parsePort(text: string, what: string, { zero = false } = {}): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  if (port >= (zero ? 0 : 1) && port <= 65535) return port;
+  const range = zero ? '0 (any free port) to 65535' : '1 to 65535';
+  throw new AddressError(
+    text === ''
+      ? `${what} is missing; expected a number from ${range}`
+      : `${what} is '${text}'; expected a number from ${range}`,
+  );
+}
+
+/** A host name or an IP address, without brackets. */
+export function parseHost(text: string, what: string): string {
+  if (text === '') throw new AddressError(`${what} is empty; expected a host name or an address`);
+  if (text.includes('@')) {
+    throw new AddressError(`${what} is '${text}'; expected a host alone, without a user name`);
+  }
+  if (addressFamily(text) === 0 && !/^[\p{L}\p{N}_.-]+$/u.test(text)) {
+    throw new AddressError(`${what} is '${text}'; expected a host name or an address`);
+  }
+  return text;
+}
+
+/** The address to listen on: empty and `*` mean every interface, as in ssh(1). */
+export function parseBindHost(text: string): string {
+  return text === '' || text === '*' ? '*' : parseHost(text, 'the bind address');
+}
+
+/** `port` or `bind_address:port`. Throws an AddressError. */
+export function parseListen(text: string): ListenAddress {
+  const fields = splitColons(text);
+  if (fields.length > 2) throw tooManyColons(text);
+  const [port = '', host] = fields.reverse();
+  return {
+    host: host === undefined ? null : parseBindHost(host),
+    port: parsePort(port, 'the port to listen on', { zero: true }),
+  };
+}
+
+/** `host:port`. Throws an AddressError. */
+export function parseTarget(text: string): Endpoint {
+  const [host = '', port = '', ...more] = splitColons(text);
+  if (more.length > 0) throw tooManyColons(text);
+  return { host: parseHost(host, 'the target host'), port: parsePort(port, 'the target port') };
+}
+
+function tooManyColons(text: string): AddressError {
+  return new AddressError(`'${text}' has too many colons; write IPv6 addresses in [brackets]`);
+}

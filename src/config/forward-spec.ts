@@ -1,0 +1,104 @@
+import type { Endpoint } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import {
+  AddressError,
+  type ListenAddress,
+  parseBindHost,
+  parseHost,
+  parsePort,
+  splitColons,
+} from './address.ts';
+import { didYouMean } from './suggest.ts';
+
+/** What the parser knows of a protocol; a ProtocolPlugin is one. */
+export interface ForwardType {
+  readonly name: string;
+  readonly defaultPorts: readonly number[];
+}
+
+/** What `-L` says. */
+export interface ForwardArgument {
+  readonly type: string;
+  readonly listen: ListenAddress;
+  readonly target: Endpoint;
+}
+
+/** The type of a forward that names none: by its target's port, `tcp` when no protocol claims that. */
+export function typeByPort(port: number, types: readonly ForwardType[]): string {
+  return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
+}
+
+const FORM = '[type/][bind_address:]port:host:hostport';
+const UNIX_SOCKET = new AddressError(`Unix sockets cannot be forwarded; expected ${FORM}`);
+
+/**
+ * Reads the argument of `-L`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1); the
+ * `type/` prefix is the one of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 listens on any free
+ * port. `origin` is what errors call it: `-L`, or ssh_config's `LocalForward`.
+ *
+ * Throws a GatewayError that shows what was read, the part that is wrong and what was expected: `CONFIG_INVALID`, or
+ * `CONFIG_UNSUPPORTED` for Unix sockets.
+ */
+export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
+  const example = (spec: string) => `such as -L ${spec}`;
+  try {
+    const { type, address } = splitType(text.trim(), types);
+    const fields = splitColons(address);
+    if (fields.length > 4) {
+      throw new AddressError(
+        `there are too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
+      );
+    }
+    if (fields.length < 3) {
+      const missing = fields.length === 1 ? 'the host and its port are missing' : 'there are only two parts';
+      throw new AddressError(`${missing}; expected ${FORM}, ${example('8021:localhost:21')}`);
+    }
+    const [hostPort = '', host = '', port = '', bind] = fields.reverse();
+    const listen = {
+      host: bind === undefined ? null : parseBindHost(bind),
+      port: listenPort(port, types, [host, hostPort]),
+    };
+    const target = {
+      host: parseHost(host, 'the target host'),
+      port: parsePort(hostPort, 'the target port'),
+    };
+    return { type: type ?? typeByPort(target.port, types), listen, target };
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
+    const hint = error.message.includes('such as -L') ? '' : `, ${example('8021:localhost:21')}`;
+    throw new GatewayError(code, `${origin} ${text}: ${error.message}${hint}`);
+  }
+}
+
+/** Takes a leading `type/` off. Any other slash is a Unix socket's path or ssh's old way to write IPv6. */
+function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
+  const slash = text.indexOf('/');
+  if (slash === -1) return { type: null, address: text };
+  const prefix = text.slice(0, slash);
+  const known = types.find(({ name }) => name === prefix.toLowerCase());
+  if (known !== undefined) {
+    const address = text.slice(slash + 1);
+    if (address.includes('/')) throw UNIX_SOCKET;
+    return { type: known.name, address };
+  }
+  if (prefix === '' || prefix.includes(':')) throw UNIX_SOCKET;
+  const names = types.map(({ name }) => name);
+  if (/^\d+$/.test(prefix)) {
+    throw new AddressError(`the parts are separated by '/'; expected colons: ${FORM}`);
+  }
+  throw new AddressError(
+    `there is no type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
+  );
+}
+
+function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
+  const type = types.find(({ name }) => name === text.toLowerCase());
+  if (type !== undefined) {
+    const port = 8000 + (type.defaultPorts[0] ?? 80);
+    throw new AddressError(
+      `the port to listen on is '${text}'; expected a number, and a type before a slash, such as -L ${type.name}/${port}:${host}:${hostPort}`,
+    );
+  }
+  return parsePort(text, 'the port to listen on', { zero: true });
+}

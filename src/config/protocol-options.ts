@@ -1,0 +1,105 @@
+import { type ZodType, z } from 'zod';
+import { GatewayError } from '../core/errors.ts';
+import { didYouMean, nearest } from './suggest.ts';
+
+/** What is read here of a ProtocolPlugin. */
+export interface OptionOwner {
+  readonly name: string;
+  readonly schema: ZodType;
+}
+
+/** One field of a protocol's configuration, as `-o` names it: field `dataPorts` of `ftp` is `FtpDataPorts`. */
+export interface ProtocolOption {
+  readonly key: string;
+  readonly protocol: string;
+  readonly field: string;
+  readonly schema: ZodType;
+}
+
+/** Every option of these protocols, made from their schemas. */
+export function protocolOptions(plugins: readonly OptionOwner[]): ProtocolOption[] {
+  return plugins.flatMap(({ name, schema }) =>
+    Object.entries(fieldsOf(schema)).map(([field, fieldSchema]) => ({
+      key: capitalized(name) + capitalized(field),
+      protocol: name,
+      field,
+      schema: fieldSchema as ZodType,
+    })),
+  );
+}
+
+/**
+ * Splits the argument of `-o` as ssh does: `Key=Value` or `Key Value`, blanks around them dropped, one pair of double quotes
+ * around the value too. Throws `CONFIG_INVALID`.
+ */
+export function splitOption(text: string): [key: string, value: string] {
+  const [, key, value] = /^\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*?)\s*$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined || value === '') {
+    throw new GatewayError('CONFIG_INVALID', `-o ${text}: expected Key=Value, such as -o ConnectTimeout=10`);
+  }
+  return [key, /^"(.*)"$/s.exec(value)?.[1] ?? value];
+}
+
+/**
+ * The protocol option that `key` names, letter case aside; null for a key that is ssh_config's business. A key that is neither,
+ * but looks like one of a protocol's, throws `CONFIG_INVALID` with the nearest right key.
+ */
+export function findProtocolOption(key: string, options: readonly ProtocolOption[]): ProtocolOption | null {
+  const found = options.find((option) => option.key.toLowerCase() === key.toLowerCase());
+  if (found !== undefined) return found;
+  const keys = options.map((option) => option.key);
+  const prefixed = options.filter(({ protocol }) => key.toLowerCase().startsWith(protocol));
+  if (prefixed.length === 0 && nearest(key, keys) === null) return null;
+  const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
+  throw new GatewayError(
+    'CONFIG_INVALID',
+    `-o ${key}: there is no such option${didYouMean(key, keys)}; expected one of ${expected}`,
+  );
+}
+
+/**
+ * What the field of the configuration is set to by `value`: `yes` and `no` are booleans and digits a number where the field
+ * takes such, anything else is text. Throws `CONFIG_INVALID` with what the field takes.
+ */
+export function readProtocolValue(option: ProtocolOption, value: string): unknown {
+  for (const candidate of readings(value)) {
+    if (option.schema.safeParse(candidate).success) return candidate;
+  }
+  const issues = option.schema.safeParse(value).error?.issues ?? [];
+  const expected = takes(option.schema) ?? issues.map(({ message }) => message).join('; ');
+  throw new GatewayError('CONFIG_INVALID', `-o ${option.key}=${value}: expected ${expected}`);
+}
+
+function* readings(value: string): Generator<unknown> {
+  if (/^(yes|true)$/i.test(value)) yield true;
+  if (/^(no|false)$/i.test(value)) yield false;
+  if (/^\d+$/.test(value)) yield Number(value);
+  yield value;
+  yield value.toLowerCase();
+}
+
+/** In words, what a field of a simple kind takes; null for others. */
+function takes(schema: ZodType): string | null {
+  const inner = unwrapped(schema);
+  if (inner instanceof z.ZodBoolean) return 'yes or no';
+  if (inner instanceof z.ZodEnum) return `one of ${inner.options.join(', ')}`;
+  return null;
+}
+
+function fieldsOf(schema: ZodType): Record<string, unknown> {
+  const inner = unwrapped(schema);
+  return inner instanceof z.ZodObject ? inner.shape : {};
+}
+
+/** The schema inside `.optional()`, `.default()` and the like. */
+function unwrapped(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
+    inner = inner.unwrap();
+  }
+  return inner;
+}
+
+function capitalized(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import type { Endpoint } from '../core/endpoint.ts';
+import type { ProtocolPlugin } from '../core/plugin.ts';
+import { AddressError, type ListenAddress, parseListen, parseTarget } from './address.ts';
+import { typeByPort } from './forward-spec.ts';
+
+/** An SSH server and how to log in there, as ssh(1) takes it. */
+const serverSchema = z.strictObject({
+  host: z.string().min(1).describe('Host name, address or ssh_config alias'),
+  user: z.string().min(1).optional(),
+  port: z.number().int().min(1).max(65535).optional(),
+  identityFile: z.array(z.string().min(1)).optional().describe('Private key files'),
+  addressFamily: z.literal([4, 6]).optional(),
+  sshConfig: z.string().min(1).optional().describe('Read this ssh_config; "none" reads none'),
+  gatewayPorts: z
+    .boolean()
+    .default(false)
+    .describe('Listen on every interface unless a forward says otherwise'),
+  session: z.boolean().default(true).describe('Open one session, as ssh does without -N'),
+  options: z
+    .array(z.tuple([z.string(), z.string()]))
+    .default([])
+    .describe('ssh_config options, the first of a key counts'),
+});
+
+const logSchema = z.strictObject({
+  level: z.enum(['error', 'info', 'debug', 'trace']).default('info'),
+  format: z.enum(['pretty', 'json']).optional().describe('Left out: pretty on a terminal, else json'),
+});
+
+/** One server of a Config. */
+export type ServerConfig = z.output<typeof serverSchema>;
+
+/** What of the log is wanted. */
+export type LogConfig = z.output<typeof logSchema>;
+
+/** One forward of a Config. `options` is what the schema of the plugin named `type` made of its part. */
+export interface ForwardConfig {
+  readonly type: string;
+  readonly server: string;
+  readonly listen: ListenAddress;
+  readonly to: Endpoint;
+  readonly options: unknown;
+}
+
+/** Everything that sshferry is told, whether by arguments or by a file. Servers and forwards by name. */
+export interface Config {
+  readonly servers: Readonly<Record<string, ServerConfig>>;
+  readonly forwards: Readonly<Record<string, ForwardConfig>>;
+  readonly log: LogConfig;
+}
+
+/** The plugins that a configuration may name; one called `tcp` among them is what remains when no other fits. */
+export type ConfigPlugins = readonly Pick<ProtocolPlugin<never>, 'name' | 'schema' | 'defaultPorts'>[];
+
+/**
+ * The one schema of the configuration. Its input is what stands in a file: `servers` and `forwards` by name, a forward as
+ * `{ listen: 8021, server: office, to: 'localhost:21', ftp: { … } }`, its type taken from the target's port when left out;
+ * its output is a Config.
+ */
+export function configSchema(plugins: ConfigPlugins) {
+  return z
+    .strictObject({
+      servers: z.record(z.string().min(1), serverSchema),
+      forwards: z.record(z.string().min(1), forwardSchema(plugins)),
+      log: logSchema.prefault({}),
+    })
+    .transform((config, context): Config => {
+      for (const [name, { server }] of Object.entries(config.forwards)) {
+        if (Object.hasOwn(config.servers, server)) continue;
+        const servers = Object.keys(config.servers).join(', ');
+        context.addIssue({
+          code: 'custom',
+          path: ['forwards', name, 'server'],
+          message: `there is no server '${server}'; expected one of ${servers}`,
+        });
+      }
+      return config;
+    });
+}
+
+function forwardSchema(plugins: ConfigPlugins) {
+  const types = plugins.map(({ name }) => name);
+  const blocks = Object.fromEntries(plugins.map(({ name, schema }) => [name, schema.optional()]));
+  return z
+    .strictObject({
+      listen: readable(z.union([z.number(), z.string()]), (value) => parseListen(String(value))),
+      server: z.string().min(1),
+      to: readable(z.string(), parseTarget),
+      type: z.enum(types).optional(),
+      ...blocks,
+    })
+    .transform((forward, context): ForwardConfig => {
+      const { listen, server, to } = forward;
+      const type = forward.type ?? typeByPort(to.port, plugins);
+      const given: Record<string, unknown> = forward;
+      for (const other of types) {
+        if (other === type || given[other] === undefined) continue;
+        const message = `this forward is of type ${type}; expected no options of ${other}`;
+        context.addIssue({ code: 'custom', path: [other], message });
+      }
+      const plugin = plugins.find(({ name }) => name === type);
+      return { type, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
+    });
+}
+
+/** A text form that `parse` turns into its value, or throws an AddressError for. */
+function readable<I extends string | number, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
+  return input.transform((value, context): O => {
+    try {
+      return parse(value);
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
+}

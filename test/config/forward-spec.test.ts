@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { type ForwardType, parseForward } from '../../src/config/forward-spec.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+
+const types: ForwardType[] = [
+  { name: 'ftp', defaultPorts: [21] },
+  { name: 'pop3', defaultPorts: [110] },
+  { name: 'smtp', defaultPorts: [25, 587] },
+  { name: 'imap', defaultPorts: [143] },
+  { name: 'tcp', defaultPorts: [] },
+];
+
+describe('a forward that can be read', () => {
+  test.each([
+    ['8021:localhost:21', 'ftp', null, 8021, 'localhost', 21],
+    ['8110:localhost:110', 'pop3', null, 8110, 'localhost', 110],
+    ['8025:localhost:25', 'smtp', null, 8025, 'localhost', 25],
+    ['8587:mail.example.com:587', 'smtp', null, 8587, 'mail.example.com', 587],
+    ['8143:localhost:143', 'imap', null, 8143, 'localhost', 143],
+    ['8080:localhost:80', 'tcp', null, 8080, 'localhost', 80],
+    ['ftp/1234:localhost:2121', 'ftp', null, 1234, 'localhost', 2121],
+    ['FTP/1234:localhost:2121', 'ftp', null, 1234, 'localhost', 2121],
+    ['tcp/8021:localhost:21', 'tcp', null, 8021, 'localhost', 21],
+    ['127.0.0.1:8021:localhost:21', 'ftp', '127.0.0.1', 8021, 'localhost', 21],
+    ['localhost:8021:localhost:21', 'ftp', 'localhost', 8021, 'localhost', 21],
+    ['*:8021:localhost:21', 'ftp', '*', 8021, 'localhost', 21],
+    [':8021:localhost:21', 'ftp', '*', 8021, 'localhost', 21],
+    ['ftp/*:8021:localhost:2121', 'ftp', '*', 8021, 'localhost', 2121],
+    ['[::1]:8021:[2001:db8::1]:21', 'ftp', '::1', 8021, '2001:db8::1', 21],
+    ['ftp/[::]:8021:[::1]:21', 'ftp', '::', 8021, '::1', 21],
+    ['8021:[fe80::1%eth0]:21', 'ftp', null, 8021, 'fe80::1%eth0', 21],
+    ['0:localhost:21', 'ftp', null, 0, 'localhost', 21],
+    [' 8021:localhost:21 ', 'ftp', null, 8021, 'localhost', 21],
+    ['8021:my_host-1.example.com:21', 'ftp', null, 8021, 'my_host-1.example.com', 21],
+    ['8021:bücher.example:21', 'ftp', null, 8021, 'bücher.example', 21],
+  ])('%s', (text, type, bindHost, port, host, hostport) => {
+    expect(parseForward(text, types)).toEqual({
+      type,
+      listen: { host: bindHost, port },
+      target: { host, port: hostport },
+    });
+  });
+});
+
+describe('a forward that cannot be read names the part and what was expected', () => {
+  test.each([
+    ['', 'the host and its port are missing'],
+    ['8021', 'the host and its port are missing'],
+    ['8021:localhost', 'there are only two parts'],
+    ['ftp/8021', 'the host and its port are missing'],
+    ['8021:localhost:', 'the target port is missing; expected a number from 1 to 65535'],
+    ['8021:localhost:0', "the target port is '0'"],
+    ['8021:localhost:2l', "the target port is '2l'; expected a number from 1 to 65535"],
+    ['8021:localhost:65536', "the target port is '65536'"],
+    ['8021:localhost:+21', "the target port is '+21'"],
+    ['80211:localhost:21', "the port to listen on is '80211'; expected a number from 0"],
+    ['-1:localhost:21', "the port to listen on is '-1'"],
+    ['0x15:localhost:21', "the port to listen on is '0x15'"],
+    ['::localhost:21', 'the port to listen on is missing'],
+    ['ftp:localhost:2121', 'such as -L ftp/8021:localhost:2121'],
+    ['8021::21', 'the target host is empty'],
+    ['8021:you@yourserver:21', "the target host is 'you@yourserver'; expected a host alone"],
+    ['8021:local host:21', "the target host is 'local host'"],
+    ['local host:8021:localhost:21', "the bind address is 'local host'"],
+    ['8021:::1:21', 'too many colons'],
+    ['8021:2001:db8::1:21', 'IPv6 addresses in brackets'],
+    ['8021:[::1:21', "opens a '[' that is never closed"],
+    ['8021:[::1]21', "goes on after its ']'"],
+    ['8021:[localhost]:21', "'[localhost]' is no IPv6 address"],
+    ['8021:[]:21', "'[]' is no IPv6 address"],
+    [
+      'ftps/8021:localhost:21',
+      "there is no type 'ftps' (did you mean ftp?); expected one of ftp, pop3, smtp, imap, tcp, such as",
+    ],
+    ['pop/8110:localhost:110', 'did you mean pop3?'],
+    ['http/8080:localhost:80', "there is no type 'http'"],
+    ['8021/localhost/21', "separated by '/'; expected colons"],
+  ])('%s', (text, part) => {
+    const error = caught(() => parseForward(text, types));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(`-L ${text}: `);
+    expect(error.message).toContain(part);
+    expect(error.message).toMatch(/such as -L \S+:\S+:\d+$/);
+    expect(error.message).not.toContain('\n');
+  });
+
+  test.each(['8021:/run/ftp.sock', '/tmp/here.sock:localhost:21', '/tmp/a:/tmp/b', 'tcp/8021:/run/x.sock'])(
+    'a Unix socket is not supported: %s',
+    (text) => {
+      const error = caught(() => parseForward(text, types));
+      expect(error.code).toBe('CONFIG_UNSUPPORTED');
+      expect(error.message).toContain('Unix sockets cannot be forwarded');
+    },
+  );
+});
+
+function caught(run: () => unknown): GatewayError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
