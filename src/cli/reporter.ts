@@ -1,0 +1,80 @@
+import { formatEndpoint } from '../core/endpoint.ts';
+import type { GatewayEmitter, GatewayEvents } from '../core/events.ts';
+import type { Logger } from '../core/log.ts';
+import { formatBytes, formatDuration } from './units.ts';
+
+type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
+
+/**
+ * Turns a gateway's events into log lines; the event's own name is the line's `event`. Transfers, and a server that is lost or
+ * back, are told at info, failures at warn, the rest at debug. `label` is what people call a server.
+ */
+export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
+  const lost = new Set<string>();
+  events.on('transport.state', (data) => reportState(log, data, label(data.server), lost));
+  events.on('forward.listening', ({ forward, endpoint }) =>
+    log.debug(
+      { event: 'forward.listening', forward, ...endpoint },
+      `${forward} listens on ${formatEndpoint(endpoint)}`,
+    ),
+  );
+  events.on('session.start', ({ session, forward, peer }) =>
+    log.debug(
+      { event: 'session.start', session, forward, client: peer.remote },
+      `${forward} #${session}: ${formatEndpoint(peer.remote)} connected`,
+    ),
+  );
+  events.on('session.end', (data) => reportSessionEnd(log, data));
+  events.on('transfer.start', (data) =>
+    log.debug({ event: 'transfer.start', ...data }, `${what(data)} begins`),
+  );
+  events.on('transfer.end', (data) => reportTransferEnd(log, data));
+}
+
+function reportState(
+  log: Logger,
+  { server, state, error }: EventData<'transport.state'>,
+  name: string,
+  lost: Set<string>,
+): void {
+  const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
+  const why = error ? `: ${error.message}` : '';
+  switch (state) {
+    case 'backoff':
+      lost.add(server);
+      return log.warn(fields, `${name} is not reachable; trying again${why}`);
+    case 'ready':
+      if (lost.delete(server)) return log.info(fields, `${name} is connected again`);
+      return log.debug(fields, `${name} is connected`);
+    default:
+      // Failure for good is told by whoever ends the program over it.
+      return log.debug(fields, `${name}: ${state}${why}`);
+  }
+}
+
+function reportSessionEnd(log: Logger, data: EventData<'session.end'>): void {
+  const { session, forward, bytesUp, bytesDown, ms, error } = data;
+  const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
+  const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
+  if (error === undefined || error.code === 'STOPPED') {
+    log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
+  } else if (error.code === 'PEER_RESET') {
+    // Clients hang up as they please; that is no news unless somebody looks for it.
+    log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
+  } else {
+    log.warn({ ...fields, code: error.code }, `${forward} #${session}: ${error.message}`);
+  }
+}
+
+function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
+  const { outcome, bytes, ms, error, ...info } = data;
+  const fields = { event: 'transfer.end', ...info, outcome, bytes, ms, ...(error && { code: error.code }) };
+  const rate = ms > 0 ? ` (${formatBytes((bytes * 1000) / ms)}/s)` : '';
+  const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
+  if (outcome === 'complete') log.info(fields, line);
+  else log.warn(fields, `${line}${error ? `: ${error.message}` : ''}`);
+}
+
+function what({ verb, path }: { verb: string; path: string }): string {
+  return path === '' ? verb : `${verb} ${path}`;
+}

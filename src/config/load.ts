@@ -1,0 +1,134 @@
+import { formatEndpoint } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { ListenAddress } from './address.ts';
+import { type ForwardArgument, parseForward } from './forward-spec.ts';
+import { findProtocolOption, protocolOptions, readProtocolValue, splitOption } from './protocol-options.ts';
+import { type Config, type ConfigPlugins, configSchema, type LogConfig } from './schema.ts';
+
+/** What the command line says, each argument still as it was typed. */
+export interface Arguments {
+  /** `[user@]host` or `ssh://[user@]host[:port]`. */
+  readonly destination: string;
+  /** The arguments of `-L`. */
+  readonly forwards: readonly string[];
+  /** The arguments of `-o`, those of flags that are short for one included. */
+  readonly options: readonly string[];
+  readonly user?: string | undefined;
+  readonly port?: number | undefined;
+  readonly identityFile?: readonly string[] | undefined;
+  readonly addressFamily?: 4 | 6 | undefined;
+  readonly sshConfig?: string | undefined;
+  readonly gatewayPorts: boolean;
+  readonly session: boolean;
+  readonly log: LogConfig;
+}
+
+/**
+ * Makes the arguments a Config with one server, which is named as the destination is. `localForwards` are ssh_config's
+ * LocalForward lines, written as `-L` takes them. Throws `CONFIG_*` naming the argument and what was expected.
+ */
+export function configFromArguments(
+  args: Arguments,
+  plugins: ConfigPlugins,
+  localForwards: readonly string[] = [],
+): Config {
+  const { ssh, protocols } = sortOptions(args.options, plugins);
+  const forwards: Record<string, unknown> = {};
+  const taken = new Map<string, string>();
+  const add = (forward: ForwardArgument, text: string) => {
+    const address = formatListen(forward.listen);
+    const earlier = forward.listen.port === 0 ? undefined : taken.get(address);
+    if (earlier !== undefined) {
+      throw new GatewayError(
+        'CONFIG_INVALID',
+        `${text}: port ${forward.listen.port} is taken by ${earlier}; expected a port of its own for each forward`,
+      );
+    }
+    taken.set(address, text);
+    forwards[freeName(forward, forwards)] = {
+      listen: address,
+      server: args.destination,
+      to: formatEndpoint(forward.target),
+      type: forward.type,
+      ...(protocols[forward.type] && { [forward.type]: protocols[forward.type] }),
+    };
+  };
+  for (const text of args.forwards) add(parseForward(text, plugins), `-L ${text}`);
+  for (const text of localForwards) add(parseForward(text, plugins, 'LocalForward'), `LocalForward ${text}`);
+
+  const { destination, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, log } =
+    args;
+  const result = configSchema(plugins).safeParse({
+    servers: {
+      [destination]: {
+        ...splitDestination(destination, { user, port }),
+        identityFile,
+        addressFamily,
+        sshConfig,
+        gatewayPorts,
+        session,
+        options: ssh,
+      },
+    },
+    forwards,
+    log,
+  });
+  if (result.success) return result.data;
+  const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new GatewayError('CONFIG_INVALID', issues.join('; '));
+}
+
+/** `[user@]host` or `ssh://[user@]host[:port]` in its parts; `-l` and `-p` go before what stands in it, as in ssh. */
+function splitDestination(text: string, flags: { user: string | undefined; port: number | undefined }) {
+  const uri = /^ssh:\/\/(?:(.*)@)?(\[[^\]]+\]|[^:/@]+)(?::(\d+))?\/?$/i.exec(text);
+  const plain = /^(?:(.*)@)?([^@]+)$/s.exec(text);
+  const [, user, host, port] = uri ?? (/^ssh:\/\//i.test(text) ? [] : (plain ?? []));
+  if (host === undefined || user === '' || host.startsWith('-') || /\s/.test(host)) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      `${text === '' ? "''" : text}: expected [user@]host or ssh://[user@]host[:port], such as you@yourserver.example.com`,
+    );
+  }
+  return {
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    user: flags.user ?? user,
+    port: flags.port ?? (port === undefined ? undefined : Number(port)),
+  };
+}
+
+/** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */
+function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
+  const known = protocolOptions(plugins);
+  const ssh: [string, string][] = [];
+  const protocols: Record<string, Record<string, unknown>> = {};
+  for (const text of texts) {
+    const [key, value] = splitOption(text);
+    const option = findProtocolOption(key, known);
+    if (option === null) {
+      ssh.push([key, value]);
+      continue;
+    }
+    const read = readProtocolValue(option, value);
+    protocols[option.protocol] = { [option.field]: read, ...protocols[option.protocol] };
+  }
+  for (const { name, schema } of plugins) {
+    const issues = schema.safeParse(protocols[name] ?? {}).error?.issues ?? [];
+    if (issues.length > 0) {
+      throw new GatewayError('CONFIG_INVALID', `-o: ${issues.map(({ message }) => message).join('; ')}`);
+    }
+  }
+  return { ssh, protocols };
+}
+
+/** A forward's name for logs: its type and port, with a number behind where two would be the same. */
+function freeName({ type, listen }: ForwardArgument, taken: object): string {
+  const name = `${type}-${listen.port}`;
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? name : `${name}-${n}`;
+    if (!Object.hasOwn(taken, candidate)) return candidate;
+  }
+}
+
+function formatListen({ host, port }: ListenAddress): string {
+  return host === null ? String(port) : formatEndpoint({ host, port });
+}

@@ -1,0 +1,64 @@
+import pino, { type DestinationStream } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+import type { Logger } from '../core/log.ts';
+
+/** Keys whose values never reach a log, whoever logs them; what is secret is not given to the logger in the first place. */
+const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];
+
+/** How much is logged, and in which form. */
+export interface LogOptions {
+  readonly level: 'error' | 'info' | 'debug' | 'trace';
+  readonly format: 'pretty' | 'json';
+  /** For the pretty form. */
+  readonly color?: boolean;
+}
+
+/**
+ * A pino logger that writes whole lines to `out`, at once: JSON with `time` (ISO 8601), `level` by name and `event`, or people's
+ * form `hh:mm:ss level message`, the level left out where it is info, control characters removed, fields shown at trace.
+ */
+export function createLogger(out: DestinationStream, { level, format, color = false }: LogOptions): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // A line without a name of its own still has the field that log readers select by.
+      mixin: () => ({ event: 'message' }),
+      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
+    },
+    format === 'json' ? out : prettyStream(out, { color, fields: level === 'trace' }),
+  );
+}
+
+function prettyStream(out: DestinationStream, { color, fields }: { color: boolean; fields: boolean }) {
+  const format = prettyFactory({
+    colorize: color,
+    ignore: 'time,level,event',
+    hideObject: !fields,
+    singleLine: true,
+    messageFormat: (log, messageKey, _levelLabel, { colors }) => {
+      const level = String(log.level);
+      const paint =
+        level === 'error' || level === 'fatal' ? colors.red : level === 'warn' ? colors.yellow : colors.gray;
+      const shown = level === 'info' ? '' : `${paint(level)} `;
+      return `${colors.gray(localTime(String(log.time)))} ${shown}${printable(String(log[messageKey] ?? log.event))}`;
+    },
+  });
+  return {
+    write: (line: string) => {
+      const text: string = format(line);
+      out.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+  };
+}
+
+function localTime(iso: string): string {
+  return new Date(iso).toTimeString().slice(0, 8);
+}
+
+/** Without the control characters by which text from elsewhere could steer a terminal. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+}
