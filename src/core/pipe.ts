@@ -1,0 +1,209 @@
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { asGatewayError, GatewayError } from './errors.ts';
+
+/** `aToB`: what `a` sends and `b` receives. */
+export type Direction = 'aToB' | 'bToA';
+
+/**
+ * How one direction ended. `eof`: the source's end-of-file, passed on, with every byte before it flushed to the
+ * destination. `cut`: one side broke or the owner gave up; the destination has not been told that it was whole.
+ * `bytes` counts what was handed to the destination.
+ */
+export type Leg =
+  | { readonly end: 'eof'; readonly bytes: number }
+  | {
+      readonly end: 'cut';
+      readonly bytes: number;
+      readonly by: 'a' | 'b' | 'owner';
+      readonly error: unknown;
+    };
+
+export interface PumpResult {
+  readonly aToB: Leg;
+  readonly bToA: Leg;
+  /** What cut the first leg that was cut; null when both ended whole. */
+  readonly error: GatewayError | null;
+}
+
+export interface PumpOptions {
+  /** Aborting it cuts both directions and resets both streams; its reason becomes the legs' error. */
+  readonly signal?: AbortSignal;
+  readonly onBytes?: (direction: Direction, bytes: number) => void;
+  /** Sees each chunk just before it is handed on; must not change it. */
+  readonly onData?: (direction: Direction, chunk: Uint8Array) => void;
+  /** Called as soon as one direction is over, while the other may go on. */
+  readonly onEnd?: (direction: Direction, leg: Leg) => void;
+  /**
+   * A side that is left as it is, paused, when a leg is cut, so that its owner can still say why in its protocol's
+   * words. The owner then ends it, and listens for its errors from before the pump settles.
+   */
+  readonly spare?: 'a' | 'b';
+}
+
+/**
+ * Ends a stream so that its other side cannot mistake it for whole: a TCP socket sends RST, another stream is destroyed
+ * with `error`, which it will emit: somebody must be listening. Nothing happens to a stream that is destroyed already.
+ */
+export function resetStream(stream: Duplex, error: Error): void {
+  if (stream.destroyed) return;
+  if (stream instanceof net.Socket && !stream.connecting) stream.resetAndDestroy();
+  else stream.destroy(error);
+}
+
+/**
+ * Carries bytes both ways between two well-behaved streams (see Transport) until both directions are over, and owns both
+ * from the call on. What each holds in its buffer already is carried too.
+ *
+ * A direction's end-of-file is passed on alone; the other goes on. Bytes wait in the two streams' own buffers only. When a
+ * side breaks, what it had not finished sending is cut and the other side is reset, never closed cleanly; but a
+ * direction whose end-of-file had arrived is still flushed whole. Never rejects; settles when both streams have closed,
+ * a spared one excepted.
+ */
+export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<PumpResult> {
+  return new Promise((resolve) => {
+    const { signal } = options;
+    let error: GatewayError | null = null;
+    const undo: (() => void)[] = [];
+
+    const onLegEnd = (direction: Direction) => (leg: Leg) => {
+      options.onEnd?.(direction, leg);
+      if (leg.end === 'cut') error ??= asGatewayError(leg.error, 'PEER_RESET', 'the connection broke');
+      if (aToB.result !== null && bToA.result !== null) finish(aToB.result, bToA.result);
+    };
+    const count = (direction: Direction) => (chunk: Buffer) => {
+      options.onBytes?.(direction, chunk.length);
+      options.onData?.(direction, chunk);
+    };
+    const aToB = new Flow(a, b, count('aToB'), onLegEnd('aToB'));
+    const bToA = new Flow(b, a, count('bToA'), onLegEnd('bToA'));
+
+    const broke = (side: 'a' | 'b', error: unknown) => {
+      const [outgoing, incoming] = side === 'a' ? [aToB, bToA] : [bToA, aToB];
+      if (!outgoing.ended) outgoing.cut(side, error);
+      incoming.cut(side, error);
+    };
+    const onAbort = () => {
+      aToB.cut('owner', signal?.reason);
+      bToA.cut('owner', signal?.reason);
+    };
+
+    const finish = (first: Leg, second: Leg) => {
+      let open = 2;
+      const closed = () => {
+        open -= 1;
+        if (open > 0) return;
+        for (const step of undo) step();
+        resolve({ aToB: first, bToA: second, error });
+      };
+      for (const [side, stream, incoming] of [['a', a, second] as const, ['b', b, first] as const]) {
+        if (stream.closed || (error !== null && side === options.spare && !stream.destroyed)) {
+          closed();
+          continue;
+        }
+        stream.once('close', closed);
+        // After a whole leg there is nothing left to falsify, and a reset could lose its last bytes in the kernel.
+        if (incoming.end === 'cut') resetStream(stream, asError(incoming.error));
+        else stream.destroy();
+      }
+    };
+
+    for (const [side, stream, outgoing, incoming] of [
+      ['a', a, aToB, bToA] as const,
+      ['b', b, bToA, aToB] as const,
+    ]) {
+      const listeners = {
+        error: (error: Error) => broke(side, error),
+        close: () => broke(side, closedEarly()),
+        data: (chunk: Buffer) => outgoing.push(chunk),
+        end: () => outgoing.sourceEnded(),
+        drain: () => incoming.drained(),
+        finish: () => incoming.destinationFinished(),
+      };
+      for (const [event, listener] of Object.entries(listeners)) {
+        stream.on(event, listener);
+        undo.push(() => stream.off(event, listener));
+      }
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    undo.push(() => signal?.removeEventListener('abort', onAbort));
+
+    if (signal?.aborted) return onAbort();
+    aToB.start();
+    bToA.start();
+    if (a.destroyed) broke('a', a.errored ?? closedEarly());
+    if (b.destroyed) broke('b', b.errored ?? closedEarly());
+  });
+}
+
+/** One direction. `result` is set once, and `onEnd` called with it. */
+class Flow {
+  result: Leg | null = null;
+  /** Whether the source's end-of-file has been read. */
+  ended = false;
+  readonly #source: Duplex;
+  readonly #destination: Duplex;
+  readonly #onData: (chunk: Buffer) => void;
+  readonly #onEnd: (leg: Leg) => void;
+  #bytes = 0;
+
+  constructor(
+    source: Duplex,
+    destination: Duplex,
+    onData: (chunk: Buffer) => void,
+    onEnd: (leg: Leg) => void,
+  ) {
+    this.#source = source;
+    this.#destination = destination;
+    this.#onData = onData;
+    this.#onEnd = onEnd;
+  }
+
+  start(): void {
+    if (this.#source.readableEnded) this.sourceEnded();
+    else if (this.#destination.writableNeedDrain) this.#source.pause();
+    else this.#source.resume();
+  }
+
+  push(chunk: Buffer): void {
+    if (this.result !== null) return;
+    this.#bytes += chunk.length;
+    this.#onData(chunk);
+    if (!this.#destination.write(chunk)) this.#source.pause();
+  }
+
+  drained(): void {
+    if (this.result === null) this.#source.resume();
+  }
+
+  sourceEnded(): void {
+    if (this.result !== null) return;
+    this.ended = true;
+    if (this.#destination.writableFinished) this.destinationFinished();
+    else this.#destination.end();
+  }
+
+  destinationFinished(): void {
+    if (this.ended) this.#settle({ end: 'eof', bytes: this.#bytes });
+  }
+
+  cut(by: 'a' | 'b' | 'owner', error: unknown): void {
+    if (this.result !== null) return;
+    this.#source.pause();
+    this.#settle({ end: 'cut', bytes: this.#bytes, by, error });
+  }
+
+  #settle(leg: Leg): void {
+    if (this.result !== null) return;
+    this.result = leg;
+    this.#onEnd(leg);
+  }
+}
+
+function closedEarly(): GatewayError {
+  return new GatewayError('PEER_RESET', 'the connection was closed before its end');
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
