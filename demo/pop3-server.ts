@@ -6,10 +6,13 @@ import { type Running, serve } from './serve.ts';
 
 const CAPABILITIES = ['USER', 'TOP', 'UIDL', 'PIPELINING'];
 
+/** Told of each letter that is read: its number in the mailbox, from 1, and its size in bytes. */
+type OnRead = (number: number, bytes: number) => void;
+
 /** Serves the maildrop by POP3 (RFC 1939, CAPA of RFC 2449) to the demo's account. */
-export function startPop3Server(maildrop: Maildrop): Promise<Running> {
+export function startPop3Server(maildrop: Maildrop, onRead: OnRead): Promise<Running> {
   return serve(async (socket) => {
-    const session = new Pop3Session(maildrop);
+    const session = new Pop3Session(maildrop, onRead);
     socket.write('+OK POP3 demo ready\r\n');
     for await (const line of lines(socket)) {
       const { verb, argument } = parseCommand(line);
@@ -26,16 +29,18 @@ function write(socket: Socket, bytes: string): Promise<void> {
 }
 
 /** One session: AUTHORIZATION, then TRANSACTION; QUIT does the UPDATE. Answers are latin1, one character a byte. */
-export class Pop3Session {
+class Pop3Session {
   readonly #maildrop: Maildrop;
+  readonly #onRead: OnRead;
   /** What the session sees: the maildrop at login. Empty before. */
   #letters: readonly Letter[] = [];
   readonly #deleted = new Set<string>();
   #user = '';
   #loggedIn = false;
 
-  constructor(maildrop: Maildrop) {
+  constructor(maildrop: Maildrop, onRead: OnRead) {
     this.#maildrop = maildrop;
+    this.#onRead = onRead;
   }
 
   /** The whole answer to one command, with its line ends. */
@@ -82,7 +87,10 @@ export class Pop3Session {
       case 'UIDL':
         return this.#each(first, (letter) => letter.uid);
       case 'RETR':
-        return this.#one(first, (letter) => multiline(`${letter.bytes.length} octets`, bodyLines(letter)));
+        return this.#one(first, (letter) => {
+          this.#onRead(Number(first), letter.bytes.length);
+          return multiline(`${letter.bytes.length} octets`, bodyLines(letter));
+        });
       case 'TOP':
         if (!/^\d+$/.test(second)) return err('How many lines?');
         return this.#one(first, (letter) => multiline('Top of letter', top(letter, Number(second))));

@@ -1,0 +1,79 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import ssh2 from 'ssh2';
+import { startSshServer } from '../test/support/ssh-server.ts';
+import { USER } from './account.ts';
+import { startFtpServer } from './ftp-server.ts';
+import { FILES, LETTERS } from './furniture.ts';
+import { Maildrop } from './maildrop.ts';
+import type { Ports } from './options.ts';
+import { startPop3Server } from './pop3-server.ts';
+import { type Received, startSmtpSink } from './smtp-sink.ts';
+
+/** All that is behind the SSH login: the SSH server, the three services, and the files to log in with. */
+export interface Backstage {
+  readonly sshPort: number;
+  readonly fingerprint: string;
+  readonly identityFile: string;
+  readonly knownHostsFile: string;
+  /** Where the services listen; reached through the SSH server. */
+  readonly services: Ports;
+  /** Ends the servers and removes the temporary directory. */
+  close(): Promise<void>;
+}
+
+/** What the mail servers tell. `number` is the letter's in the mailbox, from 1. */
+export interface MailEvents {
+  onSent(letter: Received, number: number): void;
+  onRead(number: number, bytes: number): void;
+}
+
+/** Starts it all on free ports of 127.0.0.1, with keys made for this run. Leaves nothing behind when it fails. */
+export async function startBackstage(mail: MailEvents): Promise<Backstage> {
+  const endings: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of endings.splice(0).reverse()) await end();
+  };
+  try {
+    const directory = await mkdtemp(path.join(tmpdir(), 'sshferry-demo-'));
+    endings.push(() => rm(directory, { recursive: true, force: true }));
+    const root = path.join(directory, 'ftp');
+    await mkdir(root);
+    for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(root, name), text);
+
+    const maildrop = new Maildrop();
+    for (const letter of LETTERS) maildrop.deliver(Buffer.from(letter));
+    const ftp = await startFtpServer(root);
+    endings.push(ftp.close);
+    const pop3 = await startPop3Server(maildrop, mail.onRead);
+    endings.push(pop3.close);
+    const smtp = await startSmtpSink((letter) => {
+      maildrop.deliver(letter.message);
+      mail.onSent(letter, maildrop.list().length);
+    });
+    endings.push(smtp.close);
+
+    const login = ssh2.utils.generateKeyPairSync('ed25519');
+    const ssh = await startSshServer({
+      users: { [USER]: { publicKeys: [login.public] } },
+      allowForward: ({ host }) => host === '127.0.0.1' || 'prohibited',
+    });
+    endings.push(ssh.close);
+    const identityFile = path.join(directory, 'id_ed25519');
+    await writeFile(identityFile, login.private, { mode: 0o600 });
+    const knownHostsFile = path.join(directory, 'known_hosts');
+    await writeFile(knownHostsFile, `[127.0.0.1]:${ssh.port} ${ssh.hostKey.line}\n`);
+    return {
+      sshPort: ssh.port,
+      fingerprint: ssh.hostKey.fingerprint,
+      identityFile,
+      knownHostsFile,
+      services: { ftp: ftp.port, pop3: pop3.port, smtp: smtp.port },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Ports } from './options.ts';
+
+/** What is on the screen once all runs: how sshferry was started, and commands to paste. */
+export function introduction({ ftp, pop3, smtp }: Ports, fingerprint: string, command: string): string {
+  const ftpUrl = `ftp://demo:demo@localhost:${ftp}/`;
+  const pop3Url = `pop3://demo:demo@localhost:${pop3}/`;
+  return `
+An SSH server of the demo's own (${fingerprint}),
+with FTP, POP3 and SMTP behind it, and sshferry in front of it:
+  ${command}
+
+Paste into another terminal:
+  list      curl ${ftpUrl}
+  download  curl ${ftpUrl}readme.txt
+  upload    curl -T package.json ${ftpUrl}
+  mailbox   curl ${pop3Url}
+  read      curl ${pop3Url}1
+  send      printf 'Subject: Ahoy\\n\\nHello!\\n' | curl smtp://localhost:${smtp} \\
+              --mail-from you@example.com --mail-rcpt demo@example.com -T -
+  or        swaks --server localhost:${smtp} --from you@example.com --to demo@example.com
+
+What goes through shows here; Ctrl-C ends it.
+`;
+}
