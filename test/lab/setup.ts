@@ -1,0 +1,89 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { mustRun } from './support/docker.ts';
+import { type Engine, ensureEngine, LabUnavailable } from './support/engine.ts';
+import { exec } from './support/exec.ts';
+import { makePub } from './support/files.ts';
+import { buildImages } from './support/images.ts';
+import { createKeys } from './support/keys.ts';
+import type { Lab } from './support/lab.ts';
+import { createHosts, newRun, removeLeftovers, removeRun } from './support/topology.ts';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+/** The node that runs sshferry in host A: this one, unless it cannot run there (on macOS, say). */
+const NODE = process.env.SSHFERRY_LAB_NODE ?? process.execPath;
+
+const CI = process.env.CI === 'true';
+const say = (line: string) => process.stderr.write(`lab: ${line}\n`);
+
+let engine: Engine | null = null;
+let created: { run: string; folder: string } | null = null;
+
+/** Builds sshferry and the lab. Without a lab the tests are skipped, loudly; with CI=true that is a failure. */
+export async function setup(project: TestProject): Promise<void> {
+  try {
+    project.provide('lab', await createLab());
+  } catch (error) {
+    await teardown();
+    if (!(error instanceof LabUnavailable) || CI) throw error;
+    project.provide('lab', null);
+    const banner = '!'.repeat(100);
+    process.once('exit', () =>
+      process.stderr.write(`\n${banner}\nThe lab tests were SKIPPED: ${error.message}\n${banner}\n`),
+    );
+  }
+}
+
+/** Removes all that setup created. */
+export async function teardown(): Promise<void> {
+  try {
+    if (created !== null) {
+      await removeRun(created.run);
+      rmSync(created.folder, { recursive: true, force: true });
+    }
+  } finally {
+    created = null;
+    await engine?.release();
+    engine = null;
+  }
+}
+
+async function createLab(): Promise<Lab> {
+  await build();
+  engine = await ensureEngine(say);
+  for (const name of await removeLeftovers()) say(`removed what ${name} had left`);
+  const images = await buildImages(join(PROJECT, 'docker'), say);
+
+  const run = newRun();
+  const folder = mkdtempSync(join(tmpdir(), `${run}-`));
+  created = { run, folder };
+  const pub = join(folder, 'pub');
+  const scratch = join(folder, 'scratch');
+  mkdirSync(pub);
+  mkdirSync(scratch);
+  chmodSync(folder, 0o755);
+  chmodSync(scratch, 0o777);
+  makePub(pub);
+
+  const hosts = await createHosts(run, images, { project: PROJECT, node: NODE, pub, scratch });
+  const node = await exec(hosts.a.container, ['node', '/app/dist/cli.js', '--version']);
+  if (/exec format|not found|cannot execute/i.test(node.stderr)) {
+    throw new LabUnavailable(
+      `${NODE} does not run in host A (${node.stderr.trim()}); set SSHFERRY_LAB_NODE to a node for Linux`,
+    );
+  }
+  await createKeys(hosts);
+  return { hosts, pub, scratch };
+}
+
+/** The tests run what is in src/ now. A type error does not keep tsc from writing dist/, so by hand it is only said. */
+async function build(): Promise<void> {
+  try {
+    await mustRun(['npm', 'run', '--silent', 'build'], { cwd: PROJECT });
+  } catch (error) {
+    if (CI) throw error;
+    say(error instanceof Error ? error.message : String(error));
+  }
+}

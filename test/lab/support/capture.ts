@@ -1,0 +1,82 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { lines } from './docker.ts';
+import { mustExec } from './exec.ts';
+import type { Lab } from './lab.ts';
+import { Program } from './program.ts';
+
+/** What crossed the wire of host A while it was captured. */
+export interface Captured {
+  /** Packets that are not TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6 and multicast left out. */
+  readonly outside: readonly string[];
+  /** Bytes in the capture file: to tell a link that was seen from one that was not. */
+  readonly bytes: number;
+  /** Packets that the kernel could not hand to tcpdump; with any, "not found" means nothing. */
+  readonly dropped: number;
+  /** Which of these byte strings occur in the raw capture, packet headers included. */
+  find(needles: readonly (string | Uint8Array)[]): Promise<Buffer[]>;
+}
+
+/** A running tcpdump on host A's only network, which holds all that leaves it or reaches it. */
+export class Capture {
+  readonly #lab: Lab;
+  readonly #file: string;
+  readonly #tcpdump: Program;
+
+  private constructor(lab: Lab, file: string, tcpdump: Program) {
+    this.#lab = lab;
+    this.#file = file;
+    this.#tcpdump = tcpdump;
+  }
+
+  /** Settles when packets are being recorded. `name` is the capture file's, unique in the run. */
+  static async start(lab: Lab, name: string): Promise<Capture> {
+    const file = `${name}.pcap`;
+    const tcpdump = await Program.start(
+      lab.hosts.a.container,
+      // Whole packets, 256 MiB of buffer, written at once and as root.
+      ['tcpdump', '-i', 'eth0', '-n', '-s', '0', '-B', '262144', '-U', '-Z', 'root', '-w', `/lab/${file}`],
+      { user: 'root' },
+    );
+    await tcpdump.waitFor(/listening on/);
+    return new Capture(lab, file, tcpdump);
+  }
+
+  /** Ends the recording and reads it. */
+  async stop(): Promise<Captured> {
+    await this.#tcpdump.stop();
+    const dropped = Number(/(\d+) packets? dropped by kernel/.exec(this.#tcpdump.stderr)?.[1] ?? Number.NaN);
+    const { a, b } = this.#lab.hosts;
+    const path = `/lab/${this.#file}`;
+    const ssh = `(tcp port 22 and (host ${b.wire?.v4} or host ${b.wire?.v6}))`;
+    const noise = '(arp or icmp6 or ip6 multicast or ip multicast)';
+    const filter = `not ${ssh} and not ${noise}`;
+    const read = ['tcpdump', '-n', '-Z', 'root', '-r', path, filter];
+    const outside = lines(await mustExec(a.container, read, { user: 'root', timeout: 120 }));
+    const bytes = Number(await mustExec(a.container, ['stat', '-c', '%s', path]));
+    return {
+      outside,
+      bytes,
+      dropped,
+      find: (needles) => search(join(this.#lab.scratch, this.#file), needles),
+    };
+  }
+}
+
+/** Reads a file once and gives those needles that occur in it, also where they span two reads. */
+async function search(path: string, needles: readonly (string | Uint8Array)[]): Promise<Buffer[]> {
+  const wanted = new Set(needles.map((needle) => Buffer.from(needle)));
+  const longest = Math.max(...[...wanted].map((needle) => needle.length));
+  const found: Buffer[] = [];
+  let tail = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) {
+    const window = Buffer.concat([tail, chunk as Buffer]);
+    for (const needle of wanted) {
+      if (!window.includes(needle)) continue;
+      found.push(needle);
+      wanted.delete(needle);
+    }
+    tail = window.subarray(Math.max(0, window.length - longest + 1));
+  }
+  return found;
+}

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+
+/** How a program ended and what it wrote. `bytes` is stdout as it came; `stdout` and `stderr` are read as UTF-8. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly bytes: Buffer;
+}
+
+export interface RunOptions {
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+/** Runs a program of this machine to its end, without a shell. Rejects only when it cannot be started. */
+export function run(argv: readonly string[], options: RunOptions = {}): Promise<Result> {
+  const [file = '', ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+      cwd: options.cwd,
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.stdin.on('error', () => {}); // it may end without reading all of it
+    child.stdin.end(options.stdin ?? '');
+    child.once('error', reject);
+    child.once('close', (code) => {
+      const bytes = Buffer.concat(out);
+      resolve({ code: code ?? -1, stdout: bytes.toString(), stderr: Buffer.concat(err).toString(), bytes });
+    });
+  });
+}
+
+/** As `run`, but anything other than exit status 0 is an Error with the program's own words. Gives stdout, trimmed. */
+export async function mustRun(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const result = await run(argv, options);
+  if (result.code !== 0) {
+    throw new Error(`${argv.join(' ')} ended with ${result.code}:\n${result.stderr}${result.stdout}`);
+  }
+  return result.stdout.trim();
+}
+
+/** `docker …`, which must succeed; gives its stdout, trimmed. */
+export function docker(...args: string[]): Promise<string> {
+  return mustRun(['docker', ...args], { env: { DOCKER_BUILDKIT: '0' } });
+}
+
+/** The non-empty lines of a text. */
+export function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}

@@ -1,0 +1,67 @@
+import { type Result, run } from './docker.ts';
+
+export interface ExecOptions {
+  readonly stdin?: string | Uint8Array;
+  /** Seconds, 60 unless told. */
+  readonly timeout?: number;
+  readonly user?: string;
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+/** coreutils timeout's exit status for a program that it had to end. */
+const TIMED_OUT = 124;
+
+/**
+ * Runs a program in a container to its end, without a shell. Any exit status is an answer; a program that does not end in
+ * time is killed, and the call rejects with what it had written.
+ */
+export async function exec(
+  container: string,
+  argv: readonly string[],
+  options: ExecOptions = {},
+): Promise<Result> {
+  const timeout = options.timeout ?? 60;
+  const started = Date.now();
+  const result = await run(
+    [
+      'docker',
+      'exec',
+      '-i',
+      ...execFlags(options),
+      container,
+      'timeout',
+      '-k',
+      '2',
+      String(timeout),
+      ...argv,
+    ],
+    options.stdin === undefined ? {} : { stdin: options.stdin },
+  );
+  if (result.code === TIMED_OUT && Date.now() - started >= timeout * 1000) {
+    throw new Error(`${argv.join(' ')} did not end in ${timeout} s:\n${result.stderr}${result.stdout}`);
+  }
+  return result;
+}
+
+/** As `exec`, but anything other than exit status 0 is an Error with the program's own words. Gives stdout. */
+export async function mustExec(
+  container: string,
+  argv: readonly string[],
+  options: ExecOptions = {},
+): Promise<string> {
+  const result = await exec(container, argv, options);
+  if (result.code !== 0) {
+    throw new Error(`${argv.join(' ')} ended with ${result.code}:\n${result.stderr}${result.stdout}`);
+  }
+  return result.stdout;
+}
+
+/** `docker exec`'s own options. */
+export function execFlags({ user, env, cwd }: Pick<ExecOptions, 'user' | 'env' | 'cwd'>): string[] {
+  const flags: string[] = [];
+  if (user !== undefined) flags.push('--user', user);
+  if (cwd !== undefined) flags.push('--workdir', cwd);
+  for (const [name, value] of Object.entries(env ?? {})) flags.push('--env', `${name}=${value}`);
+  return flags;
+}

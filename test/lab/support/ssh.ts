@@ -1,0 +1,32 @@
+import { KEY } from './keys.ts';
+import type { Lab } from './lab.ts';
+import { Program } from './program.ts';
+import { ferry } from './users.ts';
+
+/** The login that everything in the lab uses unless it tests another one. */
+export const LOGIN = `${ferry.name}@yourserver`;
+
+/** OpenSSH's own client on host A with these forwards, for comparison. Settles when they listen. */
+export async function startSsh(lab: Lab, ...forwards: string[]): Promise<Program> {
+  const options = ['-v', '-N', '-o', 'ExitOnForwardFailure=yes', '-o', 'BatchMode=yes', '-i', KEY];
+  const flags = forwards.flatMap((forward) => ['-L', forward]);
+  const ssh = await Program.start(lab.hosts.a.container, ['ssh', ...options, ...flags, LOGIN]);
+  await ssh.waitFor(/Entering interactive session/);
+  return ssh;
+}
+
+/**
+ * sshferry on host A, as user `you`. Settles when every forward listens.
+ * @param flags all but the login, such as `-L`, `8021:localhost:21`
+ */
+export async function startSshferry(lab: Lab, ...flags: string[]): Promise<Program> {
+  const sshferry = await Program.start(lab.hosts.a.container, sshferryArgv(...flags, LOGIN));
+  const forwards = flags.filter((flag) => flag === '-L').length;
+  await sshferry.waitFor(new RegExp(`(?:→[^]*?\\n){${forwards}}`));
+  return sshferry;
+}
+
+/** The command line of the sshferry under test. */
+export function sshferryArgv(...flags: string[]): string[] {
+  return ['node', '/app/dist/cli.js', ...flags];
+}
