@@ -1,6 +1,7 @@
 import type { Algorithms } from 'ssh2';
 import { GatewayError } from '../errors.ts';
 import type { SshOptions } from './options.ts';
+import { matchesPattern } from './patterns.ts';
 
 /** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
 export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
@@ -91,17 +92,10 @@ function modified(
     case '^':
       return [...usable, ...defaults];
     case '-':
-      return defaults.filter((name) => !patterns.some((pattern) => wildcard(pattern).test(name)));
+      return defaults.filter((name) => !patterns.some((pattern) => matchesPattern(pattern, name)));
     default:
       return usable;
   }
-}
-
-function wildcard(pattern: string): RegExp {
-  const source = pattern.replace(/[.*+?^${}()|[\]\\]/g, (c) =>
-    c === '*' ? '.*' : c === '?' ? '.' : `\\${c}`,
-  );
-  return new RegExp(`^${source}$`);
 }
 
 /** The host key algorithms that a key of this type can sign with (RFC 8332 for RSA). */

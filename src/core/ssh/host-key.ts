@@ -20,9 +20,10 @@ export interface HostVerifier {
   /**
    * `key` is the key as it came (an SSH wire blob); `address` the IP address of the other end, null behind a proxy.
    * Gives true, or the error (`SSH_HOST_KEY`) that says why not; never rejects. The same key again is accepted in
-   * silence (rekey, reconnect). It may wait for a person: login timers must stand still meanwhile (`observePrompter`).
+   * silence (rekey, reconnect). It may wait for a person: login timers must stand still meanwhile (`observePrompter`);
+   * `signal` closes the question.
    */
-  verify(key: Buffer, address: string | null): Promise<true | GatewayError>;
+  verify(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError>;
 }
 
 /**
@@ -49,9 +50,13 @@ export async function createHostVerifier(
   let accepted: Buffer | null = null;
   let question: Promise<unknown> = Promise.resolve();
 
-  const decide = async (key: Buffer, address: string | null): Promise<true | GatewayError> => {
+  const decide = async (key: Buffer, address: string | null, signal?: AbortSignal) => {
     if (accepted?.equals(key)) return true;
-    const verdict = await judge({ options, prompter, log, names, entries: await read() }, key, address);
+    const verdict = await judge(
+      { options, prompter, log, names, entries: await read(), signal },
+      key,
+      address,
+    );
     if (verdict === true) accepted = Buffer.from(key);
     return verdict;
   };
@@ -61,9 +66,11 @@ export async function createHostVerifier(
     algorithms:
       options.hostKeyAlgorithms ??
       knownFirst(DEFAULT_ALGORITHMS.HostKeyAlgorithms, knownTypes(entries, names)),
-    verify(key, address) {
+    verify(key, address, signal) {
       // One at a time: two connections must not ask the same question twice.
-      const answer = question.then(() => decide(key, address)).catch((error) => hostKeyError(options, error));
+      const answer = question
+        .then(() => decide(key, address, signal))
+        .catch((error) => hostKeyError(options, error));
       question = answer;
       return answer;
     },
@@ -76,18 +83,19 @@ interface Case {
   readonly log: Logger;
   readonly names: readonly string[];
   readonly entries: readonly KnownHostsEntry[];
+  readonly signal: AbortSignal | undefined;
 }
 
 /** HostKeyAlias alone; else `[host]:port` and, off port 22, the bare name, which may confirm a key. */
-function lookupNames({ host, hostKeyAlias, port }: SshOptions): string[] {
+function lookupNames({ hostName, hostKeyAlias, port }: SshOptions): string[] {
   if (hostKeyAlias !== null) return [hostKeyAlias.toLowerCase()];
-  const name = knownHostsName(host, port);
-  return port === 22 ? [name] : [name, host.toLowerCase()];
+  const name = knownHostsName(hostName, port);
+  return port === 22 ? [name] : [name, hostName.toLowerCase()];
 }
 
 async function judge(c: Case, key: Buffer, address: string | null): Promise<true | GatewayError> {
   const { options, prompter, names } = c;
-  const name = names[0] ?? options.host;
+  const name = names[0] ?? options.hostName;
   const type = typeLabel(keyTypeOf(key));
   const verdict = lookup(c.entries, names, key);
   switch (verdict.status) {
@@ -112,7 +120,7 @@ async function judge(c: Case, key: Buffer, address: string | null): Promise<true
 
 async function unknown(c: Case, key: Buffer, address: string | null): Promise<true | GatewayError> {
   const { options, prompter, names } = c;
-  const name = names[0] ?? options.host;
+  const name = names[0] ?? options.hostName;
   const type = typeLabel(keyTypeOf(key));
   const what = `no ${type} host key is known for ${name}; it shows ${fingerprint(key)}`;
   const strict = options.strictHostKeyChecking;
@@ -137,7 +145,7 @@ async function unknown(c: Case, key: Buffer, address: string | null): Promise<tr
 
 async function confirmed(c: Case, key: Buffer, address: string | null): Promise<boolean> {
   const { options, prompter, names } = c;
-  const name = names[0] ?? options.host;
+  const name = names[0] ?? options.hostName;
   const where = address === null ? '<no hostip for proxy command>' : knownHostsName(address, options.port);
   const mark = fingerprint(key);
   const type = typeLabel(keyTypeOf(key));
@@ -157,7 +165,9 @@ async function confirmed(c: Case, key: Buffer, address: string | null): Promise<
   );
   let question = 'Are you sure you want to continue connecting (yes/no/[fingerprint])? ';
   for (;;) {
-    const answer = (await prompter.ask(question, { echo: true })).trim();
+    const answer = (
+      await prompter.ask(question, { echo: true, ...(c.signal && { signal: c.signal }) })
+    ).trim();
     if (answer === '' || answer.toLowerCase() === 'no') return false;
     if (answer.toLowerCase() === 'yes' || answer === mark) return true;
     question = "Please type 'yes', 'no' or the fingerprint: ";

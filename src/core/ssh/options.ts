@@ -6,9 +6,9 @@ export type StrictHostKeyChecking = 'yes' | 'ask' | 'accept-new' | 'no';
  * Names are ssh_config's own, in camel case. Times are in seconds, as there.
  */
 export interface SshOptions {
-  /** The host as the person typed it: the name for messages, and for known_hosts unless there is a HostKeyAlias. */
+  /** The host as the person typed it: the name for messages. */
   readonly host: string;
-  /** What is dialled. */
+  /** What is dialled, and the name for known_hosts unless there is a HostKeyAlias. */
   readonly hostName: string;
   readonly port: number;
   readonly user: string;

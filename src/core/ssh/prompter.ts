@@ -1,8 +1,33 @@
+import { execFile } from 'node:child_process';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { LineEditor } from './line-editor.ts';
 import type { Prompter } from './options.ts';
 
-/** A person at the controlling terminal (/dev/tty), whatever stdin is. */
-export function terminalPrompter(): Prompter {
-  throw new Error('to come');
+type Ask = Prompter['ask'];
+
+/**
+ * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
+ * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
+ * Ctrl-C rejects the question and raises SIGINT, since a raw terminal does not.
+ */
+export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter {
+  const terminal = hasTerminal();
+  const ask = chooseAsk(env, terminal);
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    interactive: ask !== null,
+    ask(question, options) {
+      if (ask === null) return Promise.reject(new Error('there is no terminal to ask on'));
+      const answer = last.then(() => ask(question, options));
+      last = answer.catch(() => {});
+      return answer;
+    },
+    tell(text) {
+      if (terminal) withTerminal((fd) => writeSync(fd, text));
+      else process.stderr.write(text);
+    },
+  };
 }
 
 /** The same prompter; `busy(true)` is called when a question opens and `busy(false)` when it is answered or given up. */
@@ -22,3 +47,93 @@ export function observePrompter(prompter: Prompter, busy: (open: boolean) => voi
     tell: (text) => prompter.tell(text),
   };
 }
+
+/** Text from the other side, made safe to show: control characters other than newline and tab are taken out. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
+}
+
+/** Which way to ask, decided as read_passphrase in OpenSSH's readpass.c does; null for none. */
+export function chooseAsk(env: NodeJS.ProcessEnv, terminal: boolean): Ask | null {
+  const program = env.SSH_ASKPASS ?? '';
+  const require = (env.SSH_ASKPASS_REQUIRE ?? '').toLowerCase();
+  const display = Boolean(env.DISPLAY ?? env.WAYLAND_DISPLAY);
+  const wanted =
+    require === 'force' || (require === 'prefer' && display) || (require !== 'never' && display && !terminal);
+  if (program !== '' && wanted) return askpass(program, env);
+  return terminal ? askOnTerminal : null;
+}
+
+/** Runs the askpass program with the question as its argument; its first line of output is the answer. */
+function askpass(program: string, env: NodeJS.ProcessEnv): Ask {
+  return (question, { signal }) =>
+    new Promise((resolve, reject) => {
+      execFile(program, [question], { env, ...(signal && { signal }) }, (error, stdout) => {
+        if (error) reject(new Error(`${program} gave no answer`, { cause: error }));
+        else resolve(stdout.split(/\r?\n/, 1)[0] ?? '');
+      });
+    });
+}
+
+function hasTerminal(): boolean {
+  try {
+    withTerminal(() => {});
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function withTerminal(use: (fd: number) => void): void {
+  const fd = openSync('/dev/tty', 'r+');
+  try {
+    use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const askOnTerminal: Ask = (question, { echo, signal }) =>
+  new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const fd = openSync('/dev/tty', 'r+');
+    const input = new ReadStream(fd);
+    const editor = new LineEditor();
+    const restore = () => input.setRawMode(false);
+    const finish = () => {
+      process.off('exit', restore);
+      signal?.removeEventListener('abort', onAbort);
+      restore();
+      writeSync(fd, '\n');
+      input.destroy();
+    };
+    const giveUp = (error: unknown) => {
+      finish();
+      reject(error);
+    };
+    const onAbort = () => giveUp(signal?.reason);
+    input.on('data', (bytes: Buffer) => {
+      const { echo: typed, end } = editor.feed(bytes);
+      if (echo && typed !== '') writeSync(fd, typed);
+      if (end === null) return;
+      switch (end.type) {
+        case 'line':
+          finish();
+          resolve(end.line);
+          break;
+        case 'eof':
+          giveUp(new Error('no answer was given'));
+          break;
+        case 'interrupt':
+          giveUp(new Error('interrupted'));
+          process.kill(process.pid, 'SIGINT');
+          break;
+      }
+    });
+    input.on('error', giveUp);
+    input.on('end', () => giveUp(new Error('the terminal is gone')));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    process.on('exit', restore);
+    input.setRawMode(true);
+    writeSync(fd, question);
+  });

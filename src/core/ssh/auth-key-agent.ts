@@ -1,0 +1,60 @@
+import {
+  BaseAgent,
+  type IdentityCallback,
+  type ParsedKey,
+  type SignCallback,
+  type SigningRequestOptions,
+} from 'ssh2';
+
+/** Signs `data`; `hash` is set for RSA keys (`sha256`, `sha512`). */
+export type Sign = (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>;
+
+/**
+ * One key as an agent of its own. It is the way to give ssh2 one key at a time, in our order, and to have it sign
+ * asynchronously (ask an agent, or a person for a passphrase) only once the server has accepted the key.
+ */
+export class KeyAgent extends BaseAgent<ParsedKey> {
+  readonly #publicKey: ParsedKey;
+  readonly #sign: Sign;
+
+  constructor(publicKey: ParsedKey, sign: Sign) {
+    super();
+    this.#publicKey = publicKey;
+    this.#sign = sign;
+  }
+
+  override getIdentities(done: IdentityCallback<ParsedKey>): void {
+    done(null, [this.#publicKey]);
+  }
+
+  override sign(
+    _key: ParsedKey,
+    data: Buffer,
+    options: SigningRequestOptions | SignCallback,
+    callback?: SignCallback,
+  ): void {
+    const done = typeof options === 'function' ? options : callback;
+    this.#sign(data, typeof options === 'function' ? {} : options).then(
+      (signature) => done?.(null, signature),
+      (error) => done?.(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+}
+
+/** A Sign that asks a real agent. */
+export function signByAgent(agent: BaseAgent, key: ParsedKey): Sign {
+  return (data, options) =>
+    new Promise((resolve, reject) => {
+      agent.sign(key, data, options, (error, signature) => {
+        if (signature) resolve(signature);
+        else reject(error ?? new Error('the agent refused to sign'));
+      });
+    });
+}
+
+/** ssh2's ParsedKey.sign returns its error instead of throwing it. */
+export function signByKey(key: ParsedKey, data: Buffer, { hash }: SigningRequestOptions): Buffer {
+  const signature: Buffer | Error = key.sign(data, hash);
+  if (signature instanceof Error) throw signature;
+  return signature;
+}

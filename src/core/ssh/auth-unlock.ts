@@ -1,0 +1,36 @@
+import { type ParsedKey, utils } from 'ssh2';
+import type { Identity } from './auth-identity.ts';
+import type { Prompter, SshOptions } from './options.ts';
+
+/**
+ * Decrypts a key file, asking for its passphrase up to NumberOfPasswordPrompts times; an empty answer passes the key over,
+ * as in ssh. Gives null where it stays locked. Rejects when the person gives up. The key derivation (bcrypt) blocks the
+ * event loop for some tenths of a second, once: the key is kept.
+ */
+export async function unlock(
+  identity: Extract<Identity, { type: 'encrypted' }>,
+  options: SshOptions,
+  prompter: Prompter,
+  signal: AbortSignal,
+): Promise<ParsedKey | null> {
+  if (identity.unlocked) return identity.unlocked;
+  if (!canAsk(options, prompter)) return null;
+  for (let attempt = 0; attempt < options.numberOfPasswordPrompts; attempt++) {
+    const passphrase = await prompter.ask(`Enter passphrase for key '${identity.path}': `, {
+      echo: false,
+      signal,
+    });
+    if (passphrase === '') return null;
+    const key = utils.parseKey(identity.content, passphrase);
+    if (!(key instanceof Error)) {
+      identity.unlocked = key;
+      return key;
+    }
+  }
+  return null;
+}
+
+/** Whether there is a person to ask. */
+export function canAsk(options: SshOptions, prompter: Prompter): boolean {
+  return prompter.interactive && !options.batchMode;
+}
