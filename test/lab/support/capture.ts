@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { lines } from './docker.ts';
 import { mustExec } from './exec.ts';
 import type { Lab } from './lab.ts';
@@ -7,7 +10,7 @@ import { Program } from './program.ts';
 
 /** What crossed the wire of host A while it was captured. */
 export interface Captured {
-  /** Packets that are not TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6 and multicast left out. */
+  /** Packets other than TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6, IPv6 multicast left out. */
   readonly outside: readonly string[];
   /** Bytes in the capture file: to tell a link that was seen from one that was not. */
   readonly bytes: number;
@@ -42,24 +45,37 @@ export class Capture {
     return new Capture(lab, file, tcpdump);
   }
 
-  /** Ends the recording and reads it. */
+  /** Ends the recording, once everything sent before is in it, and reads it. */
   async stop(): Promise<Captured> {
+    await this.#sync();
     await this.#tcpdump.stop();
     const dropped = Number(/(\d+) packets? dropped by kernel/.exec(this.#tcpdump.stderr)?.[1] ?? Number.NaN);
     const { a, b } = this.#lab.hosts;
     const path = `/lab/${this.#file}`;
     const ssh = `(tcp port 22 and (host ${b.wire?.v4} or host ${b.wire?.v6}))`;
-    const noise = '(arp or icmp6 or ip6 multicast or ip multicast)';
-    const filter = `not ${ssh} and not ${noise}`;
+    const filter = `not ${ssh} and not (arp or icmp6 or ip6 multicast)`;
     const read = ['tcpdump', '-n', '-Z', 'root', '-r', path, filter];
     const outside = lines(await mustExec(a.container, read, { user: 'root', timeout: 120 }));
     const bytes = Number(await mustExec(a.container, ['stat', '-c', '%s', path]));
-    return {
-      outside,
-      bytes,
-      dropped,
-      find: (needles) => search(join(this.#lab.scratch, this.#file), needles),
-    };
+    return { outside, bytes, dropped, find: (needles) => search(this.#path, needles) };
+  }
+
+  get #path(): string {
+    return join(this.#lab.scratch, this.#file);
+  }
+
+  /** The kernel hands packets to tcpdump in blocks, up to a second late: sends one more and waits until that is in the file. */
+  async #sync(): Promise<void> {
+    const marker = randomUUID();
+    const send =
+      'import socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); ' +
+      's.sendto(sys.argv[1].encode(), ("ff02::1%eth0", 9))';
+    await mustExec(this.#lab.hosts.a.container, ['python3', '-c', send, marker]);
+    const deadline = Date.now() + 30_000;
+    while (!(await lastBytes(this.#path, 1 << 20)).includes(marker)) {
+      if (Date.now() > deadline) throw new Error(`tcpdump records nothing: ${this.#tcpdump.output}`);
+      await delay(50);
+    }
   }
 }
 
@@ -79,4 +95,18 @@ async function search(path: string, needles: readonly (string | Uint8Array)[]): 
     tail = window.subarray(Math.max(0, window.length - longest + 1));
   }
   return found;
+}
+
+async function lastBytes(path: string, count: number): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read({
+      buffer: Buffer.alloc(count),
+      position: Math.max(0, size - count),
+    });
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
