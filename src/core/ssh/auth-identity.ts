@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
-import os from 'node:os';
 import { type BaseAgent, createAgent, type ParsedKey, utils } from 'ssh2';
 import type { Logger } from '../log.ts';
 import { publicKeyOfFile } from './auth-keyfile.ts';
 import { fingerprint } from './known-hosts.ts';
+import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
 
 /** A key that may be offered to the server. */
@@ -182,6 +182,6 @@ function systemReason(error: unknown): string {
 
 /** `~` for the home directory, as people write it. */
 function shortPath(file: string): string {
-  const { homedir } = os.userInfo();
-  return file.startsWith(`${homedir}/`) ? `~${file.slice(homedir.length)}` : file;
+  const { home } = localUser();
+  return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;
 }

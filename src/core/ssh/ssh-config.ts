@@ -1,4 +1,15 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { formatEndpoint } from '../endpoint.ts';
+import { GatewayError } from '../errors.ts';
+import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
+import { type Destination, parseDestination } from './ssh-config-destination.ts';
+import { parseSshConfig, type Settings } from './ssh-config-file.ts';
+import { canonicalKey, checkOption, checkSetting } from './ssh-config-keys.ts';
+import { assembleOptions } from './ssh-config-options.ts';
+import { SettingsReader } from './ssh-config-values.ts';
 
 /** What the command line says about one SSH login. */
 export interface SshInput {
@@ -28,6 +39,161 @@ export interface ResolvedSsh {
   readonly gatewayPorts: boolean;
 }
 
-export async function resolveSshOptions(_input: SshInput): Promise<ResolvedSsh> {
-  throw new Error('to come');
+/**
+ * Merges flags, `-o`, ssh_config and defaults, as ssh does. Where OpenSSH's client is on the PATH, `ssh -G` reads
+ * ssh_config (Include, Match and all, a `Match exec` runs its command); else the subset of `parseSshConfig`.
+ * Throws `CONFIG_INVALID` and `CONFIG_UNSUPPORTED`.
+ *
+ * `ssh -G` does not tell whether a 0 for ServerAliveInterval was written or is the default: only
+ * `-o ServerAliveInterval=0` turns keepalive off.
+ */
+export async function resolveSshOptions(input: SshInput): Promise<ResolvedSsh> {
+  const destination = parseDestination(input.destination);
+  const notes: string[] = [];
+  for (const [key, value] of input.o) {
+    const note = checkOption(key, value);
+    if (note !== null) notes.push(note);
+  }
+  const source = (await readByOpenSsh(input, destination)) ?? (await readBySubset(input, destination));
+  notes.push(...source.notes);
+  for (const [key, value] of source.settings) {
+    const note = checkSetting(key, value);
+    if (note !== null && !notes.includes(note)) notes.push(note);
+  }
+  const settings = new SettingsReader(source.settings);
+  const assembled = assembleOptions({
+    settings,
+    baseline: source.baseline && new SettingsReader(source.baseline),
+    given: new Set(input.o.map(([key]) => (canonicalKey(key) ?? key).toLowerCase())),
+    destination,
+    noSession: input.flags.noSession === true,
+    env: input.env,
+  });
+  notes.push(...assembled.notes);
+  const forwards = readForwards(settings, notes);
+  return {
+    options: assembled.options,
+    notes,
+    forwards,
+    gatewayPorts: settings.flag('GatewayPorts', false, ['clientspecified']),
+  };
+}
+
+interface Source {
+  readonly settings: Settings;
+  /** What the same source says with no configuration at all; null where defaults are simply absent. */
+  readonly baseline: Settings | null;
+  readonly notes: readonly string[];
+}
+
+/** Null where there is no `ssh` to run. */
+async function readByOpenSsh(input: SshInput, { host }: Destination): Promise<Source | null> {
+  const { flags } = input;
+  const argv = [
+    ...(flags.configFile === undefined ? [] : ['-F', flags.configFile]),
+    ...(flags.family === undefined ? [] : [`-${flags.family}`]),
+    ...(flags.port === undefined ? [] : ['-p', String(flags.port)]),
+    ...(flags.user === undefined ? [] : ['-l', flags.user]),
+    ...(flags.identityFile ?? []).flatMap((file) => ['-i', file]),
+    ...input.o.flatMap(([key, value]) => ['-o', `${key}=${value}`]),
+    '--',
+    input.destination,
+  ];
+  const [actual, baseline] = await Promise.all([
+    runSsh(['-G', ...argv], input.env),
+    runSsh(['-G', '-F', 'none', '--', host], input.env),
+  ]);
+  if (actual === null || baseline === null) return null;
+  return { settings: parseDump(actual), baseline: parseDump(baseline), notes: [] };
+}
+
+function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    execFile('ssh', argv, { env, maxBuffer: 4 << 20 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(null);
+      else {
+        const reason = stderr.trim().split('\n').at(-1)?.trim() || error.message;
+        reject(
+          new GatewayError('CONFIG_INVALID', `ssh does not accept this configuration: ${reason}`, {
+            cause: error,
+          }),
+        );
+      }
+    });
+  });
+}
+
+function parseDump(text: string): Settings {
+  return text.split(/\r?\n/).flatMap((line): Settings => {
+    const blank = line.indexOf(' ');
+    return blank < 1 ? [] : [[line.slice(0, blank).toLowerCase(), line.slice(blank + 1)]];
+  });
+}
+
+async function readBySubset(input: SshInput, destination: Destination): Promise<Source> {
+  const { flags } = input;
+  const settings: Settings = input.o.map(([key, value]) => [(canonicalKey(key) ?? key).toLowerCase(), value]);
+  const user = flags.user ?? destination.user;
+  const port = flags.port ?? destination.port;
+  if (user !== null) settings.push(['user', user]);
+  if (port !== null) settings.push(['port', String(port)]);
+  if (flags.family) settings.push(['addressfamily', flags.family === 4 ? 'inet' : 'inet6']);
+  for (const file of flags.identityFile ?? []) settings.push(['identityfile', file]);
+  const notes: string[] = [];
+  for (const file of subsetFiles(flags.configFile)) {
+    const text = await readConfig(file, file === flags.configFile);
+    const parsed = parseSshConfig(text, destination.host, file);
+    settings.push(
+      ...parsed.settings.map(([key, value]): Settings[number] => [
+        (canonicalKey(key) ?? key).toLowerCase(),
+        value,
+      ]),
+    );
+    notes.push(...parsed.notes);
+  }
+  // Of these two the one that comes first counts.
+  const proxy = settings.find(([key]) => key === 'proxyjump' || key === 'proxycommand')?.[0];
+  const effective = settings.filter(([key]) => !/^proxy(jump|command)$/.test(key) || key === proxy);
+  return { settings: effective, baseline: null, notes };
+}
+
+function subsetFiles(configFile: string | undefined): string[] {
+  if (configFile === undefined) return [path.join(localUser().home, '.ssh/config'), '/etc/ssh/ssh_config'];
+  return configFile.toLowerCase() === 'none' ? [] : [configFile];
+}
+
+async function readConfig(file: string, named: boolean): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!named && code === 'ENOENT') return '';
+    throw new GatewayError('CONFIG_INVALID', `cannot read ${file}: ${message}`, { cause: error });
+  }
+}
+
+function readForwards(settings: SettingsReader, notes: string[]): { local: string[]; remote: string[] } {
+  if (settings.flag('ClearAllForwardings', false)) return { local: [], remote: [] };
+  const read = (key: string) =>
+    settings.all(key).flatMap((value) => {
+      const spec = forwardSpec(value);
+      if (spec === null)
+        notes.push(`${key} ${value} is left out: it is no forward from a TCP port to a host and port`);
+      return spec === null ? [] : [spec];
+    });
+  return { local: read('LocalForward'), remote: read('RemoteForward') };
+}
+
+/** `[127.0.0.1]:8022 [::1]:22` → `127.0.0.1:8022:[::1]:22`; null for sockets and SOCKS. */
+function forwardSpec(value: string): string | null {
+  const [from, to, ...rest] = value.trim().split(/\s+/);
+  if (!from || !to || rest.length > 0 || to === '[socks]:0') return null;
+  const listen = /^(?:(\[[^\]]*\]|[^:[\]/]*):)?(\d+)$/.exec(from);
+  const target = /^(\[[^\]]*\]|[^:[\]/]+):(\d+)$/.exec(to);
+  if (!listen?.[2] || !target?.[1] || !target[2]) return null;
+  const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
+  const end = formatEndpoint({ host: bare(target[1]), port: Number(target[2]) });
+  if (listen[1] === undefined) return `${listen[2]}:${end}`;
+  return `${formatEndpoint({ host: bare(listen[1]), port: Number(listen[2]) })}:${end}`;
 }

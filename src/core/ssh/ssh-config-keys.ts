@@ -1,0 +1,224 @@
+import { GatewayError } from '../errors.ts';
+
+/** ssh_config(5) keys that sshferry does what they say. */
+const HONOURED = [
+  'AddressFamily',
+  'BatchMode',
+  'BindAddress',
+  'Ciphers',
+  'ClearAllForwardings',
+  'Compression',
+  'ConnectionAttempts',
+  'ConnectTimeout',
+  'ExitOnForwardFailure',
+  'GatewayPorts',
+  'GlobalKnownHostsFile',
+  'HashKnownHosts',
+  'HostKeyAlgorithms',
+  'HostKeyAlias',
+  'HostName',
+  'IdentitiesOnly',
+  'IdentityAgent',
+  'IdentityFile',
+  'KbdInteractiveAuthentication',
+  'KexAlgorithms',
+  'LocalForward',
+  'MACs',
+  'NumberOfPasswordPrompts',
+  'PasswordAuthentication',
+  'Port',
+  'PreferredAuthentications',
+  'ProxyCommand',
+  'ProxyJump',
+  'PubkeyAuthentication',
+  'RemoteForward',
+  'ServerAliveCountMax',
+  'ServerAliveInterval',
+  'SessionType',
+  'StrictHostKeyChecking',
+  'TCPKeepAlive',
+  'User',
+  'UserKnownHostsFile',
+];
+
+/** Keys whose older name is another's. */
+const ALIASES: Readonly<Record<string, string>> = {
+  challengeresponseauthentication: 'KbdInteractiveAuthentication',
+  keepalive: 'TCPKeepAlive',
+};
+
+/** Keys that say nothing about a login that only forwards, or only make it less strict or more talkative. */
+const WITHOUT_EFFECT = [
+  'AddKeysToAgent',
+  'CanonicalDomains',
+  'CanonicalizeFallbackLocal',
+  'CanonicalizeHostname',
+  'CanonicalizeMaxDots',
+  'CanonicalizePermittedCNAMEs',
+  'CASignatureAlgorithms',
+  'ChannelTimeout',
+  'ControlMaster',
+  'ControlPath',
+  'ControlPersist',
+  'EnableEscapeCommandline',
+  'EnableSSHKeysign',
+  'EscapeChar',
+  'ForwardX11Timeout',
+  'ForwardX11Trusted',
+  'GSSAPIAuthentication',
+  'GSSAPIClientIdentity',
+  'GSSAPIDelegateCredentials',
+  'GSSAPIKexAlgorithms',
+  'GSSAPIKeyExchange',
+  'GSSAPIRenewalForcesRekey',
+  'GSSAPIServerIdentity',
+  'GSSAPITrustDns',
+  'HostbasedAcceptedAlgorithms',
+  'HostbasedKeyTypes',
+  'IgnoreUnknown',
+  'IPQoS',
+  'LocalCommand',
+  'LogLevel',
+  'LogVerbose',
+  'ObscureKeystrokeTiming',
+  'PermitRemoteOpen',
+  'RekeyLimit',
+  'RequestTTY',
+  'SecurityKeyProvider',
+  'SendEnv',
+  'SetEnv',
+  'StdinNull',
+  'StreamLocalBindMask',
+  'StreamLocalBindUnlink',
+  'SyslogFacility',
+  'Tag',
+  'TunnelDevice',
+  'UpdateHostKeys',
+  'UsePrivilegedPort',
+  'VersionAddendum',
+  'VisualHostKey',
+  'WarnWeakCrypto',
+  'XAuthLocation',
+];
+
+interface Missing {
+  readonly name: string;
+  /** Values under which nothing is missing. */
+  readonly fine: RegExp;
+  readonly why: string;
+  /** Leaving it out would weaken what the person relies on, or dial another way: an error even from ssh_config. */
+  readonly needed?: true;
+}
+
+const NO = /^(no|false|none)$/i;
+
+const MISSING: readonly Missing[] = [
+  { name: 'BindInterface', fine: NO, why: 'use BindAddress', needed: true },
+  { name: 'CertificateFile', fine: NO, why: 'there are no SSH certificates here; the plain key is offered' },
+  { name: 'CheckHostIP', fine: NO, why: 'the host key is checked by name alone' },
+  // ssh -G prints socket paths of LocalForward under this name too.
+  { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'there is no SOCKS proxy here' },
+  { name: 'FingerprintHash', fine: /^sha256$/i, why: 'fingerprints are shown as SHA256' },
+  { name: 'ForkAfterAuthentication', fine: NO, why: 'it stays in the foreground; use your service manager' },
+  { name: 'ForwardAgent', fine: NO, why: 'there is no shell to forward an agent to' },
+  { name: 'ForwardX11', fine: NO, why: 'there is no shell to forward X11 for' },
+  {
+    name: 'HostbasedAuthentication',
+    fine: NO,
+    why: 'the methods are publickey, keyboard-interactive, password',
+  },
+  { name: 'KnownHostsCommand', fine: NO, why: 'host keys come from known_hosts files alone' },
+  { name: 'NoHostAuthenticationForLocalhost', fine: NO, why: 'host keys are always verified' },
+  { name: 'PermitLocalCommand', fine: NO, why: 'no local command is run' },
+  { name: 'PKCS11Provider', fine: NO, why: 'add the token to an agent with ssh-add -s' },
+  { name: 'ProxyUseFdpass', fine: NO, why: 'the ProxyCommand must carry the bytes itself', needed: true },
+  { name: 'PubkeyAcceptedAlgorithms', fine: /^$/, why: 'every key is offered' },
+  { name: 'PubkeyAcceptedKeyTypes', fine: /^$/, why: 'every key is offered' },
+  { name: 'RemoteCommand', fine: NO, why: 'no command is run on the server' },
+  { name: 'RequiredRSASize', fine: /^(1024|2048)$/, why: 'the size of RSA keys is not checked' },
+  { name: 'RevokedHostKeys', fine: NO, why: 'mark revoked keys as @revoked in known_hosts', needed: true },
+  { name: 'Tunnel', fine: NO, why: 'there are no tunnel devices here' },
+  { name: 'VerifyHostKeyDNS', fine: NO, why: 'SSHFP records are not looked up' },
+];
+
+const byName = (names: readonly string[]) => new Map(names.map((name) => [name.toLowerCase(), name]));
+const honoured = byName(HONOURED);
+const withoutEffect = byName(WITHOUT_EFFECT);
+const missing = new Map(MISSING.map((key) => [key.name.toLowerCase(), key]));
+
+/** The key's canonical spelling, or null for a key that ssh_config does not have. Case does not count. */
+export function canonicalKey(key: string): string | null {
+  const lower = key.toLowerCase();
+  return (
+    ALIASES[lower] ?? honoured.get(lower) ?? withoutEffect.get(lower) ?? missing.get(lower)?.name ?? null
+  );
+}
+
+/**
+ * Judges one `-o Key=Value`. Gives a note where it has no effect here. Throws `CONFIG_INVALID` for a key that ssh_config
+ * does not have, `CONFIG_UNSUPPORTED` for one that asks for something sshferry does not do.
+ */
+export function checkOption(key: string, value: string): string | null {
+  const name = canonicalKey(key);
+  if (name === null) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      `-o ${key}: there is no such option; did you mean ${nearestKey(key)}?`,
+    );
+  }
+  if (/[\r\n\0]/.test(value)) {
+    throw new GatewayError('CONFIG_INVALID', `-o ${name}: the value must be one line`);
+  }
+  const gap = missing.get(name.toLowerCase());
+  if (gap && !gap.fine.test(value.trim())) {
+    throw new GatewayError('CONFIG_UNSUPPORTED', `-o ${name}=${value} is not supported: ${gap.why}`);
+  }
+  return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;
+}
+
+/**
+ * Judges a setting of ssh_config: a note where sshferry leaves it out and that matters. Throws `CONFIG_UNSUPPORTED` for the
+ * few that must not be left out in silence.
+ */
+export function checkSetting(key: string, value: string): string | null {
+  const gap = missing.get(key.toLowerCase());
+  if (!gap || gap.fine.test(value.trim())) return null;
+  // What ssh -G prints for these is its own default list, mostly.
+  if (gap.name.startsWith('PubkeyAccepted')) return null;
+  const text = `${gap.name} ${value} of ssh_config`;
+  if (gap.needed) throw new GatewayError('CONFIG_UNSUPPORTED', `${text} is not supported: ${gap.why}`);
+  return `${text} is left out: ${gap.why}`;
+}
+
+/** The known key that is spelt most like this one. */
+export function nearestKey(key: string): string {
+  const lower = key.toLowerCase();
+  let best = 'HostName';
+  let least = Number.POSITIVE_INFINITY;
+  for (const [candidate, name] of [
+    ...honoured,
+    ...[...missing].map(([k, m]) => [k, m.name] as const),
+    ...withoutEffect,
+  ]) {
+    const distance = editDistance(lower, candidate);
+    if (distance < least) {
+      least = distance;
+      best = name;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitute, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+  }
+  return row[b.length] ?? 0;
+}
