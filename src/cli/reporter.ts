@@ -39,16 +39,14 @@ function reportState(
 ): void {
   const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
   const why = error ? `: ${error.message}` : '';
-  switch (state) {
-    case 'backoff':
-      lost.add(server);
-      return log.warn(fields, `${name} is not reachable; trying again${why}`);
-    case 'ready':
-      if (lost.delete(server)) return log.info(fields, `${name} is connected again`);
-      return log.debug(fields, `${name} is connected`);
-    default:
-      // Failure for good is told by whoever ends the program over it.
-      return log.debug(fields, `${name}: ${state}${why}`);
+  if (state === 'backoff') {
+    lost.add(server);
+    log.warn(fields, `${name} is not reachable; trying again${why}`);
+  } else if (state === 'ready' && lost.delete(server)) {
+    log.info(fields, `${name} is connected again`);
+  } else {
+    // Failure for good is told by whoever ends the program over it.
+    log.debug(fields, `${name}: ${state}${why}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
+import { parseDestination } from '../core/ssh/ssh-config-destination.ts';
 import type { ListenAddress } from './address.ts';
 import { type ForwardArgument, parseForward } from './forward-spec.ts';
 import { findProtocolOption, protocolOptions, readProtocolValue, splitOption } from './protocol-options.ts';
@@ -58,10 +59,14 @@ export function configFromArguments(
 
   const { destination, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, log } =
     args;
+  const typed = parseDestination(destination);
   const result = configSchema(plugins).safeParse({
     servers: {
       [destination]: {
-        ...splitDestination(destination, { user, port }),
+        // -l and -p go before what stands in the destination, as in ssh.
+        host: typed.host,
+        user: user ?? typed.user ?? undefined,
+        port: port ?? typed.port ?? undefined,
         identityFile,
         addressFamily,
         sshConfig,
@@ -76,24 +81,6 @@ export function configFromArguments(
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
-}
-
-/** `[user@]host` or `ssh://[user@]host[:port]` in its parts; `-l` and `-p` go before what stands in it, as in ssh. */
-function splitDestination(text: string, flags: { user: string | undefined; port: number | undefined }) {
-  const uri = /^ssh:\/\/(?:(.*)@)?(\[[^\]]+\]|[^:/@]+)(?::(\d+))?\/?$/i.exec(text);
-  const plain = /^(?:(.*)@)?([^@]+)$/s.exec(text);
-  const [, user, host, port] = uri ?? (/^ssh:\/\//i.test(text) ? [] : (plain ?? []));
-  if (host === undefined || user === '' || host.startsWith('-') || /\s/.test(host)) {
-    throw new GatewayError(
-      'CONFIG_INVALID',
-      `${text === '' ? "''" : text}: expected [user@]host or ssh://[user@]host[:port], such as you@yourserver.example.com`,
-    );
-  }
-  return {
-    host: host.replace(/^\[(.*)\]$/, '$1'),
-    user: flags.user ?? user,
-    port: flags.port ?? (port === undefined ? undefined : Number(port)),
-  };
 }
 
 /** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */

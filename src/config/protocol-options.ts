@@ -65,9 +65,10 @@ export function readProtocolValue(option: ProtocolOption, value: string): unknow
   for (const candidate of readings(value)) {
     if (option.schema.safeParse(candidate).success) return candidate;
   }
+  const wording = takes(option.schema);
   const issues = option.schema.safeParse(value).error?.issues ?? [];
-  const expected = takes(option.schema) ?? issues.map(({ message }) => message).join('; ');
-  throw new GatewayError('CONFIG_INVALID', `-o ${option.key}=${value}: expected ${expected}`);
+  const wrong = wording === null ? issues.map(({ message }) => message).join('; ') : `expected ${wording}`;
+  throw new GatewayError('CONFIG_INVALID', `-o ${option.key}=${value}: ${wrong}`);
 }
 
 function* readings(value: string): Generator<unknown> {
@@ -82,6 +83,11 @@ function* readings(value: string): Generator<unknown> {
 function takes(schema: ZodType): string | null {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodBoolean) return 'yes or no';
+  if (inner instanceof z.ZodNumber) {
+    const { minValue, maxValue } = inner;
+    const bounded = minValue !== null && maxValue !== null && maxValue < Number.MAX_SAFE_INTEGER;
+    return bounded ? `a number from ${minValue} to ${maxValue}` : 'a number';
+  }
   if (inner instanceof z.ZodEnum) return `one of ${inner.options.join(', ')}`;
   return null;
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Endpoint } from '../core/endpoint.ts';
-import type { ProtocolPlugin } from '../core/plugin.ts';
 import { AddressError, type ListenAddress, parseListen, parseTarget } from './address.ts';
-import { typeByPort } from './forward-spec.ts';
+import { type ForwardType, typeByPort } from './forward-spec.ts';
+import type { OptionOwner } from './protocol-options.ts';
 
 /** An SSH server and how to log in there, as ssh(1) takes it. */
 const serverSchema = z.strictObject({
@@ -51,7 +51,7 @@ export interface Config {
 }
 
 /** The plugins that a configuration may name; one called `tcp` among them is what remains when no other fits. */
-export type ConfigPlugins = readonly Pick<ProtocolPlugin<never>, 'name' | 'schema' | 'defaultPorts'>[];
+export type ConfigPlugins = readonly (OptionOwner & ForwardType)[];
 
 /**
  * The one schema of the configuration. Its input is what stands in a file: `servers` and `forwards` by name, a forward as

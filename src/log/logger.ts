@@ -1,6 +1,7 @@
 import pino, { type DestinationStream } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Logger } from '../core/log.ts';
+import { printable } from '../core/ssh/prompter.ts';
 
 /** Keys whose values never reach a log, whoever logs them; what is secret is not given to the logger in the first place. */
 const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];
@@ -56,9 +57,4 @@ function prettyStream(out: DestinationStream, { color, fields }: { color: boolea
 
 function localTime(iso: string): string {
   return new Date(iso).toTimeString().slice(0, 8);
-}
-
-/** Without the control characters by which text from elsewhere could steer a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
 }

@@ -1,0 +1,31 @@
+import { GatewayError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Output } from './output.ts';
+
+/** Exit statuses; 255 is what ssh(1) ends with when SSH itself fails. */
+export const EXIT = { stopped: 0, usage: 2, interrupted: 130, failed: 255 } as const;
+
+/** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. */
+export interface Teller {
+  readonly stderr: Output;
+  readonly json: Logger | null;
+  /** Whether stacks are wanted (`-v`). */
+  readonly verbose: boolean;
+}
+
+/** Tells what ended the program, in one line, and gives the exit status. A bug has its stack shown at `-v` only. */
+export function tellFailure(error: unknown, { stderr, json, verbose }: Teller): number {
+  if (error instanceof GatewayError) {
+    const usage = error.code.startsWith('CONFIG_');
+    if (json) json.error({ event: 'fatal', code: error.code }, error.message);
+    else stderr.write(`sshferry: ${error.message}\n${usage ? "Try 'sshferry --help'.\n" : ''}`);
+    if (verbose && !json && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
+    return usage ? EXIT.usage : EXIT.failed;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const line = `internal error: ${message.split('\n')[0]}`;
+  const stack = verbose && error instanceof Error ? error.stack : undefined;
+  if (json) json.error({ event: 'crash', ...(stack && { stack }) }, line);
+  else stderr.write(`sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; -v shows where)'}\n`);
+  return EXIT.failed;
+}

@@ -1,0 +1,149 @@
+import type { EventEmitter } from 'node:events';
+import { compose, type Logins, resolveLogins, type Surroundings } from '../compose.ts';
+import { type Arguments, configFromArguments } from '../config/load.ts';
+import type { Config, ConfigPlugins } from '../config/schema.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
+import type { Logger } from '../core/log.ts';
+import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
+import { createLogger } from '../log/logger.ts';
+import { announce, listeningPorts } from './announce.ts';
+import { EXAMPLE, parseArguments } from './arguments.ts';
+import { Ending } from './ending.ts';
+import { EXIT, type Teller, tellFailure } from './failure.ts';
+import { isUnicodeLocale } from './forward-lines.ts';
+import type { Output } from './output.ts';
+import { reportEvents } from './reporter.ts';
+
+/** How long clients and the server may take to be told of a crash before the process ends, in milliseconds. */
+const CRASH_GRACE = 1000;
+
+/** The process and the world around it, so that a test can stand in for both. */
+export interface World extends Omit<Surroundings, 'log'> {
+  readonly version: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+  readonly platform: NodeJS.Platform;
+  /** Emits SIGINT, SIGTERM, SIGHUP and uncaughtException, as `process` does. */
+  readonly process: Pick<EventEmitter, 'on' | 'off'>;
+  resolve(input: SshInput): Promise<ResolvedSsh>;
+  /** What else is worth knowing at `-v`, such as which parts are native. */
+  readonly facts: readonly string[];
+}
+
+/**
+ * Runs one command line (without node and the script) from first to last and gives the exit status. Never rejects: what fails
+ * is told in one line.
+ */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  const { stdout, stderr } = world;
+  try {
+    const request = parseArguments(argv, world.version);
+    if (request.kind === 'run') return await serve(request.args, request.notes, world);
+    stdout.write(request.text);
+    return EXIT.stopped;
+  } catch (error) {
+    return tellFailure(error, { stderr, json: null, verbose: false });
+  }
+}
+
+/** Everything after the arguments are read; ends when the person, a signal or a failure ends it. */
+async function serve(args: Arguments, notes: readonly string[], world: World): Promise<number> {
+  const draft = configFromArguments(args, world.plugins);
+  const { stderr, env } = world;
+  const { level } = draft.log;
+  const format = draft.log.format ?? (stderr.isTTY ? 'pretty' : 'json');
+  const color = Boolean(stderr.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';
+  const log = createLogger(stderr, { level, format, color });
+  for (const note of [...world.facts, ...notes]) log.debug({ event: 'note' }, note);
+
+  const ending = new Ending(world.process);
+  let gateway: Gateway | null = null;
+  const begin = async () => {
+    const logins = await resolveLogins(draft, world.resolve, env);
+    if (ending.begun) return;
+    const config = withSshForwards(draft, args, logins, world.plugins, log);
+    const composed = compose(config, logins, { ...world, log });
+    gateway = composed.gateway;
+    reportEvents(gateway.events, log, (server) => label(logins, server));
+    gateway.events.on('transport.state', ({ server, state, error }) => {
+      const failure = error ?? new GatewayError('SSH_LOST', `${label(logins, server)} is gone`);
+      if (state === 'failed') ending.add({ kind: 'failed', error: failure });
+    });
+    const ports = listeningPorts(gateway.events);
+    await gateway.start();
+    const people = format === 'pretty' || (draft.log.format === undefined && world.stdout.isTTY);
+    announce(composed.forwards, logins, ports, {
+      stdout: people && level !== 'error' ? world.stdout : null,
+      log: format === 'json' ? log : null,
+      unicode: isUnicodeLocale(env, world.platform),
+    });
+  };
+  // A signal raised by Ctrl-C at a prompt counts before the prompt's own failure: it is delivered a turn later.
+  begin().catch((error) => setImmediate(() => ending.add({ kind: 'failed', error })));
+  try {
+    const json = format === 'json' ? log : null;
+    return await end(
+      ending,
+      () => gateway,
+      { stderr, json, verbose: level === 'debug' || level === 'trace' },
+      log,
+    );
+  } finally {
+    ending.dispose();
+  }
+}
+
+/** Waits for the cause that ends the program, stops the gateway, and gives the exit status. */
+async function end(
+  ending: Ending,
+  gateway: () => Gateway | null,
+  teller: Teller,
+  log: Logger,
+): Promise<number> {
+  const cause = await ending.first;
+  let status: number = EXIT.stopped;
+  if (cause.kind === 'signal') {
+    log.debug({ event: 'stopping', signal: cause.signal }, `${cause.signal}: stopping`);
+  } else {
+    status = tellFailure(cause.error, teller);
+  }
+  const stopped = Promise.resolve(gateway()?.stop()).then(() => status);
+  const hurried = ending.second.then(() => (status === EXIT.stopped ? EXIT.interrupted : status));
+  if (cause.kind !== 'crash') return await Promise.race([stopped, hurried]);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<number>((resolve) => {
+    timer = setTimeout(resolve, CRASH_GRACE, status);
+  });
+  return await Promise.race([stopped, hurried, late]).finally(() => clearTimeout(timer));
+}
+
+/** Adds ssh_config's LocalForward lines, and says what else was found there. */
+function withSshForwards(
+  draft: Config,
+  args: Arguments,
+  logins: Logins,
+  plugins: ConfigPlugins,
+  log: Logger,
+): Config {
+  const localForwards = [...logins.values()].flatMap(({ forwards }) => forwards.local);
+  for (const { notes, forwards } of logins.values()) {
+    for (const note of notes) log.debug({ event: 'ssh_config' }, note);
+    for (const line of forwards.remote) {
+      log.warn(
+        { event: 'ssh_config' },
+        `RemoteForward ${line} is left out: remote forwards are not there yet`,
+      );
+    }
+  }
+  const config = localForwards.length === 0 ? draft : configFromArguments(args, plugins, localForwards);
+  if (Object.keys(config.forwards).length > 0) return config;
+  throw new GatewayError('CONFIG_INVALID', `there is nothing to forward; expected -L, ${EXAMPLE}`);
+}
+
+/** `user@host`, the host as it was typed. */
+function label(logins: Logins, server: string): string {
+  const login = logins.get(server);
+  return login === undefined ? server : `${login.options.user}@${login.options.host}`;
+}

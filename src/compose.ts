@@ -1,0 +1,71 @@
+import type { Config } from './config/schema.ts';
+import { GatewayError } from './core/errors.ts';
+import { type ForwardSpec, Gateway } from './core/gateway.ts';
+import type { Logger } from './core/log.ts';
+import type { SshOptions } from './core/ssh/options.ts';
+import type { ResolvedSsh, SshInput } from './core/ssh/ssh-config.ts';
+import type { ManagedTransport, Transport } from './core/transport.ts';
+import type { AnyPlugin } from './protocols/registry.ts';
+
+/** What of the world a gateway is composed with. */
+export interface Surroundings {
+  readonly plugins: readonly AnyPlugin[];
+  /** This machine's own network. */
+  readonly local: Transport;
+  /** Makes the transport of one login; nothing is dialled before its `start`. */
+  connect(options: SshOptions, log: Logger): ManagedTransport;
+  readonly log: Logger;
+}
+
+/** Logins by the server's name in the Config. */
+export type Logins = ReadonlyMap<string, ResolvedSsh>;
+
+/** Resolves every server of the Config by ssh_config and its options. Rejects with `CONFIG_*`. */
+export async function resolveLogins(
+  config: Config,
+  resolve: (input: SshInput) => Promise<ResolvedSsh>,
+  env: NodeJS.ProcessEnv,
+): Promise<Logins> {
+  const logins = new Map<string, ResolvedSsh>();
+  for (const [name, server] of Object.entries(config.servers)) {
+    const { host, port, user, identityFile, addressFamily, sshConfig, session, options } = server;
+    const flags = {
+      ...(port !== undefined && { port }),
+      ...(user !== undefined && { user }),
+      ...(identityFile && { identityFile }),
+      ...(addressFamily && { family: addressFamily }),
+      ...(sshConfig !== undefined && { configFile: sshConfig }),
+      noSession: !session,
+    };
+    logins.set(name, await resolve({ destination: host, flags, o: options, env }));
+  }
+  return logins;
+}
+
+/** A Gateway for the Config, not yet started, and its forwards as they were given to it. */
+export function compose(
+  config: Config,
+  logins: Logins,
+  { plugins, local, connect, log }: Surroundings,
+): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
+  const transports = new Map<string, ManagedTransport>();
+  for (const [name, { options }] of logins)
+    transports.set(name, connect(options, log.child({ server: name })));
+  const forwards = Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
+    const plugin = plugins.find((candidate) => candidate.name === forward.type);
+    if (plugin === undefined) {
+      throw new GatewayError('CONFIG_INVALID', `forward ${name}: there is no type '${forward.type}'`);
+    }
+    const open = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
+    return {
+      name,
+      direction: 'local',
+      plugin,
+      pluginConfig: forward.options,
+      server: forward.server,
+      bind: { host: forward.listen.host ?? (open ? '*' : 'localhost'), port: forward.listen.port },
+      target: forward.to,
+    };
+  });
+  return { gateway: new Gateway({ transports, local, forwards, log }), forwards };
+}

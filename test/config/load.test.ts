@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { type Arguments, configFromArguments } from '../../src/config/load.ts';
+import { plugins } from './plugins.ts';
+
+const args = (given: Partial<Arguments> = {}): Arguments => ({
+  destination: 'you@yourserver.example.com',
+  forwards: ['8021:localhost:21'],
+  options: [],
+  gatewayPorts: false,
+  session: true,
+  log: { level: 'info' },
+  ...given,
+});
+const load = (given?: Partial<Arguments>, localForwards?: string[]) =>
+  configFromArguments(args(given), plugins, localForwards);
+const only = <T>(record: Readonly<Record<string, T>>): T | undefined => Object.values(record)[0];
+
+test('a forward has its server, its addresses and its protocol with the defaults filled in', () => {
+  expect(load().forwards).toEqual({
+    'ftp-8021': {
+      type: 'ftp',
+      server: 'you@yourserver.example.com',
+      listen: { host: null, port: 8021 },
+      to: { host: 'localhost', port: 21 },
+      options: { active: 'to-passive', prefetch: false, maxDataPorts: 16 },
+    },
+  });
+});
+
+test('the destination is taken apart, and flags go before what stands in it', () => {
+  expect(only(load().servers)).toMatchObject({ host: 'yourserver.example.com', user: 'you' });
+  expect(only(load({ destination: 'ssh://you@h:2222' }).servers)).toMatchObject({
+    host: 'h',
+    user: 'you',
+    port: 2222,
+  });
+  expect(only(load({ destination: 'ssh://you@h:2222', user: 'me', port: 22 }).servers)).toMatchObject({
+    user: 'me',
+    port: 22,
+  });
+});
+
+test('a protocol option is set for every forward of its protocol, and the first of a key counts', () => {
+  const { forwards } = load({
+    forwards: ['8021:localhost:21', '8110:localhost:110', 'ftp/8022:b:2121'],
+    options: ['FtpPrefetch=yes', 'ftpprefetch=no'],
+  });
+  expect(forwards['ftp-8021']?.options).toMatchObject({ prefetch: true, active: 'to-passive' });
+  expect(forwards['ftp-8022']?.options).toMatchObject({ prefetch: true });
+  expect(forwards['pop3-8110']?.options).toEqual({});
+});
+
+test("ssh_config's options are kept in their order", () => {
+  const { servers } = load({ options: ['Ciphers=a', 'FtpPrefetch=yes', 'Ciphers=b', 'TCPKeepAlive no'] });
+  expect(only(servers)?.options).toEqual([
+    ['Ciphers', 'a'],
+    ['Ciphers', 'b'],
+    ['TCPKeepAlive', 'no'],
+  ]);
+});
+
+test('IPv6 addresses come through whole', () => {
+  expect(only(load({ forwards: ['[::1]:8021:[2001:db8::1]:21'] }).forwards)).toMatchObject({
+    listen: { host: '::1', port: 8021 },
+    to: { host: '2001:db8::1', port: 21 },
+  });
+});
+
+test("ssh_config's LocalForward lines are forwards like those of -L", () => {
+  expect(Object.keys(load({}, ['8110:localhost:110']).forwards)).toEqual(['ftp-8021', 'pop3-8110']);
+  expect(() => load({}, ['x:localhost:110'])).toThrow(
+    "LocalForward x:localhost:110: the port to listen on is 'x'",
+  );
+});
+
+test('two forwards on any free port, or on one port of two addresses, have names of their own', () => {
+  expect(
+    Object.keys(load({ forwards: ['0:a:21', '0:b:21', '127.0.0.2:8021:a:21', '8021:a:21'] }).forwards),
+  ).toEqual(['ftp-0', 'ftp-0-2', 'ftp-8021', 'ftp-8021-2']);
+});
+
+describe('what is wrong is named', () => {
+  test.each([
+    [{ forwards: ['8021:a:21', '8021:b:21'] }, '-L 8021:b:21: port 8021 is taken by -L 8021:a:21'],
+    [{ forwards: ['8021:a:2l'] }, "the target port is '2l'"],
+    [{ options: ['FtpPrefech=yes'] }, 'did you mean FtpPrefetch?'],
+    [{ options: ['FtpPrefetch'] }, '-o FtpPrefetch: expected Key=Value'],
+    [{ options: ['FtpActive=never'] }, '-o FtpActive=never: expected one of'],
+    [{ destination: 'you@' }, 'you@'],
+    [{ destination: 'ssh://h:99999' }, 'ssh://h:99999'],
+    [{ destination: 'ssh://h:x' }, 'ssh://h:x'],
+  ])('%j', (given, message) => expect(() => load(given)).toThrow(message));
+});

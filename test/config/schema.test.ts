@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { configSchema } from '../../src/config/schema.ts';
+import { plugins } from './plugins.ts';
+
+const schema = configSchema(plugins);
+const file = {
+  servers: { office: { host: 'yourserver.example.com', user: 'kagami' } },
+  forwards: {
+    'mail-in': { listen: 8110, server: 'office', to: 'localhost:110' },
+    files: { listen: '*:8021', server: 'office', to: 'localhost:2121', type: 'ftp', ftp: { prefetch: true } },
+  },
+};
+
+test('what a file holds becomes a Config', () => {
+  expect(schema.parse(file)).toMatchObject({
+    servers: { office: { host: 'yourserver.example.com', user: 'kagami', session: true } },
+    forwards: {
+      'mail-in': {
+        type: 'pop3',
+        listen: { host: null, port: 8110 },
+        to: { host: 'localhost', port: 110 },
+        options: {},
+      },
+      files: {
+        type: 'ftp',
+        listen: { host: '*', port: 8021 },
+        options: { prefetch: true, maxDataPorts: 16 },
+      },
+    },
+    log: { level: 'info' },
+  });
+});
+
+const forward = (changes: object) => ({
+  ...file,
+  forwards: { f: { ...file.forwards['mail-in'], ...changes } },
+});
+
+test.each([
+  [forward({ server: 'home' }), 'forwards.f.server', "no server 'home'; expected one of office"],
+  [forward({ to: 'localhost' }), 'forwards.f.to', 'the target port is missing'],
+  [forward({ listen: 'a:b:c' }), 'forwards.f.listen', 'too many colons'],
+  [forward({ listen: 70000 }), 'forwards.f.listen', "the port to listen on is '70000'"],
+  [forward({ ftp: {} }), 'forwards.f.ftp', 'this forward is of type pop3'],
+  [forward({ type: 'gopher' }), 'forwards.f.type', 'ftp'],
+  [forward({ lissten: 1 }), 'forwards.f', 'lissten'],
+  [forward({ type: 'ftp', ftp: { prefech: true } }), 'forwards.f.ftp', 'prefech'],
+  [{ ...file, servers: { office: {} } }, 'servers.office.host', 'expected string'],
+])('%j is refused with its place', (input, path, message) => {
+  const issues = schema.safeParse(input).error?.issues ?? [];
+  expect(issues.map((issue) => [issue.path.join('.'), issue.message])).toContainEqual([
+    path,
+    expect.stringContaining(message),
+  ]);
+});
+
+test('a JSON Schema for editors can be made of it', () => {
+  const json = z.toJSONSchema(schema, { io: 'input' });
+  expect(Object.keys(json.properties ?? {})).toEqual(['servers', 'forwards', 'log']);
+  expect(JSON.stringify(json)).toContain('prefetch');
+});
