@@ -14,7 +14,6 @@ import { type Received, startSmtpSink } from './smtp-sink.ts';
 /** All that is behind the SSH login: the SSH server, the three services, and the files to log in with. */
 export interface Backstage {
   readonly sshPort: number;
-  readonly fingerprint: string;
   readonly identityFile: string;
   readonly knownHostsFile: string;
   /** Where the services listen; reached through the SSH server. */
@@ -66,7 +65,6 @@ export async function startBackstage(mail: MailEvents): Promise<Backstage> {
     await writeFile(knownHostsFile, `[127.0.0.1]:${ssh.port} ${ssh.hostKey.line}\n`);
     return {
       sshPort: ssh.port,
-      fingerprint: ssh.hostKey.fingerprint,
       identityFile,
       knownHostsFile,
       services: { ftp: ftp.port, pop3: pop3.port, smtp: smtp.port },

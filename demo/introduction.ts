@@ -1,12 +1,11 @@
 import type { Ports } from './options.ts';
 
 /** What is on the screen once all runs: how sshferry was started, and commands to paste. */
-export function introduction({ ftp, pop3, smtp }: Ports, fingerprint: string, command: string): string {
+export function introduction({ ftp, pop3, smtp }: Ports, command: string): string {
   const ftpUrl = `ftp://demo:demo@localhost:${ftp}/`;
   const pop3Url = `pop3://demo:demo@localhost:${pop3}/`;
   return `
-An SSH server of the demo's own (${fingerprint}),
-with FTP, POP3 and SMTP behind it, and sshferry in front of it:
+An SSH server with FTP, POP3 and SMTP behind it runs on loopback, and in front of it:
   ${command}
 
 Paste into another terminal:

@@ -16,7 +16,7 @@ async function run(ports: Ports, signal: AbortSignal, print: (text: string) => v
   try {
     const args = sshferryArguments(ports, backstage);
     const sshferry = await startSshferry(args, SERVICES.length, (event) => report.event(event), signal);
-    print(introduction(ports, backstage.fingerprint, commandLine(args, ' '.repeat(6))));
+    print(introduction(ports, commandLine(args, ' '.repeat(6))));
     const reason = await sshferry.ended;
     if (!signal.aborted) throw new DemoError(reason);
     print(`\nEnded. Through SSH went ${report.summary()}.`);
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof DemoError)) throw error;
-    console.error(`sshferry demo: ${error.message}`);
+    for (const line of error.message.split('\n')) console.error(`sshferry demo: ${line}`);
     return 2;
   }
 }

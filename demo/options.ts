@@ -29,7 +29,7 @@ export function parseOptions(args: readonly string[]): Ports | null {
     smtp: port('smtp', values['smtp-port']),
   };
   if (new Set(Object.values(ports)).size < SERVICES.length) {
-    throw new DemoError(`the three ports must differ\n${USAGE}`);
+    throw new DemoError('the three ports must differ; see npm run demo -- --help');
   }
   return ports;
 }
@@ -46,14 +46,14 @@ function parse(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new DemoError(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    throw new DemoError(`${error instanceof Error ? error.message : error}; see npm run demo -- --help`);
   }
 }
 
 function port(service: Service, text: string): number {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > 65535) {
-    throw new DemoError(`--${service}-port ${text}: not a port (1 to 65535)\n${USAGE}`);
+    throw new DemoError(`--${service}-port ${text}: not a port; expected 1 to 65535`);
   }
   return number;
 }
