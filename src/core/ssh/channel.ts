@@ -1,0 +1,198 @@
+import { Duplex } from 'node:stream';
+import type { Channel } from 'ssh2';
+import { GatewayError } from '../errors.ts';
+import type { SendGate } from './send-gate.ts';
+
+/** Unread bytes from which on ssh2 grants the sender no more: half its window, so that refills leave before it is empty. */
+const READ_BUFFER = 1024 * 1024;
+const WRITE_BUFFER = 256 * 1024;
+
+/** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
+interface RawChannel {
+  readonly incoming: { readonly state: 'open' | 'eof' | 'closed' };
+  readonly stderr?: { resume(): unknown };
+  /** What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. */
+  push(chunk: Buffer | null): boolean;
+  /** Refills the receive window if it has run low. */
+  _read(size: number): void;
+  /** Sends; calls back when the send window has taken all of it, and never if it is not open. */
+  _write(chunk: Buffer, encoding: null, callback: () => void): void;
+  eof(): void;
+  close(): void;
+}
+
+export interface ChannelContext {
+  /** What is at the other end, for messages: `localhost:21`. */
+  readonly peer: string;
+  /** The connection's one queue for its socket. */
+  readonly gate: SendGate;
+  /** Why the SSH connection is gone; null while it is there. Must be set before ssh2 cleans up its channels. */
+  readonly lost: () => GatewayError | null;
+}
+
+/**
+ * A well-behaved Duplex (see Transport) over an open ssh2 Channel, and the only place that knows ssh2's channels from the
+ * inside. Takes the channel over: nothing else may read or write it. Must be made in the very callback that brings the
+ * channel, before its first data.
+ *
+ * Errors: `SSH_LOST` (or what `lost` says) when the connection went away before the other side's EOF or before our bytes
+ * were sent; `PEER_RESET` when the other side closed the channel without EOF (RFC 4254 5.3), or before it had read all.
+ * Closing a channel from here without `end()` sends CLOSE alone, never EOF.
+ */
+export class ChannelStream extends Duplex {
+  readonly #channel: RawChannel;
+  readonly #context: ChannelContext;
+  /** The other side's EOF has come; what follows cannot spoil what was read. */
+  #eofReceived = false;
+  /** The other side's CLOSE has come, or the connection is lost: ssh2 would never call a write back. */
+  #closed = false;
+  /** Why nothing can be sent any more, although the other side's data was whole. */
+  #sendError: GatewayError | null = null;
+  /** The write that waits for the send window. */
+  #unsent: ((error?: Error | null) => void) | null = null;
+
+  constructor(channel: Channel, context: ChannelContext) {
+    super({
+      allowHalfOpen: true,
+      readableHighWaterMark: READ_BUFFER,
+      writableHighWaterMark: WRITE_BUFFER,
+    });
+    this.#channel = channel as unknown as RawChannel;
+    this.#context = context;
+    // The inner stream's own buffer, its `end` and its `close` are bypassed: they cannot tell EOF from a loss, and
+    // `close` waits for an `end` that an unread stream never emits.
+    this.#channel.push = (chunk) => this.#receive(chunk);
+    this.#channel.stderr?.resume();
+  }
+
+  override _read(size: number): void {
+    if (!this.#eofReceived && this.#context.lost() === null) this.#channel._read(size);
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (this.#closed || this.#context.lost() !== null) {
+      this.#refuse(callback);
+      return;
+    }
+    this.#unsent = callback;
+    try {
+      this.#channel._write(chunk, null, () => {
+        this.#unsent = null;
+        this.#context.gate.pass(callback);
+      });
+    } catch (cause) {
+      // Between the socket's end and its close, ssh2's protocol object is dismantled already.
+      this.#unsent = null;
+      callback(this.#context.lost() ?? lostWhileSending(cause));
+    }
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    // Closed by the other side after its EOF, with nothing of ours dropped: there is nobody left to tell, and no harm.
+    if (this.#context.lost() !== null || this.#sendError !== null) {
+      this.#afterReading(callback);
+    } else if (this.#closed) {
+      callback();
+    } else {
+      this.#tell(() => this.#channel.eof(), callback);
+    }
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#unsent = null;
+    if (this.#context.lost() !== null) callback(error);
+    else
+      this.#tell(
+        () => this.#channel.close(),
+        () => callback(error),
+      );
+  }
+
+  /** Takes what ssh2 hands over. Gives false to stop it from granting more until `_read`. */
+  #receive(chunk: Buffer | null): boolean {
+    if (this.destroyed) return false;
+    if (chunk !== null) return this.#deliver(chunk);
+    if (this.#channel.incoming.state === 'eof') {
+      this.#eofReceived = true;
+      this.#deliver(null);
+    } else {
+      this.#closedByPeer();
+    }
+    return false;
+  }
+
+  /** ssh2's parser takes an exception out of a reader for a protocol error and ends the whole connection. */
+  #deliver(chunk: Buffer | null): boolean {
+    try {
+      return this.push(chunk);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+      return false;
+    }
+  }
+
+  /** CLOSE has come, or the connection is lost, which ssh2 presents in the same way. */
+  #closedByPeer(): void {
+    const { lost, peer } = this.#context;
+    this.#closed = true;
+    if (!this.#eofReceived) {
+      this.destroy(
+        lost() ?? new GatewayError('PEER_RESET', `${peer} closed the connection without ending it properly`),
+      );
+      return;
+    }
+    const unsent = this.#unsent;
+    this.#unsent = null;
+    if (unsent !== null) this.#refuse(unsent);
+    const error = lost();
+    if (error !== null && !this.writableFinished) this.#failAfterReading(error);
+  }
+
+  /**
+   * A write that cannot be sent. Where the other side's data is whole but not yet read, the write is dropped, as TCP does
+   * with what follows the other side's close, and the error comes behind that data; a write that waited instead could
+   * block the reader.
+   */
+  #refuse(callback: (error?: Error | null) => void): void {
+    const error =
+      this.#sendError ??
+      this.#context.lost() ??
+      new GatewayError('PEER_RESET', `${this.#context.peer} closed the connection before it had read all`);
+    if (this.readableEnded || !this.#eofReceived) {
+      callback(error);
+      return;
+    }
+    this.#failAfterReading(error);
+    callback();
+  }
+
+  #failAfterReading(error: GatewayError): void {
+    if (this.#sendError !== null) return;
+    this.#sendError = error;
+    if (this.readableEnded) this.destroy(error);
+    else this.once('end', () => this.destroy(error));
+  }
+
+  /** Holds `_final` back for ever where `end` will bring the error. */
+  #afterReading(callback: (error?: Error | null) => void): void {
+    const error = this.#sendError ?? this.#context.lost();
+    if (this.readableEnded || !this.#eofReceived) callback(error);
+    else if (error !== null) this.#failAfterReading(error);
+  }
+
+  #tell(send: () => void, callback: (error?: Error | null) => void): void {
+    let error: GatewayError | null = null;
+    try {
+      send();
+    } catch (cause) {
+      error = this.#context.lost() ?? lostWhileSending(cause);
+    }
+    callback(error);
+  }
+}
+
+function lostWhileSending(cause: unknown): GatewayError {
+  return new GatewayError('SSH_LOST', 'the SSH connection is gone', { cause });
+}

@@ -1,0 +1,248 @@
+import type { Duplex } from 'node:stream';
+import { Client, type ClientChannel } from 'ssh2';
+import { canonicalAddress, type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { GatewayError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Listening, Peer, Transport } from '../transport.ts';
+import type { Identity } from './auth-identity.ts';
+import { type ChannelContext, ChannelStream } from './channel.ts';
+import type { HostVerifier } from './host-key.ts';
+import { login } from './login.ts';
+import { lostConnection, type Ssh2Error } from './login-failure.ts';
+import type { Prompter, SshOptions } from './options.ts';
+import { channelRefused, oneLine } from './refusal.ts';
+import { SendGate } from './send-gate.ts';
+
+/** How long a channel may take to open, in milliseconds: sshd's own connect to the target is in it. */
+const OPEN_TIMEOUT = 15_000;
+/** How long a goodbye may take, in milliseconds. */
+const CLOSE_TIMEOUT = 1000;
+
+export interface ConnectionDeps {
+  readonly prompter: Prompter;
+  readonly log: Logger;
+  readonly verifier: HostVerifier;
+  readonly identities: readonly Identity[];
+  /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
+  readonly signal?: AbortSignal;
+  /** A stream that reaches the server already, used in place of a TCP connection. The connection owns it. */
+  readonly socket?: Duplex;
+}
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds. */
+  readonly timeout?: number;
+  /** Who the server is told the connection comes from (its log shows it). */
+  readonly from?: Endpoint;
+}
+
+/**
+ * One SSH connection from its login to its end; it does not come back. Streams and listeners of it end with it: a stream
+ * that was not whole gets `SSH_LOST`, or `STOPPED` after `close`.
+ */
+export class SshConnection implements Transport {
+  /** Settles when the connection has ended: with the reason, or null after `close`. */
+  readonly closed: Promise<GatewayError | null>;
+  readonly #client: Client;
+  readonly #socket: Duplex;
+  readonly #options: SshOptions;
+  readonly #log: Logger;
+  readonly #channels: Omit<ChannelContext, 'peer'>;
+  readonly #listeners = new Map<string, (stream: Duplex, peer: Peer) => void>();
+  #error: Ssh2Error | null = null;
+  #closing = false;
+  #lost: GatewayError | null = null;
+
+  /** `client` is yet to log in over `socket`. */
+  private constructor(client: Client, socket: Duplex, options: SshOptions, log: Logger) {
+    this.#client = client;
+    this.#socket = socket;
+    this.#options = options;
+    this.#log = log;
+    this.#channels = { gate: new SendGate(socket), lost: () => this.#lost };
+
+    client.on('error', (error: Ssh2Error) => {
+      if (error.level === 'agent') return;
+      this.#error ??= error;
+      socket.destroy();
+    });
+    client.on('end', () => socket.destroy());
+    client.on('tcp connection', (info, accept, reject) => {
+      const onStream = this.#listeners.get(`${info.destIP}:${info.destPort}`);
+      if (onStream === undefined) return reject();
+      const peer: Peer = {
+        remote: { host: canonicalAddress(info.srcIP), port: info.srcPort },
+        local: { host: info.destIP, port: info.destPort },
+      };
+      const stream = this.#wrap(accept(), formatEndpoint(peer.remote));
+      // Off the parser's stack: it would take an exception of `onStream` for a protocol error.
+      queueMicrotask(() => onStream(stream, peer));
+    });
+    this.closed = new Promise((resolve) => {
+      client.once('close', () => {
+        this.#lost = this.#closing
+          ? new GatewayError('STOPPED', `the SSH connection to ${options.host} was closed`)
+          : lostConnection(options, this.#error);
+        resolve(this.#closing ? null : this.#lost);
+      });
+    });
+  }
+
+  /**
+   * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT` (ConnectTimeout, in which the
+   * time at prompts does not count), `SSH_HOST_KEY`, `SSH_AUTH`, `CONFIG_UNSUPPORTED`, or the signal's reason.
+   */
+  static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
+    const client = new Client();
+    return login(client, options, deps, (socket) => new SshConnection(client, socket, options, deps.log));
+  }
+
+  get state(): 'ready' | 'draining' | 'closed' {
+    if (this.#lost !== null) return 'closed';
+    return this.#closing ? 'draining' : 'ready';
+  }
+
+  /** Dials `to` from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
+  openStream(
+    to: Endpoint,
+    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE }: OpenOptions = {},
+  ): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const where = formatEndpoint(to);
+      let settled = false;
+      const settle = (act: () => void) => {
+        if (settled) return;
+        settled = true;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        act();
+      };
+      const onAbort = () => settle(() => reject(signal?.reason));
+      const timer = setTimeout(
+        () =>
+          settle(() =>
+            reject(
+              new GatewayError(
+                'CHANNEL_TIMEOUT',
+                `${where} did not answer ${this.#options.host} within ${timeout / 1000} s; a firewall may be in the way`,
+              ),
+            ),
+          ),
+        timeout,
+      );
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#call((client) =>
+        client.forwardOut(from.host, from.port, to.host, to.port, (error, channel) => {
+          if (error) return settle(() => reject(this.#openFailure(to, error)));
+          const stream = this.#wrap(channel, where);
+          if (settled) stream.destroy();
+          else settle(() => resolve(stream));
+        }),
+      ).catch((error) => settle(() => reject(error)));
+    });
+  }
+
+  /** Has the server listen (tcpip-forward, RFC 4254 7.1). Rejects with `LISTEN_FAILED`. See Transport. */
+  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+    const port = await this.#call(
+      (client) =>
+        new Promise<number>((resolve, reject) =>
+          client.forwardIn(bind.host, bind.port, (error, given) => {
+            if (error) return reject(this.#lost ?? listenRefused(bind, this.#options.host, error));
+            this.#listeners.set(`${bind.host}:${given}`, onStream);
+            resolve(given);
+          }),
+        ),
+    );
+    const endpoint = { host: bind.host, port };
+    return {
+      endpoint,
+      close: async () => {
+        if (!this.#listeners.delete(`${bind.host}:${port}`)) return;
+        await this.#call(
+          (client) =>
+            new Promise<void>((resolve) =>
+              client.unforwardIn(bind.host, port, (error) => {
+                if (error && this.#lost === null) {
+                  this.#log.warn(
+                    { event: 'ssh.listen', endpoint, err: error },
+                    'the server keeps listening on its port',
+                  );
+                }
+                resolve();
+              }),
+            ),
+        ).catch(() => {}); // The connection is gone, and the port with it.
+      },
+    };
+  }
+
+  /**
+   * Opens one session for the connection's life, with the sftp subsystem, of which nothing is asked: sshd before 10.1 turns
+   * Nagle's algorithm off only when a session runs something (session.c). Gives null, or a remark why there is none.
+   */
+  session(): Promise<string | null> {
+    const refused = (error: Error) => `no session (${oneLine(error.message)}): small messages may be slow`;
+    return this.#call(
+      (client) =>
+        new Promise<string | null>((resolve) => {
+          client.subsys('sftp', (error, channel) => {
+            if (error) return resolve(refused(error));
+            const stream = this.#wrap(channel, 'the session');
+            stream.on('error', () => {}).resume();
+            resolve(null);
+          });
+        }),
+    ).catch(refused);
+  }
+
+  /** Says goodbye and ends the connection; settles when it is closed. Streams still open are cut. */
+  async close(): Promise<void> {
+    if (this.#lost === null) this.#closing = true;
+    this.#client.end();
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  #wrap(channel: ClientChannel, peer: string): ChannelStream {
+    return new ChannelStream(channel, { ...this.#channels, peer });
+  }
+
+  /** ssh2 throws where it is not connected; here that is a rejection, in words. */
+  async #call<T>(request: (client: Client) => T): Promise<Awaited<T>> {
+    if (this.#lost !== null) throw this.#lost;
+    try {
+      return await request(this.#client);
+    } catch (error) {
+      if (error instanceof GatewayError) throw error;
+      throw this.#lost ?? lostConnection(this.#options, error as Error);
+    }
+  }
+
+  #openFailure(to: Endpoint, error: Error & { reason?: unknown }): GatewayError {
+    if (this.#lost !== null) return this.#lost;
+    if (typeof error.reason === 'number') {
+      const text = error.message.replace(/^\(SSH\) Channel open failure: /, '');
+      return channelRefused(to, this.#options.host, error.reason, text);
+    }
+    return new GatewayError('CHANNEL_REFUSED', `${this.#options.host}: ${oneLine(error.message)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** For a connection whose origin is not told. */
+const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
+
+function listenRefused(bind: Endpoint, server: string, cause: Error): GatewayError {
+  const why =
+    bind.port > 0 && bind.port < 1024
+      ? 'ports below 1024 need root there'
+      : 'the port may be taken there, or see AllowTcpForwarding, GatewayPorts and PermitListen in its sshd_config';
+  return new GatewayError('LISTEN_FAILED', `${server} will not listen on ${formatEndpoint(bind)}: ${why}`, {
+    cause,
+  });
+}

@@ -1,0 +1,52 @@
+import { formatEndpoint } from '../endpoint.ts';
+import { GatewayError } from '../errors.ts';
+import type { SshOptions } from './options.ts';
+import { oneLine } from './refusal.ts';
+
+/** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
+export interface Ssh2Error extends Error {
+  readonly level?: string;
+  readonly code?: string | number;
+}
+
+/**
+ * Says in words why the connection failed before or during the key exchange. `SSH_CONNECT`, or `CONFIG_UNSUPPORTED` where
+ * the two sides have no algorithm in common. `error` null: the server hung up without a word.
+ */
+export function handshakeFailure(options: SshOptions, error: Ssh2Error | null): GatewayError {
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const cause = error === null ? {} : { cause: error };
+  const text = oneLine(error?.message ?? '');
+
+  const missing = /no matching (.*)$/i.exec(text)?.[1];
+  if (missing !== undefined) {
+    return new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `${where} and sshferry have no ${missing} in common: see Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in ssh_config(5), or update the server`,
+      cause,
+    );
+  }
+  if (/identification|header|greeting|protocol version|line length|lines before/i.test(text)) {
+    return new GatewayError('SSH_CONNECT', `${where} does not speak SSH: check the port (-p)`, cause);
+  }
+  if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
+    return new GatewayError(
+      'SSH_CONNECT',
+      `${where} closed the connection during login: sshd may be overloaded (MaxStartups) or have barred this address for a while (PerSourcePenalties)`,
+      cause,
+    );
+  }
+  return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
+}
+
+/** Says in words why a connection that was in use has ended. `SSH_LOST`. `error` null: it just closed. */
+export function lostConnection(options: SshOptions, error: Ssh2Error | null): GatewayError {
+  const who = `the SSH connection to ${options.host}`;
+  if (error === null) return new GatewayError('SSH_LOST', `${who} was closed by the other side`);
+  const cause = { cause: error };
+  if (error.level === 'client-timeout') {
+    const seconds = options.serverAliveInterval * options.serverAliveCountMax;
+    return new GatewayError('SSH_LOST', `${who} was lost: no answer for ${seconds} s`, cause);
+  }
+  return new GatewayError('SSH_LOST', `${who} was lost: ${oneLine(error.message)}`, cause);
+}

@@ -1,0 +1,137 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Client } from 'ssh2';
+import { formatEndpoint } from '../endpoint.ts';
+import { asGatewayError, GatewayError } from '../errors.ts';
+import { ssh2Algorithms } from './algorithms.ts';
+import { createAuthHandler } from './auth.ts';
+import type { ConnectionDeps } from './connection.ts';
+import { dial } from './dial.ts';
+import { handshakeFailure, type Ssh2Error } from './login-failure.ts';
+import { LoginTimer } from './login-timer.ts';
+import type { SshOptions } from './options.ts';
+import { observePrompter, printable } from './prompter.ts';
+
+/**
+ * Takes a new client to its `ready`. `begin` is called with the stream that it will speak over, before it does, and must
+ * listen for its errors; what it makes is what this gives. Rejects as SshConnection.connect does, and then leaves nothing
+ * open.
+ */
+export async function login<T>(
+  client: Client,
+  options: SshOptions,
+  deps: ConnectionDeps,
+  begin: (socket: Duplex) => T,
+): Promise<T> {
+  const over = new AbortController();
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const timer = new LoginTimer(options.connectTimeout * 1000, () =>
+    over.abort(
+      new GatewayError(
+        'SSH_TIMEOUT',
+        `${where}: no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+      ),
+    ),
+  );
+  const onAbort = () => over.abort(deps.signal?.reason);
+  deps.signal?.addEventListener('abort', onAbort, { once: true });
+  if (deps.signal?.aborted) onAbort();
+  let socket = deps.socket;
+  try {
+    socket ??= await dial(options, over.signal);
+    const connection = begin(socket);
+    await authenticate(client, socket, options, deps, timer, over);
+    return connection;
+  } catch (error) {
+    socket?.destroy();
+    throw error;
+  } finally {
+    timer.stop();
+    deps.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** From the TCP connection to `ready`. Whatever ends it first aborts `over`, which closes an open prompt. */
+function authenticate(
+  client: Client,
+  socket: Duplex,
+  options: SshOptions,
+  deps: ConnectionDeps,
+  timer: LoginTimer,
+  over: AbortController,
+): Promise<void> {
+  const { prompter, log, verifier, identities } = deps;
+  const address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
+  const auth = createAuthHandler({
+    options,
+    identities,
+    prompter: observePrompter(prompter, (busy) => timer.hold(busy)),
+    log,
+    signal: over.signal,
+  });
+
+  return new Promise<void>((resolve, reject) => {
+    let denied: GatewayError | null = null;
+    let exchanged = false;
+
+    const fail = (error: unknown) => {
+      if (!over.signal.aborted) over.abort(error);
+      reject(over.signal.reason);
+    };
+    const onError = (error: Ssh2Error) => {
+      // A key in the agent did not sign; the next one follows.
+      if (error.level === 'agent') return;
+      if (denied !== null) return fail(denied);
+      // A disconnect carries the server's reason code (RFC 4253 11.1).
+      const login = error.level === 'client-authentication' || typeof error.code === 'number';
+      fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error));
+    };
+    const onClose = () => fail(denied ?? handshakeFailure(options, null));
+    over.signal.addEventListener('abort', () => fail(over.signal.reason), { once: true });
+    if (over.signal.aborted) return fail(over.signal.reason);
+
+    client.on('error', onError);
+    client.on('close', onClose);
+    client.on('handshake', (negotiated) => {
+      exchanged = true;
+      log.debug({ event: 'ssh.handshake', negotiated }, 'keys exchanged');
+    });
+    client.on('banner', (text) => prompter.tell(printable(text)));
+    client.on('change password', () =>
+      fail(
+        new GatewayError(
+          'SSH_AUTH',
+          `${options.user}@${options.host}: the password has expired: log in with ssh and change it`,
+        ),
+      ),
+    );
+    client.once('ready', () => {
+      client.off('error', onError).off('close', onClose);
+      resolve();
+    });
+
+    client.connect({
+      sock: socket,
+      username: options.user,
+      algorithms: ssh2Algorithms(options, verifier.algorithms),
+      readyTimeout: 0,
+      keepaliveInterval: options.serverAliveInterval * 1000,
+      keepaliveCountMax: options.serverAliveCountMax,
+      authHandler: auth.handler,
+      hostVerifier: (key: Buffer, answer: (accept: boolean) => void) => {
+        timer.hold(true);
+        verifier
+          .verify(key, address)
+          .catch((error: unknown) =>
+            asGatewayError(error, 'SSH_HOST_KEY', `${options.host}: its host key was not verified`),
+          )
+          .then((verdict) => {
+            timer.hold(false);
+            if (verdict !== true) denied = verdict;
+            if (!socket.destroyed) answer(verdict === true);
+          })
+          .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error)));
+      },
+    });
+  });
+}

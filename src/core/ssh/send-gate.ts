@@ -1,0 +1,38 @@
+import type { Writable } from 'node:stream';
+
+/** Bytes waiting in the SSH socket above which no channel is let on. */
+const SOCKET_BUFFER = 256 * 1024;
+
+/**
+ * The way from many channels to one socket. ssh2 writes to its socket without heeding backpressure, so the channels' own
+ * writes wait here while the socket is full: a write completes when it may be followed by another. First come, first
+ * served: a channel that has sent goes behind those that wait.
+ */
+export class SendGate {
+  readonly #socket: Writable;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(socket: Writable) {
+    this.#socket = socket;
+    socket.on('drain', () => this.#open());
+  }
+
+  /** Calls `next` at once, or when the socket has drained. Never, if the socket closes: the channels' owner ends them. */
+  pass(next: () => void): void {
+    if (this.#waiting.length === 0 && !this.#full()) next();
+    else this.#waiting.push(next);
+  }
+
+  #open(): void {
+    while (!this.#full()) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      next();
+    }
+  }
+
+  /** Full only where a `drain` is sure to follow. */
+  #full(): boolean {
+    return this.#socket.writableNeedDrain && this.#socket.writableLength > SOCKET_BUFFER;
+  }
+}
