@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { type BaseAgent, createAgent, type ParsedKey, utils } from 'ssh2';
+import ssh2, { type BaseAgent, createAgent, type ParsedKey } from 'ssh2';
 import type { Logger } from '../log.ts';
 import { publicKeyOfFile } from './auth-keyfile.ts';
 import { fingerprint } from './known-hosts.ts';
@@ -83,7 +83,7 @@ function agentIdentity(agent: BaseAgent, publicKey: ParsedKey): AgentIdentity {
 function parsePublic(entry: unknown): ParsedKey | null {
   const raw = isEntry(entry) ? entry.pubKey : entry;
   if (!Buffer.isBuffer(raw) && typeof raw !== 'string' && !isParsed(raw)) return null;
-  const key = utils.parseKey(raw);
+  const key = ssh2.utils.parseKey(raw);
   if (key instanceof Error) return null;
   if (isEntry(entry) && typeof entry.comment === 'string' && key.comment === '') key.comment = entry.comment;
   return key;
@@ -128,7 +128,7 @@ async function loadFile(
     return publicKey === null ? null : { identity: null, publicKey };
   }
   const label = shortPath(file);
-  const key = utils.parseKey(content);
+  const key = ssh2.utils.parseKey(content);
   if (!(key instanceof Error)) {
     return { identity: { type: 'file', label, key }, publicKey: key };
   }
@@ -146,7 +146,7 @@ async function loadFile(
 }
 
 function parsePublicFile(content: Buffer): ParsedKey | null {
-  const key = utils.parseKey(content);
+  const key = ssh2.utils.parseKey(content);
   return key instanceof Error || key.isPrivateKey() ? null : key;
 }
 

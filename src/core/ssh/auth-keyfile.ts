@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type ParsedKey, utils } from 'ssh2';
+import ssh2, { type ParsedKey } from 'ssh2';
 
 const MAGIC = Buffer.from('openssh-key-v1\0', 'latin1');
 
@@ -40,6 +40,6 @@ function headerPublicKey(content: Buffer): Buffer | null {
 }
 
 function parse(text: Buffer): ParsedKey | null {
-  const key = utils.parseKey(text);
+  const key = ssh2.utils.parseKey(text);
   return key instanceof Error ? null : key;
 }

@@ -1,4 +1,4 @@
-import { type ParsedKey, utils } from 'ssh2';
+import ssh2, { type ParsedKey } from 'ssh2';
 import type { Identity } from './auth-identity.ts';
 import type { Prompter, SshOptions } from './options.ts';
 
@@ -21,7 +21,7 @@ export async function unlock(
       signal,
     });
     if (passphrase === '') return null;
-    const key = utils.parseKey(identity.content, passphrase);
+    const key = ssh2.utils.parseKey(identity.content, passphrase);
     if (!(key instanceof Error)) {
       identity.unlocked = key;
       return key;
