@@ -1,0 +1,82 @@
+import type { Logger } from '../../src/core/log.ts';
+import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/connection.ts';
+import type { HostVerifier } from '../../src/core/ssh/host-key.ts';
+import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
+
+/** A logger that says nothing. */
+export const silentLog: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  trace() {},
+  child: () => silentLog,
+};
+
+/** Options for a server on this machine: user `demo`, no agent, no files read. */
+export function testOptions(over: Partial<SshOptions> & { port: number }): SshOptions {
+  return {
+    host: 'yourserver',
+    hostName: '127.0.0.1',
+    user: 'demo',
+    addressFamily: 'any',
+    bindAddress: null,
+    hostKeyAlias: null,
+    userKnownHostsFile: [],
+    globalKnownHostsFile: [],
+    strictHostKeyChecking: 'yes',
+    hashKnownHosts: false,
+    checkHostIP: false,
+    identityFile: [],
+    identityFileExplicit: false,
+    identitiesOnly: false,
+    identityAgent: null,
+    batchMode: false,
+    preferredAuthentications: ['publickey', 'keyboard-interactive', 'password'],
+    pubkeyAuthentication: true,
+    passwordAuthentication: true,
+    kbdInteractiveAuthentication: true,
+    numberOfPasswordPrompts: 1,
+    connectTimeout: 10,
+    connectionAttempts: 1,
+    tcpKeepAlive: true,
+    serverAliveInterval: 0,
+    serverAliveCountMax: 3,
+    ciphers: null,
+    kexAlgorithms: null,
+    macs: null,
+    hostKeyAlgorithms: null,
+    compression: false,
+    session: false,
+    proxyJump: null,
+    proxyCommand: null,
+    exitOnForwardFailure: false,
+    ...over,
+  };
+}
+
+/** Somebody who answers every question with `answer`. */
+export function typing(answer: string): Prompter {
+  return { interactive: true, ask: async () => answer, tell() {} };
+}
+
+/** Accepts every host key: for tests that are about something else. */
+export const anyHostKey: HostVerifier = {
+  algorithms: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512'],
+  verify: async () => true,
+};
+
+/** Logs in to a test server with the password `demo`. */
+export function connectTo(
+  port: number,
+  options: Partial<SshOptions> = {},
+  deps: Partial<ConnectionDeps> = {},
+): Promise<SshConnection> {
+  return SshConnection.connect(testOptions({ ...options, port }), {
+    prompter: typing('demo'),
+    log: silentLog,
+    verifier: anyHostKey,
+    identities: [],
+    ...deps,
+  });
+}
