@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
-import { inWords, line, relay } from './relay.ts';
+import { relay } from './relay.ts';
+import { inWords, line } from './words.ts';
 
 const schema = z.strictObject({});
 

@@ -1,5 +1,6 @@
-import type { GatewayError } from '../core/errors.ts';
-import { pump } from '../core/pipe.ts';
+import { formatEndpoint } from '../core/endpoint.ts';
+import { asGatewayError } from '../core/errors.ts';
+import { pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
 
 const LF = 0x0a;
@@ -20,17 +21,9 @@ export async function relay(session: SessionContext): Promise<void> {
       if (direction === 'bToA') midLine = chunk[chunk.length - 1] !== LF;
     },
   });
-  if (result.error === null) return;
-  if (midLine) client.destroy();
-  throw result.error;
-}
-
-/** One line of ASCII, CRLF at its end; anything else in `text` is replaced, so that no error text can inject a second line. */
-export function line(text: string): Uint8Array {
-  return Buffer.from(`${text.replace(/[^\x20-\x7e]+/g, ' ').trim()}\r\n`, 'latin1');
-}
-
-/** The error's message as it may stand in a reply line. */
-export function inWords(error: GatewayError): string {
-  return `sshferry: ${error.message}`.slice(0, 400);
+  const lost = [result.bToA, result.aToB].find((leg) => leg.end === 'cut' && leg.by === 'b');
+  if (lost?.end !== 'cut') return;
+  const error = asGatewayError(lost.error, 'PEER_RESET', formatEndpoint(session.target));
+  if (midLine) resetStream(client, error);
+  throw error;
 }

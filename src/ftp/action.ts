@@ -1,0 +1,38 @@
+import type { Endpoint } from '../core/endpoint.ts';
+import type { GatewayError } from '../core/errors.ts';
+import type { Direction } from './command.ts';
+
+/** The two ends of the control connection. */
+export type Side = 'client' | 'server';
+
+/** What FtpControl wants done. Ids name data connections; each is used for one at most. */
+export type Action =
+  | { type: 'send'; to: Side; bytes: Uint8Array }
+  /** No more bytes go to that side: close the writing half once all is sent. */
+  | { type: 'end'; to: Side }
+  /**
+   * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's data port at once, without
+   * waiting for the client. `on: 'remote'`: bind one for the server; `dial` is the client's own. Answer with complete(id, …).
+   * `family: 4` where only an IPv4 address can be told.
+   */
+  | { type: 'expose'; id: number; on: 'local' | 'remote'; dial: Endpoint; family: 4 | 'any' }
+  /** Active mode: dial the server's data port at once, keep the connection until `connect`. */
+  | { type: 'dial'; id: number; to: Endpoint }
+  /** Active mode: reach the client's own port and join the two. Answer with complete(id, …). */
+  | { type: 'connect'; id: number; to: Endpoint }
+  /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
+  | { type: 'retract'; id: number; graceMs: number }
+  | { type: 'transfer'; phase: 'start'; id: number; verb: string; path: string; direction: Direction }
+  /** The client has been told how the transfer ended: `code` is the reply's. Nothing more will be asked of this id. */
+  | { type: 'transfer'; phase: 'end'; id: number; code: number; error: GatewayError | null }
+  /** Something to log. */
+  | { type: 'note'; event: string; text: string; warn: boolean }
+  /** The session cannot go on: the client is told why, and all is ended. */
+  | { type: 'close'; reason: GatewayError };
+
+/** How the bytes of a data connection ended in one direction. */
+export type DataEnd =
+  /** The source's end-of-file was passed on and everything before it flushed. */
+  | { how: 'whole' }
+  /** Anything else: `by` is whoever broke it; 'gateway' is sshferry or SSH. */
+  | { how: 'cut'; by: 'client' | 'server' | 'gateway'; error: GatewayError };

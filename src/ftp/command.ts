@@ -1,0 +1,54 @@
+/** One command line of a client, as far as sshferry needs to understand it. */
+export interface Command {
+  /** In upper case; empty where the line has none. */
+  readonly verb: string;
+  /** Latin-1, so that each character is one byte of the line; without the line end and surrounding spaces. */
+  readonly argument: string;
+  /** The whole line as it came, to be sent on. */
+  readonly bytes: Uint8Array;
+}
+
+/** Which way the data of a transfer command flows. */
+export type Direction = 'download' | 'upload';
+
+const TRANSFERS: ReadonlyMap<string, Direction> = new Map<string, Direction>([
+  ['RETR', 'download'],
+  ['LIST', 'download'],
+  ['NLST', 'download'],
+  ['MLSD', 'download'],
+  ['STOR', 'upload'],
+  ['STOU', 'upload'],
+  ['APPE', 'upload'],
+]);
+
+/** The direction of a verb that uses a data connection (RFC 959 4.1.3, RFC 3659 7); undefined for other verbs. */
+export function transferDirection(verb: string): Direction | undefined {
+  return TRANSFERS.get(verb);
+}
+
+/** Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. */
+export function parseCommand(bytes: Uint8Array): Command {
+  const text = latin1(bytes).trim();
+  const space = text.indexOf(' ');
+  const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
+  return { verb, argument: space < 0 ? '' : text.slice(space + 1).trim(), bytes };
+}
+
+/** Bytes as a string in which each character is one byte. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/** A NUL that is not Telnet's `CR NUL` (RFC 2640 3.1), which stands for a CR in a file name. */
+export function hasStrayNul(bytes: Uint8Array): boolean {
+  for (let i = bytes.indexOf(0); i >= 0; i = bytes.indexOf(0, i + 1)) if (bytes[i - 1] !== 0x0d) return true;
+  return false;
+}
+
+/** A file name for people: UTF-8 where it is that, else Latin-1; control characters as `\xNN`. */
+export function printable(argument: string): string {
+  const bytes = Buffer.from(argument, 'latin1');
+  const utf8 = bytes.toString('utf8');
+  const text = utf8.includes('\ufffd') ? argument : utf8;
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

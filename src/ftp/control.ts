@@ -1,0 +1,711 @@
+import { type Endpoint, formatEndpoint, sameHost } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Action, DataEnd, Side } from './action.ts';
+import {
+  type AddressError,
+  formatEprt,
+  formatSix,
+  type PortSpan,
+  parseEprt,
+  parseLprt,
+  parsePort,
+} from './address.ts';
+import { type Command, hasStrayNul, latin1, parseCommand, printable, transferDirection } from './command.ts';
+import { type Line, LineSplitter } from './lines.ts';
+import type { DataPort, Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
+import type { FtpPolicy } from './policy.ts';
+import { parsePortReply, rewrittenReply } from './port-reply.ts';
+import { ReplyFramer, type ReplyLine } from './reply.ts';
+import { stripTelnet } from './telnet.ts';
+import { errorReply, reply } from './words.ts';
+
+/** What `complete` tells: where the client or server can reach the data connection, or why it cannot. */
+export type Completion = { endpoint: Endpoint } | { error: GatewayError };
+
+/** One side's line that has to wait, and what for. */
+interface Wait {
+  readonly id: number;
+  readonly resume: (result: Completion) => void;
+}
+
+/** What becomes of the reply that is coming in: `line` sees each of its lines, the last one marked `final`. */
+type Sink = (line: ReplyLine) => void;
+
+/** "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported. */
+const UNSUPPORTED: ReadonlySet<number> = new Set([500, 501, 502, 504, 522]);
+/** RFC 4217 and 2228: behind these sshferry could no longer read the control connection. */
+const TLS_VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 'CCC', 'MIC', 'CONF', 'ENC']);
+const TLS_FEATURE = /^[ \t]+(AUTH|PBSZ|PROT|CCC|SSL|TLS)\b/i;
+const MAX_PORT_REPLY = 16 * 1024;
+
+/**
+ * Follows one FTP control connection (RFC 959) and decides what passes, what is rewritten and which data connections are to be
+ * opened. It does no I/O: bytes and results in, actions out, in the order in which they are to be carried out.
+ *
+ * Every byte passes as it came, with these exceptions: the address in the reply to PASV, EPSV or LPSV; PORT, EPRT and LPRT,
+ * which the server does not see; the TLS commands; Telnet commands; and the reply that claims success for a transfer that
+ * sshferry or SSH broke.
+ */
+export class FtpControl {
+  readonly #policy: FtpPolicy;
+  readonly #split: { readonly client: LineSplitter; readonly server: LineSplitter };
+  readonly #framer = new ReplyFramer();
+  /** Commands that wait for their final reply; its head is the one that the server is answering. */
+  readonly #pending: Pending[] = [{ kind: 'greeting', verb: '' }];
+  /** What has come but must wait for a Completion, or for the end of a transfer's data. */
+  readonly #held: { client: Line[]; server: ReplyLine[] } = { client: [], server: [] };
+  readonly #wait: { client: Wait | null; server: Wait | null } = { client: null, server: null };
+  /** The data connections that have not ended. */
+  readonly #ports = new Map<number, DataPort>();
+  /** The one that the next transfer command will use. */
+  #port: DataPort | null = null;
+  #sink: Sink | null = null;
+  #replyBytes = 0;
+  /** Sides that have closed their writing half, and whether the other has been told. */
+  readonly #ended = { client: false, server: false };
+  readonly #toldEnd = { client: false, server: false };
+  #closed = false;
+  #nextId = 1;
+  /** Whether EPSV ALL is in force (RFC 2428 4). */
+  #epsvAll = false;
+  /** RFC 959 3.4: in stream and deflate mode the end of the data is the end of the connection; in block mode it is not. */
+  #endsWithConnection = true;
+  /** A passive command that this server has turned out not to know. */
+  #lacks: 'PASV' | 'EPSV' | null = null;
+  #out: Action[] = [];
+
+  constructor(policy: FtpPolicy) {
+    this.#policy = policy;
+    this.#split = {
+      client: new LineSplitter(policy.limits.command),
+      server: new LineSplitter(policy.limits.replyLine),
+    };
+  }
+
+  /** Whether bytes of that side are being held back; its reader should pause, so that they stay few. */
+  holds(side: Side): boolean {
+    return this.#wait[side] !== null || this.#held[side].length > 0;
+  }
+
+  /** Bytes from a side, in any portions. */
+  receive(from: Side, bytes: Uint8Array): Action[] {
+    if (this.#closed || this.#ended[from]) return [];
+    const lines = this.#split[from].push(bytes);
+    if (from === 'client') this.#held.client.push(...lines);
+    else for (const line of lines) this.#queueReply(line);
+    return this.#proceed();
+  }
+
+  /** A side has closed its writing half. A line that it did not end is a client's unfinished command, and is not sent on. */
+  end(from: Side): Action[] {
+    this.#ended[from] = true;
+    return this.#proceed();
+  }
+
+  /** The answer to `expose` and `connect`. */
+  complete(id: number, result: Completion): Action[] {
+    for (const side of ['server', 'client'] as const) {
+      const wait = this.#wait[side];
+      if (wait?.id !== id) continue;
+      this.#wait[side] = null;
+      wait.resume(result);
+      return this.#proceed();
+    }
+    return [];
+  }
+
+  /** How a data connection's bytes ended in one direction; told once for each, whatever became of it. */
+  dataEnded(id: number, direction: 'download' | 'upload', end: DataEnd): Action[] {
+    const port = this.#ports.get(id);
+    if (port === undefined || port.ends[direction] !== null) return [];
+    port.ends[direction] = end;
+    if (end.how === 'cut') this.#onCut(port, end);
+    else if (port.ends.download !== null && port.ends.upload !== null) this.#ports.delete(id);
+    return this.#proceed();
+  }
+
+  /**
+   * An upload that its client cut short: SSH knows no reset, so closing the channel would look to the server like the end of
+   * the file. It is told to abort first, and has a little time to do so.
+   */
+  #onCut(port: DataPort, end: DataEnd & { how: 'cut' }): void {
+    const head = this.#pending[0];
+    const cutUpload =
+      head?.kind === 'transfer' && head.port === port && head.direction === 'upload' && !head.answered;
+    if (cutUpload && end.by === 'client' && port.ends.upload === end) {
+      this.#forward({ kind: 'hidden', verb: 'ABOR' }, line('ABOR'));
+      this.#retract(port, end, ABORT_GRACE);
+    } else this.#retract(port, end);
+    this.#answerFailedDial();
+  }
+
+  /** Carries on with what was held, as far as it goes; gives all actions since the last call. */
+  #proceed(): Action[] {
+    for (;;) {
+      const line = this.#held.server[0];
+      if (line !== undefined && this.#mayPass(line)) {
+        this.#held.server.shift();
+        this.#onReplyLine(line);
+        continue;
+      }
+      if (this.#wait.client === null) {
+        const command = this.#held.client.shift();
+        if (command !== undefined) {
+          this.#onClientLine(command);
+          continue;
+        }
+      }
+      break;
+    }
+    this.#passEnds();
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  // ---------------------------------------------------------------------------------------------- the client's commands
+
+  #onClientLine(line: Line): void {
+    if (this.#closed) return;
+    if (line === 'too-long') {
+      return this.#answer(
+        '',
+        reply(500, `Command line too long (over ${this.#policy.limits.command} bytes)`),
+      );
+    }
+    const command = parseCommand(stripTelnet(line));
+    if (hasStrayNul(command.bytes)) return this.#answer('', reply(501, 'NUL in command line'));
+    if (command.verb === '') return this.#answer('', reply(500, 'Empty command'));
+    if (this.#pending.length >= this.#policy.limits.pending) {
+      return this.#close('FTP_LIMIT', `more than ${this.#policy.limits.pending} commands without a reply`);
+    }
+    this.#onCommand(command);
+  }
+
+  #onCommand(command: Command): void {
+    const { verb } = command;
+    switch (verb) {
+      case 'PASV':
+      case 'LPSV':
+        return this.#onPassive(verb, command);
+      case 'EPSV':
+        return command.argument.toUpperCase() === 'ALL'
+          ? this.#onEpsvAll(command)
+          : this.#onPassive(verb, command);
+      case 'PORT':
+        return this.#onActive(verb, parsePort(command.argument), command);
+      case 'EPRT':
+        return this.#onActive(verb, parseEprt(command.argument), command);
+      case 'LPRT':
+        return this.#onActive(verb, parseLprt(command.argument), command);
+      case 'FEAT':
+        return this.#forward({ kind: 'feat', verb }, command.bytes);
+      case 'MODE':
+        return this.#pass(command, (code) => {
+          if (code < 300) this.#endsWithConnection = /^[SZ]/i.test(command.argument);
+        });
+      case 'REIN':
+        return this.#pass(command, (code) => {
+          if (code < 300) this.#epsvAll = false;
+        });
+    }
+    const direction = transferDirection(verb);
+    if (direction !== undefined) return this.#onTransfer(command, direction);
+    if (TLS_VERBS.has(verb)) {
+      return this.#answer(
+        verb,
+        reply(502, 'sshferry: no TLS here, it would hide the data ports; SSH encrypts already'),
+      );
+    }
+    this.#pass(command, null);
+  }
+
+  /** RFC 2428 4: from now on, data connections by EPSV only. */
+  #onEpsvAll(command: Command): void {
+    this.#pass(command, (code) => {
+      if (code < 300) this.#epsvAll = true;
+    });
+  }
+
+  #onPassive(verb: 'PASV' | 'EPSV' | 'LPSV', command: Command): void {
+    if (this.#refusedByEpsvAll(verb)) return;
+    // RFC 2428 names the family of the address that the server is to use: the client's. The server's may be the other.
+    const asked = verb === this.#lacks ? otherThan(this.#lacks) : verb;
+    const bytes = asked === verb && !command.argument ? command.bytes : line(asked);
+    this.#forward({ kind: 'port', verb, asked, client: null, refusal: null }, bytes);
+  }
+
+  /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
+  #onActive(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint | AddressError, command: Command): void {
+    if (this.#refusedByEpsvAll(verb)) return;
+    if (client === 'protocol') {
+      return this.#answer(verb, reply(522, 'Network protocol not supported, use (1,2)')); // RFC 2428 2
+    }
+    if (client === 'syntax') return this.#answer(verb, reply(501, `Cannot read the address in ${verb}`));
+    if (this.#policy.active === 'refuse') {
+      return this.#answer(
+        verb,
+        reply(502, 'sshferry: active mode is refused here (FtpActive=refuse); use passive mode'),
+      );
+    }
+    // RFC 2577 3: otherwise anybody could be reached in the gateway's name.
+    if (!sameHost(client.host, this.#policy.client) || client.port < 1024) {
+      this.#note('ftp.bounce', `${verb} names ${formatEndpoint(client)}, which is refused`, true);
+      return this.#answer(verb, reply(500, `Illegal ${verb}: only your own address, and no port below 1024`));
+    }
+    if (this.#policy.active === 'remote-forward') return this.#askServerToConnect(verb, client, command);
+    const asked = this.#lacks === 'EPSV' ? 'PASV' : 'EPSV';
+    this.#forward({ kind: 'port', verb, asked, client, refusal: null }, line(asked));
+    this.#holdClientFor(this.#lastPending());
+  }
+
+  #refusedByEpsvAll(verb: PortVerb): boolean {
+    if (!this.#epsvAll || verb === 'EPSV') return false;
+    this.#answer(verb, reply(503, `${verb} is not allowed after EPSV ALL`));
+    return true;
+  }
+
+  #onTransfer(command: Command, direction: 'download' | 'upload'): void {
+    const transfer: Transfer = {
+      kind: 'transfer',
+      verb: command.verb,
+      path: printable(command.argument),
+      direction,
+      port: null,
+      started: false,
+      answered: false,
+    };
+    const port = this.#pending.length === 0 ? this.#port : null;
+    const broken = port && brokenEnd(port);
+    if (broken) {
+      // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
+      this.#port = null;
+      return this.#answer(command.verb, errorReply(425, broken));
+    }
+    if (direction === 'upload' && port?.connect) {
+      const to = port.connect;
+      port.connect = null;
+      this.#out.push({ type: 'connect', id: port.id, to });
+      this.#wait.client = {
+        id: port.id,
+        resume: (result) => {
+          if ('endpoint' in result) return this.#forward(transfer, command.bytes);
+          this.#drop(port, result.error);
+          this.#answer(command.verb, errorReply(425, result.error));
+        },
+      };
+      return;
+    }
+    this.#forward(transfer, command.bytes);
+  }
+
+  #pass(command: Command, done: ((code: number) => void) | null): void {
+    this.#forward({ kind: 'passed', verb: command.verb, done }, command.bytes);
+  }
+
+  #forward(entry: Pending, bytes: Uint8Array): void {
+    this.#pending.push(entry);
+    this.#send('server', bytes);
+    this.#settleHead();
+  }
+
+  /** Answers a command that the server does not see, when its turn comes. */
+  #answer(verb: string, bytes: Uint8Array): void {
+    this.#pending.push({ kind: 'answered', verb, reply: bytes });
+    this.#settleHead();
+  }
+
+  // ------------------------------------------------------------------------------------------------ the server's replies
+
+  #queueReply(line: Line): void {
+    if (line === 'too-long') {
+      return this.#close(
+        'FTP_LIMIT',
+        `the server sent a line of over ${this.#policy.limits.replyLine} bytes`,
+      );
+    }
+    if (hasStrayNul(line))
+      return this.#close('FTP_SYNTAX', 'the server sent a NUL byte on the control connection');
+    this.#held.server.push(this.#framer.next(line));
+  }
+
+  /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
+  #mayPass(line: ReplyLine): boolean {
+    if (this.#closed) return true;
+    if (this.#wait.server !== null) return false;
+    const head = this.#pending[0];
+    if (!line.first || head?.kind !== 'transfer' || head.answered || head.port === null || line.code === null)
+      return true;
+    if (line.code >= 300) return true;
+    if (!this.#reachClient(head.port)) return false;
+    if (line.code < 200 || !this.#endsWithConnection) return true;
+    // An ABOR behind it means that the client no longer reads: the data would never be flushed.
+    if (this.#pending.some((entry) => entry.verb === 'ABOR')) this.#cut(head.port, head.direction);
+    return head.port.ends[head.direction] !== null;
+  }
+
+  /** Active mode: the client is reached before it is told that the transfer begins. */
+  #reachClient(port: DataPort): boolean {
+    if (port.connect === null) return true;
+    this.#out.push({ type: 'connect', id: port.id, to: port.connect });
+    port.connect = null;
+    this.#wait.server = {
+      id: port.id,
+      resume: (result) => {
+        if ('endpoint' in result) return;
+        this.#drop(port, result.error);
+        this.#answerTransfer(errorReply(425, result.error), result.error);
+      },
+    };
+    return false;
+  }
+
+  #onReplyLine(line: ReplyLine): void {
+    if (this.#closed) return;
+    if (line.first) {
+      this.#replyBytes = 0;
+      this.#sink = this.#sinkFor(line.code ?? 0);
+    }
+    this.#replyBytes += line.bytes.length;
+    if (this.#replyBytes > this.#policy.limits.reply) {
+      return this.#close('FTP_LIMIT', `the server sent a reply of over ${this.#policy.limits.reply} bytes`);
+    }
+    const sink = line.code === null ? this.#passLine : this.#sink;
+    if (line.final) this.#sink = null;
+    sink?.(line);
+    this.#settleHead();
+  }
+
+  /** Decides, by its code and the command that it answers, what becomes of a reply. */
+  #sinkFor(code: number): Sink {
+    this.#skipUnansweredAbor(code);
+    const head = this.#pending[0];
+    if (head === undefined) return this.#passLine;
+    switch (head.kind) {
+      case 'port':
+        // 2xx other than these cannot answer it: a stray reply to something before. So the request is still open.
+        if (code < 200 || (code < 300 && ![227, 228, 229].includes(code))) return this.#passLine;
+        return this.#collect((bytes, final) => this.#onPortReply(head, code, bytes, final));
+      case 'transfer':
+        return code < 200 ? this.#transferStarts(head) : this.#transferEnds(head, code);
+      case 'hidden':
+        return (line) => {
+          if (line.final && code >= 200) this.#pending.shift();
+        };
+      case 'feat':
+        return code < 200 ? this.#passLine : this.#withoutTls;
+      default:
+        return (line) => {
+          this.#passLine(line);
+          if (!line.final || code < 200) return;
+          this.#pending.shift();
+          if (head.kind === 'passed') head.done?.(code);
+        };
+    }
+  }
+
+  /**
+   * Some servers give ABOR and the transfer that it ends one reply instead of two. A later command's reply shows it: ABOR is
+   * answered by 225 or 226 alone where it is not refused (RFC 959 5.4).
+   */
+  #skipUnansweredAbor(code: number): void {
+    const [head, next] = this.#pending;
+    const anothers = code >= 200 && code < 400 && code !== 225 && code !== 226;
+    if (anothers && head?.verb === 'ABOR' && next !== undefined) this.#pending.shift();
+  }
+
+  readonly #passLine: Sink = (line) => this.#send('client', line.bytes);
+
+  readonly #withoutTls: Sink = (line) => {
+    if (line.first || line.final || !TLS_FEATURE.test(latin1(line.bytes))) this.#passLine(line);
+    if (line.final) this.#pending.shift();
+  };
+
+  /** Gathers a whole reply: what it means stands in its last line. */
+  #collect(then: (bytes: Uint8Array, final: string) => void): Sink {
+    const lines: Uint8Array[] = [];
+    return (line) => {
+      lines.push(line.bytes);
+      if (this.#replyBytes > MAX_PORT_REPLY) {
+        return this.#close('FTP_LIMIT', `the server sent a port reply of over ${MAX_PORT_REPLY} bytes`);
+      }
+      if (line.final) then(Buffer.concat(lines), latin1(line.bytes));
+    };
+  }
+
+  // --------------------------------------------------------------------------------------------- asking for a data port
+
+  #onPortReply(request: PortRequest, code: number, bytes: Uint8Array, final: string): void {
+    this.#pending.shift();
+    if (code >= 400) return this.#onPortRefusal(request, code, bytes);
+    const span = parsePortReply(code, final);
+    if (span === null) {
+      return this.#answerPort(
+        request,
+        reply(425, `sshferry: cannot read the data port in the server's reply: ${final}`),
+      );
+    }
+    if (this.#ports.size >= this.#policy.limits.dataConnections) {
+      return this.#answerPort(
+        request,
+        reply(425, `sshferry: ${this.#ports.size} data connections are open already`),
+      );
+    }
+    const port = this.#newPort(request.client);
+    const dial = { host: this.#dataHost(span), port: span.port };
+    if (request.client !== null) {
+      this.#out.push({ type: 'dial', id: port.id, to: dial });
+      return this.#answerPort(request, reply(200, `${request.verb} command successful`));
+    }
+    this.#out.push({
+      type: 'expose',
+      id: port.id,
+      on: 'local',
+      dial,
+      family: request.verb === 'PASV' ? 4 : 'any',
+    });
+    this.#wait.server = {
+      id: port.id,
+      resume: (result) => {
+        if ('endpoint' in result) {
+          return this.#answerPort(
+            request,
+            rewrittenReply(request.verb, { code, bytes, final, span }, result.endpoint),
+          );
+        }
+        this.#drop(port, result.error);
+        this.#answerPort(request, errorReply(425, result.error));
+      },
+    };
+  }
+
+  /** Where the server does not know what it was asked, its other command may do; if not, the client gets the first refusal. */
+  #onPortRefusal(request: PortRequest, code: number, bytes: Uint8Array): void {
+    const { asked, refusal } = request;
+    if (refusal !== null) return this.#answerPort(request, refusal);
+    const other = asked === 'EPSV' ? 'PASV' : 'EPSV';
+    // With later commands under way the second request would come after them, and the replies out of order.
+    const possible = UNSUPPORTED.has(code) && asked !== 'LPSV' && this.#pending.length === 0;
+    if (!possible || (this.#epsvAll && other !== 'EPSV')) return this.#answerPort(request, bytes);
+    this.#forward({ ...request, asked: other, refusal: bytes }, line(other));
+    this.#holdClientFor(this.#lastPending());
+  }
+
+  /** Passes the reply on, and lets the client's next commands go if they had to wait for it. */
+  #answerPort(request: PortRequest, bytes: Uint8Array): void {
+    const refused = request.refusal !== null && bytes === request.refusal;
+    if (request.refusal !== null && !refused)
+      this.#lacks = otherThan(request.asked === 'PASV' ? 'PASV' : 'EPSV');
+    if (this.#wait.client?.id === REQUEST) this.#wait.client = null;
+    const active = request.client !== null;
+    this.#send(
+      'client',
+      refused && active ? reply(425, 'sshferry: the server knows neither EPSV nor PASV') : bytes,
+    );
+    this.#settleHead();
+  }
+
+  /** A newer data connection takes the place of one that no transfer has used. */
+  #newPort(connect: Endpoint | null): DataPort {
+    if (this.#port !== null)
+      this.#drop(this.#port, new GatewayError('STOPPED', 'superseded by a newer data connection'));
+    const port: DataPort = { id: this.#nextId++, connect, ends: { download: null, upload: null } };
+    this.#ports.set(port.id, port);
+    this.#port = port;
+    return port;
+  }
+
+  #dataHost(span: PortSpan): string {
+    const { dataHost, target } = this.#policy;
+    if (typeof dataHost === 'object') return dataHost.address;
+    return dataHost === 'reply' && span.host !== null ? span.host : target.host;
+  }
+
+  /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
+  #askServerToConnect(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint, command: Command): void {
+    const port = this.#newPort(null);
+    this.#out.push({
+      type: 'expose',
+      id: port.id,
+      on: 'remote',
+      dial: client,
+      family: verb === 'EPRT' ? 'any' : 4,
+    });
+    this.#wait.client = {
+      id: port.id,
+      resume: (result) => {
+        if ('endpoint' in result) {
+          const argument = verb === 'EPRT' ? formatEprt(result.endpoint) : formatSix(result.endpoint);
+          return this.#pass(
+            { ...command, bytes: line(`${verb === 'EPRT' ? 'EPRT' : 'PORT'} ${argument}`) },
+            null,
+          );
+        }
+        this.#drop(port, result.error);
+        this.#answer(verb, errorReply(425, result.error));
+      },
+    };
+  }
+
+  // -------------------------------------------------------------------------------------------------------- transfers
+
+  #transferStarts(transfer: Transfer): Sink {
+    if (!transfer.answered) this.#reportStart(transfer);
+    return transfer.answered ? () => {} : this.#passLine;
+  }
+
+  #transferEnds(transfer: Transfer, code: number): Sink {
+    const { port, direction, answered } = transfer;
+    const end = port?.ends[direction] ?? null;
+    // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
+    const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
+    const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
+    return (line) => {
+      if (!answered && error === null) this.#passLine(line);
+      if (!line.final) return;
+      this.#pending.shift();
+      if (answered) return;
+      if (error !== null) this.#send('client', errorReply(426, error));
+      if (port !== null && !transfer.started && code >= 400) this.#giveBack(port);
+      this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
+    };
+  }
+
+  /** Refused before it began: the client may still use what it asked for. */
+  #giveBack(port: DataPort): void {
+    if (this.#port === null && this.#ports.has(port.id)) this.#port = port;
+    else this.#drop(port, new GatewayError('STOPPED', 'the transfer was refused'));
+  }
+
+  /** The client gets `bytes` as the final reply to the transfer at the head; the server's own, which is still to come, is dropped. */
+  #answerTransfer(bytes: Uint8Array, error: GatewayError): void {
+    const head = this.#pending[0];
+    if (head?.kind !== 'transfer' || head.answered) return;
+    head.answered = true;
+    if (head.port !== null) this.#drop(head.port, error);
+    this.#send('client', bytes);
+    this.#reportEnd(head, Number(latin1(bytes).slice(0, 3)), error);
+    this.#settleHead();
+  }
+
+  /** The data connection failed before the transfer began: the server may be waiting for it a long time, the client need not. */
+  #answerFailedDial(): void {
+    const head = this.#pending[0];
+    if (head?.kind !== 'transfer' || head.started || head.port === null) return;
+    const error = brokenEnd(head.port);
+    if (error !== null) this.#answerTransfer(errorReply(425, error), error);
+  }
+
+  #reportStart(transfer: Transfer): void {
+    if (transfer.started || transfer.port === null) return;
+    transfer.started = true;
+    const { verb, path, direction, port } = transfer;
+    this.#out.push({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction });
+  }
+
+  #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
+    if (transfer.port === null) return;
+    if (code < 300) this.#reportStart(transfer);
+    if (transfer.started)
+      this.#out.push({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
+  }
+
+  // -------------------------------------------------------------------------------------------------- the odds and ends
+
+  /** Gives the replies whose turn has come, and the data connection to the transfer whose turn has come. */
+  #settleHead(): void {
+    for (let i = 0; i < this.#pending.length; ) {
+      const entry = this.#pending[i];
+      if (entry?.kind === 'answered') {
+        this.#pending.splice(i, 1);
+        this.#send('client', entry.reply);
+      } else if (entry?.kind === 'transfer' && entry.answered) {
+        i += 1;
+      } else break;
+    }
+    const head = this.#pending[0];
+    if (head?.kind !== 'transfer' || head.port !== null || this.#port === null) return;
+    head.port = this.#port;
+    this.#port = null;
+    this.#answerFailedDial();
+  }
+
+  /** The client's commands wait until this request has been answered; replies would get out of order otherwise. */
+  #holdClientFor(entry: Pending | undefined): void {
+    if (entry?.kind === 'port' && this.#wait.client === null)
+      this.#wait.client = { id: REQUEST, resume: () => {} };
+  }
+
+  #lastPending(): Pending | undefined {
+    return this.#pending[this.#pending.length - 1];
+  }
+
+  /** Gives up a data connection; what has not ended whole in it counts as cut. */
+  #retract(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
+    port.ends.download ??= end;
+    port.ends.upload ??= end;
+    if (this.#ports.delete(port.id)) this.#out.push({ type: 'retract', id: port.id, graceMs });
+  }
+
+  #drop(port: DataPort, error: GatewayError): void {
+    if (this.#port === port) this.#port = null;
+    this.#retract(port, { how: 'cut', by: 'gateway', error });
+  }
+
+  /** Gives up a data connection whose client has asked for that. */
+  #cut(port: DataPort, direction: 'download' | 'upload'): void {
+    if (port.ends[direction] !== null) return;
+    this.#drop(port, new GatewayError('PEER_RESET', 'transfer aborted by ABOR'));
+  }
+
+  #passEnds(): void {
+    if (this.#closed) return;
+    if (this.#ended.client && !this.#toldEnd.server && !this.holds('client')) {
+      this.#toldEnd.server = true;
+      this.#out.push({ type: 'end', to: 'server' });
+    }
+    if (this.#ended.server && !this.#toldEnd.client && !this.holds('server')) {
+      this.#toldEnd.client = true;
+      const rest = this.#split.server.rest();
+      if (rest.length > 0) this.#send('client', rest);
+      this.#out.push({ type: 'end', to: 'client' });
+    }
+  }
+
+  #send(to: Side, bytes: Uint8Array): void {
+    const last = this.#out[this.#out.length - 1];
+    if (last?.type === 'send' && last.to === to) last.bytes = Buffer.concat([last.bytes, bytes]);
+    else this.#out.push({ type: 'send', to, bytes });
+  }
+
+  #note(event: string, text: string, warn: boolean): void {
+    this.#out.push({ type: 'note', event, text, warn });
+  }
+
+  #close(code: 'FTP_LIMIT' | 'FTP_SYNTAX', message: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#out.push({ type: 'close', reason: new GatewayError(code, message) });
+  }
+}
+
+/** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
+const ABORT_GRACE = 2000;
+
+/** Stands for "a port request of ours" where an id of a data connection would stand. */
+const REQUEST = 0;
+
+function line(text: string): Uint8Array {
+  return Buffer.from(`${text}\r\n`, 'latin1');
+}
+
+function otherThan(verb: 'PASV' | 'EPSV'): 'PASV' | 'EPSV' {
+  return verb === 'PASV' ? 'EPSV' : 'PASV';
+}
+
+/** Why a data connection that no transfer has used can no longer be used; null if it can. */
+function brokenEnd(port: DataPort): GatewayError | null {
+  const { download, upload } = port.ends;
+  if (download?.how === 'cut' && download.by !== 'client') return download.error;
+  return upload?.how === 'cut' && upload.by !== 'client' ? upload.error : null;
+}

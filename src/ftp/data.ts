@@ -1,0 +1,310 @@
+import type { Duplex } from 'node:stream';
+import { addressFamily, type Endpoint, formatEndpoint, isLoopback, sameHost } from '../core/endpoint.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
+import { type Direction as Flow, type Leg, pump, resetStream } from '../core/pipe.ts';
+import type { SessionContext } from '../core/plugin.ts';
+import type { Listening, Peer, Transport } from '../core/transport.ts';
+import type { DataEnd } from './action.ts';
+import type { Direction } from './command.ts';
+import type { Completion } from './control.ts';
+import type { PortRange } from './port-range.ts';
+
+/** How data connections are opened. */
+export interface DataOptions {
+  /** How long a client may take to connect to a port that it was told, in milliseconds. */
+  readonly acceptTimeout: number;
+  /** Which local ports may be told to a client; null lets the system choose. */
+  readonly ports: PortRange | null;
+  /** The IPv4 address that a PASV reply tells instead of the one that the client reached us at. */
+  readonly advertise: string | null;
+  /** Whether anybody may connect to a data port, not only the control client's address. */
+  readonly anyPeer: boolean;
+}
+
+/** What is told of a data connection. */
+export interface DataReport {
+  complete(id: number, result: Completion): void;
+  ended(id: number, direction: Direction, end: DataEnd): void;
+}
+
+/** How long a client may keep its end open after the whole download has been passed to it, in milliseconds. */
+const LINGER = 60_000;
+
+/** Carries out what FtpControl wants of data connections; all of them belong to the session. */
+export class DataConnections {
+  readonly #session: SessionContext;
+  readonly #options: DataOptions;
+  readonly #report: DataReport;
+  readonly #connections = new Map<number, DataConnection>();
+
+  constructor(session: SessionContext, options: DataOptions, report: DataReport) {
+    this.#session = session;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. */
+  expose(id: number, dial: Endpoint, family: 4 | 'any'): void {
+    const connection = this.#add(id);
+    connection.dialFar(dial);
+    connection.acceptNear(family);
+  }
+
+  /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
+  exposeRemote(id: number, dial: Endpoint): void {
+    this.#add(id).acceptFar(dial);
+  }
+
+  /** Active: dials the server's passive port. */
+  dial(id: number, to: Endpoint): void {
+    this.#add(id).dialFar(to);
+  }
+
+  /** Active: dials the client's own port; completes when that stands. */
+  connect(id: number, to: Endpoint): void {
+    this.#connections.get(id)?.dialNear(to);
+  }
+
+  /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
+  retract(id: number, graceMs: number): void {
+    this.#connections.get(id)?.retract(graceMs);
+    this.#connections.delete(id);
+  }
+
+  /** The bytes that have passed so far, a live count; zero for one that is gone. */
+  bytes(id: number): Readonly<Record<Direction, number>> {
+    return this.#connections.get(id)?.bytes ?? { download: 0, upload: 0 };
+  }
+
+  /** Nobody will ask for it any more: it goes when its bytes have gone. */
+  release(id: number): void {
+    this.#connections.delete(id);
+  }
+
+  #add(id: number): DataConnection {
+    const connection = new DataConnection(id, this.#session, this.#options, this.#report);
+    this.#connections.set(id, connection);
+    return connection;
+  }
+}
+
+/** One data connection: a leg to the client (near), a leg to the server (far), and the pump once both stand. */
+class DataConnection {
+  readonly bytes = { download: 0, upload: 0 };
+  readonly #id: number;
+  readonly #session: SessionContext;
+  readonly #options: DataOptions;
+  readonly #report: DataReport;
+  readonly #abort = new AbortController();
+  #near: Duplex | null = null;
+  #far: Duplex | null = null;
+  #listening: Listening | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(id: number, session: SessionContext, options: DataOptions, report: DataReport) {
+    this.#id = id;
+    this.#session = session;
+    this.#options = options;
+    this.#report = report;
+    session.signal.addEventListener('abort', () => this.#stop(), { signal: this.#abort.signal });
+  }
+
+  dialFar(to: Endpoint): void {
+    this.#session.far.openStream(to, { signal: this.#abort.signal }).then(
+      (stream) => this.#gotFar(stream),
+      (error: unknown) => this.#fail('gateway', asGatewayError(error, 'CHANNEL_REFUSED', formatEndpoint(to))),
+    );
+  }
+
+  dialNear(to: Endpoint): void {
+    this.#session.near.openStream(to, { signal: this.#abort.signal }).then(
+      (stream) => {
+        this.#gotNear(stream);
+        this.#report.complete(this.#id, { endpoint: to });
+      },
+      (error: unknown) => {
+        const reason = asGatewayError(error, 'CHANNEL_REFUSED', formatEndpoint(to));
+        this.#report.complete(this.#id, { error: reason });
+        this.#fail('gateway', reason);
+      },
+    );
+  }
+
+  acceptNear(family: 4 | 'any'): void {
+    this.#complete(async () => {
+      const host = bindHost(this.#session.peer.local.host, family);
+      const bound = await this.#bind(this.#session.near, host, this.#options.ports, (stream, peer) =>
+        this.#onClient(stream, peer),
+      );
+      return { host: this.#options.advertise ?? bound.endpoint.host, port: bound.endpoint.port };
+    });
+  }
+
+  acceptFar(dial: Endpoint): void {
+    this.#complete(async () => {
+      const bound = await this.#bind(this.#session.far, '127.0.0.1', null, (stream) => {
+        this.#gotFar(stream);
+        this.#closeListener();
+        this.dialNear(dial);
+      });
+      return { host: '127.0.0.1', port: bound.endpoint.port };
+    });
+  }
+
+  retract(graceMs: number): void {
+    const far = this.#far;
+    if (graceMs > 0 && far !== null && !far.destroyed) {
+      this.#far = null;
+      const timer = setTimeout(() => resetStream(far, retracted()), graceMs);
+      far.once('close', () => clearTimeout(timer));
+    }
+    this.#stop();
+  }
+
+  #complete(bind: () => Promise<Endpoint>): void {
+    bind().then(
+      (endpoint) => this.#report.complete(this.#id, { endpoint }),
+      (error: unknown) => {
+        const reason = asGatewayError(error, 'LISTEN_FAILED', 'no data port');
+        this.#report.complete(this.#id, { error: reason });
+        this.#fail('gateway', reason);
+      },
+    );
+  }
+
+  /** Binds before the port is told. It takes one connection, within the time allowed. */
+  async #bind(
+    transport: Transport,
+    host: string,
+    range: PortRange | null,
+    onStream: (stream: Duplex, peer: Peer) => void,
+  ): Promise<Listening> {
+    const listen = (port: number) => transport.listen({ host, port }, onStream);
+    const listening = await (range === null ? listen(0) : range.bind(listen));
+    if (this.#over) {
+      await listening.close();
+      throw retracted();
+    }
+    this.#listening = listening;
+    this.#timer = setTimeout(() => {
+      const seconds = this.#options.acceptTimeout / 1000;
+      const text = `nobody connected to the data port ${listening.endpoint.port} within ${seconds} s`;
+      this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text));
+    }, this.#options.acceptTimeout);
+    return listening;
+  }
+
+  #onClient(stream: Duplex, peer: Peer): void {
+    if (this.#near !== null || this.#over) return resetStream(stream, retracted());
+    if (!this.#options.anyPeer && !sameHost(peer.remote.host, this.#session.peer.remote.host)) {
+      const from = formatEndpoint(peer.remote);
+      this.#session.log.warn(
+        { event: 'ftp.data.foreign', from, port: peer.local.port },
+        `refused a data connection from ${from}: the client is at ${this.#session.peer.remote.host}`,
+      );
+      return resetStream(stream, new GatewayError('FTP_FOREIGN_ADDRESS', `${from} is not the client`));
+    }
+    this.#closeListener();
+    this.#gotNear(stream);
+  }
+
+  #gotNear(stream: Duplex): void {
+    if (this.#over) return resetStream(stream, retracted());
+    this.#near = stream;
+    this.#watch(stream, 'client');
+    this.#join();
+  }
+
+  #gotFar(stream: Duplex): void {
+    if (this.#over || this.#far !== null) return resetStream(stream, retracted());
+    this.#far = stream;
+    this.#watch(stream, 'server');
+    this.#join();
+  }
+
+  /** A leg may break before the other stands. */
+  #watch(stream: Duplex, side: 'client' | 'server'): void {
+    const lost = (error?: Error) => {
+      if (this.#near !== null && this.#far !== null) return;
+      const reason = asGatewayError(error, 'PEER_RESET', `the ${side} broke the data connection`);
+      this.#fail(brokenBy(side, reason), reason);
+    };
+    stream.once('error', lost);
+    stream.once('close', () =>
+      lost(new GatewayError('PEER_RESET', `the ${side} closed the data connection`)),
+    );
+  }
+
+  #join(): void {
+    const [near, far] = [this.#near, this.#far];
+    if (near === null || far === null) return;
+    void pump(near, far, {
+      // The client's end is never spared. The server's is, so that an upload that the client cut does not look whole to it
+      // before FtpControl has said what to do.
+      spare: 'b',
+      onData: (flow, chunk) => {
+        this.bytes[flow === 'aToB' ? 'upload' : 'download'] += chunk.length;
+        this.#session.count(flow === 'aToB' ? 'up' : 'down', chunk.length);
+      },
+      onEnd: (flow, leg) => this.#legEnded(flow, leg),
+    }).then(() => {
+      // An upload's far end may still be spared; then `retract` comes.
+      if (far.closed) this.#stop();
+    });
+  }
+
+  #legEnded(flow: Flow, leg: Leg): void {
+    if (this.#over) return;
+    const direction = flow === 'aToB' ? 'upload' : 'download';
+    if (leg.end === 'eof') {
+      if (direction === 'download') this.#timer = setTimeout(() => this.#near?.destroy(), LINGER);
+      return this.#report.ended(this.#id, direction, { how: 'whole' });
+    }
+    const side = leg.by === 'a' ? 'client' : 'server';
+    const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
+    const by = leg.by === 'owner' ? 'gateway' : brokenBy(side, error);
+    this.#report.ended(this.#id, direction, { how: 'cut', by, error });
+  }
+
+  /** It will not come to a transfer of bytes. */
+  #fail(by: 'client' | 'server' | 'gateway', error: GatewayError): void {
+    if (this.#over) return;
+    this.#stop();
+    for (const direction of ['download', 'upload'] as const) {
+      this.#report.ended(this.#id, direction, { how: 'cut', by, error });
+    }
+  }
+
+  /** Ends all that belongs to it, and what is still being opened. */
+  #stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#abort.abort(retracted());
+    this.#closeListener();
+    for (const leg of [this.#near, this.#far]) if (leg !== null) resetStream(leg, retracted());
+  }
+
+  #closeListener(): void {
+    clearTimeout(this.#timer);
+    void this.#listening?.close();
+    this.#listening = null;
+  }
+}
+
+/** The address that the client reached us at; for a PASV reply it has to be an IPv4 one. */
+function bindHost(local: string, family: 4 | 'any'): string {
+  if (family === 'any' || addressFamily(local) === 4) return local;
+  if (isLoopback(local)) return '127.0.0.1';
+  throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
+}
+
+/** An SSH error is neither side's doing. */
+function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
+  return error.code.startsWith('SSH_') || error.code === 'STOPPED' ? 'gateway' : side;
+}
+
+function retracted(): GatewayError {
+  return new GatewayError('STOPPED', 'the data connection is no longer wanted');
+}

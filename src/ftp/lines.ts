@@ -1,0 +1,60 @@
+const LF = 0x0a;
+
+/** A line with its line end, or what stands for one that was longer than allowed (its bytes are gone). */
+export type Line = Uint8Array | 'too-long';
+
+/**
+ * Splits a byte stream into lines that end in LF (RFC 959 says CRLF; LF alone is met in practice). It holds at most `limit`
+ * bytes: a longer line is given as 'too-long' once, as soon as that is certain, and skipped up to its end. Any split of the
+ * input gives the same lines.
+ */
+export class LineSplitter {
+  readonly #limit: number;
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #skipping = false;
+
+  /** `limit` is in bytes and counts the line end. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes the next bytes; gives the lines that they complete, as copies. */
+  push(chunk: Uint8Array): Line[] {
+    const lines: Line[] = [];
+    for (let start = 0; start < chunk.length; ) {
+      const at = chunk.indexOf(LF, start);
+      const end = at < 0 ? chunk.length : at + 1;
+      if (!this.#skipping) this.#append(chunk.subarray(start, end), lines);
+      if (at >= 0) {
+        if (!this.#skipping) lines.push(this.#take());
+        this.#skipping = false;
+      }
+      start = end;
+    }
+    return lines;
+  }
+
+  /** The bytes of the line that has not ended yet; forgets them. */
+  rest(): Uint8Array {
+    return this.#take();
+  }
+
+  #append(part: Uint8Array, lines: Line[]): void {
+    if (this.#length + part.length > this.#limit) {
+      this.#take();
+      this.#skipping = true;
+      lines.push('too-long');
+      return;
+    }
+    this.#parts.push(part.slice());
+    this.#length += part.length;
+  }
+
+  #take(): Uint8Array {
+    const line = Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#length = 0;
+    return line;
+  }
+}

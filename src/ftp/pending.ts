@@ -1,0 +1,78 @@
+import type { Endpoint } from '../core/endpoint.ts';
+import type { DataEnd } from './action.ts';
+import type { Direction } from './command.ts';
+
+/**
+ * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
+ * which is the order in which the server gives them.
+ */
+export type Pending = Greeting | Passed | Feat | PortRequest | Transfer | Answered | Hidden;
+
+/** The connection itself, which 220 answers. */
+export interface Greeting {
+  readonly kind: 'greeting';
+  readonly verb: '';
+}
+
+/** A command that means nothing to sshferry; `done` sees the code of its final reply. */
+export interface Passed {
+  readonly kind: 'passed';
+  readonly verb: string;
+  readonly done: ((code: number) => void) | null;
+}
+
+/** FEAT, whose reply loses the lines of what sshferry refuses. */
+export interface Feat {
+  readonly kind: 'feat';
+  readonly verb: 'FEAT';
+}
+
+/** The commands with which a client asks for a data connection. */
+export type PortVerb = 'PASV' | 'EPSV' | 'LPSV' | 'PORT' | 'EPRT' | 'LPRT';
+
+/** PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data connection. */
+export interface PortRequest {
+  readonly kind: 'port';
+  /** What the client said. */
+  readonly verb: PortVerb;
+  /** What the server was asked. */
+  readonly asked: 'PASV' | 'EPSV' | 'LPSV';
+  /** Where the client listens, for PORT, EPRT and LPRT. */
+  readonly client: Endpoint | null;
+  /** The server's refusal of what was asked first, when this is the second attempt. */
+  readonly refusal: Uint8Array | null;
+}
+
+/** A command that uses a data connection. */
+export interface Transfer {
+  readonly kind: 'transfer';
+  readonly verb: string;
+  readonly path: string;
+  readonly direction: Direction;
+  /** Which one: known once every earlier command has had its reply; null if none was asked for. */
+  port: DataPort | null;
+  started: boolean;
+  /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
+  answered: boolean;
+}
+
+/** A command that sshferry answers itself and that the server never sees. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly verb: string;
+  readonly reply: Uint8Array;
+}
+
+/** A command that sshferry sent on its own; the client sees nothing of its reply. */
+export interface Hidden {
+  readonly kind: 'hidden';
+  readonly verb: string;
+}
+
+/** A data connection that was agreed upon, from the reply that names it to the end of its bytes. */
+export interface DataPort {
+  readonly id: number;
+  /** Where to reach the client in active mode; null in passive mode, and once it is reached. */
+  connect: Endpoint | null;
+  readonly ends: { download: DataEnd | null; upload: DataEnd | null };
+}

@@ -1,0 +1,199 @@
+import type { Duplex } from 'node:stream';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
+import type { TransferInfo } from '../core/events.ts';
+import type { ProtocolPlugin, SessionContext } from '../core/plugin.ts';
+import type { Action, Side } from './action.ts';
+import { FtpControl } from './control.ts';
+import { DataConnections, type DataReport } from './data.ts';
+import { DEFAULT_LIMITS, type FtpPolicy } from './policy.ts';
+import { PortRange } from './port-range.ts';
+import { errorReply } from './words.ts';
+
+const portRange = z
+  .string()
+  .regex(/^\d+-\d+$/, 'a range such as 50000-50100')
+  .transform((text) => text.split('-').map(Number) as [number, number])
+  .refine(([first, last]) => first >= 1 && first <= last && last <= 65_535, 'a range such as 50000-50100')
+  .transform(([first, last]) => new PortRange(first, last));
+
+const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'an IPv4 address');
+const ip = z.string().refine((text) => ipaddr.isValid(text), 'an IP address');
+
+/** FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on. */
+const schema = z.strictObject({
+  active: z.enum(['to-passive', 'remote-forward', 'refuse']).default('to-passive'),
+  dataHost: z.union([z.enum(['control', 'reply']), ip]).default('control'),
+  dataPorts: portRange.optional(),
+  dataPeer: z.enum(['client', 'any']).default('client'),
+  advertise: ipv4.optional(),
+  /** Seconds that a client may take to connect to a data port. */
+  dataTimeout: z.coerce.number().int().min(1).max(3600).default(60),
+});
+
+export type FtpConfig = z.infer<typeof schema>;
+
+/** FTP (RFC 959 and its extensions): the control connection is followed, data connections are carried through SSH as well. */
+export const ftp: ProtocolPlugin<FtpConfig> = {
+  name: 'ftp',
+  schema,
+  defaultPorts: [21],
+  run: (session, config) => runFtp(session, config),
+  refusal: (error) => errorReply(421, error),
+};
+
+async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {
+  const server = await session.far.openStream(session.target);
+  await new ControlConnection(session, server, config).run();
+}
+
+function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
+  const { dataHost, active } = config;
+  return {
+    target: session.target,
+    client: session.peer.remote.host,
+    dataHost: dataHost === 'control' || dataHost === 'reply' ? dataHost : { address: dataHost },
+    active,
+    limits: DEFAULT_LIMITS,
+  };
+}
+
+/** Feeds FtpControl with what comes in and carries out what it says. */
+class ControlConnection implements DataReport {
+  readonly #session: SessionContext;
+  readonly #control: FtpControl;
+  readonly #streams: Readonly<Record<Side, Duplex>>;
+  readonly #data: DataConnections;
+  readonly #transfers = new Map<number, Transfer>();
+  #finish: (error?: GatewayError) => void = () => {};
+
+  constructor(session: SessionContext, server: Duplex, config: FtpConfig) {
+    this.#session = session;
+    this.#control = new FtpControl(policyOf(session, config));
+    this.#streams = { client: session.client, server };
+    const { dataTimeout, dataPorts, advertise, dataPeer } = config;
+    const options = {
+      acceptTimeout: dataTimeout * 1000,
+      ports: dataPorts ?? null,
+      advertise: advertise ?? null,
+      anyPeer: dataPeer === 'any',
+    };
+    this.#data = new DataConnections(session, options, this);
+  }
+
+  /** Settles when both ends are closed; rejects with what the client has not been told. */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#finish = (error) => (error === undefined ? resolve() : reject(error));
+      this.#read('client');
+      this.#read('server');
+      this.#session.signal.addEventListener('abort', () => this.#finish(this.#session.signal.reason));
+    });
+  }
+
+  complete(...args: Parameters<DataReport['complete']>): void {
+    this.#perform(this.#control.complete(...args));
+  }
+
+  ended(...args: Parameters<DataReport['ended']>): void {
+    this.#perform(this.#control.dataEnded(...args));
+  }
+
+  #read(side: Side): void {
+    const stream = this.#streams[side];
+    stream.on('data', (chunk: Buffer) => {
+      this.#session.count(side === 'client' ? 'up' : 'down', chunk.length);
+      this.#perform(this.#control.receive(side, chunk));
+    });
+    stream.on('end', () => this.#perform(this.#control.end(side)));
+    stream.on('drain', () => this.#pace());
+    const lost = (error?: Error) => {
+      if (stream.readableEnded && stream.writableFinished) return this.#closed();
+      this.#finish(asGatewayError(error, 'PEER_RESET', `the ${side} broke the control connection`));
+    };
+    stream.once('error', lost);
+    stream.once('close', () =>
+      lost(new GatewayError('PEER_RESET', `the ${side} closed the control connection`)),
+    );
+  }
+
+  #closed(): void {
+    if (this.#streams.client.closed && this.#streams.server.closed) this.#finish();
+  }
+
+  /** A side is read only while what it says can be dealt with and passed on. */
+  #pace(): void {
+    const { client, server } = this.#streams;
+    for (const [side, from, to] of [
+      ['client', client, server] as const,
+      ['server', server, client] as const,
+    ]) {
+      if (this.#control.holds(side) || to.writableNeedDrain) from.pause();
+      else from.resume();
+    }
+  }
+
+  #perform(actions: Action[]): void {
+    for (const action of actions) this.#do(action);
+    this.#pace();
+  }
+
+  #do(action: Action): void {
+    switch (action.type) {
+      case 'send':
+        if (this.#streams[action.to].writable) this.#streams[action.to].write(action.bytes);
+        return;
+      case 'end':
+        this.#streams[action.to].end();
+        return;
+      case 'expose':
+        if (action.on === 'local') this.#data.expose(action.id, action.dial, action.family);
+        else this.#data.exposeRemote(action.id, action.dial);
+        return;
+      case 'dial':
+        return this.#data.dial(action.id, action.to);
+      case 'connect':
+        return this.#data.connect(action.id, action.to);
+      case 'retract':
+        return this.#data.retract(action.id, action.graceMs);
+      case 'transfer':
+        return action.phase === 'start' ? this.#transferStarted(action) : this.#transferEnded(action);
+      case 'note':
+        this.#session.log[action.warn ? 'warn' : 'debug']({ event: action.event }, action.text);
+        return;
+      case 'close':
+        return this.#finish(action.reason);
+    }
+  }
+
+  #transferStarted({ id, verb, path, direction }: Action & { type: 'transfer'; phase: 'start' }): void {
+    const { id: session, forward } = this.#session;
+    const info = { id, session, forward, verb, path, direction };
+    this.#transfers.set(id, { info, bytes: this.#data.bytes(id), since: Date.now() });
+    this.#session.emit('transfer.start', info);
+  }
+
+  #transferEnded({ id, code, error }: Action & { type: 'transfer'; phase: 'end' }): void {
+    const transfer = this.#transfers.get(id);
+    this.#transfers.delete(id);
+    this.#data.release(id);
+    if (transfer === undefined) return;
+    const { info, bytes, since } = transfer;
+    this.#session.emit('transfer.end', {
+      ...info,
+      outcome: error === null && code < 300 ? 'complete' : 'failed',
+      bytes: bytes[info.direction],
+      ms: Date.now() - since,
+      ...(error && { error }),
+    });
+  }
+}
+
+/** A transfer under way. */
+interface Transfer {
+  readonly info: TransferInfo;
+  /** A live count. */
+  readonly bytes: Readonly<Record<TransferInfo['direction'], number>>;
+  readonly since: number;
+}
