@@ -114,7 +114,7 @@ function defineCommand(version: string, repeated: Repeated): Command {
     .argument('[command...]')
     .exitOverride()
     .configureHelp({ visibleArguments: () => [] })
-    .helpOption('-h, --help', 'show this help')
+    .addHelpOption(new Option('-h, --help').hideHelp())
     .version(version, '-V, --version', 'show the version')
     .addHelpText('after', FOOTER);
   const flag = (flags: string, description: string) => {

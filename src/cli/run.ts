@@ -73,9 +73,9 @@ async function serve(args: Arguments, notes: readonly string[], world: World): P
     });
     const ports = listeningPorts(gateway.events);
     await gateway.start();
-    const people = format === 'pretty' || (draft.log.format === undefined && world.stdout.isTTY);
+    const people = draft.log.format !== 'json' && level !== 'error';
     announce(composed.forwards, logins, ports, {
-      stdout: people && level !== 'error' ? world.stdout : null,
+      stdout: people ? world.stdout : null,
       log: format === 'json' ? log : null,
       unicode: isUnicodeLocale(env, world.platform),
     });

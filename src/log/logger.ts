@@ -36,6 +36,7 @@ export function createLogger(out: DestinationStream, { level, format, color = fa
 function prettyStream(out: DestinationStream, { color, fields }: { color: boolean; fields: boolean }) {
   const format = prettyFactory({
     colorize: color,
+    customColors: 'message:reset',
     ignore: 'time,level,event',
     hideObject: !fields,
     singleLine: true,
@@ -44,7 +45,7 @@ function prettyStream(out: DestinationStream, { color, fields }: { color: boolea
       const paint =
         level === 'error' || level === 'fatal' ? colors.red : level === 'warn' ? colors.yellow : colors.gray;
       const shown = level === 'info' ? '' : `${paint(level)} `;
-      return `${colors.gray(localTime(String(log.time)))} ${shown}${printable(String(log[messageKey] ?? log.event))}`;
+      return `${colors.gray(localTime(String(log.time)))} ${shown}${indented(printable(String(log[messageKey] ?? log.event)))}`;
     },
   });
   return {
@@ -53,6 +54,11 @@ function prettyStream(out: DestinationStream, { color, fields }: { color: boolea
       out.write(text.endsWith('\n') ? text : `${text}\n`);
     },
   };
+}
+
+/** A second line stands under the first one's text, so that nothing in a message can pass for a line of the log. */
+function indented(text: string): string {
+  return text.replaceAll('\n', `\n${' '.repeat(9)}`);
 }
 
 function localTime(iso: string): string {
