@@ -118,11 +118,13 @@ function tokensOf({ settings: s, destination, env, baseline }: Resolution): Toke
 function fileList({ settings, baseline }: Resolution, key: string): string[] | null {
   const list = settings.list(key);
   if (list === null || baseline === null) return list;
-  return list.reduce<string[]>((files, part) => {
-    const last = files.pop();
-    if (last === undefined) return [part];
-    return /^[/~%$]/.test(part) ? [...files, last, part] : [...files, `${last} ${part}`];
-  }, []);
+  const files: string[] = [];
+  for (const part of list) {
+    const last = files.length - 1;
+    if (last < 0 || /^[/~%$]/.test(part)) files.push(part);
+    else files[last] += ` ${part}`;
+  }
+  return files;
 }
 
 /** The files that were named, or the default names, in the order of the installed ssh where there is one. */

@@ -1,0 +1,274 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
+import { parseDestination } from '../../../src/core/ssh/ssh-config-destination.ts';
+import { parseSshConfig } from '../../../src/core/ssh/ssh-config-file.ts';
+import { checkOption, checkSetting } from '../../../src/core/ssh/ssh-config-keys.ts';
+
+const home = os.userInfo().homedir;
+
+describe('parseDestination', () => {
+  it.each([
+    ['host', null, 'host', null],
+    ['you@host', 'you', 'host', null],
+    ['you@corp@host', 'you@corp', 'host', null],
+    ['::1', null, '::1', null],
+    ['ssh://host', null, 'host', null],
+    ['ssh://you@host:2222', 'you', 'host', 2222],
+    ['ssh://you%40corp@host/', 'you@corp', 'host', null],
+    ['ssh://[2001:db8::1]:22', null, '2001:db8::1', 22],
+  ])('reads %s', (text, user, host, port) => {
+    expect(parseDestination(text)).toEqual({ user, host, port });
+  });
+
+  it.each([
+    '',
+    'you@',
+    '@host',
+    '-oProxyCommand=evil',
+    'you@-host',
+    '-you@host',
+    'host;id',
+    'host$(id)',
+    'a b',
+    'you;id@host',
+    'ssh://host:0',
+    'ssh://host:99999',
+    'ssh://host:x',
+    'ssh://%zz@host',
+  ])('refuses %j', (text) => {
+    expect(() => parseDestination(text)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  });
+});
+
+describe('checkOption', () => {
+  it.each([
+    ['Hostnam', 'x', 'HostName'],
+    ['StrictHostKeyCheking', 'no', 'StrictHostKeyChecking'],
+    ['serveraliveintervall', '5', 'ServerAliveInterval'],
+  ])('names %s and what was meant', (key, value, meant) => {
+    expect(() => checkOption(key, value)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(new RegExp(`${key}.*${meant}`)),
+      }),
+    );
+  });
+
+  it.each([
+    ['ForwardX11', 'yes'],
+    ['DynamicForward', '1080'],
+    ['RevokedHostKeys', '/etc/ssh/revoked'],
+  ])('refuses %s=%s, which is not done here', (key, value) => {
+    expect(() => checkOption(key, value)).toThrow(expect.objectContaining({ code: 'CONFIG_UNSUPPORTED' }));
+  });
+
+  it.each([
+    ['port', '22', null],
+    ['CIPHERS', 'aes128-ctr', null],
+    ['ChallengeResponseAuthentication', 'no', null],
+    ['ForwardX11', 'no', null],
+    ['LogLevel', 'QUIET', 'LogLevel has no effect here'],
+  ])('takes %s=%s', (key, value, note) => {
+    expect(checkOption(key, value)).toBe(note);
+  });
+
+  it('refuses a value of two lines', () => {
+    expect(() => checkOption('User', 'a\nProxyCommand evil')).toThrow('one line');
+  });
+});
+
+it('lets ssh_config ask for what is not here, with a note, but not for what guards', () => {
+  expect(checkSetting('forwardagent', 'yes')).toContain('ForwardAgent yes');
+  expect(checkSetting('forwardagent', 'no')).toBeNull();
+  expect(() => checkSetting('revokedhostkeys', '/x')).toThrow(
+    expect.objectContaining({ code: 'CONFIG_UNSUPPORTED' }),
+  );
+});
+
+describe('parseSshConfig', () => {
+  const text = [
+    '# comment',
+    'User everyone',
+    'Host box other',
+    '  HostName = 10.0.0.1',
+    '\tPort 2222 ',
+    'Host *.example.com !bad.example.com',
+    '  User example',
+    'Match host box',
+    '  User matched',
+    'Host *',
+    '  IdentityFile "~/my key"',
+  ].join('\n');
+  it.each([
+    [
+      'box',
+      [
+        ['user', 'everyone'],
+        ['hostname', '10.0.0.1'],
+        ['port', '2222'],
+      ],
+    ],
+    [
+      'a.example.com',
+      [
+        ['user', 'everyone'],
+        ['user', 'example'],
+      ],
+    ],
+    ['bad.example.com', [['user', 'everyone']]],
+  ])('picks what applies to %s', (host, settings) => {
+    expect(parseSshConfig(text, host, 'f').settings).toEqual([...settings, ['identityfile', '"~/my key"']]);
+  });
+
+  it('says that it leaves out Match and Include', () => {
+    expect(parseSshConfig(`Include x\n${text}`, 'box', 'f').notes).toEqual([
+      expect.stringContaining('f:1: Include'),
+      expect.stringContaining('f:9: Match'),
+    ]);
+  });
+});
+
+describe('without OpenSSH installed', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-config-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  let count = 0;
+  async function resolve(config: string, changes: Partial<SshInput> = {}) {
+    const file = path.join(dir, `config${count++}`);
+    await writeFile(file, config);
+    const { flags, ...rest } = changes;
+    return resolveSshOptions({
+      destination: 'box',
+      o: [],
+      env: { PATH: '/nonexistent', SSH_AUTH_SOCK: '/run/agent' },
+      ...rest,
+      flags: { configFile: file, ...flags },
+    });
+  }
+
+  it('has the documented defaults', async () => {
+    const { options, notes } = await resolve('', { destination: 'you@box', flags: { configFile: 'none' } });
+    expect(options).toMatchObject({
+      host: 'box',
+      hostName: 'box',
+      user: 'you',
+      port: 22,
+      serverAliveInterval: 15,
+      serverAliveCountMax: 3,
+      strictHostKeyChecking: 'ask',
+      identityFileExplicit: false,
+      identityAgent: '/run/agent',
+      ciphers: null,
+      session: true,
+      userKnownHostsFile: [`${home}/.ssh/known_hosts`, `${home}/.ssh/known_hosts2`],
+    });
+    expect(options.identityFile).toContain(`${home}/.ssh/id_ed25519`);
+    expect(notes).toEqual([]);
+  });
+
+  it('expands aliases, tokens, ~ and variables', async () => {
+    const { options } = await resolve(
+      [
+        'Host box',
+        'HostName %h.example.com',
+        'User deploy',
+        'Port 2222',
+        'IdentityFile ~/keys/%r@%h:%p',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: ssh_config's own syntax
+        'IdentityFile ${KEYS}/%%',
+        'IdentityAgent $MY_AGENT',
+        'UserKnownHostsFile ~/a "~/b c"',
+        'GlobalKnownHostsFile none',
+        'ProxyCommand nc %h %p',
+        'ProxyJump later',
+        'ServerAliveInterval 1m30s',
+      ].join('\n'),
+      { env: { PATH: '/nonexistent', KEYS: '/k', MY_AGENT: '/run/mine' } },
+    );
+    expect(options).toMatchObject({
+      hostName: 'box.example.com',
+      user: 'deploy',
+      port: 2222,
+      identityFile: [`${home}/keys/deploy@box.example.com:2222`, '/k/%'],
+      identityFileExplicit: true,
+      identityAgent: '/run/mine',
+      userKnownHostsFile: [`${home}/a`, `${home}/b c`],
+      globalKnownHostsFile: [],
+      proxyCommand: 'nc box.example.com 2222',
+      proxyJump: null,
+      serverAliveInterval: 90,
+    });
+  });
+
+  it('lets flags and -o win over the file', async () => {
+    const { options } = await resolve('User file\nPort 1\nServerAliveInterval 60\nStrictHostKeyChecking no', {
+      flags: { port: 3, user: 'flag', family: 6, identityFile: ['/i'], noSession: true },
+      o: [
+        ['serveraliveinterval', '0'],
+        ['StrictHostKeyChecking', 'accept-new'],
+        ['StrictHostKeyChecking', 'yes'],
+      ],
+    });
+    expect(options).toMatchObject({
+      user: 'flag',
+      port: 3,
+      addressFamily: 'inet6',
+      identityFile: ['/i'],
+      serverAliveInterval: 0,
+      strictHostKeyChecking: 'accept-new',
+      session: false,
+    });
+  });
+
+  it('filters algorithm lists, with a note', async () => {
+    const { options, notes } = await resolve(
+      'KexAlgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256',
+    );
+    expect(options.kexAlgorithms).toEqual(['curve25519-sha256']);
+    expect(notes.join()).toContain('sntrup761x25519-sha512@openssh.com');
+  });
+
+  it('gives LocalForward and RemoteForward as -L and -R write them', async () => {
+    const config = [
+      'LocalForward 8021 localhost:21',
+      'LocalForward [::1]:8110 [2001:db8::1]:110',
+      'LocalForward /run/a.sock localhost:1',
+      'RemoteForward *:99 a.b:23',
+      'RemoteForward 1080',
+    ].join('\n');
+    const { forwards, notes } = await resolve(config);
+    expect(forwards).toEqual({
+      local: ['8021:localhost:21', '[::1]:8110:[2001:db8::1]:110'],
+      remote: ['*:99:a.b:23'],
+    });
+    expect(notes).toHaveLength(2);
+    expect((await resolve(`${config}\nClearAllForwardings yes`)).forwards).toEqual({ local: [], remote: [] });
+  });
+
+  it.each([
+    ['Port 0', 'Port'],
+    ['Port x', 'Port'],
+    ['BatchMode maybe', 'BatchMode'],
+    ['StrictHostKeyChecking sometimes', 'StrictHostKeyChecking'],
+    ['ConnectTimeout soon', 'ConnectTimeout'],
+    ['HostName a;b', 'host name'],
+    ['IdentityFile /x/%q', '%q'],
+  ])('refuses %s', async (config, named) => {
+    await expect(resolve(config)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(named),
+    });
+  });
+
+  it('refuses a file that was named and is not there', async () => {
+    await expect(resolve('', { flags: { configFile: '/nonexistent/x' } })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+  });
+});
