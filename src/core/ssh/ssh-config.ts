@@ -94,7 +94,8 @@ async function readByOpenSsh(input: SshInput, { host }: Destination): Promise<So
     ...(flags.family === undefined ? [] : [`-${flags.family}`]),
     ...(flags.port === undefined ? [] : ['-p', String(flags.port)]),
     ...(flags.user === undefined ? [] : ['-l', flags.user]),
-    ...(flags.identityFile ?? []).flatMap((file) => ['-i', file]),
+    // `-i` would be dropped in silence where the file is missing.
+    ...(flags.identityFile ?? []).flatMap((file) => ['-o', `IdentityFile="${file}"`]),
     ...input.o.flatMap(([key, value]) => ['-o', `${key}=${value}`]),
     '--',
     input.destination,
@@ -113,7 +114,7 @@ function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string
       if (error === null) resolve(stdout);
       else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(null);
       else {
-        const reason = stderr.trim().split('\n').at(-1)?.trim() || error.message;
+        const reason = stderr.trim().split(/\s*\n/).join('; ') || error.message;
         reject(
           new GatewayError('CONFIG_INVALID', `ssh does not accept this configuration: ${reason}`, {
             cause: error,

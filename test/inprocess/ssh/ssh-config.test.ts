@@ -1,0 +1,127 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
+import { describeWith } from '../../support/openssh.ts';
+
+const home = os.userInfo().homedir;
+
+describeWith(['ssh'], 'ssh_config through ssh -G', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-ssh-G-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  let count = 0;
+  async function resolve(config: string, changes: Partial<SshInput> = {}) {
+    const configFile = path.join(dir, `config${count++}`);
+    await writeFile(configFile, config);
+    const { flags, ...rest } = changes;
+    return resolveSshOptions({
+      destination: 'box',
+      o: [],
+      env: process.env,
+      ...rest,
+      flags: { configFile, ...flags },
+    });
+  }
+  const strip = (text: string) => text.replace(/\n\s+/g, '\n');
+
+  it('says of an empty configuration what the subset says', async () => {
+    const subset = await resolveSshOptions({
+      destination: 'you@box',
+      flags: { configFile: 'none' },
+      o: [],
+      env: { ...process.env, PATH: '/nonexistent' },
+    });
+    const { options, notes } = await resolve('', { destination: 'you@box' });
+    // The order of the default names is the installed ssh's.
+    expect({ ...options, identityFile: [...options.identityFile].sort() }).toEqual({
+      ...subset.options,
+      identityFile: [...subset.options.identityFile].sort(),
+    });
+    expect(notes).toEqual([]);
+  });
+
+  it('says of a full configuration what the subset says', async () => {
+    const config = strip(`
+      Host box
+      HostName %h.example.com
+      User deploy
+      Port 2222
+      IdentityFile ~/keys/%r
+      IdentitiesOnly yes
+      IdentityAgent none
+      HostKeyAlias alias
+      UserKnownHostsFile ~/a "~/b c"
+      GlobalKnownHostsFile none
+      StrictHostKeyChecking off
+      HashKnownHosts yes
+      ServerAliveInterval 60
+      ServerAliveCountMax 2
+      ConnectTimeout 2m
+      ConnectionAttempts 4
+      Ciphers aes256-ctr,aes128-gcm@openssh.com
+      Compression yes
+      BatchMode yes
+      PreferredAuthentications publickey
+      KbdInteractiveAuthentication no
+      ProxyCommand nc %h %p
+      LocalForward 8021 localhost:21
+      RemoteForward 2525 localhost:25
+      ExitOnForwardFailure yes
+      SessionType none`);
+    const byG = await resolve(config);
+    const subset = await resolve(config, { env: { ...process.env, PATH: '/nonexistent' } });
+    expect(byG).toEqual(subset);
+    expect(byG.options).toMatchObject({
+      hostName: 'box.example.com',
+      userKnownHostsFile: [`${home}/a`, `${home}/b c`],
+      proxyCommand: 'nc box.example.com 2222',
+      ciphers: ['aes256-ctr', 'aes128-gcm@openssh.com'],
+      session: false,
+    });
+  });
+
+  it('follows Include and Match', async () => {
+    const included = path.join(dir, 'included');
+    await writeFile(included, 'Host box\nPort 2022\n');
+    const { options } = await resolve(`Include ${included}\nMatch host box\nUser matched\n`);
+    expect(options).toMatchObject({ port: 2022, user: 'matched' });
+  });
+
+  it('gives ssh the flags, and lets them win', async () => {
+    const { options } = await resolve('User file\nPort 1', {
+      destination: 'box',
+      flags: { port: 3, user: 'flag', family: 4, identityFile: ['/nonexistent/i'] },
+      o: [['ServerAliveInterval', '7']],
+    });
+    expect(options).toMatchObject({
+      user: 'flag',
+      port: 3,
+      addressFamily: 'inet',
+      identityFile: ['/nonexistent/i'],
+      identityFileExplicit: true,
+      serverAliveInterval: 7,
+    });
+  });
+
+  it('turns keepalive off only when told by -o', async () => {
+    expect((await resolve('', { o: [['ServerAliveInterval', '0']] })).options.serverAliveInterval).toBe(0);
+    expect((await resolve('')).options.serverAliveInterval).toBe(15);
+  });
+
+  it('takes ProxyJump', async () => {
+    expect((await resolve('ProxyJump you@gate:2200,inner')).options.proxyJump).toBe('you@gate:2200,inner');
+    expect((await resolve('ProxyJump none')).options.proxyJump).toBeNull();
+  });
+
+  it('reports what ssh does not accept, in its words', async () => {
+    await expect(resolve('Hots box')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/hots/i),
+    });
+  });
+});
