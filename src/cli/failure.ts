@@ -5,7 +5,7 @@ import type { Output } from './output.ts';
 /** Exit statuses; 255 is what ssh(1) ends with when SSH itself fails. */
 export const EXIT = { stopped: 0, usage: 2, interrupted: 130, failed: 255 } as const;
 
-/** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. */
+/** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. Wrong usage is always plain text. */
 export interface Teller {
   readonly stderr: Output;
   readonly json: Logger | null;
@@ -17,7 +17,7 @@ export interface Teller {
 export function tellFailure(error: unknown, { stderr, json, verbose }: Teller): number {
   if (error instanceof GatewayError) {
     const usage = error.code.startsWith('CONFIG_');
-    if (json) json.error({ event: 'fatal', code: error.code }, error.message);
+    if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
     else stderr.write(`sshferry: ${error.message}\n${usage ? "Try 'sshferry --help'.\n" : ''}`);
     if (verbose && !json && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
     return usage ? EXIT.usage : EXIT.failed;

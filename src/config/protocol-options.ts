@@ -65,10 +65,8 @@ export function readProtocolValue(option: ProtocolOption, value: string): unknow
   for (const candidate of readings(value)) {
     if (option.schema.safeParse(candidate).success) return candidate;
   }
-  const wording = takes(option.schema);
-  const issues = option.schema.safeParse(value).error?.issues ?? [];
-  const wrong = wording === null ? issues.map(({ message }) => message).join('; ') : `expected ${wording}`;
-  throw new GatewayError('CONFIG_INVALID', `-o ${option.key}=${value}: ${wrong}`);
+  const expected = expectation(option.schema, value);
+  throw new GatewayError('CONFIG_INVALID', `-o ${option.key}=${value}: expected ${expected}`);
 }
 
 function* readings(value: string): Generator<unknown> {
@@ -79,17 +77,21 @@ function* readings(value: string): Generator<unknown> {
   yield value.toLowerCase();
 }
 
-/** In words, what a field of a simple kind takes; null for others. */
-function takes(schema: ZodType): string | null {
+/** In words, what a field takes; where its schema does not show it, what the schema says about `value`. */
+function expectation(schema: ZodType, value: string): string {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodBoolean) return 'yes or no';
+  if (inner instanceof z.ZodEnum) return `one of ${inner.options.join(', ')}`;
+  if (inner instanceof z.ZodUnion) {
+    return inner.options.map((option) => expectation(option as ZodType, value)).join(', or ');
+  }
   if (inner instanceof z.ZodNumber) {
     const { minValue, maxValue } = inner;
     const bounded = minValue !== null && maxValue !== null && maxValue < Number.MAX_SAFE_INTEGER;
     return bounded ? `a number from ${minValue} to ${maxValue}` : 'a number';
   }
-  if (inner instanceof z.ZodEnum) return `one of ${inner.options.join(', ')}`;
-  return null;
+  const issues = schema.safeParse(value).error?.issues ?? [];
+  return issues.map(({ message }) => message.replace(/^Invalid input: expected /, '')).join('; ');
 }
 
 function fieldsOf(schema: ZodType): Record<string, unknown> {

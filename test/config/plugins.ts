@@ -8,10 +8,11 @@ export const plugins = [
     schema: z.strictObject({
       active: z.enum(['to-passive', 'refuse']).default('to-passive'),
       prefetch: z.boolean().default(false),
+      dataHost: z.union([z.enum(['control', 'reply']), z.ipv4('an IPv4 address')]).default('control'),
       maxDataPorts: z.number().int().min(1).max(64).default(16),
       dataPorts: z
         .string()
-        .regex(/^\d+-\d+$/, 'expected a range of ports such as 50000-50100')
+        .regex(/^\d+-\d+$/, 'a range of ports such as 50000-50100')
         .optional(),
     }),
   },

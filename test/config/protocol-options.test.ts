@@ -13,6 +13,7 @@ test('the keys are made from the schemas', () => {
   expect(options.map(({ key }) => key)).toEqual([
     'FtpActive',
     'FtpPrefetch',
+    'FtpDataHost',
     'FtpMaxDataPorts',
     'FtpDataPorts',
   ]);
@@ -66,6 +67,8 @@ describe('a value', () => {
     ['FtpPrefetch', 'No', false],
     ['FtpPrefetch', 'true', true],
     ['FtpMaxDataPorts', '8', 8],
+    ['FtpDataHost', 'Reply', 'reply'],
+    ['FtpDataHost', '192.0.2.1', '192.0.2.1'],
     ['FtpActive', 'refuse', 'refuse'],
     ['FtpActive', 'Refuse', 'refuse'],
     ['FtpDataPorts', '50000-50100', '50000-50100'],
@@ -75,6 +78,7 @@ describe('a value', () => {
     ['FtpPrefetch', 'maybe', '-o FtpPrefetch=maybe: expected yes or no'],
     ['FtpActive', 'never', '-o FtpActive=never: expected one of to-passive, refuse'],
     ['FtpDataPorts', '50000', '-o FtpDataPorts=50000: expected a range of ports such as 50000-50100'],
+    ['FtpDataHost', 'x', '-o FtpDataHost=x: expected one of control, reply, or an IPv4 address'],
     ['FtpMaxDataPorts', '65', '-o FtpMaxDataPorts=65: expected a number from 1 to 64'],
     ['FtpMaxDataPorts', 'many', 'expected a number from 1 to 64'],
   ])('%s=%s is refused', (key, value, message) => expect(() => read(key, value)).toThrow(message));

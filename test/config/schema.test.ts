@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { configSchema } from '../../src/config/schema.ts';
+import { PLUGINS } from '../../src/protocols/registry.ts';
 import { plugins } from './plugins.ts';
 
 const schema = configSchema(plugins);
@@ -55,8 +56,8 @@ test.each([
   ]);
 });
 
-test('a JSON Schema for editors can be made of it', () => {
-  const json = z.toJSONSchema(schema, { io: 'input' });
+test('a JSON Schema for editors can be made of it, with every protocol that there is', () => {
+  const json = z.toJSONSchema(configSchema(PLUGINS), { io: 'input' });
   expect(Object.keys(json.properties ?? {})).toEqual(['servers', 'forwards', 'log']);
-  expect(JSON.stringify(json)).toContain('prefetch');
+  for (const { name } of PLUGINS) expect(JSON.stringify(json)).toContain(`"${name}":{`);
 });

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { run } from './cli/run.ts';
+import { DirectTransport } from './core/direct.ts';
+import { nativeCrypto } from './core/ssh/native-crypto.ts';
+import { terminalPrompter } from './core/ssh/prompter.ts';
+import { resolveSshOptions } from './core/ssh/ssh-config.ts';
+import { sshTransport } from './core/ssh/transport.ts';
+import { PLUGINS } from './protocols/registry.ts';
+
+// Whoever read the output may go before the end, as with `| head`; that ends nothing.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+const { version }: { version: string } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+);
+
+const status = await run(process.argv.slice(2), {
+  version,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  platform: process.platform,
+  process,
+  plugins: PLUGINS,
+  local: new DirectTransport(),
+  connect: (options, log) => sshTransport(options, terminalPrompter(), log),
+  resolve: resolveSshOptions,
+  facts: [
+    `sshferry ${version}, Node.js ${process.version}`,
+    nativeCrypto()
+      ? 'ssh2 has its native addon'
+      : 'ssh2 lacks its native addon: encryption costs twice as much',
+  ],
+});
+process.exit(status);

@@ -1,0 +1,14 @@
+/** sshferry as a library: forwards that follow FTP, POP3, SMTP and IMAP through SSH. */
+
+export { DirectTransport } from './core/direct.ts';
+export type { Endpoint } from './core/endpoint.ts';
+export { type ErrorCode, GatewayError } from './core/errors.ts';
+export type { GatewayEmitter, GatewayEvents, TransferInfo } from './core/events.ts';
+export { type ForwardSpec, forward, Gateway, type GatewayOptions } from './core/gateway.ts';
+export type { Logger } from './core/log.ts';
+export type { ProtocolPlugin, SessionContext } from './core/plugin.ts';
+export type { Prompter, SshOptions } from './core/ssh/options.ts';
+export { resolveSshOptions } from './core/ssh/ssh-config.ts';
+export { sshTransport } from './core/ssh/transport.ts';
+export type { Listening, ManagedTransport, Peer, Transport, TransportState } from './core/transport.ts';
+export { pluginNamed } from './protocols/registry.ts';

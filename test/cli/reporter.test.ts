@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import { reportEvents } from '../../src/cli/reporter.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+import { GatewayEmitter } from '../../src/core/events.ts';
+import { createLogger } from '../../src/log/logger.ts';
+import { Written } from './fakes.ts';
+
+/** The log lines that `emit` causes. */
+function logged(emit: (events: GatewayEmitter) => void): Record<string, unknown>[] {
+  const out = new Written();
+  const events = new GatewayEmitter();
+  reportEvents(events, createLogger(out, { level: 'trace', format: 'json' }), (server) => `you@${server}`);
+  emit(events);
+  return out.lines.map((line) => JSON.parse(line));
+}
+
+const transfer = {
+  id: 1,
+  session: 4,
+  forward: 'ftp-8021',
+  verb: 'RETR',
+  path: 'report.pdf',
+  direction: 'download' as const,
+};
+const peer = { remote: { host: '127.0.0.1', port: 50123 }, local: { host: '127.0.0.1', port: 8021 } };
+
+describe('a transfer', () => {
+  test('is one line that says who, what, how much, how long and how it ended', () => {
+    const [line] = logged((events) =>
+      events.emit('transfer.end', { ...transfer, outcome: 'complete', bytes: 12_300_000, ms: 1200 }),
+    );
+    expect(line).toMatchObject({
+      event: 'transfer.end',
+      level: 'info',
+      msg: 'RETR report.pdf 12.3 MB in 1.2 s (10.3 MB/s) complete',
+      ...transfer,
+      outcome: 'complete',
+      bytes: 12_300_000,
+      ms: 1200,
+    });
+  });
+
+  test('that failed is a warning with its reason', () => {
+    const error = new GatewayError('SSH_LOST', 'the connection to yourserver was lost');
+    const [line] = logged((events) =>
+      events.emit('transfer.end', { ...transfer, path: '', outcome: 'failed', bytes: 0, ms: 0, error }),
+    );
+    expect(line).toMatchObject({
+      level: 'warn',
+      code: 'SSH_LOST',
+      msg: 'RETR 0 B in 0.0 s failed: the connection to yourserver was lost',
+    });
+  });
+});
+
+describe('a session', () => {
+  const end = { session: 4, forward: 'pop3-8110', bytesUp: 120, bytesDown: 4500, ms: 3000 };
+
+  test.each([
+    [undefined, 'debug', 'pop3-8110 #4: ended, 120 B up, 4.5 kB down in 3.0 s'],
+    [new GatewayError('STOPPED', 'x'), 'debug', 'pop3-8110 #4: ended, 120 B up, 4.5 kB down in 3.0 s'],
+    [new GatewayError('PEER_RESET', 'the client hung up'), 'debug', /the client hung up$/],
+    [
+      new GatewayError('CHANNEL_REFUSED', 'localhost:110 refused'),
+      'warn',
+      'pop3-8110 #4: localhost:110 refused',
+    ],
+  ])('that ended with %s is told at %s', (error, level, message) => {
+    const [line] = logged((events) => events.emit('session.end', { ...end, ...(error && { error }) }));
+    expect(line).toMatchObject({ event: 'session.end', level, ...end });
+    expect(line?.msg).toEqual(message instanceof RegExp ? expect.stringMatching(message) : message);
+  });
+
+  test('begins at debug', () => {
+    expect(
+      logged((events) => events.emit('session.start', { session: 4, forward: 'f', peer })),
+    ).toMatchObject([
+      { event: 'session.start', level: 'debug', client: peer.remote, msg: 'f #4: 127.0.0.1:50123 connected' },
+    ]);
+  });
+});
+
+test('a server is news when it is lost and when it is back', () => {
+  const error = new GatewayError('SSH_LOST', 'no answer');
+  const lines = logged((events) => {
+    events.emit('transport.state', { server: 'b', state: 'connecting' });
+    events.emit('transport.state', { server: 'b', state: 'ready' });
+    events.emit('transport.state', { server: 'b', state: 'backoff', error });
+    events.emit('transport.state', { server: 'b', state: 'ready' });
+    events.emit('transport.state', { server: 'b', state: 'closed' });
+  });
+  expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+    ['debug', 'you@b: connecting'],
+    ['debug', 'you@b: ready'],
+    ['warn', 'you@b is not reachable; trying again: no answer'],
+    ['info', 'you@b is connected again'],
+    ['debug', 'you@b: closed'],
+  ]);
+});

@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import { createLogger, type LogOptions } from '../../src/log/logger.ts';
+
+function capture(options: LogOptions) {
+  const out = {
+    text: '',
+    write(text: string) {
+      out.text += text;
+    },
+  };
+  return { out, log: createLogger(out, options) };
+}
+
+const secrets = {
+  password: 'hunter2',
+  auth: { passphrase: 'hunter2', deeper: { pass: 'hunter2' } },
+  credentials: { user: 'you', word: 'hunter2' },
+};
+
+describe.each(['json', 'pretty'] as const)('%s', (format) => {
+  test('never shows what stands under a key for secrets', () => {
+    const { out, log } = capture({ level: 'trace', format });
+    log.child({ privateKey: 'hunter2' }).info({ event: 'login', ...secrets }, 'logged in');
+    expect(out.text).toContain('logged in');
+    expect(out.text).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['error', 1],
+    ['info', 3],
+    ['debug', 4],
+    ['trace', 5],
+  ] as const)('at %s it has %i of the five levels', (level, lines) => {
+    const { out, log } = capture({ level, format });
+    for (const each of ['error', 'warn', 'info', 'debug', 'trace'] as const) log[each]({ event: 'x' }, each);
+    expect(out.text.trimEnd().split('\n')).toHaveLength(lines);
+  });
+});
+
+describe('JSON', () => {
+  test('has time, level by name, the event and the fields', () => {
+    const { out, log } = capture({ level: 'info', format: 'json' });
+    log.child({ session: 7 }).warn({ event: 'transfer.end', bytes: 3 }, 'a message');
+    const line = JSON.parse(out.text);
+    expect(line).toEqual({
+      level: 'warn',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      session: 7,
+      event: 'transfer.end',
+      bytes: 3,
+      msg: 'a message',
+    });
+  });
+
+  test('names every line, even one that was given no name', () => {
+    const { out, log } = capture({ level: 'info', format: 'json' });
+    log.info('a message');
+    expect(JSON.parse(out.text)).toMatchObject({ event: 'message', msg: 'a message' });
+  });
+});
+
+describe('for people', () => {
+  test('a line is time and message, with the level where it is not info', () => {
+    const { out, log } = capture({ level: 'info', format: 'pretty' });
+    log.info({ event: 'x', bytes: 3 }, 'a message');
+    log.warn({ event: 'x', bytes: 3 }, 'another');
+    expect(out.text).toMatch(/^\d\d:\d\d:\d\d a message\n\d\d:\d\d:\d\d warn another\n$/);
+  });
+
+  test('colour is only there when asked for', () => {
+    const plain = capture({ level: 'info', format: 'pretty' });
+    plain.log.warn({ event: 'x' }, 'a message');
+    expect(plain.out.text).not.toContain('\x1b');
+    const colored = capture({ level: 'info', format: 'pretty', color: true });
+    colored.log.warn({ event: 'x' }, 'a message');
+    expect(colored.out.text).toContain('\x1b[33mwarn');
+  });
+
+  test('text from elsewhere can neither steer the terminal nor pass for a line of the log', () => {
+    const { out, log } = capture({ level: 'info', format: 'pretty' });
+    log.info({ event: 'x' }, 'sent \x1b]0;title\x07 \x9b2J\r\n12:00:00 RETR forged');
+    expect(out.text).toMatch(/^\d\d:\d\d:\d\d sent \]0;title 2J\n {9}12:00:00 RETR forged\n$/);
+  });
+
+  test('the fields are there at trace', () => {
+    const { out, log } = capture({ level: 'trace', format: 'pretty' });
+    log.info({ event: 'x', bytes: 3 }, 'a message');
+    expect(out.text).toContain('a message {"bytes":3}');
+  });
+});
