@@ -55,9 +55,10 @@ function remedy(options: SshOptions, attempts: AuthAttempts): string {
   if (answers > 0) return 'check the password and the user name';
   const asks = methodsLeft.some((method) => method === 'password' || method === 'keyboard-interactive');
   if (asks && !canAsk) {
+    const key = keys.length === 0 ? 'use a key' : 'use a key that is in ~/.ssh/authorized_keys there';
     return options.batchMode
-      ? 'a password cannot be asked for with BatchMode=yes: use a key'
-      : 'there is no terminal to ask for a password on: start it from one, or use a key';
+      ? `a password cannot be asked for with BatchMode=yes: ${key}`
+      : `there is no terminal to ask for a password on: start it from one, or ${key}`;
   }
   if (methodsLeft.includes('publickey')) {
     return keys.length === 0
