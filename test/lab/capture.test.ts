@@ -35,7 +35,7 @@ describeLab('a capture of the wire between A and yourserver', () => {
     const captured = await capture.stop();
     expect(await mustExec(a.container, ['sha256sum', '/tmp/scp.bin'])).toContain(sha256);
     expect(captured.dropped).toBe(0);
-    expect(captured.outside).toEqual([]);
+    expect(captured.outside.slice(0, 20)).toEqual([]);
     expect(captured.bytes).toBeGreaterThan(100_000);
     expect(await captured.find(telltales())).toEqual([]);
   });

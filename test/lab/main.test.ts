@@ -56,7 +56,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     describeLab(`an FTP server ${where}`, () => {
       it.each(PASSIVE)('is listed by curl with %s', async (_, flag) => {
         const listed = await curl(a, flag, '--list-only', ftpUrl(site, 'pub/'));
-        expect(hexNames(listed, '0d0a')).toEqual(await names(server(), '/home/ferry/pub'));
+        expect(hexNames(listed, '0a')).toEqual(await names(server(), '/home/ferry/pub'));
       });
 
       it.each(PASSIVE)('gives and takes small and empty files with %s', async (mode, flag) => {
@@ -164,14 +164,14 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
           'PORT 127,0,0,1,200,1',
           'NOOP',
         ];
-        const argv = ['curl', '--silent', '--no-buffer', `telnet://localhost:${port}`];
+        const argv = ['ncat', '--no-shutdown', 'localhost', String(port)];
         const script = `${[...dialogue, 'QUIT'].join('\r\n')}\r\n`;
         const { stdout } = await exec(a, argv, { stdin: script });
         const replies = stdout.split('\r\n');
         expect(replies).toContainEqual(expect.stringMatching(/^502 /));
         expect(replies).toContainEqual(expect.stringMatching(/^211 /));
         expect(replies.filter((line) => /^ (AUTH|PBSZ|PROT|CCC)\b/.test(line))).toEqual([]);
-        expect(replies).toContainEqual(expect.stringMatching(/^5\d\d .*[Aa]ctive|^5\d\d .*[Pp]assive/));
+        expect(replies).toContainEqual(expect.stringMatching(/^5\d\d .*(active|passive|PASV|EPSV)/i));
         expect(replies).toContainEqual(expect.stringMatching(/^221 /));
       });
     });
@@ -247,7 +247,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     const captured = await capture.stop();
     expect(captured.dropped).toBe(0);
     expect(captured.bytes).toBeGreaterThan(4 * 500 * MB);
-    expect(captured.outside).toEqual([]);
+    expect(captured.outside.slice(0, 20)).toEqual([]);
     const samples = [...content(Buffer.from(BIG).toString('hex'), 500 * MB)]
       .filter((_, i) => i % 50 === 0)
       .map((chunk) => chunk.subarray(5000, 5032));

@@ -86,7 +86,7 @@ export async function names(container: string, folder: string): Promise<string[]
 }
 
 /** Splits bytes at a separator (in hexadecimal) into sorted names in hexadecimal. */
-export function hexNames(bytes: Buffer, separator: '00' | '0a' | '0d0a'): string[] {
+export function hexNames(bytes: Buffer, separator: '00' | '0a'): string[] {
   const latin1 = Buffer.from(separator, 'hex').toString('latin1');
   return bytes
     .toString('latin1')

@@ -38,8 +38,8 @@ export async function readMail(a: string, port: number, user: User, subject: str
 
 /** Fetches a whole mailbox by POP3 with fetchmail, which empties it; gives the letters, waiting until there is one. */
 export async function fetchMail(a: string, port: number, user: User): Promise<string> {
-  const config = `poll localhost protocol POP3 port ${port} sslproto ''
-    user '${user.name}' password '${user.password}' fetchall mda '/bin/cat'\n`;
+  const config = `poll localhost protocol POP3 port ${port}
+    user '${user.name}' password '${user.password}' sslproto '' fetchall mda '/bin/cat'\n`;
   await writeFile(a, '/home/you/.fetchmailrc', config, YOU);
   await mustExec(a, ['chmod', '600', '/home/you/.fetchmailrc']);
   const deadline = Date.now() + 30_000;
