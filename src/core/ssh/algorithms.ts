@@ -99,7 +99,7 @@ function modified(
 }
 
 /** The host key algorithms that a key of this type can sign with (RFC 8332 for RSA). */
-export function algorithmsOfKeyType(type: string): readonly string[] {
+function algorithmsOfKeyType(type: string): readonly string[] {
   return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type];
 }
 

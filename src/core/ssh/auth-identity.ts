@@ -155,7 +155,7 @@ function sameKey(a: ParsedKey, b: ParsedKey): boolean {
 }
 
 /** sshkey_perm_ok of OpenSSH's authfile.c: the owner's own key must not be open to anyone else. */
-export function exposed(mode: number, uid: number): boolean {
+function exposed(mode: number, uid: number): boolean {
   return process.getuid !== undefined && uid === process.getuid() && (mode & 0o077) !== 0;
 }
 

@@ -226,7 +226,7 @@ function revokedWarning(type: string, name: string): string {
 }
 
 /** ssh's short name of a key type: ED25519, RSA, ECDSA, DSA. */
-export function typeLabel(type: string | null): string {
+function typeLabel(type: string | null): string {
   if (type === null) return 'unreadable';
   if (type.startsWith('ecdsa-')) return 'ECDSA';
   if (type === 'ssh-dss') return 'DSA';

@@ -191,7 +191,7 @@ export function checkSetting(key: string, value: string): string | null {
 }
 
 /** The known key that is spelt most like this one. */
-export function nearestKey(key: string): string {
+function nearestKey(key: string): string {
   const lower = key.toLowerCase();
   let best = 'HostName';
   let least = Number.POSITIVE_INFINITY;

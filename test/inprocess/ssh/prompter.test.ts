@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chooseAsk } from '../../../src/core/ssh/prompter.ts';
 import { describeWith } from '../../support/openssh.ts';
@@ -16,7 +17,7 @@ afterAll(() => rm(dir, { recursive: true }));
 describeWith(['script', 'stty'], 'a question on the terminal', () => {
   /** Runs the child on a terminal of its own, typing each answer when its question shows; gives what the screen got. */
   async function type(result: string, answers: ReadonlyArray<readonly [question: string, answer: string]>) {
-    const child = path.join(import.meta.dirname, 'ask-child.ts');
+    const child = fileURLToPath(new URL('./ask-child.ts', import.meta.url));
     const command = `${process.execPath} --import tsx ${child} ${result} </dev/null; stty -a`;
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
     let screen = '';
