@@ -34,7 +34,12 @@ export async function startSshferry(
   signal: AbortSignal,
 ): Promise<Sshferry> {
   if (!existsSync(path.join(ROOT, CLI))) throw new DemoError(`there is no ${CLI} yet; run npm ci first`);
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // A process group of its own: Ctrl-C reaches the demo alone, and sshferry is asked to stop once, not twice.
+    detached: true,
+  });
   const stop = () => child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   let complaint = 'it gave no reason';

@@ -21,7 +21,7 @@ interface Demo {
 }
 
 function startDemo(args: readonly string[], temp: string): Demo {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'demo/main.ts', ...args], {
+  const child = spawn('npm', ['run', '--silent', 'demo', '--', ...args], {
     cwd: ROOT,
     env: { ...process.env, TMPDIR: temp },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -119,7 +119,8 @@ describe('npm run demo', () => {
   }, 90_000);
 
   afterAll(async () => {
-    demo?.child.kill('SIGKILL');
+    demo?.child.kill('SIGTERM');
+    await demo?.ended;
     await rm(temp, { recursive: true, force: true });
   });
 
