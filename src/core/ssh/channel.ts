@@ -48,7 +48,7 @@ export class ChannelStream extends Duplex {
   #closed = false;
   /** Why nothing can be sent any more, although the other side's data was whole. */
   #sendError: GatewayError | null = null;
-  /** The write that waits for the send window. */
+  /** The write that waits for the send window or the socket. */
   #unsent: ((error?: Error | null) => void) | null = null;
 
   constructor(channel: Channel, context: ChannelContext) {
@@ -76,10 +76,13 @@ export class ChannelStream extends Duplex {
     }
     this.#unsent = callback;
     try {
-      this.#channel._write(chunk, null, () => {
-        this.#unsent = null;
-        this.#context.gate.pass(callback);
-      });
+      this.#channel._write(chunk, null, () =>
+        this.#context.gate.pass(() => {
+          if (this.#unsent !== callback) return;
+          this.#unsent = null;
+          callback();
+        }),
+      );
     } catch (cause) {
       // Between the socket's end and its close, ssh2's protocol object is dismantled already.
       this.#unsent = null;
@@ -99,13 +102,16 @@ export class ChannelStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const unsent = this.#unsent;
     this.#unsent = null;
-    if (this.#context.lost() !== null) callback(error);
-    else
-      this.#tell(
-        () => this.#channel.close(),
-        () => callback(error),
+    const done = () => {
+      callback(error);
+      unsent?.(
+        error ?? new GatewayError('STOPPED', `the connection to ${this.#context.peer} was closed here`),
       );
+    };
+    if (this.#context.lost() !== null) done();
+    else this.#tell(() => this.#channel.close(), done);
   }
 
   /** Takes what ssh2 hands over. Gives false to stop it from granting more until `_read`. */

@@ -11,9 +11,13 @@ export interface Ssh2Error extends Error {
 
 /**
  * Says in words why the connection failed before or during the key exchange. `SSH_CONNECT`, or `CONFIG_UNSUPPORTED` where
- * the two sides have no algorithm in common. `error` null: the server hung up without a word.
+ * the two sides have no algorithm in common. `error` null: the server hung up. `greeting` is what it sent first.
  */
-export function handshakeFailure(options: SshOptions, error: Ssh2Error | null): GatewayError {
+export function handshakeFailure(
+  options: SshOptions,
+  error: Ssh2Error | null,
+  greeting: string,
+): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   const cause = error === null ? {} : { cause: error };
   const text = oneLine(error?.message ?? '');
@@ -26,8 +30,13 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null): 
       cause,
     );
   }
-  if (/identification|header|greeting|protocol version|line length|lines before/i.test(text)) {
-    return new GatewayError('SSH_CONNECT', `${where} does not speak SSH: check the port (-p)`, cause);
+  // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
+  if (greeting !== '' && !/^SSH-/m.test(greeting)) {
+    const said = oneLine(greeting.split('\n', 1)[0] ?? '');
+    const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
+      ? `turned this connection away ("${said}"): try again later`
+      : `does not speak SSH ("${said}"): check the port (-p)`;
+    return new GatewayError('SSH_CONNECT', `${where} ${why}`, cause);
   }
   if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
     return new GatewayError(

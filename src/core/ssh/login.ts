@@ -73,6 +73,7 @@ function authenticate(
   return new Promise<void>((resolve, reject) => {
     let denied: GatewayError | null = null;
     let exchanged = false;
+    let greeting = '';
 
     const fail = (error: unknown) => {
       if (!over.signal.aborted) over.abort(error);
@@ -84,9 +85,9 @@ function authenticate(
       if (denied !== null) return fail(denied);
       // A disconnect carries the server's reason code (RFC 4253 11.1).
       const login = error.level === 'client-authentication' || typeof error.code === 'number';
-      fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error));
+      fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error, greeting));
     };
-    const onClose = () => fail(denied ?? handshakeFailure(options, null));
+    const onClose = () => fail(denied ?? handshakeFailure(options, null, greeting));
     over.signal.addEventListener('abort', () => fail(over.signal.reason), { once: true });
     if (over.signal.aborted) return fail(over.signal.reason);
 
@@ -121,7 +122,7 @@ function authenticate(
       hostVerifier: (key: Buffer, answer: (accept: boolean) => void) => {
         timer.hold(true);
         verifier
-          .verify(key, address)
+          .verify(key, address, over.signal)
           .catch((error: unknown) =>
             asGatewayError(error, 'SSH_HOST_KEY', `${options.host}: its host key was not verified`),
           )
@@ -130,8 +131,12 @@ function authenticate(
             if (verdict !== true) denied = verdict;
             if (!socket.destroyed) answer(verdict === true);
           })
-          .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error)));
+          .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error, greeting)));
       },
+    });
+    // After ssh2 has paused the stream and before it reads.
+    socket.once('data', (chunk: Buffer) => {
+      greeting = chunk.toString('latin1');
     });
   });
 }

@@ -1,0 +1,293 @@
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
+import { deferred } from '../../support/deferred.ts';
+import { connectTo } from '../../support/ssh-login.ts';
+import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
+import { listenTcp } from '../../support/tcp.ts';
+
+/** A stream through an SSH server, and the socket at its far end. */
+async function open(test: Pick<TestContext, 'onTestFinished'>, options: SshServerOptions = {}) {
+  const ssh = await startSshServer(options);
+  test.onTestFinished(() => ssh.close());
+  const arrived = deferred<Socket>();
+  const to = await listenTcp(test, arrived.resolve);
+  const connection = await connectTo(ssh.port);
+  test.onTestFinished(() => connection.close());
+  const stream = quiet(await connection.openStream(to));
+  const target = await arrived.promise;
+  const [channel] = ssh.openChannels;
+  if (channel === undefined) throw new Error('the server has no channel');
+  return { ssh, connection, stream, target, channel, to };
+}
+
+/** Its errors are expected, at the latest when the connection is closed. */
+function quiet(stream: Duplex): Duplex {
+  return stream.on('error', () => {});
+}
+
+/** What a stream emits of its end, in order, and its error. */
+function watch(stream: Duplex) {
+  const events: string[] = [];
+  const seen: { events: string[]; error: unknown } = { events, error: null };
+  for (const name of ['end', 'finish', 'close']) stream.on(name, () => events.push(name));
+  stream.on('error', (error) => {
+    events.push('error');
+    seen.error = error;
+  });
+  return seen;
+}
+
+async function closed(stream: Duplex): Promise<void> {
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
+  await turn();
+}
+
+describe('ends', () => {
+  it('end() sends EOF only: the other direction goes on', async (test) => {
+    const { stream, target } = await open(test);
+    const seen = watch(stream);
+    stream.end('all I have');
+    target.resume();
+    await once(target, 'end');
+    expect(seen.events).toEqual(['finish']);
+    target.write('still ');
+    target.end('here');
+    let text = '';
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
+    await closed(stream);
+    expect(text).toBe('still here');
+    expect(seen).toEqual({ events: ['finish', 'end', 'close'], error: null });
+  });
+
+  it('the other side’s EOF leaves the writing half open', async (test) => {
+    const { stream, target } = await open(test);
+    const seen = watch(stream);
+    target.end();
+    stream.resume();
+    await once(stream, 'end');
+    stream.end('said later');
+    const [chunk] = await once(target, 'data');
+    expect(String(chunk)).toBe('said later');
+    await closed(stream);
+    expect(seen).toEqual({ events: ['end', 'finish', 'close'], error: null });
+  });
+
+  it('a lost connection, which ssh2 presents as a clean EOF, is an error', async (test) => {
+    const { ssh, stream, target, connection } = await open(test);
+    const seen = watch(stream);
+    target.write('half a file');
+    await once(stream, 'data');
+    ssh.killConnections('fin');
+    await closed(stream);
+    expect(seen).toMatchObject({ events: ['error', 'close'], error: { code: 'SSH_LOST' } });
+    expect(await connection.closed).toMatchObject({ code: 'SSH_LOST', retryable: true });
+  });
+
+  it('a connection lost after the EOF spoils nothing that was read', async (test) => {
+    const { ssh, stream, target } = await open(test);
+    const seen = watch(stream);
+    target.end(Buffer.alloc(300_000));
+    await vi.waitFor(() => expect(stream.readableLength).toBe(300_000));
+    await vi.waitFor(() =>
+      expect((stream as unknown as { _readableState: { ended: boolean } })._readableState.ended).toBe(true),
+    );
+    ssh.killConnections();
+    await vi.waitFor(() => expect(ssh.connections).toBe(0));
+    await turn();
+    let bytes = 0;
+    stream.on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+    await closed(stream);
+    expect(bytes).toBe(300_000);
+    expect(seen).toMatchObject({ events: ['end', 'error', 'close'], error: { code: 'SSH_LOST' } });
+  });
+
+  it('a CLOSE without EOF is an error', async (test) => {
+    const { stream, channel } = await open(test);
+    const seen = watch(stream);
+    stream.resume();
+    channel.close();
+    await closed(stream);
+    expect(seen).toMatchObject({ events: ['error', 'close'], error: { code: 'PEER_RESET' } });
+  });
+
+  it('EOF and CLOSE in one go are a clean end, and a later end() is one too', async (test) => {
+    const { stream, channel, target } = await open(test);
+    const seen = watch(stream);
+    target.pause();
+    channel.write('bye');
+    channel.end(); // ssh2's server sends EOF and CLOSE
+    const [chunk] = await once(stream, 'data');
+    expect(String(chunk)).toBe('bye');
+    await vi.waitFor(() => expect(seen.events).toEqual(['end']));
+    stream.end();
+    await closed(stream);
+    expect(seen).toEqual({ events: ['end', 'finish', 'close'], error: null });
+  });
+
+  it('bytes for a channel that the other side has closed are an error, behind what it said', async (test) => {
+    const { stream, channel } = await open(test);
+    const seen = watch(stream);
+    channel.write('bye');
+    const serverClosed = once(channel, 'close');
+    channel.end();
+    await serverClosed;
+    expect(stream.readableLength).toBe(3);
+    stream.end('too late');
+    await turn();
+    expect(seen.events).toEqual([]);
+    stream.resume();
+    await closed(stream);
+    expect(seen).toMatchObject({ events: ['end', 'error', 'close'], error: { code: 'PEER_RESET' } });
+  });
+
+  it('a write to a channel that is no longer open calls back, with an error', async (test) => {
+    const { ssh, stream } = await open(test);
+    ssh.killConnections();
+    await closed(stream);
+    expect(await new Promise((resolve) => stream.write('x', resolve))).toBeInstanceOf(Error);
+  });
+
+  it('a write that waits for the window calls back when the connection goes', async (test) => {
+    const { ssh, stream, target } = await open(test);
+    target.pause();
+    // More than the window of 2 MiB and what the sockets behind it hold.
+    const written = new Promise((resolve) => stream.write(Buffer.alloc(32 * 1024 * 1024), resolve));
+    await vi.waitFor(() => expect(stream.writableLength).toBeGreaterThan(0));
+    ssh.killConnections();
+    expect(await written).toBeInstanceOf(Error);
+    await closed(stream);
+  });
+
+  it('destroy() passes its error on and closes a stream that nobody read', async (test) => {
+    const { ssh, stream, target } = await open(test);
+    const seen = watch(stream);
+    target.write(Buffer.alloc(3 * 1024 * 1024));
+    await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(1024 * 1024));
+    const error = new Error('no more');
+    stream.destroy(error);
+    await closed(stream);
+    expect(seen).toEqual({ events: ['error', 'close'], error });
+    await vi.waitFor(() => expect(ssh.channels).toBe(0));
+  });
+
+  it('destroy() sends CLOSE without EOF: half an upload must not look whole', async (test) => {
+    const { stream, channel, target } = await open(test);
+    const ended = vi.fn();
+    target.on('end', ended).resume();
+    stream.write('half a file');
+    await once(target, 'data');
+    stream.destroy();
+    await closed(target);
+    expect(channel.closed || channel.readableEnded).toBe(true);
+    expect(ended).not.toHaveBeenCalled();
+  });
+
+  it('an exception in a reader ends neither the connection nor its other channels', async (test) => {
+    const { connection, stream, target, to } = await open(test);
+    const other = quiet(await connection.openStream(to));
+    const surfaced = deferred<Error>();
+    const before = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.once('uncaughtException', surfaced.resolve);
+    onTestFinished(() => {
+      for (const listener of before) process.on('uncaughtException', listener);
+    });
+    stream.once('data', () => {
+      throw new Error('a bug of the reader');
+    });
+    target.write('x');
+    expect((await surfaced.promise).message).toBe('a bug of the reader');
+    expect(connection.state).toBe('ready');
+    expect(other.destroyed).toBe(false);
+  });
+});
+
+describe('flow control', () => {
+  it('an unread stream holds no more than the window and a refill', async (test) => {
+    const { stream, target } = await open(test);
+    const chunk = Buffer.alloc(1024 * 1024);
+    let sent = 0;
+    const pour = () => {
+      while (sent < 64 && target.write(chunk)) sent += 1;
+    };
+    target.on('drain', pour);
+    pour();
+    await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(2 * 1024 * 1024 - 1));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(stream.readableLength).toBeLessThanOrEqual(3 * 1024 * 1024 + 32 * 1024);
+  });
+
+  it('an unread channel does not hold up the others', async (test) => {
+    const { connection, target } = await open(test);
+    target.write(Buffer.alloc(16 * 1024 * 1024));
+    const echo = await listenTcp(test, (socket) => socket.pipe(socket));
+    const other = quiet(await connection.openStream(echo));
+    other.end('through');
+    const [chunk] = await once(other, 'data');
+    expect(String(chunk)).toBe('through');
+  });
+
+  it('what arrives with the opening is not lost', async (test) => {
+    const ssh = await startSshServer();
+    test.onTestFinished(() => ssh.close());
+    const to = await listenTcp(test, (socket) => socket.end('220 hello\r\n'));
+    const connection = await connectTo(ssh.port);
+    test.onTestFinished(() => connection.close());
+    const stream = await connection.openStream(to);
+    await vi.waitFor(() => expect(stream.readableLength).toBe(11));
+    expect(String((await stream.toArray())[0])).toBe('220 hello\r\n');
+  });
+
+  it('the SSH socket’s backpressure reaches the writers, and lets them on in turn', async (test) => {
+    const ssh = await startSshServer();
+    test.onTestFinished(() => ssh.close());
+    const to = await listenTcp(test, (socket) => socket.resume());
+    const socket = net.connect({ host: '127.0.0.1', port: ssh.port });
+    await once(socket, 'connect');
+    const connection = await connectTo(ssh.port, {}, { socket });
+    test.onTestFinished(() => connection.close());
+    const streams = await Promise.all(
+      Array.from({ length: 16 }, async () => quiet(await connection.openStream(to))),
+    );
+    ssh.freeze();
+    // 16 windows of 2 MiB: more than the kernel takes.
+    const chunk = Buffer.alloc(64 * 1024);
+    const sent = streams.map((stream, i) => {
+      const more = () => {
+        while (sent[i] !== undefined && sent[i] < 256 && stream.write(chunk)) sent[i] += 1;
+      };
+      stream.on('drain', more);
+      setImmediate(more);
+      return 0;
+    });
+    const limit = 256 * 1024 + 17 * chunk.length + 64 * 1024;
+    await vi.waitFor(() => expect(socket.writableLength).toBeGreaterThan(256 * 1024));
+    for (let i = 0; i < 100; i++) {
+      await turn();
+      expect(socket.writableLength).toBeLessThan(limit);
+    }
+    ssh.thaw();
+    await vi.waitFor(() => expect(Math.min(...sent)).toBe(256), { timeout: 20_000 });
+  });
+});
+
+it('keys can be exchanged anew in mid transfer', async (test) => {
+  const { ssh, stream, target } = await open(test);
+  const total = 8 * 1024 * 1024;
+  target.end(Buffer.alloc(total, 7));
+  let bytes = 0;
+  stream.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  stream.write('x');
+  await ssh.rekey();
+  await once(stream, 'end');
+  expect(bytes).toBe(total);
+});

@@ -1,0 +1,297 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { describe, expect, it, type TestContext, vi } from 'vitest';
+import { GatewayError } from '../../../src/core/errors.ts';
+import { nativeCrypto } from '../../../src/core/ssh/native-crypto.ts';
+import type { Peer } from '../../../src/core/transport.ts';
+import { deferred } from '../../support/deferred.ts';
+import { anyHostKey, connectTo, typing } from '../../support/ssh-login.ts';
+import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
+import { listenTcp } from '../../support/tcp.ts';
+
+type Test = Pick<TestContext, 'onTestFinished'>;
+
+async function serve(test: Test, options: SshServerOptions = {}) {
+  const ssh = await startSshServer(options);
+  test.onTestFinished(() => ssh.close());
+  return ssh;
+}
+
+async function connected(test: Test, options: SshServerOptions = {}) {
+  const ssh = await serve(test, options);
+  const connection = await connectTo(ssh.port);
+  test.onTestFinished(() => connection.close());
+  return { ssh, connection };
+}
+
+/** A port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('connecting', () => {
+  it('logs in, is ready, and closes', async (test) => {
+    const { ssh, connection } = await connected(test);
+    expect(connection.state).toBe('ready');
+    await connection.close();
+    expect(connection.state).toBe('closed');
+    expect(await connection.closed).toBeNull();
+    await vi.waitFor(() => expect(ssh.connections).toBe(0));
+  });
+
+  it('shows the server’s key to the verifier, with its address', async (test) => {
+    const ssh = await serve(test);
+    const verify = vi.fn(anyHostKey.verify);
+    const connection = await connectTo(ssh.port, {}, { verifier: { ...anyHostKey, verify } });
+    test.onTestFinished(() => connection.close());
+    expect(verify.mock.calls[0]?.slice(0, 2)).toEqual([ssh.hostKey.blob, '127.0.0.1']);
+  });
+
+  it('ends with the verifier’s error when it says no, before any login', async (test) => {
+    const authenticate = vi.fn();
+    const ssh = await serve(test, { authenticate });
+    const error = new GatewayError('SSH_HOST_KEY', 'not this one');
+    const verifier = { ...anyHostKey, verify: async () => error };
+    await expect(connectTo(ssh.port, {}, { verifier })).rejects.toBe(error);
+    await vi.waitFor(() => expect(ssh.connections).toBe(0));
+    expect(authenticate).not.toHaveBeenCalled();
+  });
+
+  it('ends with SSH_AUTH when the server lets nobody in', async (test) => {
+    const ssh = await serve(test);
+    const login = connectTo(ssh.port, {}, { prompter: typing('wrong') });
+    await expect(login).rejects.toMatchObject({ code: 'SSH_AUTH' });
+    await vi.waitFor(() => expect(ssh.connections).toBe(0));
+  });
+
+  it('says that nothing listens there', async () => {
+    const port = await freePort();
+    await expect(connectTo(port)).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining(`127.0.0.1:${port}: connection refused`),
+    });
+  });
+
+  it('says that there is no such host', async () => {
+    await expect(connectTo(22, { hostName: 'no-such-host.invalid' })).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringMatching(/no-such-host\.invalid/),
+    });
+  });
+
+  it.each([
+    [
+      'speaks another protocol',
+      'HTTP/1.1 400 Bad Request\r\n\r\n',
+      'does not speak SSH ("HTTP/1.1 400 Bad Request")',
+    ],
+    ['hangs up', '', 'closed the connection during login'],
+    ['has too many callers', 'Exceeded MaxStartups\r\n', 'Exceeded MaxStartups'],
+  ])('says that what listens there %s', async (_what, greeting, words) => {
+    const server = net
+      .createServer((socket) => socket.on('error', () => {}).end(greeting))
+      .listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    await expect(connectTo(port)).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining(words),
+    });
+    server.close();
+  });
+
+  it('says that there is no algorithm in common', async (test) => {
+    const ssh = await serve(test, { algorithms: { cipher: ['aes128-cbc'] } });
+    await expect(connectTo(ssh.port)).rejects.toMatchObject({
+      code: 'CONFIG_UNSUPPORTED',
+      message: expect.stringContaining('cipher'),
+    });
+  });
+
+  it('gives up on a server that never answers', async (test) => {
+    const { port } = await listenTcp(test, (socket) => socket.resume());
+    await expect(connectTo(port, { connectTimeout: 0.1 })).rejects.toMatchObject({ code: 'SSH_TIMEOUT' });
+  });
+
+  it('does not count the time a person takes', async (test) => {
+    const ssh = await serve(test);
+    const slow = { ...typing('demo'), ask: () => new Promise<string>((r) => setTimeout(r, 600, 'demo')) };
+    const verify = () => new Promise<true>((resolve) => setTimeout(resolve, 600, true));
+    const connection = await connectTo(
+      ssh.port,
+      { connectTimeout: 0.5 },
+      { prompter: slow, verifier: { ...anyHostKey, verify } },
+    );
+    expect(connection.state).toBe('ready');
+    await connection.close();
+  });
+
+  it.each(['before', 'while connecting', 'at a prompt'])('can be called off %s', async (when) => {
+    const ssh = await startSshServer();
+    const owner = new AbortController();
+    const reason = new Error('called off');
+    if (when === 'before') owner.abort(reason);
+    const ask = (_question: string, { signal }: { signal?: AbortSignal }) => {
+      queueMicrotask(() => owner.abort(reason));
+      return new Promise<string>((_resolve, reject) =>
+        signal?.addEventListener('abort', () => reject(signal.reason)),
+      );
+    };
+    const login = connectTo(ssh.port, {}, { signal: owner.signal, prompter: { ...typing(''), ask } });
+    if (when === 'while connecting') owner.abort(reason);
+    await expect(login).rejects.toBe(reason);
+    await vi.waitFor(() => expect(ssh.connections).toBe(0));
+    await ssh.close();
+  });
+
+  it('speaks over a stream that it is given', async (test) => {
+    const outer = await connected(test);
+    const inner = await serve(test);
+    const socket = await outer.connection.openStream({ host: '127.0.0.1', port: inner.port });
+    const connection = await connectTo(inner.port, {}, { socket });
+    const echo = await listenTcp(test, (peer) => peer.pipe(peer));
+    const stream = await connection.openStream(echo);
+    stream.end('through two');
+    expect(String((await stream.toArray())[0])).toBe('through two');
+    await connection.close();
+    await vi.waitFor(() => expect(outer.ssh.channels).toBe(0));
+  });
+});
+
+describe('openStream', () => {
+  it('tells the server where the connection comes from', async (test) => {
+    const allowForward = vi.fn(() => 'prohibited' as const);
+    const { connection } = await connected(test, { allowForward });
+    const from = { host: '192.0.2.7', port: 4711 };
+    await connection.openStream({ host: 'mail.example', port: 110 }, { from }).catch(() => {});
+    expect(allowForward).toHaveBeenCalledWith({ host: 'mail.example', port: 110, from });
+  });
+
+  it.each([
+    ['prohibited', 'PermitOpen'],
+    ['connect-failed', 'is the service running'],
+    ['unknown-type', 'no TCP forwarding'],
+    ['shortage', 'no resources left'],
+  ] as const)('puts a refusal into words: %s', async (reason, words) => {
+    const ssh = await startSshServer({ allowForward: () => reason });
+    const connection = await connectTo(ssh.port);
+    await expect(connection.openStream({ host: 'localhost', port: 21 })).rejects.toMatchObject({
+      code: 'CHANNEL_REFUSED',
+      reason,
+      message: expect.stringContaining(words),
+    });
+    expect(connection.state).toBe('ready');
+    await connection.close();
+    await ssh.close();
+  });
+
+  it.each(['timeout', 'signal'])('gives up by %s, and destroys what opens too late', async (how) => {
+    const answer = deferred<true>();
+    const ssh = await startSshServer({ allowForward: () => answer.promise });
+    const target = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    await once(target, 'listening');
+    const connection = await connectTo(ssh.port);
+    const owner = new AbortController();
+    const opening = connection.openStream(
+      { host: '127.0.0.1', port: (target.address() as net.AddressInfo).port },
+      how === 'timeout' ? { timeout: 50 } : { signal: owner.signal },
+    );
+    const reason = new Error('no longer wanted');
+    if (how === 'signal') owner.abort(reason);
+    await expect(opening).rejects.toMatchObject(how === 'timeout' ? { code: 'CHANNEL_TIMEOUT' } : reason);
+    expect(ssh.channelsOpened).toBe(0);
+    answer.resolve(true);
+    await vi.waitFor(() => expect(ssh.channelsOpened).toBe(1));
+    await vi.waitFor(() => expect(ssh.channels).toBe(0));
+    await connection.close();
+    await ssh.close();
+    target.close();
+  });
+
+  it('rejects on a connection that is gone, and one that goes meanwhile', async (test) => {
+    const { ssh, connection } = await connected(test, { allowForward: () => new Promise(() => {}) });
+    const opening = connection.openStream({ host: 'localhost', port: 21 });
+    ssh.killConnections();
+    await expect(opening).rejects.toMatchObject({ code: 'SSH_LOST' });
+    await expect(connection.openStream({ host: 'localhost', port: 21 })).rejects.toMatchObject({
+      code: 'SSH_LOST',
+    });
+    await expect(connection.listen({ host: '127.0.0.1', port: 0 }, () => {})).rejects.toMatchObject({
+      code: 'SSH_LOST',
+    });
+  });
+});
+
+describe('listen', () => {
+  it('hands over what connects to the server’s port, until it is closed', async (test) => {
+    const { ssh, connection } = await connected(test);
+    const arrived = deferred<[Duplex, Peer]>();
+    const listening = await connection.listen({ host: '127.0.0.1', port: 0 }, (...it) => arrived.resolve(it));
+    expect(listening.endpoint.port).toBeGreaterThan(0);
+    const client = net.connect(listening.endpoint.port, '127.0.0.1');
+    client.end('hello');
+    const [stream, peer] = await arrived.promise;
+    expect(peer).toEqual({
+      remote: { host: '127.0.0.1', port: client.localPort },
+      local: listening.endpoint,
+    });
+    stream.end();
+    expect(String((await stream.toArray())[0])).toBe('hello');
+    client.resume();
+    await listening.close();
+    await vi.waitFor(() => expect(ssh.listeners).toBe(0));
+  });
+
+  it('says in words that the server refuses', async (test) => {
+    const { connection } = await connected(test, { allowListen: false });
+    await expect(connection.listen({ host: '127.0.0.1', port: 2121 }, () => {})).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message: expect.stringContaining('PermitListen'),
+    });
+  });
+});
+
+describe('session', () => {
+  it('asks for the sftp subsystem, once, and runs nothing', async (test) => {
+    const { ssh, connection } = await connected(test);
+    expect(await connection.session()).toBeNull();
+    expect(ssh.sessionRequests).toEqual(['subsystem:sftp']);
+  });
+
+  it('gives a remark where there is none', async (test) => {
+    const { connection } = await connected(test, { allowSession: false });
+    expect(await connection.session()).toContain('no session');
+    expect(connection.state).toBe('ready');
+  });
+});
+
+describe('the end', () => {
+  it('notices a server that has vanished, by keepalive', async (test) => {
+    const ssh = await serve(test);
+    const connection = await connectTo(ssh.port, { serverAliveInterval: 0.1, serverAliveCountMax: 2 });
+    ssh.freeze();
+    expect(await connection.closed).toMatchObject({
+      code: 'SSH_LOST',
+      message: expect.stringContaining('no answer'),
+    });
+  });
+
+  it('gives open streams STOPPED when it is closed on purpose', async (test) => {
+    const { connection } = await connected(test);
+    const to = await listenTcp(test, () => {});
+    const stream = await connection.openStream(to);
+    const failed = once(stream, 'error');
+    await connection.close();
+    expect((await failed)[0]).toMatchObject({ code: 'STOPPED' });
+  });
+});
+
+it('knows whether ssh2 has its native addon', () => {
+  expect(nativeCrypto()).toBeTypeOf('boolean');
+});
