@@ -11,8 +11,10 @@ import {
   parsePort,
 } from './address.ts';
 import { type Command, hasStrayNul, latin1, parseCommand, printable, transferDirection } from './command.ts';
+import { brokenEnd, type DataPort, DataPorts } from './data-ports.ts';
 import { type Line, LineSplitter } from './lines.ts';
-import type { DataPort, Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
+import type { Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
+import { PendingQueue } from './pending-queue.ts';
 import type { FtpPolicy } from './policy.ts';
 import { parsePortReply, rewrittenReply } from './port-reply.ts';
 import { ReplyFramer, type ReplyLine } from './reply.ts';
@@ -29,7 +31,7 @@ interface Wait {
 }
 
 /** What becomes of the reply that is coming in: `line` sees each of its lines, the last one marked `final`. */
-type Sink = (line: ReplyLine) => void;
+type Sink = (line: ReplyLine) => unknown;
 
 /** "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported. */
 const UNSUPPORTED: ReadonlySet<number> = new Set([500, 501, 502, 504, 522]);
@@ -50,22 +52,18 @@ export class FtpControl {
   readonly #policy: FtpPolicy;
   readonly #split: { readonly client: LineSplitter; readonly server: LineSplitter };
   readonly #framer = new ReplyFramer();
-  /** Commands that wait for their final reply; its head is the one that the server is answering. */
-  readonly #pending: Pending[] = [{ kind: 'greeting', verb: '' }];
+  /** Commands that wait for their final reply. */
+  readonly #pending = new PendingQueue();
   /** What has come but must wait for a Completion, or for the end of a transfer's data. */
   readonly #held: { client: Line[]; server: ReplyLine[] } = { client: [], server: [] };
   readonly #wait: { client: Wait | null; server: Wait | null } = { client: null, server: null };
-  /** The data connections that have not ended. */
-  readonly #ports = new Map<number, DataPort>();
-  /** The one that the next transfer command will use. */
-  #port: DataPort | null = null;
+  readonly #ports: DataPorts;
   #sink: Sink | null = null;
   #replyBytes = 0;
   /** Sides that have closed their writing half, and whether the other has been told. */
   readonly #ended = { client: false, server: false };
   readonly #toldEnd = { client: false, server: false };
   #closed = false;
-  #nextId = 1;
   /** Whether EPSV ALL is in force (RFC 2428 4). */
   #epsvAll = false;
   /** RFC 959 3.4: in stream and deflate mode the end of the data is the end of the connection; in block mode it is not. */
@@ -76,6 +74,8 @@ export class FtpControl {
 
   constructor(policy: FtpPolicy) {
     this.#policy = policy;
+    this.#ports = new DataPorts((action) => this.#out.push(action));
+    this.#pending.push({ kind: 'greeting', verb: '' });
     this.#split = {
       client: new LineSplitter(policy.limits.command),
       server: new LineSplitter(policy.limits.replyLine),
@@ -84,7 +84,7 @@ export class FtpControl {
 
   /** Whether bytes of that side are being held back; its reader should pause, so that they stay few. */
   holds(side: Side): boolean {
-    return this.#wait[side] !== null || this.#held[side].length > 0;
+    return this.#waits(side) || this.#held[side].length > 0;
   }
 
   /** Bytes from a side, in any portions. */
@@ -116,27 +116,9 @@ export class FtpControl {
 
   /** How a data connection's bytes ended in one direction; told once for each, whatever became of it. */
   dataEnded(id: number, direction: 'download' | 'upload', end: DataEnd): Action[] {
-    const port = this.#ports.get(id);
-    if (port === undefined || port.ends[direction] !== null) return [];
-    port.ends[direction] = end;
-    if (end.how === 'cut') this.#onCut(port, end);
-    else if (port.ends.download !== null && port.ends.upload !== null) this.#ports.delete(id);
+    const port = this.#ports.ended(id, direction, end);
+    if (port !== null && end.how === 'cut') this.#onCut(port, end);
     return this.#proceed();
-  }
-
-  /**
-   * An upload that its client cut short: SSH knows no reset, so closing the channel would look to the server like the end of
-   * the file. It is told to abort first, and has a little time to do so.
-   */
-  #onCut(port: DataPort, end: DataEnd & { how: 'cut' }): void {
-    const head = this.#pending[0];
-    const cutUpload =
-      head?.kind === 'transfer' && head.port === port && head.direction === 'upload' && !head.answered;
-    if (cutUpload && end.by === 'client' && port.ends.upload === end) {
-      this.#forward({ kind: 'hidden', verb: 'ABOR' }, line('ABOR'));
-      this.#retract(port, end, ABORT_GRACE);
-    } else this.#retract(port, end);
-    this.#answerFailedDial();
   }
 
   /** Carries on with what was held, as far as it goes; gives all actions since the last call. */
@@ -148,7 +130,7 @@ export class FtpControl {
         this.#onReplyLine(line);
         continue;
       }
-      if (this.#wait.client === null) {
+      if (!this.#waits('client')) {
         const command = this.#held.client.shift();
         if (command !== undefined) {
           this.#onClientLine(command);
@@ -256,7 +238,6 @@ export class FtpControl {
     if (this.#policy.active === 'remote-forward') return this.#askServerToConnect(verb, client, command);
     const asked = this.#lacks === 'EPSV' ? 'PASV' : 'EPSV';
     this.#forward({ kind: 'port', verb, asked, client, refusal: null }, line(asked));
-    this.#holdClientFor(this.#lastPending());
   }
 
   #refusedByEpsvAll(verb: PortVerb): boolean {
@@ -273,13 +254,14 @@ export class FtpControl {
       direction,
       port: null,
       started: false,
+      reported: false,
       answered: false,
     };
-    const port = this.#pending.length === 0 ? this.#port : null;
+    const port = this.#pending.length === 0 ? this.#ports.next : null;
     const broken = port && brokenEnd(port);
     if (broken) {
       // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
-      this.#port = null;
+      this.#ports.take();
       return this.#answer(command.verb, errorReply(425, broken));
     }
     if (direction === 'upload' && port?.connect) {
@@ -290,7 +272,7 @@ export class FtpControl {
         id: port.id,
         resume: (result) => {
           if ('endpoint' in result) return this.#forward(transfer, command.bytes);
-          this.#drop(port, result.error);
+          this.#ports.drop(port, result.error);
           this.#answer(command.verb, errorReply(425, result.error));
         },
       };
@@ -330,18 +312,23 @@ export class FtpControl {
   }
 
   /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
-  #mayPass(line: ReplyLine): boolean {
+  #mayPass({ first, code }: ReplyLine): boolean {
     if (this.#closed) return true;
     if (this.#wait.server !== null) return false;
-    const head = this.#pending[0];
-    if (!line.first || head?.kind !== 'transfer' || head.answered || head.port === null || line.code === null)
-      return true;
-    if (line.code >= 300) return true;
-    if (!this.#reachClient(head.port)) return false;
-    if (line.code < 200 || !this.#endsWithConnection) return true;
+    if (!first || code === null || code >= 300) return true;
+    const transfer = this.#pending.answeredBy(code);
+    if (transfer?.kind !== 'transfer' || transfer.answered || transfer.port === null) return true;
+    if (!this.#reachClient(transfer.port)) return false;
+    return code < 200 || !this.#endsWithConnection || this.#hasEnded(transfer, transfer.port);
+  }
+
+  /** Whether the data that a transfer's success speaks of has reached the other side, or failed to. */
+  #hasEnded({ direction }: Transfer, port: DataPort): boolean {
+    if (port.ends[direction] !== null) return true;
     // An ABOR behind it means that the client no longer reads: the data would never be flushed.
-    if (this.#pending.some((entry) => entry.verb === 'ABOR')) this.#cut(head.port, head.direction);
-    return head.port.ends[head.direction] !== null;
+    if (!this.#pending.some(({ verb }) => verb === 'ABOR')) return false;
+    this.#ports.drop(port, new GatewayError('PEER_RESET', 'transfer aborted by ABOR'));
+    return true;
   }
 
   /** Active mode: the client is reached before it is told that the transfer begins. */
@@ -353,7 +340,7 @@ export class FtpControl {
       id: port.id,
       resume: (result) => {
         if ('endpoint' in result) return;
-        this.#drop(port, result.error);
+        this.#ports.drop(port, result.error);
         this.#answerTransfer(errorReply(425, result.error), result.error);
       },
     };
@@ -378,48 +365,26 @@ export class FtpControl {
 
   /** Decides, by its code and the command that it answers, what becomes of a reply. */
   #sinkFor(code: number): Sink {
-    this.#skipUnansweredAbor(code);
-    const head = this.#pending[0];
-    if (head === undefined) return this.#passLine;
-    switch (head.kind) {
+    const entry = this.#pending.answeredBy(code);
+    if (entry === undefined) return this.#passLine;
+    switch (entry.kind) {
       case 'port':
-        // 2xx other than these cannot answer it: a stray reply to something before. So the request is still open.
-        if (code < 200 || (code < 300 && ![227, 228, 229].includes(code))) return this.#passLine;
-        return this.#collect((bytes, final) => this.#onPortReply(head, code, bytes, final));
+        return this.#collect((bytes, final) => this.#onPortReply(entry, code, bytes, final));
       case 'transfer':
-        return code < 200 ? this.#transferStarts(head) : this.#transferEnds(head, code);
+        return code < 200 ? this.#transferStarts(entry) : this.#transferEnds(entry, code);
       case 'hidden':
-        return (line) => {
-          if (line.final && code >= 200) this.#pending.shift();
-        };
-      case 'feat':
-        return code < 200 ? this.#passLine : this.#withoutTls;
+        return (line) => line.final && this.#pending.settle(entry);
       default:
         return (line) => {
-          this.#passLine(line);
-          if (!line.final || code < 200) return;
-          this.#pending.shift();
-          if (head.kind === 'passed') head.done?.(code);
+          if (entry.kind !== 'feat' || line.first || line.final || !namesTls(line)) this.#passLine(line);
+          if (!line.final) return;
+          this.#pending.settle(entry);
+          if (entry.kind === 'passed') entry.done?.(code);
         };
     }
   }
 
-  /**
-   * Some servers give ABOR and the transfer that it ends one reply instead of two. A later command's reply shows it: ABOR is
-   * answered by 225 or 226 alone where it is not refused (RFC 959 5.4).
-   */
-  #skipUnansweredAbor(code: number): void {
-    const [head, next] = this.#pending;
-    const anothers = code >= 200 && code < 400 && code !== 225 && code !== 226;
-    if (anothers && head?.verb === 'ABOR' && next !== undefined) this.#pending.shift();
-  }
-
   readonly #passLine: Sink = (line) => this.#send('client', line.bytes);
-
-  readonly #withoutTls: Sink = (line) => {
-    if (line.first || line.final || !TLS_FEATURE.test(latin1(line.bytes))) this.#passLine(line);
-    if (line.final) this.#pending.shift();
-  };
 
   /** Gathers a whole reply: what it means stands in its last line. */
   #collect(then: (bytes: Uint8Array, final: string) => void): Sink {
@@ -436,7 +401,7 @@ export class FtpControl {
   // --------------------------------------------------------------------------------------------- asking for a data port
 
   #onPortReply(request: PortRequest, code: number, bytes: Uint8Array, final: string): void {
-    this.#pending.shift();
+    this.#pending.settle(request);
     if (code >= 400) return this.#onPortRefusal(request, code, bytes);
     const span = parsePortReply(code, final);
     if (span === null) {
@@ -451,7 +416,7 @@ export class FtpControl {
         reply(425, `sshferry: ${this.#ports.size} data connections are open already`),
       );
     }
-    const port = this.#newPort(request.client);
+    const port = this.#ports.open(request.client);
     const dial = { host: this.#dataHost(span), port: span.port };
     if (request.client !== null) {
       this.#out.push({ type: 'dial', id: port.id, to: dial });
@@ -473,7 +438,7 @@ export class FtpControl {
             rewrittenReply(request.verb, { code, bytes, final, span }, result.endpoint),
           );
         }
-        this.#drop(port, result.error);
+        this.#ports.drop(port, result.error);
         this.#answerPort(request, errorReply(425, result.error));
       },
     };
@@ -488,31 +453,18 @@ export class FtpControl {
     const possible = UNSUPPORTED.has(code) && asked !== 'LPSV' && this.#pending.length === 0;
     if (!possible || (this.#epsvAll && other !== 'EPSV')) return this.#answerPort(request, bytes);
     this.#forward({ ...request, asked: other, refusal: bytes }, line(other));
-    this.#holdClientFor(this.#lastPending());
   }
 
-  /** Passes the reply on, and lets the client's next commands go if they had to wait for it. */
   #answerPort(request: PortRequest, bytes: Uint8Array): void {
-    const refused = request.refusal !== null && bytes === request.refusal;
-    if (request.refusal !== null && !refused)
-      this.#lacks = otherThan(request.asked === 'PASV' ? 'PASV' : 'EPSV');
-    if (this.#wait.client?.id === REQUEST) this.#wait.client = null;
-    const active = request.client !== null;
-    this.#send(
-      'client',
-      refused && active ? reply(425, 'sshferry: the server knows neither EPSV nor PASV') : bytes,
+    const { refusal, asked, client } = request;
+    const refused = refusal !== null && bytes === refusal;
+    if (refusal !== null && !refused) this.#lacks = asked === 'PASV' ? 'EPSV' : 'PASV';
+    const inVain = reply(
+      425,
+      'sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward',
     );
+    this.#send('client', refused && client !== null ? inVain : bytes);
     this.#settleHead();
-  }
-
-  /** A newer data connection takes the place of one that no transfer has used. */
-  #newPort(connect: Endpoint | null): DataPort {
-    if (this.#port !== null)
-      this.#drop(this.#port, new GatewayError('STOPPED', 'superseded by a newer data connection'));
-    const port: DataPort = { id: this.#nextId++, connect, ends: { download: null, upload: null } };
-    this.#ports.set(port.id, port);
-    this.#port = port;
-    return port;
   }
 
   #dataHost(span: PortSpan): string {
@@ -523,7 +475,7 @@ export class FtpControl {
 
   /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
   #askServerToConnect(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint, command: Command): void {
-    const port = this.#newPort(null);
+    const port = this.#ports.open(null);
     this.#out.push({
       type: 'expose',
       id: port.id,
@@ -541,7 +493,7 @@ export class FtpControl {
             null,
           );
         }
-        this.#drop(port, result.error);
+        this.#ports.drop(port, result.error);
         this.#answer(verb, errorReply(425, result.error));
       },
     };
@@ -550,8 +502,10 @@ export class FtpControl {
   // -------------------------------------------------------------------------------------------------------- transfers
 
   #transferStarts(transfer: Transfer): Sink {
-    if (!transfer.answered) this.#reportStart(transfer);
-    return transfer.answered ? () => {} : this.#passLine;
+    transfer.started = true;
+    if (transfer.answered) return () => {};
+    this.#reportStart(transfer);
+    return this.#passLine;
   }
 
   #transferEnds(transfer: Transfer, code: number): Sink {
@@ -563,26 +517,35 @@ export class FtpControl {
     return (line) => {
       if (!answered && error === null) this.#passLine(line);
       if (!line.final) return;
-      this.#pending.shift();
+      this.#pending.settle(transfer);
       if (answered) return;
       if (error !== null) this.#send('client', errorReply(426, error));
-      if (port !== null && !transfer.started && code >= 400) this.#giveBack(port);
+      if (port !== null && !transfer.started && code >= 400) this.#ports.giveBack(port);
       this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
     };
   }
 
-  /** Refused before it began: the client may still use what it asked for. */
-  #giveBack(port: DataPort): void {
-    if (this.#port === null && this.#ports.has(port.id)) this.#port = port;
-    else this.#drop(port, new GatewayError('STOPPED', 'the transfer was refused'));
+  /**
+   * An upload that its client cut short: SSH knows no reset, so closing the channel would look to the server like the end of
+   * the file. It is told to abort first, and has a little time to do so.
+   */
+  #onCut(port: DataPort, end: DataEnd & { how: 'cut' }): void {
+    const head = this.#pending.head;
+    const cutUpload =
+      head?.kind === 'transfer' && head.port === port && head.direction === 'upload' && !head.answered;
+    if (cutUpload && end.by === 'client' && port.ends.upload === end) {
+      this.#forward({ kind: 'hidden', verb: 'ABOR' }, line('ABOR'));
+      this.#ports.retract(port, end, ABORT_GRACE);
+    } else this.#ports.retract(port, end);
+    this.#answerFailedDial();
   }
 
   /** The client gets `bytes` as the final reply to the transfer at the head; the server's own, which is still to come, is dropped. */
   #answerTransfer(bytes: Uint8Array, error: GatewayError): void {
-    const head = this.#pending[0];
+    const { head } = this.#pending;
     if (head?.kind !== 'transfer' || head.answered) return;
     head.answered = true;
-    if (head.port !== null) this.#drop(head.port, error);
+    if (head.port !== null) this.#ports.drop(head.port, error);
     this.#send('client', bytes);
     this.#reportEnd(head, Number(latin1(bytes).slice(0, 3)), error);
     this.#settleHead();
@@ -590,15 +553,15 @@ export class FtpControl {
 
   /** The data connection failed before the transfer began: the server may be waiting for it a long time, the client need not. */
   #answerFailedDial(): void {
-    const head = this.#pending[0];
+    const { head } = this.#pending;
     if (head?.kind !== 'transfer' || head.started || head.port === null) return;
     const error = brokenEnd(head.port);
     if (error !== null) this.#answerTransfer(errorReply(425, error), error);
   }
 
   #reportStart(transfer: Transfer): void {
-    if (transfer.started || transfer.port === null) return;
-    transfer.started = true;
+    if (transfer.reported || transfer.port === null) return;
+    transfer.reported = true;
     const { verb, path, direction, port } = transfer;
     this.#out.push({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction });
   }
@@ -606,7 +569,7 @@ export class FtpControl {
   #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
     if (transfer.port === null) return;
     if (code < 300) this.#reportStart(transfer);
-    if (transfer.started)
+    if (transfer.reported)
       this.#out.push({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
   }
 
@@ -614,48 +577,25 @@ export class FtpControl {
 
   /** Gives the replies whose turn has come, and the data connection to the transfer whose turn has come. */
   #settleHead(): void {
-    for (let i = 0; i < this.#pending.length; ) {
-      const entry = this.#pending[i];
-      if (entry?.kind === 'answered') {
-        this.#pending.splice(i, 1);
-        this.#send('client', entry.reply);
-      } else if (entry?.kind === 'transfer' && entry.answered) {
-        i += 1;
-      } else break;
-    }
-    const head = this.#pending[0];
-    if (head?.kind !== 'transfer' || head.port !== null || this.#port === null) return;
-    head.port = this.#port;
-    this.#port = null;
+    for (const bytes of this.#pending.takeAnswered()) this.#send('client', bytes);
+    const { head } = this.#pending;
+    if (head?.kind !== 'transfer' || head.port !== null) return;
+    head.port = this.#ports.take();
     this.#answerFailedDial();
   }
 
-  /** The client's commands wait until this request has been answered; replies would get out of order otherwise. */
-  #holdClientFor(entry: Pending | undefined): void {
-    if (entry?.kind === 'port' && this.#wait.client === null)
-      this.#wait.client = { id: REQUEST, resume: () => {} };
-  }
-
-  #lastPending(): Pending | undefined {
-    return this.#pending[this.#pending.length - 1];
-  }
-
-  /** Gives up a data connection; what has not ended whole in it counts as cut. */
-  #retract(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
-    port.ends.download ??= end;
-    port.ends.upload ??= end;
-    if (this.#ports.delete(port.id)) this.#out.push({ type: 'retract', id: port.id, graceMs });
-  }
-
-  #drop(port: DataPort, error: GatewayError): void {
-    if (this.#port === port) this.#port = null;
-    this.#retract(port, { how: 'cut', by: 'gateway', error });
-  }
-
-  /** Gives up a data connection whose client has asked for that. */
-  #cut(port: DataPort, direction: 'download' | 'upload'): void {
-    if (port.ends[direction] !== null) return;
-    this.#drop(port, new GatewayError('PEER_RESET', 'transfer aborted by ABOR'));
+  /**
+   * Whether what a side says has to wait. A client's commands wait for the answer to a request of sshferry's own: their replies
+   * would come in another order than the client expects.
+   */
+  #waits(side: Side): boolean {
+    if (this.#wait[side] !== null) return true;
+    return (
+      side === 'client' &&
+      this.#pending.some(
+        (entry) => entry.kind === 'port' && (entry.client !== null || entry.refusal !== null),
+      )
+    );
   }
 
   #passEnds(): void {
@@ -692,9 +632,6 @@ export class FtpControl {
 /** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
 const ABORT_GRACE = 2000;
 
-/** Stands for "a port request of ours" where an id of a data connection would stand. */
-const REQUEST = 0;
-
 function line(text: string): Uint8Array {
   return Buffer.from(`${text}\r\n`, 'latin1');
 }
@@ -703,9 +640,7 @@ function otherThan(verb: 'PASV' | 'EPSV'): 'PASV' | 'EPSV' {
   return verb === 'PASV' ? 'EPSV' : 'PASV';
 }
 
-/** Why a data connection that no transfer has used can no longer be used; null if it can. */
-function brokenEnd(port: DataPort): GatewayError | null {
-  const { download, upload } = port.ends;
-  if (download?.how === 'cut' && download.by !== 'client') return download.error;
-  return upload?.how === 'cut' && upload.by !== 'client' ? upload.error : null;
+/** Whether the line of a FEAT reply offers what sshferry refuses. */
+function namesTls({ bytes }: ReplyLine): boolean {
+  return TLS_FEATURE.test(latin1(bytes));
 }

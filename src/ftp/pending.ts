@@ -1,6 +1,6 @@
 import type { Endpoint } from '../core/endpoint.ts';
-import type { DataEnd } from './action.ts';
 import type { Direction } from './command.ts';
+import type { DataPort } from './data-ports.ts';
 
 /**
  * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
@@ -51,7 +51,10 @@ export interface Transfer {
   readonly direction: Direction;
   /** Which one: known once every earlier command has had its reply; null if none was asked for. */
   port: DataPort | null;
+  /** The server has said that it begins. */
   started: boolean;
+  /** Whether its beginning has been told of, for status and logs. */
+  reported: boolean;
   /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
   answered: boolean;
 }
@@ -67,12 +70,4 @@ export interface Answered {
 export interface Hidden {
   readonly kind: 'hidden';
   readonly verb: string;
-}
-
-/** A data connection that was agreed upon, from the reply that names it to the end of its bytes. */
-export interface DataPort {
-  readonly id: number;
-  /** Where to reach the client in active mode; null in passive mode, and once it is reached. */
-  connect: Endpoint | null;
-  readonly ends: { download: DataEnd | null; upload: DataEnd | null };
 }

@@ -1,0 +1,79 @@
+import type { Pending } from './pending.ts';
+
+/** RFC 959 4.1.3: these may be sent, and answered, while a transfer runs. proftpd answers NOOP and HELP then, too. */
+const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP', 'HELP']);
+/** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
+const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
+const PORT_REPLIES: ReadonlySet<number> = new Set([227, 228, 229]);
+
+/** Commands without their final reply, in the order in which they came, and the rules by which a reply finds its command. */
+export class PendingQueue {
+  readonly #entries: Pending[] = [];
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  get head(): Pending | undefined {
+    return this.#entries[0];
+  }
+
+  push(entry: Pending): void {
+    this.#entries.push(entry);
+  }
+
+  remove(entry: Pending): void {
+    const at = this.#entries.indexOf(entry);
+    if (at >= 0) this.#entries.splice(at, 1);
+  }
+
+  some(test: (entry: Pending) => boolean): boolean {
+    return this.#entries.some(test);
+  }
+
+  /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
+  takeAnswered(): Uint8Array[] {
+    const replies: Uint8Array[] = [];
+    for (let i = 0; i < this.#entries.length; ) {
+      const entry = this.#entries[i];
+      if (entry?.kind === 'answered') {
+        this.#entries.splice(i, 1);
+        replies.push(entry.reply);
+      } else if (entry?.kind === 'transfer' && entry.answered) i += 1;
+      else break;
+    }
+    return replies;
+  }
+
+  /**
+   * The command that a reply with this code answers: the head, since replies come in order, except where the code cannot be an
+   * answer to that. Undefined for a reply that nobody asked for.
+   */
+  answeredBy(code: number): Pending | undefined {
+    const [head, next] = this.#onServer();
+    if (head === undefined) return undefined;
+    if (code < 200) return head.kind === 'transfer' ? head : undefined;
+    // Some servers give ABOR and the transfer that it ends one reply instead of two; a later command's reply shows it, for
+    // ABOR is answered by 225 or 226 where it is not refused (RFC 959 5.4).
+    if (head.verb === 'ABOR' && next !== undefined && code < 400 && code !== 225 && code !== 226) return next;
+    // A stray second reply to an earlier command: the request is still open.
+    if (head.kind === 'port' && code < 300 && !PORT_REPLIES.has(code)) return undefined;
+    if (head.kind === 'transfer' && head.started && next !== undefined) {
+      if (NOT_NOW.has(code)) return next;
+      if (code < 400 && code !== 226 && code !== 250 && OUT_OF_BAND.has(next.verb)) return next;
+    }
+    return head;
+  }
+
+  /** Takes a command out that has had its final reply, and an unanswered ABOR that stood before it. */
+  settle(entry: Pending): void {
+    const { head } = this;
+    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.remove(head);
+    this.remove(entry);
+  }
+
+  /** The first two that the server has to answer. */
+  #onServer(): (Pending | undefined)[] {
+    return this.#entries.filter((entry) => entry.kind !== 'answered').slice(0, 2);
+  }
+}
