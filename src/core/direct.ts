@@ -100,7 +100,7 @@ function describe(error: NodeJS.ErrnoException): string {
 }
 
 /** Turns bind(2)'s errors into words with a remedy. */
-export function listenError(bind: Endpoint, error: NodeJS.ErrnoException): GatewayError {
+function listenError(bind: Endpoint, error: NodeJS.ErrnoException): GatewayError {
   const where = formatEndpoint(bind);
   // 110 → 8110, 21 → 8021, 993 → 8993: the same digits, out of the privileged range.
   const other =

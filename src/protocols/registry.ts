@@ -16,8 +16,3 @@ export const PLUGINS: readonly AnyPlugin[] = [ftp, pop3, smtp, imap, tcp];
 export function pluginNamed(name: string): AnyPlugin | undefined {
   return PLUGINS.find((plugin) => plugin.name === name);
 }
-
-/** The plugin for a target port when the forward names none; `tcp` where no protocol claims it. */
-export function pluginForPort(port: number): AnyPlugin {
-  return PLUGINS.find((plugin) => plugin.defaultPorts.includes(port)) ?? tcp;
-}
