@@ -78,6 +78,7 @@ export class DataConnections {
 
   /** Nobody will ask for it any more: it goes when its bytes have gone. */
   release(id: number): void {
+    this.#connections.get(id)?.release();
     this.#connections.delete(id);
   }
 
@@ -100,6 +101,8 @@ class DataConnection {
   #far: Duplex | null = null;
   #listening: Listening | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #pumped = false;
+  #released = false;
   #over = false;
 
   constructor(id: number, session: SessionContext, options: DataOptions, report: DataReport) {
@@ -160,6 +163,11 @@ class DataConnection {
       far.once('close', () => clearTimeout(timer));
     }
     this.#stop();
+  }
+
+  release(): void {
+    this.#released = true;
+    if (this.#pumped) this.#stop();
   }
 
   #complete(bind: () => Promise<Endpoint>): void {
@@ -249,8 +257,9 @@ class DataConnection {
       },
       onEnd: (flow, leg) => this.#legEnded(flow, leg),
     }).then(() => {
-      // An upload's far end may still be spared; then `retract` comes.
-      if (far.closed) this.#stop();
+      this.#pumped = true;
+      // The server's end may be spared still: until `retract`, or until nobody asks any more.
+      if (far.closed || this.#released) this.#stop();
     });
   }
 
