@@ -62,10 +62,15 @@ export class Program {
     await exec(this.#container, ['kill', `-${name}`, String(this.pid)], { user: 'root' });
   }
 
+  /** Waits until it ends by itself and gives the exit status; rejects, with the output, when it does not. */
+  end(): Promise<number> {
+    return this.#record.inTime(this.exited, 'end');
+  }
+
   /** Sends SIGINT, as Ctrl-C does, and gives the exit status. */
   async stop(): Promise<number> {
     await this.signal('INT');
-    return this.#record.inTime(this.exited, 'end');
+    return this.end();
   }
 }
 

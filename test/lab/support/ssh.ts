@@ -20,9 +20,12 @@ export async function startSsh(lab: Lab, ...forwards: string[]): Promise<Program
  * @param flags all but the login, such as `-L`, `8021:localhost:21`
  */
 export async function startSshferry(lab: Lab, ...flags: string[]): Promise<Program> {
-  const sshferry = await Program.start(lab.hosts.a.container, sshferryArgv(...flags, LOGIN));
+  const sshferry = await Program.start(
+    lab.hosts.a.container,
+    sshferryArgv('--log-format', 'pretty', ...flags, LOGIN),
+  );
   const forwards = flags.filter((flag) => flag === '-L').length;
-  await sshferry.waitFor(new RegExp(`(?:→[^]*?\\n){${forwards}}`));
+  await sshferry.waitFor(new RegExp(`(?:[^]*?→.*\\n){${forwards}}`));
   return sshferry;
 }
 

@@ -84,6 +84,8 @@ export async function createHosts(
         `${mounts.scratch}:/lab`,
       ],
       ...['--volume', `${mounts.node}:/usr/local/bin/node:ro`, '--volume', `${mounts.pub}:/pub:ro`],
+      // There is no name server to ask for names that docker does not know.
+      ...['--dns-opt', 'timeout:1', '--dns-opt', 'attempts:1'],
       // As on any Linux machine; docker's own default lets everyone bind port 110.
       ...['--sysctl', 'net.ipv4.ip_unprivileged_port_start=1024'],
     );
