@@ -39,7 +39,7 @@ function reportState(
 ): void {
   const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
   const why = error ? `: ${error.message}` : '';
-  if (state === 'backoff') {
+  if (state === 'backoff' && !lost.has(server)) {
     lost.add(server);
     log.warn(fields, `${name} is not reachable; trying again${why}`);
   } else if (state === 'ready' && lost.delete(server)) {

@@ -86,6 +86,7 @@ test('a server is news when it is lost and when it is back', () => {
     events.emit('transport.state', { server: 'b', state: 'connecting' });
     events.emit('transport.state', { server: 'b', state: 'ready' });
     events.emit('transport.state', { server: 'b', state: 'backoff', error });
+    events.emit('transport.state', { server: 'b', state: 'backoff', error });
     events.emit('transport.state', { server: 'b', state: 'ready' });
     events.emit('transport.state', { server: 'b', state: 'closed' });
   });
@@ -93,6 +94,7 @@ test('a server is news when it is lost and when it is back', () => {
     ['debug', 'you@b: connecting'],
     ['debug', 'you@b: ready'],
     ['warn', 'you@b is not reachable; trying again: no answer'],
+    ['debug', 'you@b: backoff: no answer'],
     ['info', 'you@b is connected again'],
     ['debug', 'you@b: closed'],
   ]);
