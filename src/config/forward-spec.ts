@@ -1,5 +1,6 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
+import { didYouMean } from '../core/suggest.ts';
 import {
   AddressError,
   type ListenAddress,
@@ -8,7 +9,6 @@ import {
   parsePort,
   splitColons,
 } from './address.ts';
-import { didYouMean } from './suggest.ts';
 
 /** What the parser knows of a protocol; a ProtocolPlugin is one. */
 export interface ForwardType {

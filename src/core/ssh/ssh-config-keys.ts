@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import { didYouMean } from '../suggest.ts';
 
 /** ssh_config(5) keys that sshferry does what they say. */
 const HONOURED = [
@@ -163,7 +164,7 @@ export function checkOption(key: string, value: string): string | null {
   if (name === null) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `-o ${key}: there is no such option; did you mean ${nearestKey(key)}?`,
+      `-o ${key}: there is no such option${didYouMean(key, knownNames())}`,
     );
   }
   if (/[\r\n\0]/.test(value)) {
@@ -190,35 +191,6 @@ export function checkSetting(key: string, value: string): string | null {
   return `${text} is left out: ${gap.why}`;
 }
 
-/** The known key that is spelt most like this one. */
-function nearestKey(key: string): string {
-  const lower = key.toLowerCase();
-  let best = 'HostName';
-  let least = Number.POSITIVE_INFINITY;
-  for (const [candidate, name] of [
-    ...honoured,
-    ...[...missing].map(([k, m]) => [k, m.name] as const),
-    ...withoutEffect,
-  ]) {
-    const distance = editDistance(lower, candidate);
-    if (distance < least) {
-      least = distance;
-      best = name;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const above = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(substitute, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-  }
-  return row[b.length] ?? 0;
+function knownNames(): string[] {
+  return [...honoured.values(), ...[...missing.values()].map(({ name }) => name), ...withoutEffect.values()];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { didYouMean, nearest } from '../../src/config/suggest.ts';
+import { didYouMean, nearest } from '../../src/core/suggest.ts';
 
 const keys = ['FtpActive', 'FtpDataPorts', 'FtpPrefetch', 'ServerAliveInterval'];
 
