@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { type Endpoint, formatEndpoint } from './endpoint.ts';
+import { Counts } from './counts.ts';
+import { type Endpoint, isLoopback } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { GatewayEmitter } from './events.ts';
 import { type Bind, Listener } from './listener.ts';
@@ -39,9 +40,12 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** Sessions that one forward carries at a time; one more is refused in its protocol. */
   readonly maxSessions?: number;
+  /** Of these, sessions from one address other than loopback. */
+  readonly maxSessionsPerPeer?: number;
 }
 
 const DEFAULT_MAX_SESSIONS = 1000;
+const DEFAULT_MAX_SESSIONS_PER_PEER = 100;
 
 /** A running forward: its listener and the sessions that came in by it. */
 interface ActiveForward {
@@ -55,7 +59,8 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #active: ActiveForward[] = [];
   readonly #sessions = new Map<Session, Promise<void>>();
-  readonly #perForward = new Map<string, number>();
+  /** Sessions of each forward, and of each of its peers. */
+  readonly #counts = new Counts();
   #nextSession = 1;
   #stopping: Promise<void> | null = null;
 
@@ -146,26 +151,39 @@ export class Gateway {
       log: this.#options.log.child({ session: id, forward: spec.name }),
       events: this.events,
     });
-    const count = (this.#perForward.get(spec.name) ?? 0) + 1;
-    this.#perForward.set(spec.name, count);
-    const max = this.#options.maxSessions ?? DEFAULT_MAX_SESSIONS;
-    const plugin = count > max ? refusing(spec.plugin, sessionLimit(spec, peer, max)) : spec.plugin;
+    const excess = this.#excess(spec, peer);
+    this.#count(spec, peer, 1);
+    const plugin = excess === null ? spec.plugin : refusing(spec.plugin, excess);
     const done = session.run(plugin, spec.pluginConfig).finally(() => {
       this.#sessions.delete(session);
-      this.#perForward.set(spec.name, (this.#perForward.get(spec.name) ?? 1) - 1);
+      this.#count(spec, peer, -1);
     });
     this.#sessions.set(session, done);
   }
+
+  /** Why one more client is too many; null if it is not. */
+  #excess(spec: ForwardSpec, { remote }: Peer): GatewayError | null {
+    const { maxSessions = DEFAULT_MAX_SESSIONS, maxSessionsPerPeer = DEFAULT_MAX_SESSIONS_PER_PEER } =
+      this.#options;
+    const tooMany = (max: number, whose: string) =>
+      new GatewayError('SESSION_LIMIT', `${spec.name}: ${whose} ${max} connections already; try again later`);
+    if (this.#counts.get(spec.name) >= maxSessions) return tooMany(maxSessions, 'there are');
+    const perPeer = this.#counts.get(peerKey(spec, remote));
+    if (isLoopback(remote.host) || perPeer < maxSessionsPerPeer) return null;
+    return tooMany(maxSessionsPerPeer, `${remote.host} has`);
+  }
+
+  #count(spec: ForwardSpec, { remote }: Peer, by: 1 | -1): void {
+    this.#counts.add(spec.name, by);
+    this.#counts.add(peerKey(spec, remote), by);
+  }
+}
+
+function peerKey(spec: ForwardSpec, remote: Endpoint): string {
+  return `${spec.name} ${remote.host}`;
 }
 
 /** The same protocol, with nothing to offer but its refusal. */
 function refusing<C>(plugin: ProtocolPlugin<C>, error: GatewayError): ProtocolPlugin<C> {
   return { ...plugin, refusal: (reason) => plugin.refusal(reason), run: () => Promise.reject(error) };
-}
-
-function sessionLimit(spec: ForwardSpec, peer: Peer, max: number): GatewayError {
-  return new GatewayError(
-    'SESSION_LIMIT',
-    `${spec.name}: ${max} clients are connected already; ${formatEndpoint(peer.remote)} has to wait`,
-  );
 }

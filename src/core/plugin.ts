@@ -28,6 +28,8 @@ export interface SessionContext {
   readonly log: Logger;
   /** Ends the session: every stream it owns is reset. The first call's reason is the one that counts. */
   end(reason: GatewayError): void;
+  /** Ends the session (`SESSION_IDLE`) once `count` has not been called for `ms`; 0 never does. */
+  endWhenIdle(ms: number): void;
   /** Counts bytes for the session's totals: `up` towards the target, `down` towards the client. */
   count(direction: 'up' | 'down', bytes: number): void;
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;

@@ -40,6 +40,7 @@ export class Session implements SessionContext {
   readonly #abort = new AbortController();
   readonly #owned = new Owned();
   readonly #started = Date.now();
+  #active = Date.now();
   #up = 0;
   #down = 0;
 
@@ -71,7 +72,19 @@ export class Session implements SessionContext {
     if (this.client.closed) clearTimeout(timer);
   }
 
+  endWhenIdle(ms: number): void {
+    if (ms === 0) return;
+    const check = () => {
+      const left = this.#active + ms - Date.now();
+      if (left > 0) timer = setTimeout(check, left);
+      else this.end(new GatewayError('SESSION_IDLE', `nothing was said for ${ms / 1000} s`));
+    };
+    let timer = setTimeout(check, ms);
+    this.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  }
+
   count(direction: 'up' | 'down', bytes: number): void {
+    this.#active = Date.now();
     if (direction === 'up') this.#up += bytes;
     else this.#down += bytes;
   }

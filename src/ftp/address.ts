@@ -3,11 +3,13 @@ import type { Endpoint } from '../core/endpoint.ts';
 
 /** What a reply says about a data port, and where in the line it says it: `[start, end)` in characters. */
 export interface PortSpan {
-  /** Null in a 229, which names only the port. */
+  /** Null in a 229: it names only the port, and what some servers put before it does not count. */
   readonly host: string | null;
   readonly port: number;
   readonly start: number;
   readonly end: number;
+  /** What separates the fields in it. */
+  readonly delimiter: string;
 }
 
 /** Why an address was not understood. */
@@ -17,11 +19,11 @@ export type AddressError = 'syntax' | 'protocol';
  * RFC 1123 4.1.2.6: "the parentheses are not always there; scan the reply for the first digit of the host address".
  * So six numbers with commas between, anywhere behind the code.
  */
-const SIX = /(?<![\d,])\d{1,10}(?:\s*,\s*\d{1,10}){5}(?!\s*,?\d)/;
+const SIX = /(?<![\d,])\d{1,10}(?:\s*,\s*\d{1,10}){5}(?!\d|\s*,\s*\d)/;
 /** RFC 1639: address family, length of the address, address, length of the port, port. */
 const LONG = /(?<![\d,])\d{1,3}(?:\s*,\s*\d{1,3}){8,24}/;
 /** RFC 2428 3: `(<d><d><d><port><d>)`; some servers fill in what should be empty, some leave out the last delimiter. */
-const EXTENDED = /\(([!-/:-~])([^()]*?)\1([^()]*?)\1(\d{1,10})\1?\)/;
+const EXTENDED = /\(([!-/:-~])[^()]{0,64}?\1[^()]{0,64}?\1(\d{1,10})\1?\)/;
 
 /** The address in a 227 reply (RFC 959 4.1.2); null where there is none or a number is out of range. */
 export function parse227(line: string): PortSpan | null {
@@ -29,18 +31,18 @@ export function parse227(line: string): PortSpan | null {
   if (match === null) return null;
   const start = match.index + 3;
   const endpoint = fromSix(match[0]);
-  return endpoint && { ...endpoint, start, end: start + match[0].length };
+  return endpoint && { ...endpoint, start, end: start + match[0].length, delimiter: ',' };
 }
 
-/** The port in a 229 reply (RFC 2428 3). */
+/** The port in a 229 reply (RFC 2428 3); the span takes in the fields before it, so that no address of the server's stays. */
 export function parse229(line: string): PortSpan | null {
-  const match = EXTENDED.exec(line);
-  const digits = match?.[4];
-  if (match === null || digits === undefined) return null;
+  const [match, delimiter, digits] = EXTENDED.exec(line) ?? [];
+  if (match === undefined || delimiter === undefined || digits === undefined) return null;
   const port = portNumber(Number(digits));
   if (port === null) return null;
-  const start = line.indexOf(digits, match.index + 1 + 3 + (match[2]?.length ?? 0) + (match[3]?.length ?? 0));
-  return { host: null, port, start, end: start + digits.length };
+  const start = line.indexOf(match) + 1;
+  const end = start + match.lastIndexOf(digits) - 1 + digits.length;
+  return { host: null, port, start, end, delimiter };
 }
 
 /** The address in a 228 reply (RFC 1639). */
@@ -49,7 +51,7 @@ export function parse228(line: string): PortSpan | null {
   if (match === null) return null;
   const endpoint = fromLong(match[0]);
   const start = match.index + 3;
-  return endpoint && { ...endpoint, start, end: start + match[0].length };
+  return endpoint && { ...endpoint, start, end: start + match[0].length, delimiter: ',' };
 }
 
 /** PORT's argument: `h1,h2,h3,h4,p1,p2`. */

@@ -26,12 +26,18 @@ export function transferDirection(verb: string): Direction | undefined {
   return TRANSFERS.get(verb);
 }
 
-/** Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. */
+const BLANKS = /^[\0-\x20]+|[\0-\x20]+$/g;
+
+/**
+ * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control character ends the verb, as
+ * it does for some servers: `PORT` and a tab is still PORT.
+ */
 export function parseCommand(bytes: Uint8Array): Command {
-  const text = latin1(bytes).trim();
-  const space = text.indexOf(' ');
+  // Not `trim`, which would take 0xA0 off: it ends the UTF-8 form of an à, among others.
+  const text = latin1(bytes).replace(BLANKS, '');
+  const space = text.search(/[\0-\x20]/);
   const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
-  return { verb, argument: space < 0 ? '' : text.slice(space + 1).trim(), bytes };
+  return { verb, argument: space < 0 ? '' : text.slice(space + 1).replace(BLANKS, ''), bytes };
 }
 
 /** Bytes as a string in which each character is one byte. */

@@ -10,7 +10,7 @@ export type Line = Uint8Array | 'too-long';
  */
 export class LineSplitter {
   readonly #limit: number;
-  #parts: Uint8Array[] = [];
+  #line = Buffer.alloc(0);
   #length = 0;
   #skipping = false;
 
@@ -47,13 +47,22 @@ export class LineSplitter {
       lines.push('too-long');
       return;
     }
-    this.#parts.push(part.slice());
+    this.#reserve(this.#length + part.length);
+    this.#line.set(part, this.#length);
     this.#length += part.length;
   }
 
+  /** One buffer that grows, not a list of parts: a line that comes byte by byte would cost a hundred times its length. */
+  #reserve(length: number): void {
+    if (length <= this.#line.length) return;
+    const grown = Buffer.alloc(Math.min(this.#limit, Math.max(length, 2 * this.#line.length)));
+    grown.set(this.#line.subarray(0, this.#length));
+    this.#line = grown;
+  }
+
   #take(): Uint8Array {
-    const line = Buffer.concat(this.#parts);
-    this.#parts = [];
+    const line = this.#line.subarray(0, this.#length);
+    this.#line = Buffer.alloc(0);
     this.#length = 0;
     return line;
   }

@@ -30,6 +30,8 @@ const schema = z.strictObject({
   advertise: ipv4.optional(),
   /** Seconds that a client may take to connect to a data port. */
   dataTimeout: z.coerce.number().int().min(1).max(3600).default(60),
+  /** Seconds without a byte on the control connection or any data connection; 0 is no limit. */
+  idleTimeout: z.coerce.number().int().min(0).max(604_800).default(7200),
 });
 
 export type FtpConfig = z.infer<typeof schema>;
@@ -44,6 +46,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
 };
 
 async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {
+  session.endWhenIdle(config.idleTimeout * 1000);
   const server = await session.far.openStream(session.target);
   await new ControlConnection(session, server, config).run();
 }

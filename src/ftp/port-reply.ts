@@ -34,7 +34,7 @@ export function rewrittenReply(
   const lastLine = bytes.length - final.length;
   return Buffer.concat([
     bytes.subarray(0, lastLine + span.start),
-    Buffer.from(address, 'latin1'),
+    Buffer.from(code === 229 ? address.replaceAll('|', span.delimiter) : address, 'latin1'),
     bytes.subarray(lastLine + span.end),
   ]);
 }
@@ -50,6 +50,6 @@ function expectedReply(verb: PortVerb, endpoint: Endpoint): [code: number, addre
       return [228, address, `Entering Long Passive Mode (${address})`];
     }
     default:
-      return [229, String(endpoint.port), `Entering Extended Passive Mode (|||${endpoint.port}|)`];
+      return [229, `|||${endpoint.port}`, `Entering Extended Passive Mode (|||${endpoint.port}|)`];
   }
 }

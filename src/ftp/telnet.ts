@@ -3,6 +3,7 @@ const IAC = 0xff;
 const FIRST_COMMAND = 0xf0;
 const DM = 0xf2;
 const IP = 0xf4;
+const LF = 0x0a;
 const WILL = 0xfb;
 
 /**
@@ -15,7 +16,8 @@ export function stripTelnet(line: Uint8Array): Uint8Array {
   const kept: number[] = [];
   let i = 0;
   const at = (index: number) => line[index] ?? 0;
-  while (i < line.length) {
+  const end = line.at(-1) === LF ? line.length - 1 : line.length;
+  while (i < end) {
     const byte = at(i);
     const next = at(i + 1);
     if (byte !== IAC) {
@@ -35,5 +37,5 @@ export function stripTelnet(line: Uint8Array): Uint8Array {
       i += 1;
     }
   }
-  return Uint8Array.from(kept);
+  return Uint8Array.from([...kept, ...line.subarray(end)]);
 }

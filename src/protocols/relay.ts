@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { formatEndpoint } from '../core/endpoint.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { pump, resetStream } from '../core/pipe.ts';
@@ -5,12 +6,21 @@ import type { SessionContext } from '../core/plugin.ts';
 
 const LF = 0x0a;
 
+/** What can be set for a protocol that is passed on as it is. `idleTimeout` is in seconds; 0 is none. */
+export function relaySchema(idleTimeout: number) {
+  return z.strictObject({ idleTimeout: z.coerce.number().int().min(0).max(604_800).default(idleTimeout) });
+}
+
+/** How long clients of a mail protocol may be silent, in seconds. Their own timers are shorter (RFC 1939 3, 5321 4.5.3.2, 9051 5.4). */
+export const MAIL_IDLE_TIMEOUT = 7200;
+
 /**
  * Carries a connection byte for byte. Rejects with the GatewayError that says why the target could not be reached or was
  * lost; the client is then still there to be told, unless it was in the middle of a line: words of ours must not look like
  * the rest of the server's.
  */
-export async function relay(session: SessionContext): Promise<void> {
+export async function relay(session: SessionContext, config: { idleTimeout: number }): Promise<void> {
+  session.endWhenIdle(config.idleTimeout * 1000);
   const { client } = session;
   const upstream = await session.far.openStream(session.target);
   let midLine = false;

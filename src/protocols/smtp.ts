@@ -1,9 +1,9 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
-import { relay } from './relay.ts';
+import { MAIL_IDLE_TIMEOUT, relay, relaySchema } from './relay.ts';
 import { inWords, line } from './words.ts';
 
-const schema = z.strictObject({});
+const schema = relaySchema(MAIL_IDLE_TIMEOUT);
 
 /** SMTP (RFC 5321) and submission, untouched. Refuses with 421, and RFC 3463's 4.3.2: not accepting network messages. */
 export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {

@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
-import { relay } from './relay.ts';
+import { relay, relaySchema } from './relay.ts';
 
-const schema = z.strictObject({});
+const schema = relaySchema(0);
 
 /** Any protocol over one TCP connection. There are no words to refuse with: it can only hang up. */
 export const tcp: ProtocolPlugin<z.infer<typeof schema>> = {
