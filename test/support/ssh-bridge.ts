@@ -35,12 +35,14 @@ export function bridge(channel: ServerChannel, socket: Duplex): void {
       done();
     });
   });
-  socket.on('error', () => {});
+  let broken = false;
+  socket.on('error', () => {
+    broken = true;
+  });
   socket.once('close', () => {
-    if (!socketEnded || open > 0) {
-      channel.close();
-      channel.resume();
-    }
+    if (socketEnded && !broken) return;
+    channel.close();
+    channel.resume();
   });
 }
 

@@ -72,6 +72,7 @@ function authenticate(
 
   return new Promise<void>((resolve, reject) => {
     let denied: GatewayError | null = null;
+    let verified: Buffer | null = null;
     let exchanged = false;
     let greeting = '';
 
@@ -120,6 +121,9 @@ function authenticate(
       keepaliveCountMax: options.serverAliveCountMax,
       authHandler: auth.handler,
       hostVerifier: (key: Buffer, answer: (accept: boolean) => void) => {
+        // A new key exchange in mid connection must be answered at once: while ssh2 1.17.0 waits it does not hold back what
+        // is sent (kex.js, completeHandshake), and the server reads that as garbage.
+        if (verified !== null) return answer(key.equals(verified));
         timer.hold(true);
         verifier
           .verify(key, address, over.signal)
@@ -128,7 +132,8 @@ function authenticate(
           )
           .then((verdict) => {
             timer.hold(false);
-            if (verdict !== true) denied = verdict;
+            if (verdict === true) verified = key;
+            else denied = verdict;
             if (!socket.destroyed) answer(verdict === true);
           })
           .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error, greeting)));

@@ -278,16 +278,21 @@ describe('flow control', () => {
   });
 });
 
-it('keys can be exchanged anew in mid transfer', async (test) => {
+it('keys can be exchanged anew while both directions are busy', async (test) => {
   const { ssh, stream, target } = await open(test);
-  const total = 8 * 1024 * 1024;
-  target.end(Buffer.alloc(total, 7));
-  let bytes = 0;
+  const total = 32 * 1024 * 1024;
+  let down = 0;
+  let up = 0;
   stream.on('data', (chunk) => {
-    bytes += chunk.length;
+    down += chunk.length;
   });
-  stream.write('x');
-  await ssh.rekey();
-  await once(stream, 'end');
-  expect(bytes).toBe(total);
+  target.on('data', (chunk) => {
+    up += chunk.length;
+  });
+  const ended = Promise.all([once(stream, 'end'), once(target, 'end')]);
+  target.end(Buffer.alloc(total, 7));
+  stream.end(Buffer.alloc(total, 8));
+  for (let i = 0; i < 3; i++) await ssh.rekey();
+  await ended;
+  expect([down, up]).toEqual([total, total]);
 });

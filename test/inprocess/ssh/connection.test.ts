@@ -53,6 +53,16 @@ describe('connecting', () => {
     expect(verify.mock.calls[0]?.slice(0, 2)).toEqual([ssh.hostKey.blob, '127.0.0.1']);
   });
 
+  it('answers a new key exchange at once, without the verifier: while ssh2 waits it sends garbage', async (test) => {
+    const ssh = await serve(test);
+    const verify = vi.fn(anyHostKey.verify);
+    const connection = await connectTo(ssh.port, {}, { verifier: { ...anyHostKey, verify } });
+    test.onTestFinished(() => connection.close());
+    await ssh.rekey();
+    expect(verify).toHaveBeenCalledOnce();
+    expect(connection.state).toBe('ready');
+  });
+
   it('ends with the verifier’s error when it says no, before any login', async (test) => {
     const authenticate = vi.fn();
     const ssh = await serve(test, { authenticate });
