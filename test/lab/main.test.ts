@@ -135,15 +135,21 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
         );
       });
 
-      it.each(['EPSV', 'PASV'] as const)('serves basic-ftp with %s', async (mode) => {
-        const folder = `/tmp/basic-ftp-${mode}-${port}`;
-        const listed = await basicFtp(a, { ...site, mode, folder });
+      it.each([
+        ['EPSV', 'localhost'],
+        ['PASV', '127.0.0.1'],
+        // It reads the port out of the reply and dials the address that the control connection leads to, as curl also does.
+        ['PASV', '::1'],
+      ] as const)('serves basic-ftp with %s at %s', async (mode, host) => {
+        const own = `basic-ftp-${mode}-${host}-${port}`;
+        const folder = `/tmp/${own}`;
+        const listed = await basicFtp(a, { host, port, mode, folder });
         expect(listed).toContain(UTF8_NAME.toString());
         const small = makeFile(lab().pub, 'small.bin', 1000).sha256;
         const empty = makeFile(lab().pub, 'empty.bin', 0).sha256;
         const expected = `${empty}  ./empty.bin\n${small}  ./resumed.bin\n${small}  ./small.bin\n`;
         expect(await checksums(a, folder)).toBe(expected);
-        expect(await checksums(server(), `/home/ferry/incoming/basic-ftp-${mode}-${port}`)).toBe(expected);
+        expect(await checksums(server(), `/home/ferry/incoming/${own}`)).toBe(expected);
       });
 
       it('gives and takes 500 MB, equal by checksum', { timeout: 600_000 }, async () => {

@@ -81,6 +81,7 @@ async function startEngine(say: (line: string) => void): Promise<Engine> {
     release: async () => {
       if ((await docker('ps', '--quiet')) !== '') return;
       const gone = new Promise((resolve) => daemon.once('exit', resolve));
+      daemon.ref();
       if (ended === null && daemon.kill('SIGTERM')) await gone;
     },
   };
