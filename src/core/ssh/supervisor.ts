@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Listening, ManagedTransport, Peer, Transport, TransportState } from '../transport.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 /** What the supervisor needs of one connection; SshConnection is one. */
 export interface SupervisedConnection extends Transport {
@@ -22,6 +23,8 @@ export interface SupervisorOptions {
   readonly connectionAttempts: number;
   /** Whether each connection gets a session of its own. */
   readonly session: boolean;
+  /** Whether a remote listener that the server will not open again after a reconnect is the end, as in ssh_config(5). */
+  readonly exitOnForwardFailure?: boolean;
 }
 
 /** How long a connection has to last for the delays to begin from the shortest again, in milliseconds. */
@@ -37,7 +40,10 @@ interface Registration {
   closed: boolean;
 }
 
-/** Keeps one SSH connection up: connects, notices its end, connects again. Driven by the connection's `closed`. */
+/**
+ * Keeps one SSH connection up: connects, notices its end, connects again. Driven by the connection's `closed`. What cannot be
+ * mended without a person (host key, authentication, configuration) ends it for good.
+ */
 export class SshSupervisor implements ManagedTransport {
   readonly #connect: (signal: AbortSignal) => Promise<SupervisedConnection>;
   readonly #options: SupervisorOptions;
@@ -46,14 +52,19 @@ export class SshSupervisor implements ManagedTransport {
   readonly #abort = new AbortController();
   readonly #listeners: ((state: TransportState, error?: GatewayError) => void)[] = [];
   readonly #registrations = new Set<Registration>();
+  /** Those who came while there is no connection. */
+  readonly #waiting = new WaitingRoom<SupervisedConnection>();
   #state: TransportState = 'idle';
   #connection: SupervisedConnection | null = null;
   /** Why there is no connection. */
   #error: GatewayError | null = null;
   #attempt = 0;
+  /** The delay before the next attempt: when it began and its part of chance. */
+  #backoff = { since: 0, random: 0 };
   #retryTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | null = null;
-  #current: Promise<void> = Promise.resolve();
+  /** The attempt under way; never rejects. */
+  #current: Promise<unknown> = Promise.resolve();
 
   /** `connect` makes one connection and rejects with a GatewayError; `random` is in [0, 1). */
   constructor(
@@ -77,21 +88,10 @@ export class SshSupervisor implements ManagedTransport {
   }
 
   /** Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as ssh does. */
-  async start(): Promise<void> {
-    this.#on('start');
-    for (let left = this.#options.connectionAttempts; ; left--) {
-      try {
-        return this.#adopt(await this.#connect(this.#abort.signal));
-      } catch (cause) {
-        const error = this.#reason(cause);
-        if (!error.retryable || left <= 1 || this.#abort.signal.aborted) {
-          this.#on('fatal', error);
-          throw error;
-        }
-        this.#log.warn({ event: 'ssh.retry', err: error.message }, `${error.message}; trying again`);
-        await this.#sleep(1000);
-      }
-    }
+  start(): Promise<void> {
+    const started = this.#start();
+    this.#current = started.catch(() => {});
+    return started;
   }
 
   stop(): Promise<void> {
@@ -119,53 +119,59 @@ export class SshSupervisor implements ManagedTransport {
     };
   }
 
+  async #start(): Promise<void> {
+    if (this.#state !== 'idle') throw this.#unavailable();
+    this.#on('start');
+    for (let left = this.#options.connectionAttempts; ; left--) {
+      try {
+        this.#abort.signal.throwIfAborted();
+        return await this.#adopt(await this.#connect(this.#abort.signal));
+      } catch (cause) {
+        const error = this.#reason(cause);
+        if (!error.retryable || left <= 1 || this.#abort.signal.aborted) {
+          this.#on('fatal', error);
+          throw error;
+        }
+        this.#log.warn({ event: 'ssh.retry', err: error.message }, `${error.message}; trying again`);
+        await this.#sleep(1000);
+      }
+    }
+  }
+
   async #stop(): Promise<void> {
-    this.#on('stop');
+    const reason = new GatewayError('STOPPED', 'sshferry is stopping');
     clearTimeout(this.#retryTimer);
-    this.#abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
+    this.#on('stop');
+    this.#abort.abort(reason);
+    this.#waiting.refuse(reason);
+    this.#registrations.clear();
     await this.#connection?.close();
     await this.#current;
     this.#on('stopped');
   }
 
   /** The connection, once there is one: at once, or within the connect timeout. */
-  #ready(signal?: AbortSignal): Promise<SupervisedConnection> {
-    if (this.#connection !== null) return Promise.resolve(this.#connection);
-    if (this.#state !== 'connecting' && this.#state !== 'backoff') return Promise.reject(this.#unavailable());
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void) => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        const at = this.#listeners.indexOf(onChange);
-        if (at >= 0) this.#listeners.splice(at, 1);
-        act();
-      };
-      const onAbort = () => settle(() => reject(signal?.reason));
-      const onChange = (state: TransportState) => {
-        const connection = this.#connection;
-        if (connection !== null) settle(() => resolve(connection));
-        else if (state !== 'connecting' && state !== 'backoff') settle(() => reject(this.#unavailable()));
-      };
-      const timer = setTimeout(
-        () => settle(() => reject(this.#unavailable())),
-        this.#options.connectTimeout * 1000,
-      );
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (signal?.aborted) return onAbort();
-      this.#listeners.push(onChange);
-    });
+  async #ready(signal?: AbortSignal): Promise<SupervisedConnection> {
+    if (this.#connection !== null) return this.#connection;
+    if (this.#state !== 'connecting' && this.#state !== 'backoff') throw this.#unavailable();
+    const ready = this.#waiting.wait(this.#options.connectTimeout * 1000, () => this.#unavailable(), signal);
+    if (this.#state === 'backoff') this.#setRetryTimer();
+    return ready;
   }
 
   #unavailable(): GatewayError {
-    const { host } = this.#options;
-    if (this.#error !== null) return this.#error;
-    return new GatewayError('SSH_LOST', `there is no connection to ${host} at present`);
+    if (this.#abort.signal.aborted) return this.#abort.signal.reason;
+    return (
+      this.#error ??
+      new GatewayError('SSH_LOST', `there is no connection to ${this.#options.host} at present`)
+    );
   }
 
-  #adopt(connection: SupervisedConnection): void {
+  /** Rejects with the reason, having closed the connection, when the supervisor was stopped meanwhile. */
+  async #adopt(connection: SupervisedConnection): Promise<void> {
     if (this.#abort.signal.aborted) {
-      this.#current = connection.close();
-      return;
+      await connection.close();
+      throw this.#abort.signal.reason;
     }
     const since = Date.now();
     this.#connection = connection;
@@ -177,34 +183,47 @@ export class SshSupervisor implements ManagedTransport {
       });
     }
     for (const registration of this.#registrations) void this.#register(connection, registration);
-    void connection.closed.then((reason) => {
-      this.#connection = null;
-      if (this.#abort.signal.aborted) return;
-      if (Date.now() - since >= STABLE) this.#attempt = 0;
-      for (const registration of this.#registrations) registration.listening = null;
-      const error = reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`);
-      this.#on('lost', error);
-      this.#scheduleRetry();
-    });
+    void connection.closed.then((reason) => this.#ended(Date.now() - since, reason));
+    this.#waiting.admit(connection);
+  }
+
+  #ended(lasted: number, reason: GatewayError | null): void {
+    this.#connection = null;
+    if (lasted >= STABLE) this.#attempt = 0;
+    for (const registration of this.#registrations) registration.listening = null;
+    this.#on('lost', reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`));
+    this.#scheduleRetry();
   }
 
   #scheduleRetry(): void {
     if (this.#state !== 'backoff') return;
     this.#attempt += 1;
-    const delay = backoffDelay(this.#attempt, this.#random());
+    this.#backoff = { since: Date.now(), random: this.#random() };
+    const delay = this.#setRetryTimer();
     this.#log.debug(
       { event: 'ssh.backoff', ms: delay },
       `connecting again in ${(delay / 1000).toFixed(1)} s`,
     );
-    this.#retryTimer = setTimeout(() => {
-      this.#current = this.#retry();
-    }, delay);
+  }
+
+  /** Counts from the beginning of the backoff, and is set anew when somebody begins to wait. */
+  #setRetryTimer(): number {
+    const { since, random } = this.#backoff;
+    const delay = backoffDelay(this.#attempt, random, this.#waiting.size > 0);
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(
+      () => {
+        this.#current = this.#retry();
+      },
+      since + delay - Date.now(),
+    );
+    return delay;
   }
 
   async #retry(): Promise<void> {
     this.#on('retry');
     try {
-      this.#adopt(await this.#connect(this.#abort.signal));
+      await this.#adopt(await this.#connect(this.#abort.signal));
     } catch (cause) {
       if (this.#abort.signal.aborted) return;
       const error = this.#reason(cause);
@@ -213,21 +232,27 @@ export class SshSupervisor implements ManagedTransport {
     }
   }
 
-  /** Asks the server for a listener again, until it is there or the connection is gone. */
+  /**
+   * Asks the server for a listener again, until it is there or the connection is gone. The port may be held for a while by the
+   * session of the connection that was lost, whose end sshd has not noticed.
+   */
   async #register(connection: SupervisedConnection, registration: Registration): Promise<void> {
-    while (this.#connection === connection && !registration.closed) {
+    const wanted = () =>
+      this.#connection === connection && !registration.closed && !this.#abort.signal.aborted;
+    while (wanted()) {
       try {
         const listening = await connection.listen(registration.bind, registration.onStream);
         if (!registration.closed) registration.listening = listening;
         else await listening.close();
         return;
       } catch (cause) {
+        if (!wanted()) return;
         const error = this.#reason(cause);
-        const where = formatEndpoint(registration.bind);
-        this.#log.warn(
-          { event: 'ssh.listen', err: error.message },
-          `${where}: ${error.message}; trying again`,
-        );
+        if (this.#options.exitOnForwardFailure) {
+          this.#on('fatal', error);
+          return void connection.close();
+        }
+        this.#log.warn({ event: 'ssh.listen', err: error.message }, `${error.message}; trying again`);
         await this.#sleep(RELISTEN_DELAY);
       }
     }
@@ -235,9 +260,10 @@ export class SshSupervisor implements ManagedTransport {
 
   #on(event: SupervisorEvent, error?: GatewayError): void {
     const state = nextState(this.#state, event);
-    if (error) this.#error = error;
     if (state === this.#state) return;
     this.#state = state;
+    if (error) this.#error = error;
+    if (state === 'failed') this.#waiting.refuse(this.#unavailable());
     for (const listener of [...this.#listeners]) listener(state, error);
   }
 
