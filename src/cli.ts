@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { run } from './cli/run.ts';
-import { DirectTransport } from './core/direct.ts';
+import { localTransport } from './core/local-transport.ts';
 import { nativeCrypto } from './core/ssh/native-crypto.ts';
 import { terminalPrompter } from './core/ssh/prompter.ts';
 import { resolveSshOptions } from './core/ssh/ssh-config.ts';
@@ -23,7 +23,7 @@ const status = await run(process.argv.slice(2), {
   platform: process.platform,
   process,
   plugins: PLUGINS,
-  local: new DirectTransport(),
+  local: localTransport,
   connect: (options, log) => sshTransport(options, terminalPrompter(), log),
   resolve: resolveSshOptions,
   facts: [

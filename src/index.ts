@@ -5,6 +5,8 @@ export type { Endpoint } from './core/endpoint.ts';
 export { type ErrorCode, GatewayError } from './core/errors.ts';
 export type { GatewayEmitter, GatewayEvents, TransferInfo } from './core/events.ts';
 export { type ForwardSpec, forward, Gateway, type GatewayOptions } from './core/gateway.ts';
+export { localTransport } from './core/local-transport.ts';
+export type { LocalUsers } from './core/local-users.ts';
 export type { Logger } from './core/log.ts';
 export type { ProtocolPlugin, SessionContext } from './core/plugin.ts';
 export type { Prompter, SshOptions } from './core/ssh/options.ts';

@@ -4,8 +4,10 @@ import { type Arguments, configFromArguments } from '../config/load.ts';
 import type { Config, ConfigPlugins } from '../config/schema.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
+import type { LocalUsers } from '../core/local-users.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
+import type { Transport } from '../core/transport.ts';
 import { createLogger } from '../log/logger.ts';
 import { announce, listeningPorts } from './announce.ts';
 import { EXAMPLE, parseArguments } from './arguments.ts';
@@ -19,7 +21,7 @@ import { reportEvents } from './reporter.ts';
 const CRASH_GRACE = 1000;
 
 /** The process and the world around it, so that a test can stand in for both. */
-export interface World extends Omit<Surroundings, 'log'> {
+export interface World extends Omit<Surroundings, 'log' | 'local'> {
   readonly version: string;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -28,6 +30,8 @@ export interface World extends Omit<Surroundings, 'log'> {
   /** Emits SIGINT, SIGTERM, SIGHUP and uncaughtException, as `process` does. */
   readonly process: Pick<EventEmitter, 'on' | 'off'>;
   resolve(input: SshInput): Promise<ResolvedSsh>;
+  /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
+  local(users: LocalUsers, log: Logger): Promise<Transport>;
   /** What else is worth knowing at `-v`, such as which parts are native. */
   readonly facts: readonly string[];
 }
@@ -61,10 +65,11 @@ async function serve(args: Arguments, notes: readonly string[], world: World): P
   const ending = new Ending(world.process);
   let gateway: Gateway | null = null;
   const begin = async () => {
+    const local = await world.local(draft.localUsers, log);
     const logins = await resolveLogins(draft, world.resolve, env);
     if (ending.begun) return;
     const config = withSshForwards(draft, args, logins, world.plugins, log);
-    const composed = compose(config, logins, { ...world, log });
+    const composed = compose(config, logins, { ...world, local, log });
     gateway = composed.gateway;
     reportEvents(gateway.events, log, (server) => label(logins, server));
     gateway.events.on('transport.state', ({ server, state, error }) => {

@@ -33,7 +33,7 @@ export function configFromArguments(
   plugins: ConfigPlugins,
   localForwards: readonly string[] = [],
 ): Config {
-  const { ssh, protocols } = sortOptions(args.options, plugins);
+  const { ssh, protocols, localUsers } = sortOptions(args.options, plugins);
   const forwards: Record<string, unknown> = {};
   const taken = new Map<string, string>();
   const add = (forward: ForwardArgument, text: string) => {
@@ -77,6 +77,7 @@ export function configFromArguments(
     },
     forwards,
     log,
+    localUsers,
   });
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -86,10 +87,15 @@ export function configFromArguments(
 /** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   const known = protocolOptions(plugins);
+  let localUsers: string | undefined;
   const ssh: [string, string][] = [];
   const protocols: Record<string, Record<string, unknown>> = {};
   for (const text of texts) {
     const [key, value] = splitOption(text);
+    if (key.toLowerCase() === 'localusers') {
+      localUsers ??= value;
+      continue;
+    }
     const option = findProtocolOption(key, known);
     if (option === null) {
       ssh.push([key, value]);
@@ -104,7 +110,7 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
       throw new GatewayError('CONFIG_INVALID', `-o: ${issues.map(({ message }) => message).join('; ')}`);
     }
   }
-  return { ssh, protocols };
+  return { ssh, protocols, localUsers };
 }
 
 /** A forward's name for logs: its type and port, with a number behind where two would be the same. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Endpoint } from '../core/endpoint.ts';
+import { type LocalUsers, parseLocalUsers } from '../core/local-users.ts';
 import { AddressError, type ListenAddress, parseListen, parseTarget } from './address.ts';
 import { type ForwardType, typeByPort } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
@@ -28,6 +29,20 @@ const logSchema = z.strictObject({
   format: z.enum(['pretty', 'json']).optional().describe('Left out: pretty on a terminal, else json'),
 });
 
+/** Who on this machine may connect to the loopback listeners, besides the own user and root. */
+const localUsersSchema = z
+  .union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))])
+  .transform((given, context): LocalUsers => {
+    const list = [given].flat();
+    const users = list.length === 0 ? [] : parseLocalUsers(list.join(','));
+    if (users !== null) return users;
+    context.addIssue({ code: 'custom', message: `'${list.join(',')}': expected any, or ${LOCAL_USERS}` });
+    return z.NEVER;
+  });
+
+/** What LocalUsers takes besides `any`, for messages. */
+const LOCAL_USERS = 'user names or numeric uids, separated by commas';
+
 /** One server of a Config. */
 export type ServerConfig = z.output<typeof serverSchema>;
 
@@ -48,6 +63,7 @@ export interface Config {
   readonly servers: Readonly<Record<string, ServerConfig>>;
   readonly forwards: Readonly<Record<string, ForwardConfig>>;
   readonly log: LogConfig;
+  readonly localUsers: LocalUsers;
 }
 
 /** The plugins that a configuration may name; one called `tcp` among them is what remains when no other fits. */
@@ -64,6 +80,7 @@ export function configSchema(plugins: ConfigPlugins) {
       servers: z.record(z.string().min(1), serverSchema),
       forwards: z.record(z.string().min(1), forwardSchema(plugins)),
       log: logSchema.prefault({}),
+      localUsers: localUsersSchema.prefault([]).describe('any, or who else may connect: names and uids'),
     })
     .transform((config, context): Config => {
       for (const [name, { server }] of Object.entries(config.forwards)) {

@@ -2,14 +2,24 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { canonicalAddress, type Endpoint, formatEndpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
+import { resetStream } from './pipe.ts';
 import type { Listening, Peer, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
 
+/** Whether an accepted connection may come in; asked before a byte is read from it. */
+export type Admit = (peer: Peer) => Promise<boolean>;
+
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
 export class DirectTransport implements Transport {
   readonly state = 'ready' as const;
+  readonly #admit: Admit | null;
+
+  /** Where `admit` is given, its listeners hand over only what it lets in, and reset the rest. It must not reject. */
+  constructor({ admit }: { admit?: Admit } = {}) {
+    this.#admit = admit ?? null;
+  }
 
   openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
     return new Promise((resolve, reject) => {
@@ -53,9 +63,19 @@ export class DirectTransport implements Transport {
         (socket) => {
           const peer = peerOf(socket);
           if (peer === null) socket.destroy();
-          else onStream(socket, peer);
+          else if (this.#admit === null) onStream(socket, peer);
+          else void hold(socket, this.#admit(peer));
         },
       );
+      const hold = async (socket: net.Socket, admitted: Promise<boolean>) => {
+        // Paused it reads nothing, but a broken one may still say so.
+        const ignore = () => {};
+        socket.on('error', ignore);
+        const peer = (await admitted) && server.listening ? peerOf(socket) : null;
+        if (peer === null) return resetStream(socket, refused());
+        onStream(socket, peer);
+        socket.off('error', ignore);
+      };
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
       server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
@@ -70,6 +90,10 @@ export class DirectTransport implements Transport {
       });
     });
   }
+}
+
+function refused(): GatewayError {
+  return new GatewayError('PEER_RESET', 'the connection was not let in');
 }
 
 /** Both addresses of an accepted socket; null when the client is gone already and the kernel no longer knows. */

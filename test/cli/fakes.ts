@@ -83,7 +83,7 @@ export class Run {
       platform: 'linux',
       process: this.process,
       plugins: schemas.map((plugin) => ({ ...plugin, run: async () => {}, refusal: () => null })),
-      local: localhost,
+      local: async () => localhost,
       connect: () => transport,
       resolve: async (input) => {
         this.inputs.push(input);

@@ -65,13 +65,13 @@ describe('a run that goes well', () => {
     });
     const quiet = new Run([...L, '-q', HOST], {
       tty: true,
-      local: {
+      local: async () => ({
         ...localhost,
         listen: (bind, onStream) => {
           if (bind.host === '::1') setImmediate(started);
           return localhost.listen(bind, onStream);
         },
-      },
+      }),
     });
     await listening;
     quiet.process.emit('SIGTERM');
@@ -183,7 +183,7 @@ describe('a run that fails tells it in one line', () => {
     const taken = new GatewayError('LISTEN_IN_USE', 'cannot listen on localhost:8021: taken');
     const run = new Run([...L, HOST], {
       tty: true,
-      local: { ...localhost, listen: () => Promise.reject(taken) },
+      local: async () => ({ ...localhost, listen: () => Promise.reject(taken) }),
     });
     expect(await run.status).toBe(255);
     expect(run.stderr.text).toBe('sshferry: cannot listen on localhost:8021: taken\n');

@@ -1,0 +1,134 @@
+import { open } from 'node:fs/promises';
+import os from 'node:os';
+import { type ByteOrder, clientKey, keyOf, ownerOf, type RowOwner, type TableName } from './socket-table.ts';
+import type { Peer } from './transport.ts';
+
+/**
+ * Whose program is at the other end of a connection from this machine. `unknown`: no socket that is still open belongs to
+ * it; the program has closed it already, or the connection does not come from this network namespace. `unsupported`: this
+ * platform has no such tables, or hides them.
+ */
+export type PeerOwner = { readonly uid: number } | 'unknown' | 'unsupported';
+
+/** Tells the owner of the client's end of an accepted connection. Never rejects. */
+export type FindPeerOwner = (peer: Peer) => Promise<PeerOwner>;
+
+/** Reads one of the kernel's tables, in pieces. */
+export type ReadTable = (table: TableName) => AsyncIterable<Uint8Array>;
+
+/** How much of a table is read at most, in bytes: 400 000 sockets and more. What stands behind that is not believed. */
+const MAX_TABLE = 64 * 1024 * 1024;
+
+/** A connection may begin or end while a table is read, and a row that moves can be missed once. */
+const TRIES = 2;
+
+/** The errors that say that there is no table, now or later; any other, such as EMFILE, must not open the door. */
+const UNSUPPORTED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ENOSYS']);
+
+/**
+ * Finds owners in Linux's /proc/net/tcp and tcp6. Connections that are accepted in one turn of the event loop, or while a
+ * table is being read, share the next reading; there is one at a time. A uid is as this process's user namespace maps it, so
+ * that a container on the host's network counts by its users' uids out here.
+ */
+export function peerOwners({
+  platform = process.platform,
+  order = os.endianness(),
+  read = readProcNet,
+}: {
+  platform?: NodeJS.Platform;
+  order?: ByteOrder;
+  read?: ReadTable;
+} = {}): FindPeerOwner {
+  if (platform !== 'linux') return () => Promise.resolve('unsupported');
+  const queue = new Set<Query>();
+  let busy = false;
+
+  const serve = async () => {
+    while (queue.size > 0) {
+      const batch = [...queue];
+      queue.clear();
+      for (const query of await look(batch, read, order)) {
+        if (query.tries < TRIES) queue.add({ ...query, tries: query.tries + 1 });
+        else query.settle('unknown');
+      }
+    }
+    busy = false;
+  };
+
+  return (peer) =>
+    new Promise((settle) => {
+      queue.add({ peer, settle, tries: 1 });
+      if (busy) return;
+      busy = true;
+      setImmediate(() => void serve());
+    });
+}
+
+interface Query {
+  readonly peer: Peer;
+  readonly settle: (owner: PeerOwner) => void;
+  readonly tries: number;
+}
+
+/** Answers what the tables tell about these, reading each table once at most, and gives back those they tell nothing about. */
+async function look(batch: readonly Query[], read: ReadTable, order: ByteOrder): Promise<Query[]> {
+  let left = [...batch];
+  for (const table of ['tcp', 'tcp6'] as const) {
+    const wanted = new Map<string, Query>();
+    for (const query of left) {
+      const key = clientKey(query.peer, table, order);
+      if (key !== null) wanted.set(key, query);
+    }
+    if (wanted.size === 0) continue;
+    try {
+      const found = await findRows(read(table), table, wanted);
+      for (const [query, owner] of found) query.settle(owner === 'orphan' ? 'unknown' : owner);
+      left = left.filter((query) => !found.has(query));
+    } catch (error) {
+      if (!UNSUPPORTED.has((error as NodeJS.ErrnoException).code ?? '')) continue;
+      // A machine without IPv6 has no tcp6, and then nothing of IPv4 is to be found there.
+      const blind = left.filter(({ peer }) => clientKey(peer, 'tcp', order) === null || table === 'tcp');
+      for (const query of blind) query.settle('unsupported');
+      left = left.filter((query) => !blind.includes(query));
+    }
+  }
+  return left;
+}
+
+/** Reads until every wanted row has been seen, or to the end. */
+async function findRows(
+  pieces: AsyncIterable<Uint8Array>,
+  table: TableName,
+  wanted: ReadonlyMap<string, Query>,
+): Promise<Map<Query, RowOwner>> {
+  const found = new Map<Query, RowOwner>();
+  let size = 0;
+  let rest = '';
+  for await (const piece of pieces) {
+    size += piece.length;
+    const lines = (rest + Buffer.from(piece).toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const query = wanted.get(keyOf(line, table));
+      const owner = query && ownerOf(line);
+      if (owner) found.set(query, owner);
+    }
+    if (found.size === wanted.size || size >= MAX_TABLE) break;
+  }
+  return found;
+}
+
+/** Whole rows, about a page of memory at a time, which is what the kernel gives at once. */
+async function* readProcNet(table: TableName): AsyncGenerator<Uint8Array> {
+  const file = await open(`/proc/self/net/${table}`);
+  try {
+    const buffer = Buffer.alloc(64 * 1024);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
