@@ -59,6 +59,19 @@ test("ssh_config's options are kept in their order", () => {
   ]);
 });
 
+test.each([
+  [[], []],
+  [['LocalUsers=any'], 'any'],
+  [
+    ['localusers=alice,1001', 'LocalUsers=any'],
+    ['alice', '1001'],
+  ],
+])('%j says who else may connect', (options, localUsers) => {
+  const config = load({ options });
+  expect(config.localUsers).toEqual(localUsers);
+  expect(only(config.servers)?.options).toEqual([]);
+});
+
 test('IPv6 addresses come through whole', () => {
   expect(only(load({ forwards: ['[::1]:8021:[2001:db8::1]:21'] }).forwards)).toMatchObject({
     listen: { host: '::1', port: 8021 },
@@ -86,6 +99,7 @@ describe('what is wrong is named', () => {
     [{ options: ['FtpPrefech=yes'] }, 'did you mean FtpPrefetch?'],
     [{ options: ['FtpPrefetch'] }, '-o FtpPrefetch: expected Key=Value'],
     [{ options: ['FtpActive=never'] }, '-o FtpActive=never: expected one of'],
+    [{ options: ['LocalUsers=alice,,bob'] }, "localUsers: 'alice,,bob': expected any, or user names"],
     [{ destination: 'you@' }, 'you@'],
     [{ destination: 'ssh://h:99999' }, 'ssh://h:99999'],
     [{ destination: 'ssh://h:x' }, 'ssh://h:x'],

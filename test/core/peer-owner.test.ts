@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { peerOwners } from '../../src/core/peer-owner.ts';
+import { clientKey, type TableName } from '../../src/core/socket-table.ts';
+import type { Peer } from '../../src/core/transport.ts';
+
+const peer = (port: number, host = '127.0.0.1'): Peer => ({
+  remote: { host, port },
+  local: { host, port: 8021 },
+});
+const row = (of: Peer, table: TableName, uid: number, state = '01', inode = 4711) =>
+  `   7: ${clientKey(of, table, 'LE')} ${state} 00000000:00000000 00:00000000 00000000 ${uid} 0 ${inode} 2 0\n`;
+const HEADING =
+  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
+
+/** The kernel's tables, each reading of one counted; an Error is thrown at opening. */
+class Tables {
+  readonly readings: TableName[] = [];
+  readonly contents: Record<TableName, string | Error>;
+  pieceSize = 4096;
+
+  constructor(tcp: string | Error, tcp6: string | Error = HEADING) {
+    this.contents = { tcp, tcp6 };
+  }
+
+  readonly find = (of: Peer) => this.#find(of);
+  readonly #find = peerOwners({ platform: 'linux', order: 'LE', read: (table) => this.#read(table) });
+
+  async *#read(table: TableName) {
+    this.readings.push(table);
+    const content = this.contents[table];
+    if (content instanceof Error) throw content;
+    for (let i = 0; i < content.length; i += this.pieceSize)
+      yield Buffer.from(content.slice(i, i + this.pieceSize));
+  }
+}
+
+const failure = (code: string) => Object.assign(new Error(code), { code });
+
+test.each([1, 2, 7, 150, 4096])('finds the owner in pieces of %i bytes', async (pieceSize) => {
+  const tables = new Tables(
+    HEADING + row(peer(1), 'tcp', 1) + row(peer(2), 'tcp', 1000) + row(peer(3), 'tcp', 3),
+  );
+  tables.pieceSize = pieceSize;
+  expect(await tables.find(peer(2))).toEqual({ uid: 1000 });
+  expect(tables.readings).toEqual(['tcp']);
+});
+
+test("an IPv4 client's IPv6 socket stands in tcp6, as does an IPv6 one", async () => {
+  const tables = new Tables(
+    HEADING,
+    HEADING + row(peer(1), 'tcp6', 1000) + row(peer(2, '::1'), 'tcp6', 1001),
+  );
+  expect(await tables.find(peer(1))).toEqual({ uid: 1000 });
+  expect(await tables.find(peer(2, '::1'))).toEqual({ uid: 1001 });
+});
+
+describe('what is not known is unknown', () => {
+  test.each([
+    ['no row', HEADING],
+    ['an orphan', HEADING + row(peer(1), 'tcp', 0, '05', 0)],
+    ['TIME_WAIT', HEADING + row(peer(1), 'tcp', 0, '06', 0)],
+    ['a table that cannot be opened just now', failure('EMFILE')],
+  ])('%s', async (_, tcp) => expect(await new Tables(tcp).find(peer(1))).toBe('unknown'));
+
+  test('a row behind the most that is read', async () => {
+    const tables = new Tables(`${`${'x'.repeat(1023)}\n`.repeat(64 * 1024)}${row(peer(1), 'tcp', 1000)}`);
+    tables.pieceSize = 1024 * 1024;
+    expect(await tables.find(peer(1))).toBe('unknown');
+  });
+});
+
+test('a row that was missed is looked for once more', async () => {
+  const tables = new Tables(HEADING);
+  const owner = tables.find(peer(1));
+  const whole = HEADING + row(peer(1), 'tcp', 1000);
+  let tcp = HEADING;
+  Object.defineProperty(tables.contents, 'tcp', {
+    get: () => {
+      const now = tcp;
+      tcp = whole;
+      return now;
+    },
+  });
+  expect(await owner).toEqual({ uid: 1000 });
+  expect(tables.readings).toEqual(['tcp', 'tcp6', 'tcp']);
+});
+
+describe('a platform that does not tell', () => {
+  test('is any but Linux', async () => {
+    expect(await peerOwners({ platform: 'darwin' })(peer(1))).toBe('unsupported');
+  });
+
+  test.each(['ENOENT', 'EACCES'])('has no table for us: %s', async (code) => {
+    const tables = new Tables(failure(code), failure(code));
+    expect(await Promise.all([tables.find(peer(1)), tables.find(peer(2, '::1'))])).toEqual([
+      'unsupported',
+      'unsupported',
+    ]);
+  });
+
+  test('is not one that lacks IPv6 only', async () => {
+    const tables = new Tables(HEADING, failure('ENOENT'));
+    expect(await tables.find(peer(1))).toBe('unknown');
+  });
+});
+
+test('connections of one turn share a reading, and those that come during it the next', async () => {
+  const peers = Array.from({ length: 200 }, (_, i) => peer(40_000 + i));
+  const tables = new Tables(HEADING + peers.map((of, i) => row(of, 'tcp', i)).join(''));
+  const first = peers.slice(0, 100).map(tables.find);
+  const late = new Promise((resolve) => {
+    const wait = () =>
+      tables.readings.length > 0
+        ? resolve(Promise.all(peers.slice(100).map(tables.find)))
+        : setImmediate(wait);
+    wait();
+  });
+  expect(await Promise.all(first)).toEqual(peers.slice(0, 100).map((_, i) => ({ uid: i })));
+  expect(await late).toEqual(peers.slice(100).map((_, i) => ({ uid: 100 + i })));
+  expect(tables.readings).toEqual(['tcp', 'tcp']);
+});
