@@ -31,7 +31,11 @@ export function addressFamily(host: string): 0 | 4 | 6 {
   return ipaddr.IPv6.isValid(address) ? 6 : 0;
 }
 
-/** Whether two addresses are the same host: equal once canonical, or both of this machine's loopback. */
+/**
+ * Whether two addresses are the same host: equal once canonical, or this machine's loopback under two kinds of name, such as
+ * `::1` and `127.0.0.1`. Two addresses of 127.0.0.0/8 are kept apart: they can belong to different containers or users.
+ */
 export function sameHost(a: string, b: string): boolean {
-  return canonicalAddress(a) === canonicalAddress(b) || (isLoopback(a) && isLoopback(b));
+  if (canonicalAddress(a) === canonicalAddress(b)) return true;
+  return isLoopback(a) && isLoopback(b) && addressFamily(a) !== addressFamily(b);
 }
