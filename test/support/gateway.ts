@@ -1,0 +1,236 @@
+import type { Duplex } from 'node:stream';
+import { expect, type TestContext } from 'vitest';
+import { DirectTransport } from '../../src/core/direct.ts';
+import type { Endpoint } from '../../src/core/endpoint.ts';
+import type { GatewayEvents } from '../../src/core/events.ts';
+import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
+import type { Logger } from '../../src/core/log.ts';
+import { SshSupervisor } from '../../src/core/ssh/supervisor.ts';
+import type { Listening, ManagedTransport, Peer, Transport } from '../../src/core/transport.ts';
+import type { FtpConfig } from '../../src/ftp/plugin.ts';
+import { ftp } from '../../src/ftp/plugin.ts';
+import type { AnyPlugin } from '../../src/protocols/registry.ts';
+import { connectTo } from './ssh-login.ts';
+import { type SshServerOptions, startSshServer, type TestSshServer } from './ssh-server.ts';
+
+type Test = Pick<TestContext, 'onTestFinished'>;
+
+/** The two ways to the target: without SSH, and through the test SSH server. */
+export const TRANSPORTS = ['direct', 'ssh'] as const;
+export type TransportKind = (typeof TRANSPORTS)[number];
+
+export interface GatewaySetup {
+  readonly transport?: TransportKind;
+  readonly plugin: AnyPlugin;
+  /** Checked by the plugin's schema unless `config` is given as it is. */
+  readonly config?: unknown;
+  readonly target: Endpoint;
+  /** Default: 127.0.0.1 */
+  readonly listen?: string;
+  readonly port?: number;
+  readonly maxSessions?: number;
+  readonly ssh?: SshServerOptions;
+  /** Seconds that a client waits for a lost SSH connection. */
+  readonly connectTimeout?: number;
+}
+
+/** One event of a gateway, by its name. */
+export type Happening = { [K in keyof GatewayEvents]: [K, GatewayEvents[K][0]] }[keyof GatewayEvents];
+
+export interface TestGateway {
+  readonly gateway: Gateway;
+  /** Where the one forward listens. */
+  readonly endpoint: Endpoint;
+  /** Present with `transport: 'ssh'`. */
+  readonly ssh: TestSshServer | null;
+  readonly warnings: readonly string[];
+  readonly happenings: readonly Happening[];
+  readonly network: CountingTransport;
+  stop(): Promise<void>;
+  /** Settles when the next event of that name that fits comes; past ones count. */
+  happened<K extends keyof GatewayEvents>(
+    event: K,
+    fits?: (data: GatewayEvents[K][0]) => boolean,
+  ): Promise<GatewayEvents[K][0]>;
+}
+
+/** A gateway with one forward, stopped with the test, and the SSH server in the middle where there is one. */
+export async function startGateway(test: Test, setup: GatewaySetup): Promise<TestGateway> {
+  const { transport = 'direct', plugin, target, maxSessions } = setup;
+  const warnings: string[] = [];
+  const log = recordingLog(warnings);
+  const ssh = transport === 'ssh' ? await startSshServer(setup.ssh) : null;
+  const far = ssh === null ? unmanaged(new DirectTransport()) : supervised(ssh, setup, log);
+  const network = new CountingTransport(new DirectTransport());
+  const spec: ForwardSpec = {
+    name: plugin.name,
+    direction: 'local',
+    plugin,
+    pluginConfig: setup.config ?? plugin.schema.parse({}),
+    server: 'yourserver',
+    bind: { host: setup.listen ?? '127.0.0.1', port: setup.port ?? 0 },
+    target,
+  };
+  const gateway = new Gateway({
+    transports: new Map([['yourserver', far]]),
+    local: network,
+    forwards: [spec],
+    log,
+    ...(maxSessions !== undefined && { maxSessions }),
+  });
+  const happenings: Happening[] = [];
+  const waiting = new Set<() => void>();
+  const record = (happening: Happening) => {
+    happenings.push(happening);
+    for (const look of [...waiting]) look();
+  };
+  let endpoint: Endpoint = spec.bind;
+  gateway.events
+    .on('forward.listening', (data) => {
+      endpoint = data.endpoint;
+    })
+    .on('session.start', (data) => record(['session.start', data]))
+    .on('session.end', (data) => record(['session.end', data]))
+    .on('transfer.start', (data) => record(['transfer.start', data]))
+    .on('transfer.end', (data) => record(['transfer.end', data]))
+    .on('transport.state', (data) => record(['transport.state', data]));
+  const stop = async () => {
+    await gateway.stop();
+    await ssh?.close();
+  };
+  test.onTestFinished(stop);
+  await gateway.start();
+  return {
+    gateway,
+    endpoint,
+    ssh,
+    warnings,
+    happenings,
+    network,
+    stop,
+    happened: (event, fits = () => true) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = happenings.find(([name, data]) => name === event && fits(data as never));
+          if (found === undefined) return;
+          waiting.delete(look);
+          resolve(found[1] as never);
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
+
+/** `startGateway` for FTP; `config` is merged over the defaults and not checked, so that times can be short. */
+export function startFtp(
+  test: Test,
+  setup: Omit<GatewaySetup, 'plugin' | 'config'> & { config?: Partial<FtpConfig> },
+): Promise<TestGateway> {
+  return startGateway(test, {
+    ...setup,
+    plugin: ftp,
+    config: { ...ftp.schema.parse({}), ...setup.config },
+  });
+}
+
+/** What the gateway has open on this machine's own network: the clients' side. */
+export class CountingTransport implements Transport {
+  readonly #inner: Transport;
+  readonly streams = new Set<Duplex>();
+  readonly listeners = new Set<Listening>();
+
+  constructor(inner: Transport) {
+    this.#inner = inner;
+  }
+
+  get state() {
+    return this.#inner.state;
+  }
+
+  async openStream(to: Endpoint, options?: { signal?: AbortSignal }): Promise<Duplex> {
+    return this.#track(await this.#inner.openStream(to, options));
+  }
+
+  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+    const inner = await this.#inner.listen(bind, (stream, peer) => onStream(this.#track(stream), peer));
+    const listening: Listening = {
+      endpoint: inner.endpoint,
+      close: async () => {
+        await inner.close();
+        this.listeners.delete(listening);
+      },
+    };
+    this.listeners.add(listening);
+    return listening;
+  }
+
+  /** The most bytes that one stream holds for a client that does not read. */
+  get unsent(): number {
+    return Math.max(0, ...[...this.streams].map((stream) => stream.writableLength));
+  }
+
+  #track(stream: Duplex): Duplex {
+    this.streams.add(stream);
+    stream.once('close', () => this.streams.delete(stream));
+    return stream;
+  }
+}
+
+/** Sockets, listeners and timers of this process now, by kind. */
+export function activeResources(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (/^(TCP|Pipe|Timeout|Immediate|.*Req)/.test(kind)) counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Fails unless `check` comes true: for what has no event, such as a count that falls to zero. */
+export function eventually(check: () => void): Promise<void> {
+  return expect
+    .poll(
+      () => {
+        check();
+        return true;
+      },
+      { timeout: 5000, interval: 10 },
+    )
+    .toBe(true);
+}
+
+function unmanaged(transport: Transport): ManagedTransport {
+  return {
+    get state() {
+      return transport.state;
+    },
+    openStream: (to, options) => transport.openStream(to, options),
+    listen: (bind, onStream) => transport.listen(bind, onStream),
+    start: async () => {},
+    stop: async () => {},
+    onState: () => {},
+  };
+}
+
+function supervised(ssh: TestSshServer, setup: GatewaySetup, log: Logger): ManagedTransport {
+  const { connectTimeout = 10 } = setup;
+  return new SshSupervisor(
+    (signal) => connectTo(ssh.port, { connectTimeout: 10 }, { signal }),
+    { host: 'yourserver', connectTimeout, connectionAttempts: 1, session: false },
+    log,
+    () => 0,
+  );
+}
+
+function recordingLog(warnings: string[]): Logger {
+  const warn = (...words: unknown[]) => void warnings.push(String(words.at(-1)));
+  const log: Logger = {
+    error: warn,
+    warn,
+    info() {},
+    debug() {},
+    trace() {},
+    child: () => log,
+  };
+  return log;
+}
