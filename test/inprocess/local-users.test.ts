@@ -1,0 +1,282 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import net from 'node:net';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { DirectTransport } from '../../src/core/direct.ts';
+import { Gateway } from '../../src/core/gateway.ts';
+import { localTransport } from '../../src/core/local-transport.ts';
+import { admitLocalUsers, type LocalUsers } from '../../src/core/local-users.ts';
+import type { Logger } from '../../src/core/log.ts';
+import { peerOwners } from '../../src/core/peer-owner.ts';
+import type { Listening, ManagedTransport, Transport } from '../../src/core/transport.ts';
+import { ftp } from '../../src/ftp/plugin.ts';
+import { deferred } from '../support/deferred.ts';
+
+/** Debian's nobody; in no container is it the one who runs the tests. */
+const OTHER = 65_534;
+
+const canBeAnother = process.platform === 'linux' && process.getuid?.() === 0;
+if (!canBeAnother) console.warn('SKIPPED: to connect as another user takes Linux and root');
+// A machine of CI that cannot do it fails, so that nobody takes the skip for a pass.
+const asRoot = describe.skipIf(!canBeAnother && process.env.CI !== 'true');
+
+type Test = Pick<TestContext, 'onTestFinished'>;
+
+/** A log that keeps the fields of what it is warned of. */
+function recording() {
+  const warnings: Record<string, unknown>[] = [];
+  const none = () => {};
+  const log = { error: none, info: none, debug: none, trace: none, child: () => log } as unknown as Logger;
+  log.warn = (fields: unknown) => void warnings.push(fields as Record<string, unknown>);
+  return { log, warnings };
+}
+
+/** Greets whoever it is handed. */
+async function greeter(test: Test, transport: Transport, host = '127.0.0.1'): Promise<Listening> {
+  const listening = await transport.listen({ host, port: 0 }, (stream) => {
+    stream.on('error', () => {});
+    stream.end('hello');
+    stream.resume();
+  });
+  test.onTestFinished(() => listening.close());
+  return listening;
+}
+
+/** Connects from a process of that user and gives what it was sent; null when it was reset. */
+async function connectAs(uid: number, port: number, how = '', host = '127.0.0.1'): Promise<string | null> {
+  const script = `
+    process.setgid(${uid}); process.setuid(${uid});
+    let got = '';
+    const socket = require('net').connect({ port: ${port}, host: '${host}', allowHalfOpen: true });
+    socket.on('connect', () => { ${how} });
+    socket.on('data', (data) => { got += data; }).on('end', () => { console.log('got ' + got); socket.end(); });
+    socket.on('error', (error) => console.log(error.code));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+  let out = '';
+  child.stdout.on('data', (data) => {
+    out += data;
+  });
+  await once(child, 'close');
+  if (out === 'ECONNRESET\n') return null;
+  expect(out).toMatch(/^got /);
+  return out.slice(4).trimEnd();
+}
+
+test('the own user comes in, over IPv4 and IPv6', async (t) => {
+  const { log, warnings } = recording();
+  const transport = await localTransport([], log);
+  for (const host of ['127.0.0.1', '::1']) {
+    const { port } = (await greeter(t, transport, host)).endpoint;
+    const socket = net.connect({ host, port });
+    const [data] = await once(socket, 'data');
+    expect(String(data)).toBe('hello');
+    socket.destroy();
+  }
+  expect(warnings).toEqual([]);
+});
+
+asRoot('a port of the own user', () => {
+  test.each([
+    ['another user', OTHER, [], null],
+    ['root', 0, [], 'hello'],
+    ['another, with LocalUsers=any', OTHER, 'any', 'hello'],
+    ['another, named', OTHER, ['nobody'], 'hello'],
+    ['another, by uid', OTHER, [String(OTHER)], 'hello'],
+    ['a third', 4242, ['nobody'], null],
+  ] as [string, number, LocalUsers, string | null][])('%s', async (_, uid, users, got) => {
+    const { log, warnings } = recording();
+    const transport = await localTransport(users, log);
+    await overIPv4And6(transport, uid, got);
+    for (const warning of warnings) expect(warning).toMatchObject({ event: 'listener.refused-user', uid });
+    expect(warnings.length).toBe(got === null ? 3 : 0);
+  });
+
+  /** Also as an IPv6 socket that reaches an IPv4 port. */
+  async function overIPv4And6(transport: Transport, uid: number, got: string | null) {
+    const listening = [];
+    for (const [host, to] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['127.0.0.1', '::ffff:127.0.0.1'],
+      ['::1', '::1'],
+    ] as const) {
+      const test = { onTestFinished: () => {} };
+      const one = await greeter(test, transport, host);
+      listening.push(one);
+      expect([to, await connectAs(uid, one.endpoint.port, '', to)]).toEqual([to, got]);
+    }
+    for (const one of listening) void one.close();
+  }
+
+  test.each([
+    [OTHER, null],
+    [0, 'hello'],
+  ])('uid %i that has half-closed already', async (uid, got) => {
+    const { log } = recording();
+    const halfClosed = deferred<void>();
+    const decide = admitLocalUsers(new Set([0]), peerOwners(), log);
+    const transport = new DirectTransport({
+      admit: async (peer) => {
+        await halfClosed.promise;
+        return decide(peer);
+      },
+    });
+    const listening = await transport.listen({ host: '127.0.0.1', port: 0 }, (stream) => {
+      // Its end-of-file is here, so the client's socket is in FIN_WAIT2.
+      stream.on('error', () => {}).on('end', () => stream.end('hello'));
+      stream.resume();
+    });
+    const { port } = listening.endpoint;
+    const client = connectAs(uid, port, 'socket.end()');
+    await rowInState(port, '05');
+    halfClosed.resolve();
+    expect(await client).toBe(got);
+    await listening.close();
+  });
+
+  test.each([
+    ['FIN_WAIT2', '05', false],
+    ['TIME_WAIT', '06', true],
+  ])('one that has closed, in %s, does not pass for root', async (_, state, alsoUs) => {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const script = `process.setuid(${OTHER}); const s = require('net').connect(${port}, '127.0.0.1', () => s.destroy())`;
+    const child = spawn(process.execPath, ['-e', script], { cwd: '/' });
+    const [[socket]] = await Promise.all([
+      once(server, 'connection') as Promise<[net.Socket]>,
+      once(child, 'close'),
+    ]);
+    const peer = {
+      remote: { host: '127.0.0.1', port: socket.remotePort ?? 0 },
+      local: { host: '127.0.0.1', port },
+    };
+    if (alsoUs) socket.resume().end();
+    await rowInState(port, state);
+    expect(await peerOwners()(peer)).toBe('unknown');
+    socket.destroy();
+    server.close();
+  });
+
+  test('an FTP control port and its data port', async (t) => {
+    const { log, warnings } = recording();
+    const far = await ftpServer(t);
+    let port = 0;
+    const gateway = new Gateway({
+      transports: new Map([['yourserver', managed(new DirectTransport())]]),
+      local: await localTransport([], log),
+      forwards: [
+        {
+          name: 'ftp',
+          direction: 'local',
+          plugin: ftp,
+          pluginConfig: ftp.schema.parse({}),
+          server: 'yourserver',
+          bind: { host: '127.0.0.1', port: 0 },
+          target: { host: '127.0.0.1', port: far },
+        },
+      ],
+      log,
+    });
+    gateway.events.on('forward.listening', ({ endpoint }) => {
+      port = endpoint.port;
+    });
+    t.onTestFinished(() => gateway.stop());
+    await gateway.start();
+
+    expect(await connectAs(OTHER, port)).toBe(null);
+    const control = net.connect(port, '127.0.0.1').setEncoding('latin1');
+    t.onTestFinished(() => void control.destroy());
+    expect(await line(control, /^220/)).toMatch(/^220/);
+    control.write('EPSV\r\n');
+    const dataPort = Number(/\|(\d+)\|/.exec(await line(control, /^229/))?.[1]);
+    expect(await connectAs(OTHER, dataPort)).toBe(null);
+    expect(warnings.map(({ event, uid, port: at }) => [event, uid, at])).toEqual([
+      ['listener.refused-user', OTHER, port],
+      ['listener.refused-user', OTHER, dataPort],
+    ]);
+    // It has not used up the port: the one that it is for still gets the file.
+    const data = connectAs(0, dataPort);
+    control.write('RETR f\r\n');
+    expect(await data).toBe('the file');
+    control.end();
+  });
+});
+
+test.runIf(process.platform === 'linux')('200 connections at once are told by a few readings', async (t) => {
+  const { log, warnings } = recording();
+  let readings = 0;
+  const read = async function* (table: string) {
+    readings += 1;
+    yield await readFile(`/proc/self/net/${table}`);
+  };
+  const own = new Set([process.geteuid?.() ?? 0]);
+  const transport = new DirectTransport({ admit: admitLocalUsers(own, peerOwners({ read }), log) });
+  const { port } = (await greeter(t, transport)).endpoint;
+  const sockets = Array.from({ length: 200 }, () => net.connect(port, '127.0.0.1'));
+  await Promise.all(sockets.map((socket) => once(socket, 'data')));
+  for (const socket of sockets) socket.destroy();
+  expect(warnings).toEqual([]);
+  expect(readings).toBeLessThan(50);
+});
+
+/** Settles when the client's end of a connection to `port` is in that state. */
+async function rowInState(port: number, state: string): Promise<void> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  await expect
+    .poll(async () => await readFile('/proc/net/tcp', 'latin1'), { timeout: 10_000 })
+    .toMatch(new RegExp(` [0-9A-F]{8}:[0-9A-F]{4} [0-9A-F]{8}:${hex} ${state} `));
+}
+
+/** An FTP server with one file; gives its port. */
+async function ftpServer(test: Test): Promise<number> {
+  const listen = async (onConnection: (socket: net.Socket) => void) => {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      onConnection(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    test.onTestFinished(() => void server.close());
+    return (server.address() as net.AddressInfo).port;
+  };
+  return listen((control) => {
+    let give: (data: net.Socket) => void = () => {};
+    const data = new Promise<net.Socket>((resolve) => {
+      give = resolve;
+    });
+    control.write('220 here\r\n');
+    control.on('data', async (bytes) => {
+      if (String(bytes).startsWith('EPSV')) control.write(`229 (|||${await listen(give)}|)\r\n`);
+      if (!String(bytes).startsWith('RETR')) return;
+      control.write('150 here it comes\r\n');
+      (await data).end('the file', () => control.write('226 done\r\n'));
+    });
+  });
+}
+
+/** What has come when `pattern` fits it. */
+function line(socket: net.Socket, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const onData = (data: string) => {
+      text += data;
+      if (!pattern.test(text)) return;
+      socket.off('data', onData);
+      resolve(text);
+    };
+    socket.on('data', onData).once('error', reject);
+  });
+}
+
+function managed(transport: Transport): ManagedTransport {
+  return {
+    state: 'ready',
+    openStream: (to, options) => transport.openStream(to, options),
+    listen: (bind, onStream) => transport.listen(bind, onStream),
+    start: async () => {},
+    stop: async () => {},
+    onState: () => {},
+  };
+}
