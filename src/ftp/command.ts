@@ -26,18 +26,23 @@ export function transferDirection(verb: string): Direction | undefined {
   return TRANSFERS.get(verb);
 }
 
-const BLANKS = /^[\0-\x20]+|[\0-\x20]+$/g;
-
 /**
  * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control character ends the verb, as
  * it does for some servers: `PORT` and a tab is still PORT.
  */
 export function parseCommand(bytes: Uint8Array): Command {
-  // Not `trim`, which would take 0xA0 off: it ends the UTF-8 form of an à, among others.
-  const text = latin1(bytes).replace(BLANKS, '');
+  const text = trimmed(latin1(bytes));
   const space = text.search(/[\0-\x20]/);
   const verb = (space < 0 ? text : text.slice(0, space)).toUpperCase();
-  return { verb, argument: space < 0 ? '' : text.slice(space + 1).replace(BLANKS, ''), bytes };
+  return { verb, argument: space < 0 ? '' : trimmed(text.slice(space + 1)), bytes };
+}
+
+/** Without control characters and spaces at its ends. Not `trim`, which would take 0xA0 off: the UTF-8 form of à ends in it. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && text.charCodeAt(start) <= 0x20) start += 1;
+  while (end > start && text.charCodeAt(end - 1) <= 0x20) end -= 1;
+  return text.slice(start, end);
 }
 
 /** Bytes as a string in which each character is one byte. */
