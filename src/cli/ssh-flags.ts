@@ -11,12 +11,12 @@ export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> =
   '-C': () => 'Compression=yes',
   '-b <address>': (value) => `BindAddress=${value}`,
   '-c <ciphers>': (value) => `Ciphers=${value}`,
+  '-J <destination>': (value) => `ProxyJump=${value}`,
   '-m <macs>': (value) => `MACs=${value}`,
 };
 
 /** Flags of which ssh makes something that sshferry does not, and what to do instead. */
 export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
-  '-J <destination>': 'jump hosts are not there yet; run sshferry on a host that reaches the server directly',
   '-R <forward>': 'remote forwards are not there yet; use ssh -R for it',
   '-D <forward>': 'dynamic forwards (SOCKS) are not there; name each target with -L, or use ssh -D',
   '-f': 'sshferry stays in the foreground; run it as a service, or with & in the shell',

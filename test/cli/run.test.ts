@@ -150,7 +150,6 @@ describe('a run that fails tells it in one line', () => {
     [[HOST, '-L'], "option '-L <forward>' argument missing"],
     [[...L, '-46', HOST], '-4 and -6 exclude each other'],
     [[...L, HOST, 'ls', '/'], "runs no commands on the server; leave out 'ls /'"],
-    [[...L, '-J', 'bastion', HOST], '-J: jump hosts are not there yet'],
     [['-R', '1:a:2', HOST], '-R: remote forwards are not there yet'],
     [['-D', '1080', HOST], '-D: dynamic forwards'],
     [['-fN', ...L, HOST], '-f: sshferry stays in the foreground'],

@@ -46,6 +46,8 @@ export interface SshOptions {
   /** Whether to open one session per connection, as `ssh -L` does without `-N`. */
   readonly session: boolean;
   readonly proxyJump: string | null;
+  /** The hosts of `proxyJump`, each resolved by its own configuration, in the order in which they are reached. */
+  readonly jumpHosts?: readonly SshOptions[];
   readonly proxyCommand: string | null;
   readonly exitOnForwardFailure: boolean;
 }

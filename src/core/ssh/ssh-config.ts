@@ -5,6 +5,7 @@ import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
+import { resolveJumps } from './proxy-jump.ts';
 import { type Destination, parseDestination } from './ssh-config-destination.ts';
 import { parseSshConfig, type Settings } from './ssh-config-file.ts';
 import { canonicalKey, checkOption, checkSetting } from './ssh-config-keys.ts';
@@ -47,7 +48,12 @@ export interface ResolvedSsh {
  * `ssh -G` does not tell whether a 0 for ServerAliveInterval was written or is the default: only
  * `-o ServerAliveInterval=0` turns keepalive off.
  */
-export async function resolveSshOptions(input: SshInput): Promise<ResolvedSsh> {
+export function resolveSshOptions(input: SshInput): Promise<ResolvedSsh> {
+  return resolveWithin(input, []);
+}
+
+/** `within` are the ProxyJump values that led here. */
+async function resolveWithin(input: SshInput, within: readonly string[]): Promise<ResolvedSsh> {
   const destination = parseDestination(input.destination);
   const notes: string[] = [];
   for (const [key, value] of input.o) {
@@ -71,8 +77,11 @@ export async function resolveSshOptions(input: SshInput): Promise<ResolvedSsh> {
   });
   notes.push(...assembled.notes);
   const forwards = readForwards(settings, notes);
+  const { proxyJump } = assembled.options;
+  const jumps = proxyJump === null ? null : await resolveJumps(proxyJump, input, resolveWithin, within);
+  notes.push(...(jumps?.notes ?? []));
   return {
-    options: assembled.options,
+    options: { ...assembled.options, ...(jumps && { jumpHosts: jumps.hosts }) },
     notes,
     forwards,
     gatewayPorts: settings.flag('GatewayPorts', false, ['clientspecified']),

@@ -6,6 +6,11 @@ import type { Listening, ManagedTransport, Peer, Transport, TransportState } fro
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
+/** What `openStream` takes. */
+export interface OpenStreamOptions {
+  readonly signal?: AbortSignal;
+}
+
 /** What the supervisor needs of one connection; SshConnection is one. */
 export interface SupervisedConnection extends Transport {
   /** Settles when it has ended: with the reason, or null after `close`. */
@@ -99,7 +104,7 @@ export class SshSupervisor implements ManagedTransport {
     return this.#stopping;
   }
 
-  async openStream(to: Endpoint, options: { signal?: AbortSignal } = {}): Promise<Duplex> {
+  async openStream(to: Endpoint, options: OpenStreamOptions = {}): Promise<Duplex> {
     const connection = await this.#ready(options.signal);
     return connection.openStream(to, options);
   }

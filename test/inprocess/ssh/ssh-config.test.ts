@@ -114,7 +114,34 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
   });
 
   it('takes ProxyJump', async () => {
-    expect((await resolve('ProxyJump you@gate:2200,inner')).options.proxyJump).toBe('you@gate:2200,inner');
+    const { options } = await resolve(
+      strip(`
+      Host box
+      ProxyJump you@gate:2200,inner
+      Host gate
+      HostName gate.example.com
+      ProxyCommand nc %h %p
+      Host inner
+      User deploy
+      ProxyCommand never run
+    `),
+    );
+    expect(options.proxyJump).toBe('you@gate:2200,inner');
+    expect(options.jumpHosts).toMatchObject([
+      {
+        host: 'gate',
+        hostName: 'gate.example.com',
+        user: 'you',
+        port: 2200,
+        proxyCommand: 'nc gate.example.com 2200',
+      },
+      { host: 'inner', user: 'deploy', port: 22, proxyCommand: null },
+    ]);
+    expect(options.jumpHosts?.map(({ jumpHosts }) => jumpHosts)).toEqual([undefined, undefined]);
+    await expect(resolve('ProxyJump gate')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('leads back to itself'),
+    });
     expect((await resolve('ProxyJump none')).options.proxyJump).toBeNull();
   });
 
