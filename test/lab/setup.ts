@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -66,8 +66,11 @@ async function createLab(): Promise<Lab> {
   chmodSync(folder, 0o755);
   chmodSync(scratch, 0o777);
   makePub(pub);
+  // A copy: a build that is made meanwhile changes nothing for this run.
+  const dist = join(folder, 'dist');
+  cpSync(join(PROJECT, 'dist'), dist, { recursive: true });
 
-  const hosts = await createHosts(run, images, { project: PROJECT, node: NODE, pub, scratch });
+  const hosts = await createHosts(run, images, { project: PROJECT, dist, node: NODE, pub, scratch });
   const node = await exec(hosts.a.container, ['node', '/app/dist/cli.js', '--version']);
   if (/exec format|not found|cannot execute/i.test(node.stderr)) {
     throw new LabUnavailable(

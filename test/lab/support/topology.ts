@@ -28,8 +28,11 @@ export interface Hosts {
   readonly c: Readonly<Record<FtpHost, Host>>;
 }
 
+/** What of this machine the containers see, as absolute paths. */
 interface Mounts {
   readonly project: string;
+  /** The built sshferry, in the place of the project's own dist/. */
+  readonly dist: string;
   readonly node: string;
   /** Served by every FTP server as `pub/`. */
   readonly pub: string;
@@ -70,20 +73,19 @@ export async function createHosts(
   };
   const pub = ['--volume', `${mounts.pub}:/home/ferry/pub:ro`];
 
+  const volumes = [
+    `${mounts.project}:/app:ro`,
+    `${mounts.dist}:/app/dist:ro`,
+    `${mounts.node}:/usr/local/bin/node:ro`,
+    `${mounts.pub}:/pub:ro`,
+    `${mounts.scratch}:/lab`,
+  ].flatMap((volume) => ['--volume', volume]);
   const startA = () =>
     start(
       'client',
       'client',
       wire,
-      ...[
-        '--cap-add',
-        'NET_ADMIN',
-        '--volume',
-        `${mounts.project}:/app:ro`,
-        '--volume',
-        `${mounts.scratch}:/lab`,
-      ],
-      ...['--volume', `${mounts.node}:/usr/local/bin/node:ro`, '--volume', `${mounts.pub}:/pub:ro`],
+      ...['--cap-add', 'NET_ADMIN', ...volumes],
       // There is no name server to ask for names that docker does not know.
       ...['--dns-opt', 'timeout:1', '--dns-opt', 'attempts:1'],
       // As on any Linux machine; docker's own default lets everyone bind port 110.
