@@ -10,7 +10,15 @@ import {
   parseLprt,
   parsePort,
 } from './address.ts';
-import { type Command, hasStrayNul, latin1, parseCommand, printable, transferDirection } from './command.ts';
+import {
+  type Command,
+  type Direction,
+  hasStrayNul,
+  latin1,
+  parseCommand,
+  printable,
+  transferDirection,
+} from './command.ts';
 import { brokenEnd, type DataPort, DataPorts } from './data-ports.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
@@ -37,7 +45,9 @@ type Sink = (line: ReplyLine) => unknown;
 const UNSUPPORTED: ReadonlySet<number> = new Set([500, 501, 502, 504, 522]);
 /** RFC 4217 and 2228: behind these sshferry could no longer read the control connection. */
 const TLS_VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 'CCC', 'MIC', 'CONF', 'ENC']);
-const TLS_FEATURE = /^[ \t]+(AUTH|PBSZ|PROT|CCC|SSL|TLS)\b/i;
+const TLS_FEATURE = /^(?:[ \t]+|211-[ \t]*)(AUTH|PBSZ|PROT|CCC|SSL|TLS)\b/i;
+/** "Service not available, closing control connection": the client is to hear it, whatever it answers. */
+const GOING_DOWN = 421;
 const MAX_PORT_REPLY = 16 * 1024;
 
 /**
@@ -55,7 +65,7 @@ export class FtpControl {
   /** Commands that wait for their final reply. */
   readonly #pending = new PendingQueue();
   /** What has come but must wait for a Completion, or for the end of a transfer's data. */
-  readonly #held: { client: Line[]; server: ReplyLine[] } = { client: [], server: [] };
+  readonly #held: { client: Line[]; server: (ReplyLine | GatewayError)[] } = { client: [], server: [] };
   readonly #wait: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #ports: DataPorts;
   #sink: Sink | null = null;
@@ -91,19 +101,28 @@ export class FtpControl {
   receive(from: Side, bytes: Uint8Array): Action[] {
     if (this.#closed || this.#ended[from]) return [];
     const lines = this.#split[from].push(bytes);
-    if (from === 'client') this.#held.client.push(...lines);
+    if (from === 'client') for (const line of lines) this.#held.client.push(line);
     else for (const line of lines) this.#queueReply(line);
     return this.#proceed();
   }
 
-  /** A side has closed its writing half. A line that it did not end is a client's unfinished command, and is not sent on. */
+  /**
+   * A side has closed its writing half. A line that it did not end is a client's unfinished command, and is not sent on; a
+   * server's counts as a reply, because some clients read it as one.
+   */
   end(from: Side): Action[] {
+    if (this.#closed || this.#ended[from]) return [];
     this.#ended[from] = true;
+    if (from === 'server') {
+      const rest = this.#split.server.rest();
+      if (rest.length > 0) this.#queueReply(rest);
+    }
     return this.#proceed();
   }
 
   /** The answer to `expose` and `connect`. */
   complete(id: number, result: Completion): Action[] {
+    if (this.#closed) return [];
     for (const side of ['server', 'client'] as const) {
       const wait = this.#wait[side];
       if (wait?.id !== id) continue;
@@ -115,15 +134,16 @@ export class FtpControl {
   }
 
   /** How a data connection's bytes ended in one direction; told once for each, whatever became of it. */
-  dataEnded(id: number, direction: 'download' | 'upload', end: DataEnd): Action[] {
+  dataEnded(id: number, direction: Direction, end: DataEnd): Action[] {
+    if (this.#closed) return [];
     const port = this.#ports.ended(id, direction, end);
-    if (port !== null && end.how === 'cut') this.#onCut(port, end);
+    if (port !== null && end.how === 'cut') this.#onCut(port, direction, end);
     return this.#proceed();
   }
 
   /** Carries on with what was held, as far as it goes; gives all actions since the last call. */
   #proceed(): Action[] {
-    for (;;) {
+    while (!this.#closed) {
       const line = this.#held.server[0];
       if (line !== undefined && this.#mayPass(line)) {
         this.#held.server.shift();
@@ -148,7 +168,9 @@ export class FtpControl {
   // ---------------------------------------------------------------------------------------------- the client's commands
 
   #onClientLine(line: Line): void {
-    if (this.#closed) return;
+    if (this.#pending.length >= this.#policy.limits.pending) {
+      return this.#close('FTP_LIMIT', `more than ${this.#policy.limits.pending} commands without a reply`);
+    }
     if (line === 'too-long') {
       return this.#answer(
         '',
@@ -158,9 +180,6 @@ export class FtpControl {
     const command = parseCommand(stripTelnet(line));
     if (hasStrayNul(command.bytes)) return this.#answer('', reply(501, 'NUL in command line'));
     if (command.verb === '') return this.#answer('', reply(500, 'Empty command'));
-    if (this.#pending.length >= this.#policy.limits.pending) {
-      return this.#close('FTP_LIMIT', `more than ${this.#policy.limits.pending} commands without a reply`);
-    }
     this.#onCommand(command);
   }
 
@@ -188,7 +207,9 @@ export class FtpControl {
         });
       case 'REIN':
         return this.#pass(command, (code) => {
-          if (code < 300) this.#epsvAll = false;
+          if (code >= 300) return;
+          this.#epsvAll = false;
+          this.#endsWithConnection = true;
         });
     }
     const direction = transferDirection(verb);
@@ -258,7 +279,7 @@ export class FtpControl {
       answered: false,
     };
     const port = this.#pending.length === 0 ? this.#ports.next : null;
-    const broken = port && brokenEnd(port);
+    const broken = port && brokenEnd(port, direction === 'upload');
     if (broken) {
       // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
       this.#ports.take();
@@ -271,9 +292,10 @@ export class FtpControl {
       this.#wait.client = {
         id: port.id,
         resume: (result) => {
-          if ('endpoint' in result) return this.#forward(transfer, command.bytes);
-          this.#ports.drop(port, result.error);
-          this.#answer(command.verb, errorReply(425, result.error));
+          const error = 'error' in result ? result.error : brokenEnd(port, true);
+          if (error === null) return this.#forward(transfer, command.bytes);
+          this.#ports.drop(port, error);
+          this.#answer(command.verb, errorReply(425, error));
         },
       };
       return;
@@ -300,21 +322,19 @@ export class FtpControl {
   // ------------------------------------------------------------------------------------------------ the server's replies
 
   #queueReply(line: Line): void {
-    if (line === 'too-long') {
-      return this.#close(
-        'FTP_LIMIT',
-        `the server sent a line of over ${this.#policy.limits.replyLine} bytes`,
-      );
-    }
-    if (hasStrayNul(line))
-      return this.#close('FTP_SYNTAX', 'the server sent a NUL byte on the control connection');
-    this.#held.server.push(this.#framer.next(line));
+    const { replyLine } = this.#policy.limits;
+    const fault = (code: 'FTP_LIMIT' | 'FTP_SYNTAX', what: string) =>
+      this.#held.server.push(new GatewayError(code, `the server sent ${what}`));
+    if (line === 'too-long') fault('FTP_LIMIT', `a line of over ${replyLine} bytes`);
+    else if (hasStrayNul(line)) fault('FTP_SYNTAX', 'a NUL byte on the control connection');
+    else this.#held.server.push(this.#framer.next(line));
   }
 
   /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
-  #mayPass({ first, code }: ReplyLine): boolean {
-    if (this.#closed) return true;
+  #mayPass(line: ReplyLine | GatewayError): boolean {
     if (this.#wait.server !== null) return false;
+    if (line instanceof GatewayError) return true;
+    const { first, code } = line;
     if (!first || code === null || code >= 300) return true;
     const transfer = this.#pending.answeredBy(code);
     if (transfer?.kind !== 'transfer' || transfer.answered || transfer.port === null) return true;
@@ -347,8 +367,8 @@ export class FtpControl {
     return false;
   }
 
-  #onReplyLine(line: ReplyLine): void {
-    if (this.#closed) return;
+  #onReplyLine(line: ReplyLine | GatewayError): void {
+    if (line instanceof GatewayError) return this.#closeFor(line);
     if (line.first) {
       this.#replyBytes = 0;
       this.#sink = this.#sinkFor(line.code ?? 0);
@@ -373,7 +393,10 @@ export class FtpControl {
       case 'transfer':
         return code < 200 ? this.#transferStarts(entry) : this.#transferEnds(entry, code);
       case 'hidden':
-        return (line) => line.final && this.#pending.settle(entry);
+        return (line) => {
+          if (code === GOING_DOWN) this.#passLine(line);
+          if (line.final) this.#pending.settle(entry);
+        };
       default:
         return (line) => {
           if (entry.kind !== 'feat' || line.first || line.final || !namesTls(line)) this.#passLine(line);
@@ -401,7 +424,6 @@ export class FtpControl {
   // --------------------------------------------------------------------------------------------- asking for a data port
 
   #onPortReply(request: PortRequest, code: number, bytes: Uint8Array, final: string): void {
-    this.#pending.settle(request);
     if (code >= 400) return this.#onPortRefusal(request, code, bytes);
     const span = parsePortReply(code, final);
     if (span === null) {
@@ -416,7 +438,8 @@ export class FtpControl {
         reply(425, `sshferry: ${this.#ports.size} data connections are open already`),
       );
     }
-    const port = this.#ports.open(request.client);
+    const port = this.#ports.add(request.client);
+    this.#ports.offer(port);
     const dial = { host: this.#dataHost(span), port: span.port };
     if (request.client !== null) {
       this.#out.push({ type: 'dial', id: port.id, to: dial });
@@ -438,8 +461,9 @@ export class FtpControl {
             rewrittenReply(request.verb, { code, bytes, final, span }, result.endpoint),
           );
         }
-        this.#ports.drop(port, result.error);
-        this.#answerPort(request, errorReply(425, result.error));
+        const error = brokenEnd(port) ?? result.error;
+        this.#ports.drop(port, error);
+        this.#answerPort(request, errorReply(425, error));
       },
     };
   }
@@ -450,8 +474,9 @@ export class FtpControl {
     if (refusal !== null) return this.#answerPort(request, refusal);
     const other = asked === 'EPSV' ? 'PASV' : 'EPSV';
     // With later commands under way the second request would come after them, and the replies out of order.
-    const possible = UNSUPPORTED.has(code) && asked !== 'LPSV' && this.#pending.length === 0;
+    const possible = UNSUPPORTED.has(code) && asked !== 'LPSV' && this.#pending.length === 1;
     if (!possible || (this.#epsvAll && other !== 'EPSV')) return this.#answerPort(request, bytes);
+    this.#pending.settle(request);
     this.#forward({ ...request, asked: other, refusal: bytes }, line(other));
   }
 
@@ -463,6 +488,7 @@ export class FtpControl {
       425,
       'sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward',
     );
+    this.#pending.settle(request);
     this.#send('client', refused && client !== null ? inVain : bytes);
     this.#settleHead();
   }
@@ -475,7 +501,7 @@ export class FtpControl {
 
   /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
   #askServerToConnect(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint, command: Command): void {
-    const port = this.#ports.open(null);
+    const port = this.#ports.add(null);
     this.#out.push({
       type: 'expose',
       id: port.id,
@@ -490,7 +516,10 @@ export class FtpControl {
           const argument = verb === 'EPRT' ? formatEprt(result.endpoint) : formatSix(result.endpoint);
           return this.#pass(
             { ...command, bytes: line(`${verb === 'EPRT' ? 'EPRT' : 'PORT'} ${argument}`) },
-            null,
+            (code) => {
+              if (code < 300) this.#ports.offer(port);
+              else this.#ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
+            },
           );
         }
         this.#ports.drop(port, result.error);
@@ -515,25 +544,26 @@ export class FtpControl {
     const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
     const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
     return (line) => {
-      if (!answered && error === null) this.#passLine(line);
+      if (answered ? code === GOING_DOWN : error === null) this.#passLine(line);
       if (!line.final) return;
       this.#pending.settle(transfer);
       if (answered) return;
       if (error !== null) this.#send('client', errorReply(426, error));
-      if (port !== null && !transfer.started && code >= 400) this.#ports.giveBack(port);
+      if (port !== null && !transfer.started && code >= 300) this.#ports.giveBack(port);
       this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
     };
   }
 
   /**
    * An upload that its client cut short: SSH knows no reset, so closing the channel would look to the server like the end of
-   * the file. It is told to abort first, and has a little time to do so.
+   * the file. It is told to abort first, and has a little time to do so. What is cut in the direction that a transfer does not
+   * use does it no harm: its own bytes may still be under way.
    */
-  #onCut(port: DataPort, end: DataEnd & { how: 'cut' }): void {
-    const head = this.#pending.head;
-    const cutUpload =
-      head?.kind === 'transfer' && head.port === port && head.direction === 'upload' && !head.answered;
-    if (cutUpload && end.by === 'client' && port.ends.upload === end) {
+  #onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
+    const { head } = this.#pending;
+    const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
+    if (transfer !== null && transfer.direction !== direction) return;
+    if (transfer?.direction === 'upload' && end.by === 'client') {
       this.#forward({ kind: 'hidden', verb: 'ABOR' }, line('ABOR'));
       this.#ports.retract(port, end, ABORT_GRACE);
     } else this.#ports.retract(port, end);
@@ -543,7 +573,7 @@ export class FtpControl {
   /** The client gets `bytes` as the final reply to the transfer at the head; the server's own, which is still to come, is dropped. */
   #answerTransfer(bytes: Uint8Array, error: GatewayError): void {
     const { head } = this.#pending;
-    if (head?.kind !== 'transfer' || head.answered) return;
+    if (this.#sink !== null || head?.kind !== 'transfer' || head.answered) return;
     head.answered = true;
     if (head.port !== null) this.#ports.drop(head.port, error);
     this.#send('client', bytes);
@@ -569,14 +599,17 @@ export class FtpControl {
   #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
     if (transfer.port === null) return;
     if (code < 300) this.#reportStart(transfer);
-    if (transfer.reported)
-      this.#out.push({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
+    if (!transfer.reported) return;
+    this.#out.push({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
+    this.#ports.release(transfer.port);
   }
 
   // -------------------------------------------------------------------------------------------------- the odds and ends
 
   /** Gives the replies whose turn has come, and the data connection to the transfer whose turn has come. */
   #settleHead(): void {
+    // Not between the lines of a reply.
+    if (this.#sink !== null) return;
     for (const bytes of this.#pending.takeAnswered()) this.#send('client', bytes);
     const { head } = this.#pending;
     if (head?.kind !== 'transfer' || head.port !== null) return;
@@ -606,8 +639,6 @@ export class FtpControl {
     }
     if (this.#ended.server && !this.#toldEnd.client && !this.holds('server')) {
       this.#toldEnd.client = true;
-      const rest = this.#split.server.rest();
-      if (rest.length > 0) this.#send('client', rest);
       this.#out.push({ type: 'end', to: 'client' });
     }
   }
@@ -622,10 +653,14 @@ export class FtpControl {
     this.#out.push({ type: 'note', event, text, warn });
   }
 
-  #close(code: 'FTP_LIMIT' | 'FTP_SYNTAX', message: string): void {
+  #close(code: 'FTP_LIMIT', message: string): void {
+    this.#closeFor(new GatewayError(code, message));
+  }
+
+  #closeFor(reason: GatewayError): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#out.push({ type: 'close', reason: new GatewayError(code, message) });
+    this.#out.push({ type: 'close', reason });
   }
 }
 

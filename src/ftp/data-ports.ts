@@ -9,6 +9,8 @@ export interface DataPort {
   /** Where to reach the client in active mode; null in passive mode, and once it is being reached. */
   connect: Endpoint | null;
   readonly ends: Record<Direction, DataEnd | null>;
+  /** Nothing more will be asked of it: it has been retracted, or its transfer is over. */
+  over: boolean;
 }
 
 /** The data connections of one control connection. Only one at a time waits for its transfer command. */
@@ -32,14 +34,18 @@ export class DataPorts {
     return this.#next;
   }
 
-  /** A new one; it takes the place of one that no transfer has used. */
-  open(connect: Endpoint | null): DataPort {
-    if (this.#next !== null) this.drop(this.#next, new GatewayError('STOPPED', 'superseded by a newer one'));
+  /** A new one. */
+  add(connect: Endpoint | null): DataPort {
     this.#lastId += 1;
-    const port: DataPort = { id: this.#lastId, connect, ends: { download: null, upload: null } };
+    const port: DataPort = { id: this.#lastId, connect, ends: { download: null, upload: null }, over: false };
     this.#live.set(port.id, port);
-    this.#next = port;
     return port;
+  }
+
+  /** The next transfer command is to use it, in place of one that no transfer has used. */
+  offer(port: DataPort): void {
+    if (this.#next !== null) this.drop(this.#next, new GatewayError('STOPPED', 'superseded by a newer one'));
+    this.#next = port;
   }
 
   /** Gives it to a transfer command. */
@@ -60,7 +66,7 @@ export class DataPorts {
     const port = this.#live.get(id);
     if (port === undefined || port.ends[direction] !== null) return null;
     port.ends[direction] = end;
-    if (port.ends.download?.how === 'whole' && port.ends.upload?.how === 'whole') this.#live.delete(id);
+    if (port.ends.download !== null && port.ends.upload !== null) this.#live.delete(id);
     return port;
   }
 
@@ -68,7 +74,15 @@ export class DataPorts {
   retract(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
     port.ends.download ??= end;
     port.ends.upload ??= end;
-    if (this.#live.delete(port.id)) this.#emit({ type: 'retract', id: port.id, graceMs });
+    this.#live.delete(port.id);
+    if (port.over) return;
+    port.over = true;
+    this.#emit({ type: 'retract', id: port.id, graceMs });
+  }
+
+  /** Its transfer is over; bytes of it may still be under way. */
+  release(port: DataPort): void {
+    port.over = true;
   }
 
   /** Gives it up on sshferry's own account. */
@@ -78,10 +92,13 @@ export class DataPorts {
   }
 }
 
-/** Why a data connection that no transfer has used can no longer be used; null if it can, or if its client broke it. */
-export function brokenEnd({ ends }: DataPort): GatewayError | null {
+/**
+ * Why a data connection that no transfer has used can no longer be used; null if it can. One that its client broke counts only
+ * if `byClient`: a client that hangs up on a download gets the server's word, but an upload would leave an empty file.
+ */
+export function brokenEnd({ ends }: DataPort, byClient = false): GatewayError | null {
   for (const end of [ends.download, ends.upload]) {
-    if (end?.how === 'cut' && end.by !== 'client') return end.error;
+    if (end?.how === 'cut' && (byClient || end.by !== 'client')) return end.error;
   }
   return null;
 }

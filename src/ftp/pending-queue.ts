@@ -39,7 +39,7 @@ export class PendingQueue {
       if (entry?.kind === 'answered') {
         this.#entries.splice(i, 1);
         replies.push(entry.reply);
-      } else if (entry?.kind === 'transfer' && entry.answered) i += 1;
+      } else if (entry?.kind === 'hidden' || (entry?.kind === 'transfer' && entry.answered)) i += 1;
       else break;
     }
     return replies;

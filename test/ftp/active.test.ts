@@ -1,0 +1,257 @@
+import { describe } from 'vitest';
+import {
+  active,
+  client,
+  cut,
+  fails,
+  inStep,
+  passive,
+  scenario,
+  server,
+  stands,
+  toClient,
+  toServer,
+  whole,
+} from '../support/ftp-dialogue.ts';
+
+const OK = toClient('200 PORT command successful');
+
+describe('PORT and its kin', () => {
+  for (const [line, verb] of [
+    ['PORT 10,9,8,7,8,0', 'PORT'],
+    ['port 10,9,8,7,8,0', 'PORT'],
+    ['EPRT |1|10.9.8.7|2048|', 'EPRT'],
+    ['LPRT 4,4,10,9,8,7,2,8,0', 'LPRT'],
+  ] as const) {
+    scenario(`${line}: the server is asked for EPSV`, [
+      client(line, toServer('EPSV')),
+      server('229 (|||1025|)', 'dial 1 ftp.test:1025', toClient(`200 ${verb} command successful`)),
+    ]);
+  }
+  scenario('an IPv6 client', [client('EPRT |2|fd00::7|2048|', toServer('EPSV'))], {
+    policy: { client: 'fd00:0::7' },
+  });
+
+  for (const [line, reply] of [
+    ['PORT 10,0,1,2,256,22', '501 Cannot read the address in PORT'],
+    ['PORT', '501 Cannot read the address in PORT'],
+    ['EPRT |1|1.2.3.256|2048|', '501 Cannot read the address in EPRT'],
+    ['EPRT |1|h|65536|', '501 Cannot read the address in EPRT'],
+    ['EPRT ||||', '501 Cannot read the address in EPRT'],
+    ['EPRT |3|x|2048|', '522 Network protocol not supported, use (1,2)'],
+    ['LPRT 4,4,10,9', '501 Cannot read the address in LPRT'],
+  ] as const) {
+    scenario(line, [client(line, toClient(reply)), ...inStep()]);
+  }
+
+  for (const line of [
+    'PORT 10,9,8,6,8,0',
+    'PORT 127,0,0,1,8,0',
+    'PORT 10,9,8,7,3,255',
+    'PORT\t10,9,8,6,8,0',
+    'EPRT |1|10.9.8.6|2048|',
+    'EPRT |1|10.9.8.7|22|',
+    'EPRT |2|::1|2048|',
+    'EPRT |2|::ffff:10.9.8.6|2048|',
+    'LPRT 4,4,10,9,8,6,2,8,0',
+  ]) {
+    const verb = line.slice(0, 4);
+    for (const mode of ['to-passive', 'remote-forward'] as const) {
+      scenario(
+        `${line} is a bounce, and refused (${mode})`,
+        [
+          client(
+            line,
+            'note ftp.bounce',
+            toClient(`500 Illegal ${verb}: only your own address, and no port below 1024`),
+          ),
+          ...inStep(),
+        ],
+        { policy: { active: mode } },
+      );
+    }
+  }
+});
+
+describe('a download', () => {
+  scenario('the client is reached before it hears 150', [
+    ...active(1),
+    client('RETR f', toServer('RETR f')),
+    server('150 Go', 'connect 1 10.9.8.7:2048'),
+    stands(1, 'start 1 RETR f download', toClient('150 Go')),
+    whole(1, 'download'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('the client cannot be reached: one 425, and the late replies are swallowed', [
+    ...active(1),
+    client('RETR f', toServer('RETR f')),
+    server('150 Go', 'connect 1 10.9.8.7:2048'),
+    fails(1, 'refused', 'retract 1', toClient('425 sshferry: refused')),
+    server('426 Broken'),
+    ...inStep(),
+  ]);
+  scenario('refused by the server: the client is not reached, and its port serves the next', [
+    ...active(1),
+    client('RETR a', toServer('RETR a')),
+    server('550 No', toClient('550 No')),
+    client('RETR b', toServer('RETR b')),
+    server('150 Go', 'connect 1 10.9.8.7:2048'),
+    stands(1, 'start 1 RETR b download', toClient('150 Go')),
+  ]);
+  scenario('the server completes without 150', [
+    ...active(1),
+    client('NLST', toServer('NLST')),
+    server('226 Nothing', 'connect 1 10.9.8.7:2048'),
+    stands(1),
+    whole(1, 'download', toClient('226 Nothing'), 'start 1 NLST  download', 'end 1 226'),
+  ]);
+});
+
+describe('an upload', () => {
+  scenario('the client is reached before the server sees the command', [
+    ...active(1),
+    client('STOR f', 'connect 1 10.9.8.7:2048'),
+    stands(1, toServer('STOR f')),
+    server('150 Go', 'start 1 STOR f upload', toClient('150 Go')),
+    whole(1, 'upload'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('the client cannot be reached: the server never sees the command', [
+    ...active(1),
+    client('STOR f', 'connect 1 10.9.8.7:2048'),
+    fails(1, 'refused', 'retract 1', toClient('425 sshferry: refused')),
+    ...inStep(),
+  ]);
+  scenario('the server’s port is lost while the client is reached', [
+    ...active(1),
+    client('STOR f', 'connect 1 10.9.8.7:2048'),
+    cut(1, 'download', 'gateway', 'retract 1'),
+    stands(1, toClient('425 sshferry: cut by gateway')),
+    ...inStep(),
+  ]);
+  scenario(
+    'commands behind it wait, so that they reach the server in order',
+    [
+      ...active(1),
+      client('STOR f\r\nNOOP', 'connect 1 10.9.8.7:2048'),
+      stands(1, toServer('STOR f\r\nNOOP')),
+    ],
+    { ahead: ['server', 'client'] },
+  );
+});
+
+describe('the server', () => {
+  scenario('knows no EPSV: PASV does, now and afterwards', [
+    client('PORT 10,9,8,7,8,0', toServer('EPSV')),
+    server('500 No', toServer('PASV')),
+    server('227 (10,1,1,1,4,1)', 'dial 1 ftp.test:1025', OK),
+    client('PORT 10,9,8,7,8,0', toServer('PASV')),
+    server('227 (10,1,1,1,4,1)', 'retract 1', 'dial 2 ftp.test:1025', OK),
+  ]);
+  scenario('knows neither', [
+    client('PORT 10,9,8,7,8,0', toServer('EPSV')),
+    server('500 No', toServer('PASV')),
+    server(
+      '502 No',
+      toClient('425 sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward'),
+    ),
+    ...inStep(),
+  ]);
+  scenario('is not logged in to', [
+    client('PORT 10,9,8,7,8,0', toServer('EPSV')),
+    server('530 Log in', toClient('530 Log in')),
+  ]);
+  scenario(
+    'has to answer before the next command may go',
+    [
+      client('PORT 10,9,8,7,8,0\r\nRETR f', toServer('EPSV')),
+      server('229 (|||1025|)', 'dial 1 ftp.test:1025', OK, toServer('RETR f')),
+      server('150 Go', 'connect 1 10.9.8.7:2048'),
+    ],
+    { ahead: ['client'] },
+  );
+  scenario('cannot be dialled: RETR is refused here', [
+    ...active(1),
+    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'upload', 'gateway'),
+    client('RETR f', toClient('425 sshferry: cut by gateway')),
+    ...inStep(),
+  ]);
+});
+
+describe('FtpActive=refuse', () => {
+  for (const verb of ['PORT 10,9,8,7,8,0', 'EPRT |1|10.9.8.7|2048|', 'LPRT 4,4,10,9,8,7,2,8,0']) {
+    scenario(
+      verb,
+      [
+        ...passive(1),
+        client(
+          verb,
+          toClient('502 sshferry: active mode is refused here (FtpActive=refuse); use passive mode'),
+        ),
+        ...inStep(),
+        client('RETR f', toServer('RETR f')),
+        server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+      ],
+      { policy: { active: 'refuse' } },
+    );
+  }
+});
+
+describe('FtpActive=remote-forward', () => {
+  const policy = { active: 'remote-forward' } as const;
+  scenario(
+    'PORT: the server is told of a listener of its own side',
+    [
+      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80')),
+      server('200 OK', toClient('200 OK')),
+      client('RETR f', toServer('RETR f')),
+      server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+    ],
+    { policy },
+  );
+  scenario(
+    'EPRT',
+    [
+      client('EPRT |1|10.9.8.7|2048|', 'expose 1 remote 10.9.8.7:2048 any'),
+      stands(1, toServer('EPRT |1|127.0.0.1|50000|')),
+    ],
+    { policy },
+  );
+  scenario(
+    'no listener: 425, and the server sees nothing',
+    [
+      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      fails(1, 'forwarding is off', 'retract 1', toClient('425 sshferry: forwarding is off')),
+      ...inStep(),
+    ],
+    { policy },
+  );
+  scenario(
+    'refused by the server: the listener goes',
+    [
+      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80')),
+      server('500 No', toClient('500 No'), 'retract 1'),
+    ],
+    { policy },
+  );
+  scenario(
+    'pipelined: each transfer has its own port',
+    [
+      client('PORT 10,9,8,7,8,0\r\nRETR a\r\nPORT 10,9,8,7,8,1\r\nRETR b', 'expose 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80\r\nRETR a'), 'expose 2 remote 10.9.8.7:2049 4'),
+      stands(2, toServer('PORT 127,0,0,1,195,80\r\nRETR b')),
+      server('200 OK', toClient('200 OK')),
+      server('150 Go', 'start 1 RETR a download', toClient('150 Go')),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+      server('200 OK', toClient('200 OK')),
+      server('150 Go', 'start 2 RETR b download', toClient('150 Go')),
+    ],
+    { policy },
+  );
+});

@@ -1,0 +1,275 @@
+import { describe } from 'vitest';
+import {
+  client,
+  closes,
+  cut,
+  inStep,
+  passive,
+  raw,
+  retrieving,
+  scenario,
+  server,
+  storing,
+  toClient,
+  toServer,
+  whole,
+} from '../support/ftp-dialogue.ts';
+
+const download = [...passive(1), ...retrieving(1)];
+const upload = [...passive(1), ...storing(1)];
+const BROKEN = toClient('426 sshferry: cut by gateway');
+
+describe('a download', () => {
+  scenario('its 226 passes at once when the data has arrived', [
+    ...download,
+    whole(1, 'download'),
+    whole(1, 'upload'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+    ...inStep(),
+  ]);
+  scenario('its 226 waits for the data', [
+    ...download,
+    server('226-Almost\r\n226 Done'),
+    whole(1, 'upload'),
+    whole(1, 'download', toClient('226-Almost\r\n226 Done'), 'end 1 226'),
+    ...inStep(),
+  ]);
+  scenario('its 250 waits as well', [
+    ...download,
+    server('250 Done'),
+    whole(1, 'download', toClient('250 Done'), 'end 1 250'),
+  ]);
+  scenario('of nothing, with 150 and 226 in one segment', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    server('150 Go\r\n226 Done\r\n', 'start 1 RETR f download', toClient('150 Go')),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('whose data is over before 150', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    whole(1, 'download'),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('answered by 226 alone', [
+    ...passive(1),
+    client('LIST', toServer('LIST')),
+    server('226 Nothing here'),
+    whole(1, 'download', toClient('226 Nothing here'), 'start 1 LIST  download', 'end 1 226'),
+  ]);
+  scenario('that the gateway broke: 426 in place of 226', [
+    ...download,
+    cut(1, 'download', 'gateway', 'retract 1'),
+    server('226-Almost\r\n226 Done\r\n', BROKEN, 'end 1 226 PEER_RESET'),
+    ...inStep(),
+  ]);
+  scenario('that the server reset: 426 in place of 226', [
+    ...download,
+    cut(1, 'download', 'server', 'retract 1'),
+    server('226 Done', toClient('426 sshferry: cut by server'), 'end 1 226 PEER_RESET'),
+  ]);
+  scenario('broken while its 226 is held', [
+    ...download,
+    server('226 Done'),
+    cut(1, 'download', 'gateway', 'retract 1', BROKEN, 'end 1 226 PEER_RESET'),
+    ...inStep(),
+  ]);
+  scenario("whose client hung up early gets the server's own reply", [
+    ...download,
+    cut(1, 'upload', 'client'),
+    cut(1, 'download', 'client', 'retract 1'),
+    server('226 Done', toClient('226 Done'), 'end 1 226 PEER_RESET'),
+    ...inStep(),
+  ]);
+  scenario('is not harmed by what becomes of the other direction', [
+    ...download,
+    cut(1, 'upload', 'server'),
+    server('226 Done'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('that nobody came for', [
+    ...download,
+    server('226 Done'),
+    cut(1, 'download', 'gateway', 'retract 1', BROKEN, 'end 1 226 PEER_RESET'),
+    cut(1, 'upload', 'gateway'),
+  ]);
+  for (const code of [425, 426, 451]) {
+    scenario(`refused with ${code} in mid transfer`, [
+      ...download,
+      server(`${code} No`, toClient(`${code} No`), `end 1 ${code}`),
+      whole(1, 'download'),
+      ...inStep(),
+    ]);
+  }
+  scenario('behind a reply to another command', [
+    ...passive(1),
+    client('TYPE I\r\nRETR f\r\nNOOP', toServer('TYPE I\r\nRETR f\r\nNOOP')),
+    server('200 Binary', toClient('200 Binary')),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+    server('226 Done'),
+    server('200 OK'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226', toClient('200 OK')),
+  ]);
+  scenario('without a data port of ours', [
+    client('RETR f', toServer('RETR f')),
+    server('425 Use PASV', toClient('425 Use PASV')),
+    ...inStep(),
+  ]);
+  scenario('after 550, and PASV again', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    server('550 No', toClient('550 No')),
+    client('PASV', toServer('PASV')),
+    server('227 (10,1,1,1,4,1)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
+  ]);
+});
+
+describe('an upload', () => {
+  scenario('whole', [
+    ...upload,
+    whole(1, 'upload'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+    whole(1, 'download'),
+    ...inStep(),
+  ]);
+  scenario('whose 226 comes early', [
+    ...upload,
+    server('226 Done'),
+    whole(1, 'upload', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('that its client reset: the server is told to abort, and the client that it failed', [
+    ...upload,
+    cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+    server('226 Done', toClient('426 sshferry: cut by client'), 'end 1 226 PEER_RESET'),
+    server('226 Aborted'),
+    ...inStep(),
+  ]);
+  scenario(
+    "that its client reset, with the server's own 426",
+    [
+      ...upload,
+      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
+      client(
+        'AUTH TLS',
+        toClient('502 sshferry: no TLS here, it would hide the data ports; SSH encrypts already'),
+      ),
+      server('226 Aborted'),
+      ...inStep(),
+    ],
+    { ahead: [] },
+  );
+  scenario(
+    'that its client reset: a server that says nothing to ABOR',
+    [
+      ...upload,
+      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
+      ...inStep(),
+    ],
+    { ahead: [] },
+  );
+  scenario('that its client broke before STOR: the server never sees it', [
+    ...passive(1),
+    cut(1, 'download', 'client', 'retract 1'),
+    client('STOR f', toClient('425 sshferry: cut by client')),
+    ...inStep(),
+  ]);
+  scenario(
+    'that the server cut short',
+    [
+      ...upload,
+      cut(1, 'upload', 'server', 'retract 1'),
+      server('552 Disk full', toClient('552 Disk full'), 'end 1 552 PEER_RESET'),
+    ],
+    { ahead: [] },
+  );
+  scenario('still under way when the other direction breaks', [
+    ...upload,
+    cut(1, 'download', 'client'),
+    whole(1, 'upload'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  for (const code of [452, 552, 553]) {
+    scenario(`refused with ${code} in mid transfer`, [
+      ...upload,
+      server(`${code} No`, toClient(`${code} No`), `end 1 ${code}`),
+      cut(1, 'upload', 'server'),
+      ...inStep(),
+    ]);
+  }
+});
+
+describe('MODE', () => {
+  const block = [client('MODE B', toServer('MODE B')), server('200 OK', toClient('200 OK'))];
+  scenario('B: the end of the data is not the end of the connection, so 226 does not wait', [
+    ...block,
+    ...download,
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario('Z: it waits', [
+    client('MODE Z', toServer('MODE Z')),
+    server('200 OK', toClient('200 OK')),
+    ...download,
+    server('226 Done'),
+  ]);
+  scenario('B refused: it waits', [
+    client('MODE B', toServer('MODE B')),
+    server('504 No', toClient('504 No')),
+    ...download,
+    server('226 Done'),
+  ]);
+  scenario('B, then REIN: it waits', [
+    ...block,
+    client('REIN', toServer('REIN')),
+    server('220 Ready', toClient('220 Ready')),
+    ...download,
+    server('226 Done'),
+  ]);
+});
+
+describe('the end of the control connection', () => {
+  scenario('by the server while 226 is held: the client gets it first', [
+    ...download,
+    server('226 Done'),
+    closes('server'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226', 'end client'),
+  ]);
+  scenario('by the server while 227 is held', [
+    client('PASV', toServer('PASV')),
+    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+    closes('server'),
+  ]);
+  scenario('by the server in the middle of a 226 for what was cut: still 426', [
+    ...download,
+    cut(1, 'download', 'gateway', 'retract 1'),
+    raw('server', '226 Do'),
+    closes('server', BROKEN, 'end 1 226 PEER_RESET', 'end client'),
+  ]);
+  scenario('by the server in the middle of a line', [
+    raw('server', '421 Time'),
+    closes('server', '< 421 Time', 'end client'),
+  ]);
+  scenario('by the client in the middle of a command: it is not sent on', [
+    raw('client', 'DELE impor'),
+    closes('client', 'end server'),
+  ]);
+  scenario('by the client while its command waits', [
+    client('PORT 10,9,8,7,8,0\r\nQUIT', toServer('EPSV')),
+    closes('client'),
+    server(
+      '229 (|||1025|)',
+      'dial 1 ftp.test:1025',
+      toClient('200 PORT command successful'),
+      toServer('QUIT'),
+      'end server',
+    ),
+  ]);
+  scenario('by the server with 421, which passes in place of a reply that would be swallowed', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    cut(1, 'download', 'gateway', 'retract 1', toClient('425 sshferry: cut by gateway')),
+    server('421 Timeout', toClient('421 Timeout')),
+  ]);
+});

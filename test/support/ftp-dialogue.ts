@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest';
+import type { Endpoint } from '../../src/core/endpoint.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { Action, DataEnd, Side } from '../../src/ftp/action.ts';
+import { type Direction, latin1 } from '../../src/ftp/command.ts';
+import { FtpControl } from '../../src/ftp/control.ts';
+import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../../src/ftp/policy.ts';
+
+/** The address that scenarios tell a client, in place of the server's. */
+export const LOCAL: Endpoint = { host: '127.0.0.1', port: 50_000 };
+/** LOCAL as PORT and 227 write it. */
+export const LOCAL_SIX = '127,0,0,1,195,80';
+
+export const POLICY: FtpPolicy = {
+  target: { host: 'ftp.test', port: 21 },
+  client: '10.9.8.7',
+  dataHost: 'control',
+  active: 'to-passive',
+  limits: DEFAULT_LIMITS,
+};
+
+/** What happens next, and the actions that must follow, as `words` writes them. */
+export interface Step {
+  readonly event: Event;
+  readonly expected: readonly string[];
+}
+
+type Event =
+  | { readonly on: Side; readonly bytes: Uint8Array }
+  | { readonly on: 'control'; readonly tell: (control: FtpControl) => Action[] };
+
+/** Latin-1; a line end is added where there is none. */
+function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text.endsWith('\n') ? text : `${text}\r\n`, 'latin1');
+}
+
+function tell(expected: string[], tell: (control: FtpControl) => Action[]): Step {
+  return { event: { on: 'control', tell }, expected };
+}
+
+/** The client sends a line, or several. */
+export function client(text: string, ...expected: string[]): Step {
+  return { event: { on: 'client', bytes: bytesOf(text) }, expected };
+}
+
+/** The server sends a line, or several. */
+export function server(text: string, ...expected: string[]): Step {
+  return { event: { on: 'server', bytes: bytesOf(text) }, expected };
+}
+
+/** As `client` or `server`, without adding a line end. */
+export function raw(from: Side, text: string, ...expected: string[]): Step {
+  return { event: { on: from, bytes: Buffer.from(text, 'latin1') }, expected };
+}
+
+/** What an `expose` or `connect` asked for stands. */
+export function stands(id: number, ...expected: string[]): Step {
+  return tell(expected, (control) => control.complete(id, { endpoint: LOCAL }));
+}
+
+/** What an `expose` or `connect` asked for cannot be. */
+export function fails(id: number, why: string, ...expected: string[]): Step {
+  return tell(expected, (control) => control.complete(id, { error: new GatewayError('LISTEN_FAILED', why) }));
+}
+
+/** The bytes of a data connection have all arrived, in one direction. */
+export function whole(id: number, direction: Direction, ...expected: string[]): Step {
+  return tell(expected, (control) => control.dataEnded(id, direction, { how: 'whole' }));
+}
+
+/** They have not. */
+export function cut(id: number, direction: Direction, by: Side | 'gateway', ...expected: string[]): Step {
+  const end: DataEnd = { how: 'cut', by, error: new GatewayError('PEER_RESET', `cut by ${by}`) };
+  return tell(expected, (control) => control.dataEnded(id, direction, end));
+}
+
+/** A side closes its writing half. */
+export function closes(side: Side, ...expected: string[]): Step {
+  return tell(expected, (control) => control.end(side));
+}
+
+/** A line that goes to the server. */
+export function toServer(text: string): string {
+  return `> ${latin1(bytesOf(text))}`;
+}
+
+/** A line that goes to the client. */
+export function toClient(text: string): string {
+  return `< ${latin1(bytesOf(text))}`;
+}
+
+/** An action on one line; sent bytes in Latin-1. */
+export function words(action: Action): string {
+  switch (action.type) {
+    case 'send':
+      return `${action.to === 'server' ? '>' : '<'} ${latin1(action.bytes)}`;
+    case 'end':
+      return `end ${action.to}`;
+    case 'expose':
+      return `expose ${action.id} ${action.on} ${at(action.dial)} ${action.family}`;
+    case 'dial':
+    case 'connect':
+      return `${action.type} ${action.id} ${at(action.to)}`;
+    case 'retract':
+      return `retract ${action.id}${action.graceMs > 0 ? ' later' : ''}`;
+    case 'transfer':
+      return action.phase === 'start'
+        ? `start ${action.id} ${action.verb} ${action.path} ${action.direction}`
+        : `end ${action.id} ${action.code}${action.error ? ` ${action.error.code}` : ''}`;
+    case 'note':
+      return `note ${action.event}`;
+    case 'close':
+      return `close ${action.reason.code}`;
+  }
+}
+
+function at({ host, port }: Endpoint): string {
+  return `${host}:${port}`;
+}
+
+/** Adjacent bytes to one side are one send. */
+function merged(lines: readonly string[]): string[] {
+  const result: string[] = [];
+  for (const line of lines) {
+    const last = result.at(-1);
+    if (last !== undefined && /^[<>] /.test(line) && last.startsWith(line.slice(0, 2))) {
+      result[result.length - 1] = last + line.slice(2);
+    } else result.push(line);
+  }
+  return result;
+}
+
+/** What each side receives, and what else is done, each in its order. */
+function streams(lines: readonly string[]): Record<'client' | 'server' | 'rest', string[]> {
+  const pick = (test: (line: string) => boolean) => merged(lines.filter(test));
+  return {
+    client: pick((line) => line.startsWith('< ')),
+    server: pick((line) => line.startsWith('> ')),
+    rest: lines.filter((line) => !/^[<>] /.test(line)),
+  };
+}
+
+type Feed = (control: FtpControl, event: Event) => string[];
+
+const feed: Feed = (control, event) => {
+  if (event.on === 'control') return event.tell(control).map(words);
+  return control.receive(event.on, event.bytes).map(words);
+};
+
+const feedBytewise: Feed = (control, event) => {
+  if (event.on === 'control') return event.tell(control).map(words);
+  return [...event.bytes].flatMap((byte) =>
+    control.receive(event.on as Side, Uint8Array.of(byte)).map(words),
+  );
+};
+
+function play(control: FtpControl, steps: readonly Step[], feedWith: Feed): void {
+  for (const [index, { event, expected }] of steps.entries()) {
+    expect(merged(feedWith(control, event)), `step ${index + 1}`).toEqual(merged(expected));
+  }
+}
+
+/** Moves each line of `side` right behind the one before it, unless the other side has spoken in between. */
+function hurried(steps: readonly Step[], side: Side): Step[] {
+  const result: Step[] = [];
+  let open: number | null = null;
+  for (const step of steps) {
+    const { event } = step;
+    const before = open === null ? undefined : result[open];
+    if (event.on === side && before?.event.on === side && open !== null) {
+      const bytes = Buffer.concat([before.event.bytes, event.bytes]);
+      result[open] = { event: { on: side, bytes }, expected: [] };
+      continue;
+    }
+    if (event.on !== 'control') open = event.on === side ? result.length : null;
+    result.push(step);
+  }
+  return result;
+}
+
+export interface Options {
+  readonly policy?: Partial<FtpPolicy>;
+  readonly limits?: Partial<FtpLimits>;
+  /**
+   * Which sides may have their next lines in the buffer already, with nothing changed but the moment at which they are dealt
+   * with. The server may, unless the scenario is about what happens between two of its replies.
+   */
+  readonly ahead?: readonly Side[];
+  /** Whether the scenario begins with the server's 220. */
+  readonly greeted?: boolean;
+}
+
+const GREETING = server('220 Ready', toClient('220 Ready'));
+
+/** Runs a dialogue whole, byte by byte, and with the next lines in the buffer: all must come to the same. */
+export function scenario(name: string, steps: readonly Step[], options: Options = {}): void {
+  const { policy, limits, ahead = ['server'], greeted = true } = options;
+  const start = () =>
+    new FtpControl({ ...POLICY, ...policy, limits: { ...DEFAULT_LIMITS, ...policy?.limits, ...limits } });
+  const all = greeted ? [GREETING, ...steps] : steps;
+  describe(name, () => {
+    it('line by line', () => play(start(), all, feed));
+    it('byte by byte', () => play(start(), all, feedBytewise));
+    it.each(ahead)('with the next lines of the %s in the buffer', (side) => {
+      const control = start();
+      const given = hurried(all, side).flatMap(({ event }) => feed(control, event));
+      expect(streams(given)).toEqual(streams(all.flatMap(({ expected }) => expected)));
+    });
+  });
+}
+
+const SIX = '10,1,1,1,4,1';
+
+/** PASV and all that belongs to it, up to the reply; the data connection has this id. */
+export function passive(id: number): Step[] {
+  return [
+    client('PASV', toServer('PASV')),
+    server(`227 Mode (${SIX})`, `expose ${id} local ftp.test:1025 4`),
+    stands(id, toClient(`227 Mode (${LOCAL_SIX})`)),
+  ];
+}
+
+/** PORT and all that belongs to it, where the server knows EPSV. */
+export function active(id: number): Step[] {
+  return [
+    client('PORT 10,9,8,7,8,0', toServer('EPSV')),
+    server('229 Mode (|||1025|)', `dial ${id} ftp.test:1025`, toClient('200 PORT command successful')),
+  ];
+}
+
+/** RETR and its 150. */
+export function retrieving(id: number): Step[] {
+  return [
+    client('RETR f', toServer('RETR f')),
+    server('150 Go', `start ${id} RETR f download`, toClient('150 Go')),
+  ];
+}
+
+/** STOR and its 150. */
+export function storing(id: number): Step[] {
+  return [
+    client('STOR f', toServer('STOR f')),
+    server('150 Go', `start ${id} STOR f upload`, toClient('150 Go')),
+  ];
+}
+
+/** A command that shows that replies still find their commands. */
+export function inStep(): Step[] {
+  return [client('NOOP', toServer('NOOP')), server('200 OK', toClient('200 OK'))];
+}
