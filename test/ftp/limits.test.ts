@@ -1,0 +1,68 @@
+import { describe } from 'vitest';
+import {
+  client,
+  inStep,
+  passive,
+  raw,
+  retrieving,
+  scenario,
+  server,
+  toClient,
+  toServer,
+} from '../support/ftp-dialogue.ts';
+
+describe('limits', () => {
+  scenario(
+    'a command line that is too long: 500, and the session lives',
+    [client(`STOR ${'x'.repeat(100)}`, toClient('500 Command line too long (over 64 bytes)')), ...inStep()],
+    { limits: { command: 64 } },
+  );
+  scenario('a NUL in a command', [client('RETR a\0b', toClient('501 NUL in command line')), ...inStep()]);
+  scenario('an empty command', [client('\r\n', toClient('500 Empty command')), ...inStep()]);
+  scenario(
+    'a server line that is too long: what came before it passes',
+    [
+      raw('server', `200 OK\r\n200 ${'x'.repeat(100)}`, toClient('200 OK'), 'close FTP_LIMIT'),
+      client('NOOP'),
+      server('200 OK'),
+    ],
+    { limits: { replyLine: 64 } },
+  );
+  scenario('a server line of 1 MiB', [server('x'.repeat(1 << 20), 'close FTP_LIMIT')]);
+  scenario('a NUL from the server: what came before it passes', [
+    raw('server', '200 OK\r\n200 a\0b\r\n', toClient('200 OK'), 'close FTP_SYNTAX'),
+  ]);
+  scenario(
+    'a reply without end',
+    [
+      server('200-x\r\n', toClient('200-x')),
+      raw('server', `${'y'.repeat(58)}\r\n`.repeat(2), toClient('y'.repeat(58)), 'close FTP_LIMIT'),
+    ],
+    { limits: { reply: 100 } },
+  );
+  scenario('a reply to PASV without end', [
+    client('PASV', toServer('PASV')),
+    raw('server', `227-x\r\n${'y\r\n'.repeat(6000)}`, 'close FTP_LIMIT'),
+  ]);
+  scenario(
+    'commands without a reply',
+    [client('NOOP\r\nNOOP\r\nNOOP\r\nNOOP', toServer('NOOP\r\nNOOP\r\nNOOP'), 'close FTP_LIMIT')],
+    { limits: { pending: 3 } },
+  );
+  scenario(
+    'commands without a reply that the server does not see',
+    [client('NOOP\r\n\r\n\r\n\r\n', toServer('NOOP'), 'close FTP_LIMIT')],
+    { limits: { pending: 3 } },
+  );
+  scenario(
+    'data connections',
+    [
+      ...passive(1),
+      ...retrieving(1),
+      server('426 No', toClient('426 No'), 'end 1 426'),
+      client('PASV', toServer('PASV')),
+      server('227 (10,1,1,1,4,1)', toClient('425 sshferry: 1 data connections are open already')),
+    ],
+    { limits: { dataConnections: 1 } },
+  );
+});
