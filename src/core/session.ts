@@ -5,7 +5,7 @@ import type { GatewayEmitter, GatewayEvents } from './events.ts';
 import type { Logger } from './log.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
-import type { Listening, Peer, Transport } from './transport.ts';
+import type { Listening, Peer, StreamOptions, Transport } from './transport.ts';
 
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
@@ -217,8 +217,9 @@ class OwnedTransport implements Transport {
     return this.#inner.state;
   }
 
-  async openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
+  async openStream(to: Endpoint, { signal, ...options }: StreamOptions = {}): Promise<Duplex> {
     const stream = await this.#inner.openStream(to, {
+      ...options,
       signal: signal ? AbortSignal.any([signal, this.#signal]) : this.#signal,
     });
     this.#owned.stream(stream);

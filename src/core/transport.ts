@@ -18,6 +18,13 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** What `openStream` takes. */
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+  /** It will carry much: it may travel apart from streams that should not wait behind it. */
+  readonly bulk?: boolean;
+}
+
 /**
  * A place in the network where one can dial and listen: through SSH, or this machine itself.
  *
@@ -32,7 +39,7 @@ export interface Transport {
    * `SSH_*`. While the transport is reconnecting it waits for that, up to the connect timeout. With `signal` aborted it
    * rejects with the signal's reason, and a stream that opens too late is destroyed.
    */
-  openStream(to: Endpoint, options?: { signal?: AbortSignal }): Promise<Duplex>;
+  openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex>;
   /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
   listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening>;
 }

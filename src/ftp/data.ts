@@ -114,14 +114,14 @@ class DataConnection {
   }
 
   dialFar(to: Endpoint): void {
-    this.#session.far.openStream(to, { signal: this.#abort.signal }).then(
+    this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => this.#gotFar(stream),
       (error: unknown) => this.#fail('gateway', asGatewayError(error, 'CHANNEL_REFUSED', formatEndpoint(to))),
     );
   }
 
   dialNear(to: Endpoint): void {
-    this.#session.near.openStream(to, { signal: this.#abort.signal }).then(
+    this.#session.near.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => {
         this.#gotNear(stream);
         this.#report.complete(this.#id, { endpoint: to });

@@ -2,6 +2,13 @@ import ssh2, { type ParsedKey } from 'ssh2';
 import type { Identity } from './auth-identity.ts';
 import type { Prompter, SshOptions } from './options.ts';
 
+const QUESTION = 'Enter passphrase for key';
+
+/** Whether a question asks for a passphrase, which is asked but once for all connections; others come again with each login. */
+export function isPassphraseQuestion(question: string): boolean {
+  return question.startsWith(QUESTION);
+}
+
 /**
  * Decrypts a key file, asking for its passphrase up to NumberOfPasswordPrompts times; an empty answer passes the key over,
  * as in ssh. Gives null where it stays locked. Rejects when the person gives up. The key derivation (bcrypt) blocks the
@@ -16,7 +23,7 @@ export async function unlock(
   if (identity.unlocked) return identity.unlocked;
   if (!canAsk(options, prompter)) return null;
   for (let attempt = 0; attempt < options.numberOfPasswordPrompts; attempt++) {
-    const passphrase = await prompter.ask(`Enter passphrase for key '${identity.path}': `, {
+    const passphrase = await prompter.ask(`${QUESTION} '${identity.path}': `, {
       echo: false,
       signal,
     });

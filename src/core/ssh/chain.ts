@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Listening, Peer } from '../transport.ts';
+import type { Listening, Peer, StreamOptions } from '../transport.ts';
 import { type ConnectionDeps, SshConnection } from './connection.ts';
 import type { SshOptions } from './options.ts';
 import { runProxyCommand } from './proxy-command.ts';
-import type { OpenStreamOptions, SupervisedConnection } from './supervisor.ts';
+import type { SupervisedConnection } from './supervisor.ts';
 
 /** One SSH login on the way, or the one at its end. */
 export interface Hop {
@@ -70,7 +70,7 @@ class Chain implements SupervisedConnection {
     return this.#last.state;
   }
 
-  openStream(to: Endpoint, options?: OpenStreamOptions): Promise<Duplex> {
+  openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex> {
     return this.#last.openStream(to, options);
   }
 
@@ -88,8 +88,9 @@ class Chain implements SupervisedConnection {
   }
 }
 
-async function connectFirst({ options, login }: Hop, signal: AbortSignal): Promise<SshConnection> {
-  const deps = await login();
+async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
+  const { options } = hop;
+  const deps = await hop.login();
   if (options.proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
   signal.throwIfAborted();
   const proxy = runProxyCommand(options.proxyCommand);

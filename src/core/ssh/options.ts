@@ -50,6 +50,11 @@ export interface SshOptions {
   readonly jumpHosts?: readonly SshOptions[];
   readonly proxyCommand: string | null;
   readonly exitOnForwardFailure: boolean;
+  /**
+   * Further connections for bulk data. Left out: one where logging in again needs no person (keys, agent), else none. sshferry's
+   * own option.
+   */
+  readonly dataConnections?: number;
 }
 
 /** A person at a terminal, or nobody. */

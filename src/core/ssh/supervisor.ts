@@ -2,14 +2,16 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Listening, ManagedTransport, Peer, Transport, TransportState } from '../transport.ts';
+import type {
+  Listening,
+  ManagedTransport,
+  Peer,
+  StreamOptions,
+  Transport,
+  TransportState,
+} from '../transport.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
-
-/** What `openStream` takes. */
-export interface OpenStreamOptions {
-  readonly signal?: AbortSignal;
-}
 
 /** What the supervisor needs of one connection; SshConnection is one. */
 export interface SupervisedConnection extends Transport {
@@ -104,7 +106,7 @@ export class SshSupervisor implements ManagedTransport {
     return this.#stopping;
   }
 
-  async openStream(to: Endpoint, options: OpenStreamOptions = {}): Promise<Duplex> {
+  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const connection = await this.#ready(options.signal);
     return connection.openStream(to, options);
   }

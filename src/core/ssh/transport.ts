@@ -1,38 +1,118 @@
+import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ManagedTransport } from '../transport.ts';
-import { prepareIdentities } from './auth-identity.ts';
+import { type Identity, prepareIdentities } from './auth-identity.ts';
+import { isPassphraseQuestion } from './auth-unlock.ts';
 import { connectChain, type Hop } from './chain.ts';
-import type { ConnectionDeps } from './connection.ts';
-import { createHostVerifier } from './host-key.ts';
+import { createHostVerifier, type HostVerifier } from './host-key.ts';
 import type { Prompter, SshOptions } from './options.ts';
+import { SshPool } from './pool.ts';
 import { SshSupervisor } from './supervisor.ts';
 
 /**
- * The network behind one SSH login, reached through its jump hosts or ProxyCommand where it has such, and kept up. Nothing is
- * read or dialled before `start`. Keys and the accepted host key are kept over reconnects, so that a passphrase is asked for
- * once.
+ * The network behind one SSH login, reached through its jump hosts or ProxyCommand where it has such, and kept up; further
+ * connections carry bulk data. Nothing is read or dialled before `start`. Keys and the accepted host key are kept over
+ * reconnects, so that a passphrase is asked for once.
  */
 export function sshTransport(options: SshOptions, prompter: Prompter, log: Logger): ManagedTransport {
-  const hops = [...(options.jumpHosts ?? []), options].map((hop) => hopTo(hop, prompter, log));
-  return new SshSupervisor((signal) => connectChain(hops, log, signal), options, log);
+  const logins = [...(options.jumpHosts ?? []), options].map((hop) => new Login(hop, prompter, log));
+  const supervise = (hops: readonly Hop[], to: SshOptions) =>
+    new SshSupervisor((signal) => connectChain(hops, log, signal), to, log);
+  return new SshPool(supervise(logins, options), {
+    size: () => options.dataConnections ?? (logins.some(({ neededPerson }) => neededPerson) ? 0 : 1),
+    another: () =>
+      supervise(
+        logins.map((login) => login.again()),
+        { ...options, connectionAttempts: 1 },
+      ),
+    log,
+  });
 }
 
-function hopTo(options: SshOptions, prompter: Prompter, log: Logger): Hop {
-  let login: ReturnType<Hop['login']> | null = null;
-  const prepare = async (): Promise<Omit<ConnectionDeps, 'signal' | 'socket'>> => ({
-    prompter,
-    log,
-    verifier: await createHostVerifier(options, prompter, log),
-    identities: await prepareIdentities(options, log),
-  });
-  return {
-    options,
-    login: () => {
-      login ??= prepare().catch((error) => {
-        login = null;
-        throw error;
-      });
-      return login;
-    },
-  };
+/** One SSH login of a chain, and what is kept of it for the next. */
+class Login implements Hop {
+  readonly options: SshOptions;
+  /** Whether a person had to answer more than for a passphrase, and would have to again. */
+  neededPerson = false;
+  readonly #prompter: Prompter;
+  readonly #log: Logger;
+  #prepared: Promise<{ verifier: HostVerifier; identities: readonly Identity[] }> | null = null;
+  /** The host that was reached last. */
+  #reached: { readonly key: Buffer; readonly address: string | null } | null = null;
+
+  constructor(options: SshOptions, prompter: Prompter, log: Logger) {
+    this.options = options;
+    this.#prompter = prompter;
+    this.#log = log;
+  }
+
+  async login() {
+    this.#prepared ??= this.#prepare().catch((error) => {
+      this.#prepared = null;
+      throw error;
+    });
+    const { verifier, identities } = await this.#prepared;
+    return { prompter: this.#watched(), log: this.#log, verifier: this.#remembering(verifier), identities };
+  }
+
+  /** The same login once more, to the same host, without a word to the person. */
+  again(): Hop {
+    const { options } = this;
+    const address = this.#reached?.address ?? null;
+    return {
+      options: address === null ? options : { ...options, hostName: address },
+      login: async () => {
+        const { verifier, ...login } = await this.login();
+        return { ...login, prompter: NOBODY, verifier: this.#sameHost(verifier) };
+      },
+    };
+  }
+
+  async #prepare() {
+    return {
+      verifier: await createHostVerifier(this.options, this.#prompter, this.#log),
+      identities: await prepareIdentities(this.options, this.#log),
+    };
+  }
+
+  #watched(): Prompter {
+    const prompter = this.#prompter;
+    return {
+      get interactive() {
+        return prompter.interactive;
+      },
+      ask: (question, how) => {
+        this.neededPerson ||= !isPassphraseQuestion(question);
+        return prompter.ask(question, how);
+      },
+      tell: (text) => prompter.tell(text),
+    };
+  }
+
+  #remembering(verifier: HostVerifier): HostVerifier {
+    return {
+      algorithms: verifier.algorithms,
+      verify: async (key, address, signal) => {
+        const verdict = await verifier.verify(key, address, signal);
+        if (verdict === true) this.#reached = { key: Buffer.from(key), address };
+        return verdict;
+      },
+    };
+  }
+
+  #sameHost({ algorithms }: HostVerifier): HostVerifier {
+    return {
+      algorithms,
+      verify: async (key) =>
+        this.#reached?.key.equals(key) === true ||
+        new GatewayError('SSH_HOST_KEY', `${this.options.host} shows another host key than a moment ago`),
+    };
+  }
 }
+
+/** For a login at which no person is to be asked, or told a banner again. */
+const NOBODY: Prompter = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('nobody is asked for a data connection')),
+  tell() {},
+};
