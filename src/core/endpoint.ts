@@ -33,7 +33,7 @@ export function addressFamily(host: string): 0 | 4 | 6 {
 
 /**
  * Whether two addresses are the same host: equal once canonical, or this machine's loopback under two kinds of name, such as
- * `::1` and `127.0.0.1`. Two addresses of 127.0.0.0/8 are kept apart: they can belong to different containers or users.
+ * `::1` and `127.0.0.1`. Two addresses of 127.0.0.0/8 are kept apart, as they can belong to different users.
  */
 export function sameHost(a: string, b: string): boolean {
   if (canonicalAddress(a) === canonicalAddress(b)) return true;

@@ -43,11 +43,14 @@ export interface PumpOptions {
 
 /**
  * Ends a stream so that its other side cannot mistake it for whole: a TCP socket sends RST, another stream is destroyed
- * with `error`, which it will emit: somebody must be listening. Nothing happens to a stream that is destroyed already.
+ * with `error`, which it will emit: somebody must be listening. A socket that has sent its FIN is closed quietly: what it
+ * had to say was whole, and RST would drop what the kernel has yet to deliver. Nothing happens to a stream that is
+ * destroyed already.
  */
 export function resetStream(stream: Duplex, error: Error): void {
   if (stream.destroyed) return;
-  if (stream instanceof net.Socket && !stream.connecting) stream.resetAndDestroy();
+  if (stream instanceof net.Socket && stream.writableFinished) stream.destroy();
+  else if (stream instanceof net.Socket && !stream.connecting) stream.resetAndDestroy();
   else stream.destroy(error);
 }
 

@@ -167,8 +167,10 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { where, listening } = await agree(session);
-    const stranger = await client.data(where, '127.0.0.2');
-    expect(await stranger.ended()).toBe('ECONNRESET');
+    const stranger = client.data(where, '127.0.0.2').then((wire) => wire.rest());
+    // In one process the reset can be there before the connection is known to stand.
+    const fate = await stranger.catch((error) => ({ bytes: Buffer.alloc(0), ending: error.code }));
+    expect(fate).toEqual({ bytes: Buffer.alloc(0), ending: 'ECONNRESET' });
     expect(gateway.warnings).toEqual([
       expect.stringMatching(/refused a data connection from 127\.0\.0\.2:\d+/),
     ]);
@@ -179,7 +181,6 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     peer.reply('226 done');
     expect(await client.reply()).toBe('226 done');
     expect((await data.rest()).bytes.toString()).toBe('for the client');
-    expect(stranger.received).toBe(0);
   });
 
   it('lets anybody in with FtpDataPeer=any', async (test) => {
