@@ -69,6 +69,8 @@ class ControlConnection implements DataReport {
   readonly #streams: Readonly<Record<Side, Duplex>>;
   readonly #data: DataConnections;
   readonly #transfers = new Map<number, Transfer>();
+  /** What still comes is read and dropped: the session says its last words without interruption. */
+  #over = false;
   #finish: (error?: GatewayError) => void = () => {};
 
   constructor(session: SessionContext, server: Duplex, config: FtpConfig) {
@@ -88,7 +90,13 @@ class ControlConnection implements DataReport {
   /** Settles when both ends are closed; rejects with what the client has not been told. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#finish = (error) => (error === undefined ? resolve() : reject(error));
+      this.#finish = (error) => {
+        if (this.#over) return;
+        this.#over = true;
+        this.#reportUnfinished(error);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
       this.#read('client');
       this.#read('server');
       this.#session.signal.addEventListener('abort', () => this.#finish(this.#session.signal.reason));
@@ -127,6 +135,7 @@ class ControlConnection implements DataReport {
 
   /** A side is read only while what it says can be dealt with and passed on. */
   #pace(): void {
+    if (this.#over) return;
     const { client, server } = this.#streams;
     for (const [side, from, to] of [
       ['client', client, server] as const,
@@ -138,7 +147,7 @@ class ControlConnection implements DataReport {
   }
 
   #perform(actions: Action[]): void {
-    for (const action of actions) this.#do(action);
+    for (const action of actions) if (!this.#over) this.#do(action);
     this.#pace();
   }
 
@@ -175,6 +184,14 @@ class ControlConnection implements DataReport {
     const info = { id, session, forward, verb, path, direction };
     this.#transfers.set(id, { info, bytes: this.#data.bytes(id), since: Date.now() });
     this.#session.emit('transfer.start', info);
+  }
+
+  /** The server's word on these will not come. */
+  #reportUnfinished(error: GatewayError | undefined): void {
+    const reason =
+      error ?? new GatewayError('PEER_RESET', 'the control connection was closed during the transfer');
+    for (const id of [...this.#transfers.keys()])
+      this.#transferEnded({ type: 'transfer', phase: 'end', id, code: 426, error: reason });
   }
 
   #transferEnded({ id, code, error }: Action & { type: 'transfer'; phase: 'end' }): void {
