@@ -1,4 +1,4 @@
-import type { Config } from './config/schema.ts';
+import type { Config, ServerConfig } from './config/schema.ts';
 import { GatewayError } from './core/errors.ts';
 import { type ForwardSpec, Gateway } from './core/gateway.ts';
 import type { Logger } from './core/log.ts';
@@ -50,22 +50,31 @@ export function compose(
 ): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
   const transports = new Map<string, ManagedTransport>();
   for (const [name, { options }] of logins)
-    transports.set(name, connect(options, log.child({ server: name })));
+    transports.set(name, connect(withOwn(options, config.servers[name]), log.child({ server: name })));
   const forwards = Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
     const plugin = plugins.find((candidate) => candidate.name === forward.type);
     if (plugin === undefined) {
       throw new GatewayError('CONFIG_INVALID', `forward ${name}: there is no type '${forward.type}'`);
     }
-    const open = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
+    const { direction, listen } = forward;
+    // On the server, its own GatewayPorts decides what a bind address means.
+    const gateway = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
+    const open = direction === 'local' && gateway;
     return {
       name,
-      direction: 'local',
+      direction,
       plugin,
       pluginConfig: forward.options,
       server: forward.server,
-      bind: { host: forward.listen.host ?? (open ? '*' : 'localhost'), port: forward.listen.port },
+      bind: { host: listen.host ?? (open ? '*' : 'localhost'), port: listen.port },
       target: forward.to,
     };
   });
   return { gateway: new Gateway({ transports, local, forwards, log }), forwards };
+}
+
+/** Adds what the server's configuration says beyond ssh_config. */
+function withOwn(options: SshOptions, server: ServerConfig | undefined): SshOptions {
+  const dataConnections = server?.dataConnections;
+  return dataConnections === undefined ? options : { ...options, dataConnections };
 }

@@ -27,11 +27,12 @@ export function announce(
         .join(''),
     );
   for (const [index, info] of infos.entries()) {
-    const { type, listen, target, server } = info;
+    const { type, direction, listen, target, server } = info;
     const fields = {
       event: 'forward.ready',
       forward: forwards[index]?.name,
       type,
+      direction,
       listen,
       target,
       server: server.label,
@@ -42,13 +43,14 @@ export function announce(
 }
 
 function describe(
-  { name, plugin, bind, target, server }: ForwardSpec,
+  { name, direction, plugin, bind, target, server }: ForwardSpec,
   logins: Logins,
   ports: ReadonlyMap<string, number>,
 ): ForwardInfo {
   const login = logins.get(server)?.options;
   return {
     type: plugin.name,
+    direction,
     listen: { host: bind.host, port: ports.get(name) ?? bind.port },
     target,
     server: {

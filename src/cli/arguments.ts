@@ -20,6 +20,7 @@ Ctrl-C ends it. Exit status: 0 on request, 2 usage, 255 SSH or a port failed.`;
 /** What the flags that may come again say, in their order. */
 class Repeated {
   readonly forwards: string[] = [];
+  readonly remoteForwards: string[] = [];
   readonly options: string[] = [];
   readonly identityFiles: string[] = [];
   readonly notes: string[] = [];
@@ -94,6 +95,7 @@ function toArguments(destination: string, flags: Flags, repeated: Repeated): Arg
   return {
     destination,
     forwards: repeated.forwards,
+    remoteForwards: repeated.remoteForwards,
     options: repeated.options,
     identityFile: repeated.identityFiles.length > 0 ? repeated.identityFiles : undefined,
     port: flags.p,
@@ -129,6 +131,9 @@ function defineCommand(version: string, repeated: Repeated): Command {
   repeatable('-L <forward>', '[type/][bind_address:]port:host:hostport, repeatable', (value) =>
     repeated.forwards.push(value),
   );
+  repeatable('-R <forward>', 'the other way: listen on the server, host is here', (value) =>
+    repeated.remoteForwards.push(value),
+  );
   flag('-p <port>', "the SSH server's port").argParser((value, before?: number) => before ?? sshPort(value));
   flag('-l <user>', 'log in as this user').argParser((value, before?: string) => before ?? value);
   repeatable('-i <file>', 'private key to log in with, repeatable', (value) =>
@@ -140,8 +145,8 @@ function defineCommand(version: string, repeated: Repeated): Command {
   );
   flag('-N', 'open no session, only forward');
   flag('-g', 'let other hosts connect to the forwarded ports');
-  flag('-4', 'use IPv4 only');
-  flag('-6', 'use IPv6 only');
+  flag('-4', 'use IPv4 only (-6: IPv6 only)');
+  hidden('-6');
   repeatable('-v, --verbose', 'log more; -vv more still', () => {
     repeated.verbosity += 1;
   });

@@ -4,6 +4,7 @@ import { formatEndpoint, isLoopback, sameHost } from '../core/endpoint.ts';
 /** What people are told of one forward that listens. */
 export interface ForwardInfo {
   readonly type: string;
+  readonly direction: 'local' | 'remote';
   /** Where it listens, with the host as it was asked for (`localhost`, `*`, an address) and the port that was bound. */
   readonly listen: Endpoint;
   readonly target: Endpoint;
@@ -19,8 +20,8 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   const rows = forwards.map((forward) => ({
     forward,
     type: forward.type,
-    listen: formatEndpoint(forward.listen),
-    target: formatEndpoint(forward.target),
+    listen: `${formatEndpoint(forward.listen)}${forward.direction === 'remote' ? ` on ${forward.server.host}` : ''}`,
+    target: `${formatEndpoint(forward.target)}${forward.direction === 'remote' ? ' here' : ''}`,
   }));
   const width = (column: 'type' | 'listen' | 'target') => Math.max(...rows.map((row) => row[column].length));
   const [types, listens, targets] = [width('type'), width('listen'), width('target')];
@@ -33,8 +34,17 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   });
 }
 
-/** Says that the last leg is outside SSH; null where the target is the SSH server itself. */
-export function outsideRemark({ server, target }: Pick<ForwardInfo, 'server' | 'target'>): string | null {
+/** Says that the last leg is outside SSH; null where the target is the host at that end of SSH itself. */
+export function outsideRemark({
+  direction,
+  server,
+  target,
+}: Pick<ForwardInfo, 'direction' | 'server' | 'target'>): string | null {
+  if (direction === 'remote') {
+    return isLoopback(target.host)
+      ? null
+      : `note: from this machine on to ${target.host} the data travels outside SSH`;
+  }
   const own =
     isLoopback(target.host) || [server.host, server.hostName].some((name) => same(name, target.host));
   return own ? null : `note: from ${server.host} on to ${target.host} the data travels outside SSH`;

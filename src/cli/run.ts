@@ -124,7 +124,7 @@ async function end(
   return await Promise.race([stopped, hurried, late]).finally(() => clearTimeout(timer));
 }
 
-/** Adds ssh_config's LocalForward lines, and says what else was found there. */
+/** Adds ssh_config's LocalForward and RemoteForward lines, and says what else was found there. */
 function withSshForwards(
   draft: Config,
   args: Arguments,
@@ -132,19 +132,16 @@ function withSshForwards(
   plugins: ConfigPlugins,
   log: Logger,
 ): Config {
-  const localForwards = [...logins.values()].flatMap(({ forwards }) => forwards.local);
+  const lines = { local: [] as string[], remote: [] as string[] };
   for (const { notes, forwards } of logins.values()) {
     for (const note of notes) log.debug({ event: 'ssh_config' }, note);
-    for (const line of forwards.remote) {
-      log.warn(
-        { event: 'ssh_config' },
-        `RemoteForward ${line} is left out: remote forwards are not there yet`,
-      );
-    }
+    lines.local.push(...forwards.local);
+    lines.remote.push(...forwards.remote);
   }
-  const config = localForwards.length === 0 ? draft : configFromArguments(args, plugins, localForwards);
+  const none = lines.local.length + lines.remote.length === 0;
+  const config = none ? draft : configFromArguments(args, plugins, lines);
   if (Object.keys(config.forwards).length > 0) return config;
-  throw new GatewayError('CONFIG_INVALID', `there is nothing to forward; expected -L, ${EXAMPLE}`);
+  throw new GatewayError('CONFIG_INVALID', `there is nothing to forward; expected -L or -R, ${EXAMPLE}`);
 }
 
 /** `user@host`, the host as it was typed. */

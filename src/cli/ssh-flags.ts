@@ -17,7 +17,6 @@ export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> =
 
 /** Flags of which ssh makes something that sshferry does not, and what to do instead. */
 export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
-  '-R <forward>': 'remote forwards are not there yet; use ssh -R for it',
   '-D <forward>': 'dynamic forwards (SOCKS) are not there; name each target with -L, or use ssh -D',
   '-f': 'sshferry stays in the foreground; run it as a service, or with & in the shell',
   '-t': 'sshferry opens no terminal on the server; leave it out, or use ssh',

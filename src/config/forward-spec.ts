@@ -16,7 +16,7 @@ export interface ForwardType {
   readonly defaultPorts: readonly number[];
 }
 
-/** What `-L` says. */
+/** What `-L` or `-R` says. */
 export interface ForwardArgument {
   readonly type: string;
   readonly listen: ListenAddress;
@@ -34,13 +34,14 @@ const UNIX_SOCKET = new AddressError(`Unix sockets cannot be forwarded; expected
 /**
  * Reads the argument of `-L`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1); the
  * `type/` prefix is the one of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 listens on any free
- * port. `origin` is what errors call it: `-L`, or ssh_config's `LocalForward`.
+ * port. `-R` takes the same. `origin` is what errors call it: `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
  *
  * Throws a GatewayError that shows what was read, the part that is wrong and what was expected: `CONFIG_INVALID`, or
  * `CONFIG_UNSUPPORTED` for Unix sockets.
  */
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
-  const example = (spec: string) => `such as -L ${spec}`;
+  const flag = /R/.test(origin) ? '-R' : '-L';
+  const example = (spec: string) => `such as ${flag} ${spec}`;
   try {
     const { type, address } = splitType(text.trim(), types);
     const fields = splitColons(address);
@@ -56,7 +57,7 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
     const [hostPort = '', host = '', port = '', bind] = fields.reverse();
     const listen = {
       host: bind === undefined ? null : parseBindHost(bind),
-      port: listenPort(port, types, [host, hostPort]),
+      port: listenPort(port, types, [host, hostPort], flag),
     };
     const target = {
       host: parseHost(host, 'the target host'),
@@ -66,7 +67,7 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
-    const hint = error.message.includes('such as -L') ? '' : `, ${example('8021:localhost:21')}`;
+    const hint = error.message.includes(`such as ${flag}`) ? '' : `, ${example('8021:localhost:21')}`;
     throw new GatewayError(code, `${origin} ${text}: ${error.message}${hint}`);
   }
 }
@@ -92,12 +93,17 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   );
 }
 
-function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
+function listenPort(
+  text: string,
+  types: readonly ForwardType[],
+  [host, hostPort]: [string, string],
+  flag: string,
+): number {
   const type = types.find(({ name }) => name === text.toLowerCase());
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
-      `the port to listen on is '${text}'; expected a number, and a type before a slash, such as -L ${type.name}/${port}:${host}:${hostPort}`,
+      `the port to listen on is '${text}'; expected a number, and a type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

@@ -12,6 +12,8 @@ export interface Arguments {
   readonly destination: string;
   /** The arguments of `-L`. */
   readonly forwards: readonly string[];
+  /** The arguments of `-R`. */
+  readonly remoteForwards?: readonly string[] | undefined;
   /** The arguments of `-o`, those of flags that are short for one included. */
   readonly options: readonly string[];
   readonly user?: string | undefined;
@@ -25,28 +27,33 @@ export interface Arguments {
 }
 
 /**
- * Makes the arguments a Config with one server, which is named as the destination is. `localForwards` are ssh_config's
- * LocalForward lines, written as `-L` takes them. Throws `CONFIG_*` naming the argument and what was expected.
+ * Makes the arguments a Config with one server, which is named as the destination is. `lines` are ssh_config's LocalForward
+ * and RemoteForward lines, written as `-L` and `-R` take them. Throws `CONFIG_*` naming the argument and what was expected.
  */
 export function configFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
-  localForwards: readonly string[] = [],
+  lines: { readonly local: readonly string[]; readonly remote: readonly string[] } = {
+    local: [],
+    remote: [],
+  },
 ): Config {
-  const { ssh, protocols, localUsers } = sortOptions(args.options, plugins);
+  const { ssh, protocols, own } = sortOptions(args.options, plugins);
   const forwards: Record<string, unknown> = {};
   const taken = new Map<string, string>();
-  const add = (forward: ForwardArgument, text: string) => {
+  const add = (forward: ForwardArgument, text: string, direction: 'local' | 'remote') => {
     const address = formatListen(forward.listen);
-    const earlier = forward.listen.port === 0 ? undefined : taken.get(address);
+    const place = `${direction} ${address}`;
+    const earlier = forward.listen.port === 0 ? undefined : taken.get(place);
     if (earlier !== undefined) {
       throw new GatewayError(
         'CONFIG_INVALID',
         `${text}: port ${forward.listen.port} is taken by ${earlier}; expected a port of its own for each forward`,
       );
     }
-    taken.set(address, text);
-    forwards[freeName(forward, forwards)] = {
+    taken.set(place, text);
+    forwards[freeName(forward, direction, forwards)] = {
+      direction,
       listen: address,
       server: args.destination,
       to: formatEndpoint(forward.target),
@@ -54,8 +61,14 @@ export function configFromArguments(
       ...(protocols[forward.type] && { [forward.type]: protocols[forward.type] }),
     };
   };
-  for (const text of args.forwards) add(parseForward(text, plugins), `-L ${text}`);
-  for (const text of localForwards) add(parseForward(text, plugins, 'LocalForward'), `LocalForward ${text}`);
+  for (const [direction, origin, texts] of [
+    ['local', '-L', args.forwards],
+    ['remote', '-R', args.remoteForwards ?? []],
+    ['local', 'LocalForward', lines.local],
+    ['remote', 'RemoteForward', lines.remote],
+  ] as const) {
+    for (const text of texts) add(parseForward(text, plugins, origin), `${origin} ${text}`, direction);
+  }
 
   const { destination, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, log } =
     args;
@@ -73,27 +86,34 @@ export function configFromArguments(
         gatewayPorts,
         session,
         options: ssh,
+        dataConnections: own.dataConnections,
       },
     },
     forwards,
     log,
-    localUsers,
+    localUsers: own.localUsers,
+    drainTimeout: own.drainTimeout,
   });
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
 }
 
+/** Options of sshferry's own that belong to no protocol: `LocalUsers`, `DataConnections`, `DrainTimeout`. */
+const OWN_OPTIONS = ['localUsers', 'dataConnections', 'drainTimeout'] as const;
+type OwnOption = (typeof OWN_OPTIONS)[number];
+
 /** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   const known = protocolOptions(plugins);
-  let localUsers: string | undefined;
+  const own: Partial<Record<OwnOption, string>> = {};
   const ssh: [string, string][] = [];
   const protocols: Record<string, Record<string, unknown>> = {};
   for (const text of texts) {
     const [key, value] = splitOption(text);
-    if (key.toLowerCase() === 'localusers') {
-      localUsers ??= value;
+    const name = OWN_OPTIONS.find((option) => option.toLowerCase() === key.toLowerCase());
+    if (name !== undefined) {
+      own[name] ??= value;
       continue;
     }
     const option = findProtocolOption(key, known);
@@ -110,12 +130,12 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
       throw new GatewayError('CONFIG_INVALID', `-o: ${issues.map(({ message }) => message).join('; ')}`);
     }
   }
-  return { ssh, protocols, localUsers };
+  return { ssh, protocols, own };
 }
 
 /** A forward's name for logs: its type and port, with a number behind where two would be the same. */
-function freeName({ type, listen }: ForwardArgument, taken: object): string {
-  const name = `${type}-${listen.port}`;
+function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
+  const name = `${direction === 'remote' ? 'remote-' : ''}${type}-${listen.port}`;
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? name : `${name}-${n}`;
     if (!Object.hasOwn(taken, candidate)) return candidate;

@@ -22,6 +22,13 @@ const serverSchema = z.strictObject({
     .array(z.tuple([z.string(), z.string()]))
     .default([])
     .describe('ssh_config options, the first of a key counts'),
+  dataConnections: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(16)
+    .optional()
+    .describe('Further SSH connections for bulk data; left out: one where a login needs no person'),
 });
 
 const logSchema = z.strictObject({
@@ -49,9 +56,10 @@ export type ServerConfig = z.output<typeof serverSchema>;
 /** What of the log is wanted. */
 export type LogConfig = z.output<typeof logSchema>;
 
-/** One forward of a Config. `options` is what the schema of the plugin named `type` made of its part. */
+/** One forward of a Config: `local` listens on this machine (`-L`), `remote` on the SSH server (`-R`). `options` is what the schema of the plugin named `type` made of its part. */
 export interface ForwardConfig {
   readonly type: string;
+  readonly direction: 'local' | 'remote';
   readonly server: string;
   readonly listen: ListenAddress;
   readonly to: Endpoint;
@@ -64,6 +72,8 @@ export interface Config {
   readonly forwards: Readonly<Record<string, ForwardConfig>>;
   readonly log: LogConfig;
   readonly localUsers: LocalUsers;
+  /** Seconds that clients may go on after a request to stop (SIGTERM). */
+  readonly drainTimeout: number;
 }
 
 /** The plugins that a configuration may name; one called `tcp` among them is what remains when no other fits. */
@@ -81,6 +91,7 @@ export function configSchema(plugins: ConfigPlugins) {
       forwards: z.record(z.string().min(1), forwardSchema(plugins)),
       log: logSchema.prefault({}),
       localUsers: localUsersSchema.prefault([]).describe('any, or who else may connect: names and uids'),
+      drainTimeout: z.coerce.number().int().min(0).max(3600).default(10),
     })
     .transform((config, context): Config => {
       for (const [name, { server }] of Object.entries(config.forwards)) {
@@ -105,10 +116,11 @@ function forwardSchema(plugins: ConfigPlugins) {
       server: z.string().min(1),
       to: readable(z.string(), parseTarget),
       type: z.enum(types).optional(),
+      direction: z.enum(['local', 'remote']).default('local'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {
-      const { listen, server, to } = forward;
+      const { listen, server, to, direction } = forward;
       const type = forward.type ?? typeByPort(to.port, plugins);
       const given: Record<string, unknown> = forward;
       for (const other of types) {
@@ -117,7 +129,7 @@ function forwardSchema(plugins: ConfigPlugins) {
         context.addIssue({ code: 'custom', path: [other], message });
       }
       const plugin = plugins.find(({ name }) => name === type);
-      return { type, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
+      return { type, direction, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
     });
 }
 

@@ -8,7 +8,7 @@ import type { Logger } from './log.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin } from './plugin.ts';
 import { Session } from './session.ts';
-import type { ManagedTransport, Peer, Transport } from './transport.ts';
+import type { Listening, ManagedTransport, Peer, Transport } from './transport.ts';
 
 /** One forward: listen here, serve with this plugin, lead there. */
 export interface ForwardSpec<C = unknown> {
@@ -50,7 +50,7 @@ const DEFAULT_MAX_SESSIONS_PER_PEER = 100;
 /** A running forward: its listener and the sessions that came in by it. */
 interface ActiveForward {
   readonly spec: ForwardSpec;
-  readonly listener: Listener;
+  readonly listener: Listening;
 }
 
 /** Composes transports, listeners and plugins into a running whole. Starts once, stops once. */
@@ -127,9 +127,11 @@ export class Gateway {
       );
     }
     const [near, far] = spec.direction === 'local' ? [this.#options.local, ssh] : [ssh, this.#options.local];
-    const listener = await Listener.open(near, spec.bind, (client, peer) =>
-      this.#accept(spec, near, far, client, peer),
-    );
+    const onClient = (client: Duplex, peer: Peer) => this.#accept(spec, near, far, client, peer);
+    const listener =
+      spec.direction === 'local'
+        ? await Listener.open(near, spec.bind, onClient)
+        : await near.listen(remoteBind(spec.bind), onClient);
     this.#active.push({ spec, listener });
     this.events.emit('forward.listening', { forward: spec.name, endpoint: listener.endpoint });
   }
@@ -181,6 +183,11 @@ export class Gateway {
 
 function peerKey(spec: ForwardSpec, remote: Endpoint): string {
   return `${spec.name} ${remote.host}`;
+}
+
+/** As ssh(1) asks its server: `localhost` is both loopback addresses there, and nothing at all is every interface. */
+function remoteBind({ host, port }: Bind): Endpoint {
+  return { host: host === '*' ? '' : host, port };
 }
 
 /** The same protocol, with nothing to offer but its refusal. */

@@ -9,6 +9,11 @@ export type TransportState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'fail
 export interface Peer {
   readonly remote: Endpoint;
   readonly local: Endpoint;
+  /**
+   * What the listener was asked to be bound to, where `local.host` is no more than the address at which its host is known: a
+   * listener on every interface of the SSH server. A further listener for the same client is bound to this.
+   */
+  readonly bound?: string;
 }
 
 /** A bound listener. `endpoint` is what it is really bound to (port 0 replaced by the port that was given). */

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { addressFamily, type Endpoint, formatEndpoint, isLoopback, sameHost } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
+import { Listener } from '../core/listener.ts';
 import { type Direction as Flow, type Leg, pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
 import type { Listening, Peer, Transport } from '../core/transport.ts';
@@ -71,6 +72,12 @@ export class DataConnections {
     this.#connections.delete(id);
   }
 
+  /** Whether a client may be about to connect to a data port. */
+  get expectsClient(): boolean {
+    for (const connection of this.#connections.values()) if (connection.expectsClient) return true;
+    return false;
+  }
+
   /** The bytes that have passed so far, a live count; zero for one that is gone. */
   bytes(id: number): Readonly<Record<Direction, number>> {
     return this.#connections.get(id)?.bytes ?? { download: 0, upload: 0 };
@@ -113,6 +120,10 @@ class DataConnection {
     session.signal.addEventListener('abort', () => this.#stop(), { signal: this.#abort.signal });
   }
 
+  get expectsClient(): boolean {
+    return this.#listening !== null;
+  }
+
   dialFar(to: Endpoint): void {
     this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => this.#gotFar(stream),
@@ -136,11 +147,15 @@ class DataConnection {
 
   acceptNear(family: 4 | 'any'): void {
     this.#complete(async () => {
-      const host = bindHost(this.#session.peer.local.host, family);
-      const bound = await this.#bind(this.#session.near, host, this.#options.ports, (stream, peer) =>
+      const { advertise, ports } = this.#options;
+      const { local, bound: asked } = this.#session.peer;
+      // A listener on every interface of the SSH server: the data port has its own, and is told as at the server's address.
+      const told = asked === undefined ? null : (advertise ?? bindHost(local.host, family));
+      const host = asked ?? bindHost(local.host, family);
+      const { endpoint } = await this.#bind(this.#session.near, host, ports, (stream, peer) =>
         this.#onClient(stream, peer),
       );
-      return { host: this.#options.advertise ?? bound.endpoint.host, port: bound.endpoint.port };
+      return { host: advertise ?? told ?? endpoint.host, port: endpoint.port };
     });
   }
 
@@ -188,7 +203,7 @@ class DataConnection {
     range: PortRange | null,
     onStream: (stream: Duplex, peer: Peer) => void,
   ): Promise<Listening> {
-    const listen = (port: number) => transport.listen({ host, port }, onStream);
+    const listen = (port: number) => Listener.open(transport, { host, port }, onStream);
     const listening = await (range === null ? listen(0) : range.bind(listen));
     if (this.#over) {
       await listening.close();
@@ -302,10 +317,13 @@ class DataConnection {
   }
 }
 
-/** The address that the client reached us at; for a PASV reply it has to be an IPv4 one. */
+/**
+ * The address that the client reached us at. A PASV reply can only name an IPv4 one, but some clients (basic-ftp, curl) dial the
+ * control connection's own address whatever the reply says: so on loopback the port is bound for both.
+ */
 function bindHost(local: string, family: 4 | 'any'): string {
   if (family === 'any' || addressFamily(local) === 4) return local;
-  if (isLoopback(local)) return '127.0.0.1';
+  if (isLoopback(local)) return 'localhost';
   throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
 }
 

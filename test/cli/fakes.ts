@@ -40,7 +40,7 @@ export class FakeTransport implements ManagedTransport {
 
   start = () => this.#startup;
   openStream = () => Promise.reject(new Error('nothing is dialled here'));
-  listen = () => Promise.reject(new Error('nothing listens there'));
+  listen: Transport['listen'] = () => Promise.reject(new Error('nothing listens there'));
 
   stop(): Promise<void> {
     this.stopped += 1;

@@ -10,9 +10,22 @@ const forward = (
   hostport: number,
 ): ForwardInfo => ({
   type,
+  direction: 'local',
   listen: { host: listen, port },
   target: { host, port: hostport },
   server,
+});
+
+test('a remote forward says which end is where', () => {
+  const forwards = [
+    forward('ftp', 'localhost', 2121, 'localhost', 21),
+    forward('tcp', '*', 80, 'files.example.com', 80),
+  ].map((info): ForwardInfo => ({ ...info, direction: 'remote' }));
+  expect(forwardLines(forwards, { unicode: false })).toEqual([
+    'ftp  localhost:2121 on yourserver -> localhost:21 here          control and data through you@yourserver',
+    'tcp  *:80 on yourserver           -> files.example.com:80 here  through you@yourserver',
+    '     note: from this machine on to files.example.com the data travels outside SSH',
+  ]);
 });
 
 test('columns are aligned, and a target on another host has its remark', () => {

@@ -123,13 +123,19 @@ describe('a run that goes well', () => {
     ]);
   });
 
-  test("ssh_config's LocalForward is enough to forward, and RemoteForward is said to be left out", async () => {
+  test("ssh_config's LocalForward and RemoteForward are enough to forward", async () => {
     const forwards = { local: ['8025:localhost:25'], remote: ['9000:localhost:80'] };
-    const run = new Run([HOST], { tty: true, resolve: async (input) => login(input, { forwards }) });
-    await run.waitFor(/localhost:8025 → localhost:25/);
+    const transport = new FakeTransport();
+    transport.listen = localhost.listen;
+    const run = new Run([HOST], {
+      tty: true,
+      transport,
+      resolve: async (input) => login(input, { forwards }),
+    });
+    await run.waitFor(/localhost:9000 on yourserver.example.com → localhost:80 here/);
+    expect(run.stdout.text).toMatch(/localhost:8025 +→ localhost:25 /);
     run.process.emit('SIGINT');
-    await run.status;
-    expect(run.stderr.text).toContain('RemoteForward 9000:localhost:80 is left out');
+    expect(await run.status).toBe(0);
   });
 });
 
@@ -137,7 +143,7 @@ describe('a run that fails tells it in one line', () => {
   test.each([
     [[], 'no host is given'],
     [L, 'no host is given'],
-    [[HOST], 'there is nothing to forward; expected -L, such as sshferry -L 8021:localhost:21 you@'],
+    [[HOST], 'there is nothing to forward; expected -L or -R, such as sshferry -L 8021:localhost:21 you@'],
     [['-L', '8021:localhost', HOST], '-L 8021:localhost: there are only two parts'],
     [['-L', '8021:localhost:21', '-L', '8021:b:21', HOST], 'port 8021 is taken by'],
     [[...L, '-o', 'FtpPrefech=yes', HOST], 'did you mean FtpPrefetch?'],
@@ -150,7 +156,6 @@ describe('a run that fails tells it in one line', () => {
     [[HOST, '-L'], "option '-L <forward>' argument missing"],
     [[...L, '-46', HOST], '-4 and -6 exclude each other'],
     [[...L, HOST, 'ls', '/'], "runs no commands on the server; leave out 'ls /'"],
-    [['-R', '1:a:2', HOST], '-R: remote forwards are not there yet'],
     [['-D', '1080', HOST], '-D: dynamic forwards'],
     [['-fN', ...L, HOST], '-f: sshferry stays in the foreground'],
     [['up'], 'sshferry up is not there yet'],
@@ -274,8 +279,9 @@ test('--help fits a screen of 80 columns and 24 lines, prompt included', async (
   expect(await run.status).toBe(0);
   expect(run.stdout.lines.length).toBeLessThan(24);
   expect(Math.max(...run.stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-  for (const flag of ['-L', '-p', '-l', '-i', '-F', '-o', '-N', '-v', '-q', '-4', '-6', '-g', '--log-format'])
+  for (const flag of ['-L', '-R', '-p', '-l', '-i', '-F', '-o', '-N', '-v', '-q', '-4', '-g', '--log-format'])
     expect(run.stdout.text).toContain(`  ${flag}`);
+  expect(run.stdout.text).toContain('-6');
 });
 
 test.each(['--version', '-V'])('%s', async (flag) => {

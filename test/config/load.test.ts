@@ -11,14 +11,15 @@ const args = (given: Partial<Arguments> = {}): Arguments => ({
   log: { level: 'info' },
   ...given,
 });
-const load = (given?: Partial<Arguments>, localForwards?: string[]) =>
-  configFromArguments(args(given), plugins, localForwards);
+const load = (given?: Partial<Arguments>, local: string[] = [], remote: string[] = []) =>
+  configFromArguments(args(given), plugins, { local, remote });
 const only = <T>(record: Readonly<Record<string, T>>): T | undefined => Object.values(record)[0];
 
 test('a forward has its server, its addresses and its protocol with the defaults filled in', () => {
   expect(load().forwards).toEqual({
     'ftp-8021': {
       type: 'ftp',
+      direction: 'local',
       server: 'you@yourserver.example.com',
       listen: { host: null, port: 8021 },
       to: { host: 'localhost', port: 21 },
@@ -105,3 +106,44 @@ describe('what is wrong is named', () => {
     [{ destination: 'ssh://h:x' }, 'ssh://h:x'],
   ])('%j', (given, message) => expect(() => load(given)).toThrow(message));
 });
+
+test('-R and RemoteForward lines listen on the server, where ports are counted apart', () => {
+  const { forwards } = load(
+    { remoteForwards: ['8021:localhost:21', '*:8080:www:80'] },
+    [],
+    ['pop3/8110:localhost:1110'],
+  );
+  const summary = Object.entries(forwards).map(([name, { direction, type, listen }]) => [
+    name,
+    direction,
+    type,
+    listen.host,
+  ]);
+  expect(summary).toEqual([
+    ['ftp-8021', 'local', 'ftp', null],
+    ['remote-ftp-8021', 'remote', 'ftp', null],
+    ['remote-tcp-8080', 'remote', 'tcp', '*'],
+    ['remote-pop3-8110', 'remote', 'pop3', null],
+  ]);
+  expect(() => load({ remoteForwards: ['2121:localhost:21', '2121:localhost:22'] })).toThrow(
+    /-R 2121:localhost:21/,
+  );
+  expect(() => load({ remoteForwards: ['2121'] })).toThrow(/-R 2121: .*such as -R /);
+});
+
+test.each([
+  [[], undefined, 10],
+  [['DataConnections=0', 'draintimeout=0'], 0, 0],
+  [['DataConnections=3', 'DataConnections=1', 'DrainTimeout=60'], 3, 60],
+])('%j sets the connections for data and the time to drain', (options, dataConnections, drainTimeout) => {
+  const config = load({ options });
+  expect(only(config.servers)?.dataConnections).toBe(dataConnections);
+  expect(config.drainTimeout).toBe(drainTimeout);
+});
+
+test.each(['DataConnections=17', 'DataConnections=some', 'DrainTimeout=-1', 'DrainTimeout=2h'])(
+  'refuses %s',
+  (option) => {
+    expect(() => load({ options: [option] })).toThrow(new RegExp(option.split('=')[0] ?? '', 'i'));
+  },
+);

@@ -58,6 +58,12 @@ test.each([
 
 test('a JSON Schema for editors can be made of it, with every protocol that there is', () => {
   const json = z.toJSONSchema(configSchema(PLUGINS), { io: 'input' });
-  expect(Object.keys(json.properties ?? {})).toEqual(['servers', 'forwards', 'log', 'localUsers']);
+  expect(Object.keys(json.properties ?? {})).toEqual([
+    'servers',
+    'forwards',
+    'log',
+    'localUsers',
+    'drainTimeout',
+  ]);
   for (const { name } of PLUGINS) expect(JSON.stringify(json)).toContain(`"${name}":{`);
 });

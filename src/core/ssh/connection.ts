@@ -1,11 +1,13 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Client, type ClientChannel } from 'ssh2';
-import { canonicalAddress, type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Listening, Peer, Transport } from '../transport.ts';
 import type { Identity } from './auth-identity.ts';
 import { type ChannelContext, ChannelStream } from './channel.ts';
+import { remotePeer } from './forwarded.ts';
 import type { HostVerifier } from './host-key.ts';
 import { login } from './login.ts';
 import { lostConnection, type Ssh2Error } from './login-failure.ts';
@@ -49,6 +51,8 @@ export class SshConnection implements Transport {
   readonly #options: SshOptions;
   readonly #log: Logger;
   readonly #channels: Omit<ChannelContext, 'peer'>;
+  /** The server's IP address; null behind a proxy. */
+  readonly #address: string | null;
   readonly #listeners = new Map<string, (stream: Duplex, peer: Peer) => void>();
   #error: Ssh2Error | null = null;
   #closing = false;
@@ -68,13 +72,11 @@ export class SshConnection implements Transport {
       socket.destroy();
     });
     client.on('end', () => socket.destroy());
+    this.#address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
     client.on('tcp connection', (info, accept, reject) => {
       const onStream = this.#listeners.get(`${info.destIP}:${info.destPort}`);
       if (onStream === undefined) return reject();
-      const peer: Peer = {
-        remote: { host: canonicalAddress(info.srcIP), port: info.srcPort },
-        local: { host: info.destIP, port: info.destPort },
-      };
+      const peer = remotePeer(info, this.#address);
       const stream = this.#wrap(accept(), formatEndpoint(peer.remote));
       // Off the parser's stack: it would take an exception of `onStream` for a protocol error.
       queueMicrotask(() => onStream(stream, peer));
