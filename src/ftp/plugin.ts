@@ -69,6 +69,8 @@ class ControlConnection implements DataReport {
   readonly #streams: Readonly<Record<Side, Duplex>>;
   readonly #data: DataConnections;
   readonly #transfers = new Map<number, Transfer>();
+  /** Whether a chunk of the server's is waiting for its turn. */
+  #deferred = false;
   /** What still comes is read and dropped: the session says its last words without interruption. */
   #over = false;
   #finish: (error?: GatewayError) => void = () => {};
@@ -115,7 +117,8 @@ class ControlConnection implements DataReport {
     const stream = this.#streams[side];
     stream.on('data', (chunk: Buffer) => {
       this.#session.count(side === 'client' ? 'up' : 'down', chunk.length);
-      this.#perform(this.#control.receive(side, chunk));
+      if (side === 'server' && this.#data.expectsClient) this.#receiveAfterClient(chunk);
+      else this.#perform(this.#control.receive(side, chunk));
     });
     stream.on('end', () => this.#perform(this.#control.end(side)));
     stream.on('drain', () => this.#pace());
@@ -127,6 +130,19 @@ class ControlConnection implements DataReport {
     stream.once('close', () =>
       lost(new GatewayError('PEER_RESET', `the ${side} closed the control connection`)),
     );
+  }
+
+  /**
+   * A client that has connected to its data port may be waiting for this chunk's 150 to send all it has and close, and a closed
+   * socket's owner can no longer be told. So connections made before the chunk came are accepted before it is passed on.
+   */
+  #receiveAfterClient(chunk: Buffer): void {
+    this.#deferred = true;
+    this.#pace();
+    setImmediate(() => {
+      this.#deferred = false;
+      this.#perform(this.#control.receive('server', chunk));
+    });
   }
 
   #closed(): void {
@@ -141,7 +157,8 @@ class ControlConnection implements DataReport {
       ['client', client, server] as const,
       ['server', server, client] as const,
     ]) {
-      if (this.#control.holds(side) || to.writableNeedDrain) from.pause();
+      const held = this.#control.holds(side) || (side === 'server' && this.#deferred);
+      if (held || to.writableNeedDrain) from.pause();
       else from.resume();
     }
   }
