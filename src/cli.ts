@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { run } from './cli/run.ts';
+import { notifyService } from './cli/service.ts';
 import { localTransport } from './core/local-transport.ts';
 import { nativeCrypto } from './core/ssh/native-crypto.ts';
 import { terminalPrompter } from './core/ssh/prompter.ts';
@@ -26,6 +27,7 @@ const status = await run(process.argv.slice(2), {
   local: localTransport,
   connect: (options, log) => sshTransport(options, terminalPrompter(), log),
   resolve: resolveSshOptions,
+  notify: (state) => notifyService(state, process.env),
   facts: [
     `sshferry ${version}, Node.js ${process.version}`,
     nativeCrypto()

@@ -16,6 +16,7 @@ import { EXIT, type Teller, tellFailure } from './failure.ts';
 import { isUnicodeLocale } from './forward-lines.ts';
 import type { Output } from './output.ts';
 import { reportEvents } from './reporter.ts';
+import type { ServiceState } from './service.ts';
 
 /** How long clients and the server may take to be told of a crash before the process ends, in milliseconds. */
 const CRASH_GRACE = 1000;
@@ -32,6 +33,8 @@ export interface World extends Omit<Surroundings, 'log' | 'local'> {
   resolve(input: SshInput): Promise<ResolvedSsh>;
   /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
+  /** Tells the service manager; gives null, or why that failed. */
+  notify(state: ServiceState): Promise<string | null>;
   /** What else is worth knowing at `-v`, such as which parts are native. */
   readonly facts: readonly string[];
 }
@@ -84,6 +87,7 @@ async function serve(args: Arguments, notes: readonly string[], world: World): P
       log: format === 'json' ? log : null,
       unicode: isUnicodeLocale(env, world.platform),
     });
+    await notify(world, 'ready', log);
   };
   // A signal raised by Ctrl-C at a prompt counts before the prompt's own failure: it is delivered a turn later.
   begin().catch((error) => setImmediate(() => ending.add({ kind: 'failed', error })));
@@ -93,28 +97,39 @@ async function serve(args: Arguments, notes: readonly string[], world: World): P
       ending,
       () => gateway,
       { stderr, json, verbose: level === 'debug' || level === 'trace' },
-      log,
+      { drainTimeout: draft.drainTimeout, world, log },
     );
   } finally {
     ending.dispose();
   }
 }
 
-/** Waits for the cause that ends the program, stops the gateway, and gives the exit status. */
+/**
+ * Waits for the cause that ends the program, stops the gateway, and gives the exit status. After SIGTERM, which service managers
+ * send, clients may finish within the drain timeout; a person who presses Ctrl-C wants the end now.
+ */
 async function end(
   ending: Ending,
   gateway: () => Gateway | null,
   teller: Teller,
-  log: Logger,
+  { drainTimeout, world, log }: { drainTimeout: number; world: World; log: Logger },
 ): Promise<number> {
   const cause = await ending.first;
   let status: number = EXIT.stopped;
+  let drainMs = 0;
   if (cause.kind === 'signal') {
-    log.debug({ event: 'stopping', signal: cause.signal }, `${cause.signal}: stopping`);
+    const clients = gateway()?.sessions ?? 0;
+    if (cause.signal === 'SIGTERM' && clients > 0) drainMs = drainTimeout * 1000;
+    const rest = drainMs > 0 ? `; ${clients} connected: up to ${drainTimeout} s to finish` : '';
+    log[drainMs > 0 ? 'info' : 'debug'](
+      { event: 'stopping', signal: cause.signal, clients },
+      `${cause.signal}: stopping${rest}`,
+    );
+    void notify(world, 'stopping', log);
   } else {
     status = tellFailure(cause.error, teller);
   }
-  const stopped = Promise.resolve(gateway()?.stop()).then(() => status);
+  const stopped = Promise.resolve(gateway()?.stop({ drainMs })).then(() => status);
   const hurried = ending.second.then(() => (status === EXIT.stopped ? EXIT.interrupted : status));
   if (cause.kind !== 'crash') return await Promise.race([stopped, hurried]);
   let timer: NodeJS.Timeout | undefined;
@@ -142,6 +157,11 @@ function withSshForwards(
   const config = none ? draft : configFromArguments(args, plugins, lines);
   if (Object.keys(config.forwards).length > 0) return config;
   throw new GatewayError('CONFIG_INVALID', `there is nothing to forward; expected -L or -R, ${EXAMPLE}`);
+}
+
+async function notify(world: World, state: ServiceState, log: Logger): Promise<void> {
+  const failure = await world.notify(state);
+  if (failure !== null) log.warn({ event: 'service' }, failure);
 }
 
 /** `user@host`, the host as it was typed. */

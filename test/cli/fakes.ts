@@ -70,6 +70,7 @@ export class Run {
   readonly stderr: Written;
   readonly process = new EventEmitter();
   readonly inputs: SshInput[] = [];
+  readonly notified: string[] = [];
   readonly status: Promise<number>;
 
   constructor(argv: string[], { tty = false, transport = new FakeTransport(), ...over }: Options = {}) {
@@ -88,6 +89,10 @@ export class Run {
       resolve: async (input) => {
         this.inputs.push(input);
         return login(input);
+      },
+      notify: async (state) => {
+        this.notified.push(state);
+        return null;
       },
       facts: ['native crypto: yes'],
       ...over,

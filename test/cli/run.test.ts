@@ -1,5 +1,9 @@
+import { type Duplex, PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
+import type { Peer } from '../../src/core/transport.ts';
+import { plugins as schemas } from '../config/plugins.ts';
+import { deferred } from '../support/deferred.ts';
 import { FakeTransport, localhost, login, Run } from './fakes.ts';
 
 const L = ['-L', '8021:localhost:21'];
@@ -96,6 +100,45 @@ describe('a run that goes well', () => {
     run.process.emit('SIGINT');
     await run.status;
     expect(run.stdout.text).toContain(`${host}:8021`);
+  });
+
+  test.each([
+    ['SIGTERM', [], true],
+    ['SIGTERM', ['-o', 'DrainTimeout=0'], false],
+    ['SIGINT', [], false],
+  ])('%s with %j lets a client that is connected finish: %s', async (signal, options, finishes) => {
+    let connect: (stream: Duplex, peer: Peer) => void = () => {};
+    const finish = deferred<void>();
+    const served = deferred<boolean>();
+    const run = new Run([...L, ...options, HOST], {
+      local: async () => ({
+        ...localhost,
+        listen: (bind, onStream) => {
+          connect = onStream;
+          return localhost.listen(bind, onStream);
+        },
+      }),
+      plugins: schemas.map((plugin) => ({
+        ...plugin,
+        refusal: () => null,
+        run: async (session) => {
+          const cut = new Promise((resolve) => session.signal.addEventListener('abort', resolve));
+          await Promise.race([finish.promise, cut]);
+          served.resolve(!session.signal.aborted);
+        },
+      })),
+    });
+    await run.waitFor(/→/);
+    const end = { host: '127.0.0.1', port: 4711 };
+    connect(new PassThrough(), { remote: end, local: end });
+    run.process.emit(signal);
+    if (finishes) {
+      await run.waitFor(/SIGTERM: stopping; 1 connected: up to 10 s to finish/);
+      finish.resolve();
+    }
+    expect(await served.promise).toBe(finishes);
+    expect(await run.status).toBe(0);
+    expect(run.notified).toEqual(['ready', 'stopping']);
   });
 
   test('hands the flags to the login', async () => {
