@@ -100,9 +100,12 @@ export class FtpControl {
   /** Bytes from a side, in any portions. */
   receive(from: Side, bytes: Uint8Array): Action[] {
     if (this.#closed || this.#ended[from]) return [];
-    const lines = this.#split[from].push(bytes);
-    if (from === 'client') for (const line of lines) this.#held.client.push(line);
-    else for (const line of lines) this.#queueReply(line);
+    for (const line of this.#split[from].push(bytes)) {
+      if (from === 'client') this.#held.client.push(line);
+      else this.#queueReply(line);
+      // At once: what the other side has waiting must not depend on how many lines come together.
+      this.#advance();
+    }
     return this.#proceed();
   }
 
@@ -143,6 +146,14 @@ export class FtpControl {
 
   /** Carries on with what was held, as far as it goes; gives all actions since the last call. */
   #proceed(): Action[] {
+    this.#advance();
+    this.#passEnds();
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  #advance(): void {
     while (!this.#closed) {
       const line = this.#held.server[0];
       if (line !== undefined && this.#mayPass(line)) {
@@ -157,12 +168,8 @@ export class FtpControl {
           continue;
         }
       }
-      break;
+      return;
     }
-    this.#passEnds();
-    const out = this.#out;
-    this.#out = [];
-    return out;
   }
 
   // ---------------------------------------------------------------------------------------------- the client's commands

@@ -75,6 +75,7 @@ export class DataPorts {
     port.ends.download ??= end;
     port.ends.upload ??= end;
     this.#live.delete(port.id);
+    port.connect = null;
     if (port.over) return;
     port.over = true;
     this.#emit({ type: 'retract', id: port.id, graceMs });

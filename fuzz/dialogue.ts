@@ -1,0 +1,432 @@
+import type { Endpoint } from '../src/core/endpoint.ts';
+import { GatewayError } from '../src/core/errors.ts';
+import type { Action, DataEnd, Side } from '../src/ftp/action.ts';
+import { type Direction, latin1 } from '../src/ftp/command.ts';
+import { FtpControl } from '../src/ftp/control.ts';
+import { DEFAULT_LIMITS, type FtpPolicy } from '../src/ftp/policy.ts';
+import { ReplyFramer } from '../src/ftp/reply.ts';
+
+/**
+ * A random client and a random server on both sides of one FtpControl. Every choice comes from a list of numbers, so that the
+ * list is the dialogue: the same numbers give the same dialogue, and fewer numbers a shorter one.
+ */
+export type Choices = readonly number[];
+
+const TARGET: Endpoint = { host: 'ftp.test', port: 21 };
+const CLIENT = '10.9.8.7';
+const LOCAL: Endpoint = { host: '127.0.0.1', port: 50_000 };
+const MODES: FtpPolicy['active'][] = ['to-passive', 'to-passive', 'remote-forward', 'refuse'];
+
+/** A command that the client waits for, by what its final reply may look like. */
+interface Expected {
+  readonly sent: string;
+  readonly reply: RegExp;
+}
+
+/** A data connection as the one who carries it out sees it. */
+interface Data {
+  readonly ends: Partial<Record<Direction, DataEnd>>;
+  state: 'live' | 'retracted' | 'ended';
+  connected: boolean;
+  started: { path: string; direction: Direction } | null;
+}
+
+type Event = { on: Side; bytes: Buffer } | { on: 'control'; call: (control: FtpControl) => Action[] };
+
+/** Plays the dialogue; throws an Error that says which invariant does not hold. */
+export function play(choices: Choices): void {
+  new Dialogue(choices).run();
+}
+
+class Dialogue {
+  readonly #choices: Choices;
+  #at = 0;
+  readonly #policy: FtpPolicy;
+  readonly #control: FtpControl;
+  readonly #events: { event: Event; words: string[] }[] = [];
+  /** A hostile server answers what and when it likes: then only the invariants about safety are checked. */
+  readonly #hostile: boolean;
+  readonly #toSend: Record<Side, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
+  readonly #received: Record<Side, string> = { client: '', server: '' };
+  /** The lines that each side has sent and the other has not been seen to receive. */
+  readonly #passing: Record<Side, string[]> = { client: [], server: [] };
+  readonly #expected: Expected[] = [];
+  readonly #commands: string[] = ['greeting'];
+  readonly #framer = new ReplyFramer();
+  readonly #data = new Map<number, Data>();
+  readonly #completions: number[] = [];
+  #closed = false;
+  #tag = 0;
+  /** Transfers that the client was told were complete, by their tag. */
+  readonly #complete = new Set<string>();
+
+  constructor(choices: Choices) {
+    this.#choices = choices;
+    this.#hostile = this.#pick(5) === 0;
+    const active = MODES[this.#pick(MODES.length)] ?? 'to-passive';
+    this.#policy = { target: TARGET, client: CLIENT, dataHost: 'control', active, limits: DEFAULT_LIMITS };
+    this.#control = new FtpControl(this.#policy);
+    this.#expected.push({ sent: 'greeting', reply: /^220 greeting/ });
+  }
+
+  run(): void {
+    while (this.#at < this.#choices.length && !this.#closed) this.#step();
+    this.#drain();
+    if (!this.#closed && !this.#hostile && this.#expected.length > 0) {
+      throw new Error(`no reply to ${JSON.stringify(this.#expected.map(({ sent }) => sent))}`);
+    }
+    this.#checkSplit();
+  }
+
+  #pick(n: number): number {
+    const choice = this.#choices[this.#at] ?? 0;
+    this.#at += 1;
+    return choice % n;
+  }
+
+  #step(): void {
+    switch (this.#pick(10)) {
+      case 0:
+      case 1:
+      case 2:
+        this.#say('client', this.#command());
+        break;
+      case 3:
+      case 4:
+        this.#answer();
+        break;
+      case 5:
+        this.#feed('client', 1 + this.#pick(60));
+        break;
+      case 6:
+        this.#feed('server', 1 + this.#pick(200));
+        break;
+      case 7:
+        this.#complete1(this.#pick(4) > 0);
+        break;
+      default:
+        this.#endData();
+    }
+  }
+
+  /** Lets everything that is under way come to its end. */
+  #drain(): void {
+    this.#expected.push({ sent: 'NOOP', reply: /^\d+ NOOP/ });
+    this.#say('client', 'NOOP\r\n');
+    for (let rounds = 0; rounds < 2000 && !this.#closed; rounds++) {
+      const before = this.#events.length;
+      this.#feed('client', 1 << 20);
+      if (this.#commands.length > 0) this.#answer();
+      this.#feed('server', 1 << 20);
+      this.#complete1(true);
+      for (const id of this.#data.keys()) {
+        this.#report(id, 'download', { how: 'whole' });
+        this.#report(id, 'upload', { how: 'whole' });
+      }
+      if (this.#events.length === before && this.#commands.length === 0) return;
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------ both sides
+
+  #say(side: Side, lines: string): void {
+    this.#toSend[side] = Buffer.concat([this.#toSend[side], Buffer.from(lines, 'latin1')]);
+    for (const line of lines.match(/[^\n]*\n/g) ?? []) this.#passing[side].push(line);
+  }
+
+  #command(): string {
+    this.#tag += 1;
+    const tag = `t${this.#tag}.`;
+    const own = `(425|426) sshferry`;
+    const table: [line: string, reply: string][] = [
+      [`CWD ${tag}`, `\\d+ ${tag}`],
+      [`size ${tag}`, `\\d+ ${tag}`],
+      [`RETR ${tag}`, `\\d+ ${tag}|${own}`],
+      [`STOR ${tag}`, `\\d+ ${tag}|${own}`],
+      [`RETR ${tag}`, `\\d+ ${tag}|${own}`],
+      [`STOR ${tag}`, `\\d+ ${tag}|${own}`],
+      ['PASV', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
+      ['PASV', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
+      ['EPSV', '229|425 sshferry|5\\d\\d (PASV|EPSV)'],
+      ['PORT 10,9,8,7,8,0', '200|425|50[023]|5\\d\\d (PASV|EPSV|PORT)'],
+      ['EPRT |1|10.9.8.7|2048|', '200|425|50[023]|5\\d\\d (PASV|EPSV|EPRT)'],
+      ['PORT 10,9,8,6,8,0', '50[023]'],
+      ['EPRT |1|10.9.8.7|22|', '50[023]'],
+      ['AUTH TLS', '502 sshferry'],
+      ['ABOR', '\\d+ ABOR'],
+      ['\xff\xf4\xff\xf2ABOR', '\\d+ ABOR'],
+      ['', '500 Empty'],
+      ['RETR a\0b', '501 NUL'],
+      ['NOOP', '\\d+ NOOP'],
+      ['REIN', '\\d+ REIN'],
+      [`EPSV ALL`, '\\d+ EPSV'],
+      [`MODE S`, '\\d+ MODE'],
+    ];
+    const [line, reply] = table[this.#pick(table.length)] ?? ['NOOP', '\\d+ NOOP'];
+    this.#expected.push({ sent: line, reply: new RegExp(`^(${reply})`) });
+    return `${line}\r\n`;
+  }
+
+  /** The server answers its next command; a hostile one says anything. */
+  #answer(): void {
+    if (this.#hostile && this.#at < this.#choices.length && this.#pick(3) === 0)
+      return this.#say('server', this.#junk());
+    const line = this.#commands.shift();
+    if (line === undefined) return;
+    const [verb = '', argument = ''] = line.split(' ');
+    const text = argument.startsWith('t') ? argument : verb;
+    const asks = argument === 'ALL' ? 'EPSV ALL' : verb.toUpperCase();
+    this.#say('server', this.#replyTo(asks, text));
+  }
+
+  #replyTo(verb: string, text: string): string {
+    const multi = (code: number) =>
+      this.#pick(3) === 0
+        ? `${code}-first\r\n 226 no\r\n227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`
+        : `${code} ${text}\r\n`;
+    const of = (...codes: number[]) => multi(codes[this.#pick(codes.length)] ?? 200);
+    switch (verb) {
+      case 'GREETING':
+        return this.#pick(2) === 0 ? '120 wait\r\n220 greeting\r\n' : '220 greeting\r\n';
+      case 'PASV':
+      case 'EPSV':
+        return (
+          [
+            '227 (10,1,1,1,4,1)\r\n',
+            '227-x\r\n227 1,2,3,4,5,6\r\n',
+            '229 (|||1025|)\r\n',
+            '227 (10,1,1,1,4,1)\r\n',
+            '229 (|||1025|)\r\n',
+            `500 ${verb}\r\n`,
+            `530 ${verb}\r\n`,
+            '227 nonsense\r\n',
+          ][this.#pick(8)] ?? ''
+        );
+      case 'RETR':
+      case 'STOR':
+        return this.#pick(4) === 0
+          ? of(425, 550, 226)
+          : `${this.#pick(2) === 0 ? `150-a\r\n150 ${text}\r\n` : `125 ${text}\r\n`}${of(226, 226, 250, 426, 451)}`;
+      case 'ABOR':
+        return of(225, 226);
+      case 'PORT':
+      case 'EPRT':
+        return of(200, 200, 500);
+      default:
+        return of(200, 250, 550);
+    }
+  }
+
+  #junk(): string {
+    const codes = [150, 200, 211, 220, 225, 226, 227, 229, 250, 350, 421, 425, 426, 500, 502, 550];
+    const code = codes[this.#pick(codes.length)];
+    const rest = [
+      ' (10,1,1,1,4,1)',
+      '-open',
+      ' (|||22|)',
+      '',
+      ' (|||99999|)',
+      ' 8.8.8.8,1,2,3,4,5,6',
+      '\xff\r',
+    ];
+    return `${this.#pick(12) === 0 ? ' ' : ''}${code}${rest[this.#pick(rest.length)]}\r\n`;
+  }
+
+  #feed(side: Side, most: number): void {
+    // As the one who reads the sockets does: what is held back pauses its reader.
+    if (this.#control.holds(side) || this.#toSend[side].length === 0 || this.#closed) return;
+    const bytes = this.#toSend[side].subarray(0, most);
+    this.#toSend[side] = this.#toSend[side].subarray(most);
+    this.#perform({ on: side, bytes });
+  }
+
+  #complete1(works: boolean): void {
+    const id = this.#completions.shift();
+    if (id === undefined) return;
+    const error = new GatewayError('LISTEN_FAILED', 'no port');
+    this.#perform({
+      on: 'control',
+      call: (control) => control.complete(id, works ? { endpoint: LOCAL } : { error }),
+    });
+  }
+
+  #endData(): void {
+    const ids = [...this.#data.keys()];
+    const id = ids[ids.length - 1 - this.#pick(3)];
+    const direction = this.#pick(2) === 0 ? 'download' : 'upload';
+    const how = this.#pick(6);
+    const by = (['client', 'server', 'gateway'] as const)[how];
+    if (id === undefined) return;
+    const error = new GatewayError('PEER_RESET', 'cut');
+    this.#report(id, direction, by === undefined ? { how: 'whole' } : { how: 'cut', by, error });
+  }
+
+  #report(id: number, direction: Direction, end: DataEnd): void {
+    const data = this.#data.get(id);
+    if (data === undefined || data.state === 'retracted' || data.ends[direction] || this.#closed) return;
+    data.ends[direction] = end;
+    this.#perform({ on: 'control', call: (control) => control.dataEnded(id, direction, end) });
+  }
+
+  // ------------------------------------------------------------------------------------------------------ invariants
+
+  #perform(event: Event): void {
+    const actions =
+      event.on === 'control' ? event.call(this.#control) : this.#control.receive(event.on, event.bytes);
+    this.#events.push({ event, words: words(actions) });
+    for (const action of actions) {
+      if (this.#closed) throw new Error(`${action.type} after close`);
+      this.#check(action);
+    }
+    this.#checkComplete();
+  }
+
+  #check(action: Action): void {
+    switch (action.type) {
+      case 'send':
+        this.#received[action.to] += latin1(action.bytes);
+        return action.to === 'client' ? this.#clientReads() : this.#serverReads();
+      case 'expose':
+        this.#isNew(action.id);
+        this.#completions.push(action.id);
+        if (action.on === 'local') this.#isTarget(action.dial);
+        else this.#isClient(action.dial);
+        return;
+      case 'dial':
+        this.#isNew(action.id);
+        return this.#isTarget(action.to);
+      case 'connect': {
+        const data = this.#data.get(action.id);
+        if (data?.state !== 'live' || data.connected) throw new Error(`connect of ${action.id}`);
+        data.connected = true;
+        this.#completions.push(action.id);
+        return this.#isClient(action.to);
+      }
+      case 'retract': {
+        const data = this.#data.get(action.id);
+        if (data?.state !== 'live') throw new Error(`retract of ${action.id}, which is ${data?.state}`);
+        data.state = 'retracted';
+        return;
+      }
+      case 'transfer':
+        return action.phase === 'start' ? this.#starts(action) : this.#ends(action.id);
+      case 'close':
+        this.#closed = true;
+        if (!this.#hostile) throw new Error(`closed: ${action.reason.message}`);
+        return;
+      default:
+    }
+  }
+
+  #isNew(id: number): void {
+    if (this.#data.has(id)) throw new Error(`id ${id} again`);
+    this.#data.set(id, { ends: {}, state: 'live', connected: false, started: null });
+  }
+
+  #isTarget({ host }: Endpoint): void {
+    if (host !== TARGET.host) throw new Error(`dials ${host}`);
+  }
+
+  #isClient({ host, port }: Endpoint): void {
+    if (host !== CLIENT || port < 1024) throw new Error(`connects to ${host}:${port}`);
+  }
+
+  #starts({ id, path, direction }: Action & { type: 'transfer'; phase: 'start' }): void {
+    const data = this.#data.get(id);
+    if (data === undefined || data.started !== null) throw new Error(`start of ${id}`);
+    data.started = { path, direction };
+  }
+
+  #ends(id: number): void {
+    const data = this.#data.get(id);
+    if (data === undefined || data.started === null || data.state === 'ended')
+      throw new Error(`end of ${id}`);
+    data.state = 'ended';
+  }
+
+  /** No success for a transfer whose bytes did not all arrive, unless the client itself hung up on a download. */
+  #checkComplete(): void {
+    for (const { started, ends } of this.#data.values()) {
+      if (started === null || !this.#complete.delete(started.path)) continue;
+      const end = ends[started.direction];
+      const hungUp = Object.values(ends).some((end) => end.how === 'cut' && end.by === 'client');
+      const excused = started.direction === 'download' && hungUp;
+      if (end?.how !== 'whole' && !excused) throw new Error(`${started.path} was told complete`);
+    }
+  }
+
+  #clientReads(): void {
+    for (const line of this.#lines('client')) {
+      const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
+      this.#isFrom('server', line, /sshferry|^50[0123] |^200 (PORT|EPRT) |^22[79] /);
+      if (this.#hostile || code === null || code < 200 || !final) continue;
+      const expected = this.#expected.shift();
+      if (expected === undefined || !expected.reply.test(line)) {
+        throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
+      }
+      const [, tag] = /^(?:RETR|STOR) (t\d+\.)/.exec(expected.sent) ?? [];
+      if (tag !== undefined && code < 300) this.#complete.add(tag);
+    }
+  }
+
+  #serverReads(): void {
+    for (const line of this.#lines('server')) {
+      this.#isFrom(
+        'client',
+        line,
+        /^(EPSV|PASV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$/,
+      );
+      this.#commands.push(line.trim());
+    }
+  }
+
+  /** The complete lines that have arrived. */
+  #lines(side: Side): string[] {
+    const lines = this.#received[side].match(/[^\n]*\n/g) ?? [];
+    if (lines.join('') !== this.#received[side]) throw new Error(`half a line to the ${side}`);
+    this.#received[side] = '';
+    return lines;
+  }
+
+  /** A line is one that the other side sent, byte for byte and in order, or one of sshferry's own. */
+  #isFrom(side: Side, line: string, own: RegExp): void {
+    const at = this.#passing[side].indexOf(line);
+    if (at >= 0 && !own.test(line)) this.#passing[side].splice(0, at + 1);
+    else if (!own.test(line)) throw new Error(`nobody sent ${JSON.stringify(line)}`);
+  }
+
+  /** One byte at a time gives the same. */
+  #checkSplit(): void {
+    const control = new FtpControl(this.#policy);
+    for (const [index, { event, words: given }] of this.#events.entries()) {
+      const actions =
+        event.on === 'control'
+          ? event.call(control)
+          : [...event.bytes].flatMap((byte) => control.receive(event.on as Side, Uint8Array.of(byte)));
+      const bytewise = words(actions);
+      if (bytewise.join('\n') !== given.join('\n')) {
+        throw new Error(
+          `step ${index} depends on the split: ${JSON.stringify(given)}, ${JSON.stringify(bytewise)}`,
+        );
+      }
+    }
+  }
+}
+
+/** Actions on one line each; adjacent bytes to one side are one. */
+function words(actions: readonly Action[]): string[] {
+  const lines: string[] = [];
+  let last: Side | null = null;
+  for (const action of actions) {
+    if (action.type === 'send') {
+      const text = latin1(action.bytes);
+      if (last === action.to) lines.push(`${lines.pop()}${text}`);
+      else lines.push(`${action.to} ${text}`);
+      last = action.to;
+    } else {
+      last = null;
+      lines.push(JSON.stringify(action));
+    }
+  }
+  return lines;
+}
