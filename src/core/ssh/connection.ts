@@ -54,6 +54,8 @@ export class SshConnection implements Transport {
   /** The server's IP address; null behind a proxy. */
   readonly #address: string | null;
   readonly #listeners = new Map<string, (stream: Duplex, peer: Peer) => void>();
+  /** A target that the server has let through. */
+  #allowed: Endpoint | null = null;
   #error: Ssh2Error | null = null;
   #closing = false;
   #lost: GatewayError | null = null;
@@ -138,6 +140,7 @@ export class SshConnection implements Transport {
       this.#call((client) =>
         client.forwardOut(from.host, from.port, to.host, to.port, (error, channel) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
+          this.#allowed = to;
           const stream = this.#wrap(channel, where);
           if (settled) stream.destroy();
           else settle(() => resolve(stream));
@@ -228,7 +231,7 @@ export class SshConnection implements Transport {
     if (this.#lost !== null) return this.#lost;
     if (typeof error.reason === 'number') {
       const text = error.message.replace(/^\(SSH\) Channel open failure: /, '');
-      return channelRefused(to, this.#options.host, error.reason, text);
+      return channelRefused(to, this.#options.host, error.reason, text, this.#allowed);
     }
     return new GatewayError('CHANNEL_REFUSED', `${this.#options.host}: ${oneLine(error.message)}`, {
       cause: error,

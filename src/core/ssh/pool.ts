@@ -137,9 +137,12 @@ export class SshPool implements ManagedTransport {
 
 const INSTEAD = 'the main connection carries it instead';
 
-/** Whether another connection to the same server would meet the same answer. */
+/**
+ * Whether it is the target's own answer. What the server itself will not do is asked of the main connection too: that one knows
+ * what else was allowed, and can say what to mend.
+ */
 function aboutTarget({ code, reason }: GatewayError): boolean {
-  return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason !== 'shortage');
+  return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason === 'connect-failed');
 }
 
 async function within(ms: number, done: Promise<void>): Promise<void> {

@@ -14,9 +14,16 @@ const EMPTY_WORDS = /^(open failed)?$/i;
 
 /**
  * Says why `server` would not open a channel to `to`: `CHANNEL_REFUSED` with its reason. `code` is the server's reason
- * code, `text` its own description, which is included as far as it says anything, without its control characters.
+ * code, `text` its own description, which is included as far as it says anything, without its control characters. `allowed` is
+ * another target that the server has let through.
  */
-export function channelRefused(to: Endpoint, server: string, code: number, text: string): GatewayError {
+export function channelRefused(
+  to: Endpoint,
+  server: string,
+  code: number,
+  text: string,
+  allowed: Endpoint | null = null,
+): GatewayError {
   const where = formatEndpoint(to);
   const said = oneLine(text);
   const quote = EMPTY_WORDS.test(said) ? '' : ` ("${said}")`;
@@ -26,6 +33,11 @@ export function channelRefused(to: Endpoint, server: string, code: number, text:
 
   switch (reason) {
     case 'prohibited':
+      if (allowed !== null) {
+        return refused(
+          `${server} does not allow forwarding to ${where}${quote}, though it does to ${formatEndpoint(allowed)}: PermitOpen in its sshd_config (or permitopen= in authorized_keys) has to name ${where} too; FTP's data ports are many, so: ${formatEndpoint({ host: to.host, port: 0 }).replace(/0$/, '*')}`,
+        );
+      }
       return refused(
         `${server} does not allow forwarding to ${where}${quote}: see AllowTcpForwarding and PermitOpen in its sshd_config, and permitopen= in authorized_keys`,
       );

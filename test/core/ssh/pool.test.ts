@@ -147,7 +147,7 @@ describe('a pool', () => {
 
   it.each([
     ['the target refuses', new GatewayError('CHANNEL_REFUSED', 'no', { reason: 'connect-failed' }), true],
-    ['the server forbids it', new GatewayError('CHANNEL_REFUSED', 'no', { reason: 'prohibited' }), true],
+    ['the server forbids it', new GatewayError('CHANNEL_REFUSED', 'no', { reason: 'prohibited' }), false],
     ['the target is silent', new GatewayError('CHANNEL_TIMEOUT', 'no'), true],
     [
       'the server is out of channels',

@@ -25,6 +25,15 @@ describe('channelRefused', () => {
     for (const word of ['yourserver', ...words]) expect(error.message).toContain(word);
   });
 
+  it('says that one target is allowed and the other is not: a PermitOpen for the control port alone', () => {
+    const data = { host: 'localhost', port: 50_000 };
+    const error = channelRefused(data, 'yourserver', 1, 'open failed', FTP);
+    expect(error).toMatchObject({ code: 'CHANNEL_REFUSED', reason: 'prohibited' });
+    for (const words of ['localhost:50000, though it does to localhost:21', 'PermitOpen', 'so: localhost:*'])
+      expect(error.message).toContain(words);
+    expect(error.message).not.toContain('AllowTcpForwarding');
+  });
+
   it('leaves a reason it does not know without one', () => {
     const error = channelRefused(FTP, 'yourserver', 99, 'mystery');
     expect(error.reason).toBeUndefined();
