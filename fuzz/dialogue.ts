@@ -391,7 +391,9 @@ class Dialogue {
   /** A line is one that the other side sent, byte for byte and in order, or one of sshferry's own. */
   #isFrom(side: Side, line: string, own: RegExp): void {
     const at = this.#passing[side].indexOf(line);
-    if (at >= 0 && !own.test(line)) this.#passing[side].splice(0, at + 1);
+    // A first refusal of PASV is told after the second attempt; what a hostile server says meanwhile overtakes it.
+    if (at >= 0 && !own.test(line))
+      this.#passing[side].splice(this.#hostile ? at : 0, this.#hostile ? 1 : at + 1);
     else if (!own.test(line)) throw new Error(`nobody sent ${JSON.stringify(line)}`);
   }
 
