@@ -11,7 +11,8 @@ export type ServiceState = 'ready' | 'stopping';
 export function notifyService(state: ServiceState, env: NodeJS.ProcessEnv): Promise<string | null> {
   if (!env.NOTIFY_SOCKET) return Promise.resolve(null);
   return new Promise((resolve) => {
-    execFile('systemd-notify', [`--${state}`], { env, timeout: 5000 }, (error) =>
+    // Not --stopping, which came with systemd 253.
+    execFile('systemd-notify', [`${state.toUpperCase()}=1`], { env, timeout: 5000 }, (error) =>
       resolve(error && `systemd was not told that this is ${state}: ${error.message.trim()}`),
     );
   });

@@ -127,7 +127,13 @@ class DataConnection {
   dialFar(to: Endpoint): void {
     this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => this.#gotFar(stream),
-      (error: unknown) => this.#fail('gateway', asGatewayError(error, 'CHANNEL_REFUSED', formatEndpoint(to))),
+      (cause: unknown) => {
+        const error = asGatewayError(cause, 'CHANNEL_REFUSED', formatEndpoint(to));
+        // Told at once: the client may hang up on its own before the transfer's end can say it.
+        if (error.reason === 'prohibited' && !this.#over)
+          this.#session.log.warn({ event: 'ftp.data.prohibited', ...to }, error.message);
+        this.#fail('gateway', error);
+      },
     );
   }
 

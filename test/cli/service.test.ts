@@ -18,7 +18,7 @@ it('says through systemd-notify what it is told to', async (test) => {
   const { dir, env } = await fakeProgram(test, 'echo "$NOTIFY_SOCKET $*" > "$PATH/said"');
   for (const state of ['ready', 'stopping'] as const) {
     expect(await notifyService(state, env)).toBeNull();
-    expect(await readFile(path.join(dir, 'said'), 'utf8')).toBe(`/run/somewhere --${state}\n`);
+    expect(await readFile(path.join(dir, 'said'), 'utf8')).toBe(`/run/somewhere ${state.toUpperCase()}=1\n`);
   }
 });
 

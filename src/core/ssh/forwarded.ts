@@ -13,7 +13,7 @@ export interface ForwardedInfo {
  * Both addresses of such a connection. sshd gives as the address that was connected to what the listener was asked to bind
  * (port_open_helper in channels.c), which may be a name, or empty for every interface. So: a client that comes from loopback
  * reached loopback; any other reached an address of the server, for which `server`, the one that we reach it at, stands in.
- * Where that is not known, behind a proxy, `local.host` stays what was asked for.
+ * Where that says nothing (null behind a proxy, or loopback), `local.host` stays what was asked for.
  */
 export function remotePeer(info: ForwardedInfo, server: string | null): Peer {
   const asked = canonicalAddress(info.destIP);
@@ -27,7 +27,7 @@ export function remotePeer(info: ForwardedInfo, server: string | null): Peer {
   }
   if (addressFamily(asked) !== 0 && !isWildcard(asked) && !isLoopback(asked))
     return { remote, local: local(asked) };
-  const host = server === null ? asked : canonicalAddress(server);
+  const host = server === null || isLoopback(server) ? asked : canonicalAddress(server);
   return { remote, local: local(host), bound: info.destIP };
 }
 

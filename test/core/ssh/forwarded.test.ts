@@ -14,6 +14,7 @@ describe('remotePeer', () => {
     ['localhost', '198.51.100.7', '203.0.113.5', '203.0.113.5', 'localhost'],
     ['192.0.2.1', '198.51.100.7', '203.0.113.5', '192.0.2.1', undefined],
     ['', '198.51.100.7', null, '', ''],
+    ['', '198.51.100.7', '127.0.0.1', '', ''],
   ])('a listener on "%s", a client from %s, the server at %s', (destIP, srcIP, server, local, bound) => {
     const peer = remotePeer({ destIP, destPort: 2121, srcIP, srcPort: 4711 }, server);
     expect(peer.local).toEqual({ host: local, port: 2121 });
