@@ -62,6 +62,7 @@ export class Gateway {
   /** Sessions of each forward, and of each of its peers. */
   readonly #counts = new Counts();
   #nextSession = 1;
+  #opening: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
   constructor(options: GatewayOptions) {
@@ -85,7 +86,8 @@ export class Gateway {
   async start(): Promise<void> {
     try {
       await Promise.all([...this.#options.transports.values()].map((transport) => transport.start()));
-      for (const spec of this.#options.forwards) await this.#open(spec);
+      this.#opening = this.#openAll();
+      await this.#opening;
     } catch (error) {
       await this.stop();
       throw error;
@@ -103,10 +105,10 @@ export class Gateway {
   async #stop(drainMs: number): Promise<void> {
     await Promise.all(this.#active.map(({ listener }) => listener.close()));
     if (drainMs > 0) await this.#drained(drainMs);
-    for (const session of this.#sessions.keys())
-      session.end(new GatewayError('STOPPED', 'sshferry is stopping'));
+    for (const session of this.#sessions.keys()) session.end(stopping());
     await Promise.all(this.#sessions.values());
     await Promise.all([...this.#options.transports.values()].map((transport) => transport.stop()));
+    await this.#opening.catch(() => {});
   }
 
   async #drained(ms: number): Promise<void> {
@@ -116,6 +118,13 @@ export class Gateway {
     });
     await Promise.race([Promise.all(this.#sessions.values()), late]);
     clearTimeout(timer);
+  }
+
+  async #openAll(): Promise<void> {
+    for (const spec of this.#options.forwards) {
+      if (this.#stopping) throw stopping();
+      await this.#open(spec);
+    }
   }
 
   async #open(spec: ForwardSpec): Promise<void> {
@@ -132,13 +141,17 @@ export class Gateway {
       spec.direction === 'local'
         ? await Listener.open(near, spec.bind, onClient)
         : await near.listen(remoteBind(spec.bind), onClient);
+    if (this.#stopping) {
+      await listener.close();
+      throw stopping();
+    }
     this.#active.push({ spec, listener });
     this.events.emit('forward.listening', { forward: spec.name, endpoint: listener.endpoint });
   }
 
   #accept(spec: ForwardSpec, near: Transport, far: Transport, client: Duplex, peer: Peer): void {
     if (this.#stopping) {
-      resetStream(client, new GatewayError('STOPPED', 'sshferry is stopping'));
+      resetStream(client, stopping());
       return;
     }
     const id = this.#nextSession++;
@@ -154,11 +167,13 @@ export class Gateway {
       events: this.events,
     });
     const excess = this.#excess(spec, peer);
-    this.#count(spec, peer, 1);
+    // One that is refused takes nobody's place while it reads why.
+    const place = excess === null ? 1 : 0;
+    this.#count(spec, peer, place);
     const plugin = excess === null ? spec.plugin : refusing(spec.plugin, excess);
     const done = session.run(plugin, spec.pluginConfig).finally(() => {
       this.#sessions.delete(session);
-      this.#count(spec, peer, -1);
+      this.#count(spec, peer, -place);
     });
     this.#sessions.set(session, done);
   }
@@ -175,10 +190,14 @@ export class Gateway {
     return tooMany(maxSessionsPerPeer, `${remote.host} has`);
   }
 
-  #count(spec: ForwardSpec, { remote }: Peer, by: 1 | -1): void {
+  #count(spec: ForwardSpec, { remote }: Peer, by: number): void {
     this.#counts.add(spec.name, by);
     this.#counts.add(peerKey(spec, remote), by);
   }
+}
+
+function stopping(): GatewayError {
+  return new GatewayError('STOPPED', 'sshferry is stopping');
 }
 
 function peerKey(spec: ForwardSpec, remote: Endpoint): string {

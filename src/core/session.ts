@@ -111,11 +111,12 @@ export class Session implements SessionContext {
         'SESSION_FAILED',
         'session failed',
       );
-      await farewell(this.client, plugin.refusal(error));
     }
     const reason = error ?? new GatewayError('STOPPED', 'the session is over');
+    // Before the goodbye, which the client may take its time over.
     this.end(reason);
-    await Promise.all([this.#owned.settled(), closed(this.client, reason)]);
+    const words = error === undefined ? null : plugin.refusal(error);
+    await Promise.all([this.#owned.settled(), hangUp(this.client, words, reason)]);
     this.emit('session.end', {
       session: this.id,
       forward: this.forward,
@@ -128,29 +129,21 @@ export class Session implements SessionContext {
 }
 
 /**
- * Says the last words and hangs up. What the client still sends is read and dropped, because closing a socket with unread
- * bytes resets it, and the words would be lost.
+ * Ends the client's stream for good, and waits for that. A client that can be told something, or has been told all, is left to
+ * hang up itself; anybody else is reset. What it still sends meanwhile is read and dropped, because closing a socket with
+ * unread bytes resets it, and what the client was told last would be lost.
  */
-async function farewell(client: Duplex, words: Uint8Array | null): Promise<void> {
-  if (words === null || !client.writable) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => client.destroy(), FAREWELL_TIMEOUT);
-    client.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    client.once('end', () => client.destroy());
+async function hangUp(client: Duplex, words: Uint8Array | null, reason: GatewayError): Promise<void> {
+  if (client.closed) return;
+  const gone = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  if (words !== null && client.writable) client.end(words);
+  if (client.writableEnded && !(client.readableEnded && client.writableFinished)) {
     client.resume();
-    client.end(words);
-  });
-}
-
-/** Ends a stream for good, and waits for that: quietly where both sides had said all, else by a reset. */
-async function closed(stream: Duplex, reason: GatewayError): Promise<void> {
-  if (stream.closed) return;
-  const gone = new Promise<void>((resolve) => stream.once('close', () => resolve()));
-  if (stream.readableEnded && stream.writableFinished) stream.destroy();
-  else resetStream(stream, reason);
+    // A stream that has ended both ways closes by itself.
+    const timer = setTimeout(() => resetStream(client, reason), FAREWELL_TIMEOUT);
+    client.once('close', () => clearTimeout(timer));
+  } else if (client.writableFinished) client.destroy();
+  else resetStream(client, reason);
   await gone;
 }
 

@@ -1,0 +1,64 @@
+import { type Duplex, duplexPair } from 'node:stream';
+import type { Endpoint } from '../../src/core/endpoint.ts';
+import type { Logger } from '../../src/core/log.ts';
+import type { Listening, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
+import { deferred } from './deferred.ts';
+
+/** Says nothing. */
+export const quietLog: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  trace() {},
+  child: () => quietLog,
+};
+
+/** A client on this machine. */
+export const localPeer: Peer = {
+  remote: { host: '127.0.0.1', port: 40_000 },
+  local: { host: '127.0.0.1', port: 8021 },
+};
+
+/** A listener that a FakeTransport was asked for. */
+export interface FakeListener {
+  readonly bind: Endpoint;
+  readonly onStream: (stream: Duplex, peer: Peer) => void;
+  closed: boolean;
+  /** Lets `listen` settle. */
+  grant(): void;
+}
+
+/** A network in which a test decides when a dial or a bind settles, and sees what is closed. */
+export class FakeTransport implements Transport {
+  readonly state = 'ready' as const;
+  readonly dials: { to: Endpoint; answer: (stream: Duplex) => void; fail: (error: Error) => void }[] = [];
+  readonly listeners: FakeListener[] = [];
+
+  openStream(to: Endpoint, { signal }: StreamOptions = {}): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      this.dials.push({ to, answer: resolve, fail: reject });
+    });
+  }
+
+  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+    const granted = deferred<void>();
+    const listener: FakeListener = { bind, onStream, closed: false, grant: () => granted.resolve() };
+    this.listeners.push(listener);
+    await granted.promise;
+    return {
+      endpoint: { host: bind.host, port: bind.port || 50_000 },
+      close: async () => {
+        listener.closed = true;
+      },
+    };
+  }
+}
+
+/** One end of a connection, and the other, which ignores errors. */
+export function connection(): { ours: Duplex; theirs: Duplex } {
+  const [ours, theirs] = duplexPair();
+  for (const end of [ours, theirs]) end.on('error', () => {});
+  return { ours, theirs };
+}
