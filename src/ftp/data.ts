@@ -110,14 +110,17 @@ class DataConnection {
   #timer: NodeJS.Timeout | undefined;
   #pumped = false;
   #released = false;
-  #over = false;
+  /** Why it is over; null while it is not. */
+  #over: GatewayError | null = null;
 
   constructor(id: number, session: SessionContext, options: DataOptions, report: DataReport) {
     this.#id = id;
     this.#session = session;
     this.#options = options;
     this.#report = report;
-    session.signal.addEventListener('abort', () => this.#stop(), { signal: this.#abort.signal });
+    session.signal.addEventListener('abort', () => this.#stop(session.signal.reason), {
+      signal: this.#abort.signal,
+    });
   }
 
   get expectsClient(): boolean {
@@ -168,8 +171,9 @@ class DataConnection {
   acceptFar(dial: Endpoint): void {
     this.#complete(async () => {
       const bound = await this.#bind(this.#session.far, '127.0.0.1', null, (stream) => {
-        this.#gotFar(stream);
+        if (this.#over !== null || this.#far !== null) return resetStream(stream, this.#over ?? taken());
         this.#closeListener();
+        this.#gotFar(stream);
         this.dialNear(dial);
       });
       return { host: '127.0.0.1', port: bound.endpoint.port };
@@ -183,12 +187,12 @@ class DataConnection {
       const timer = setTimeout(() => resetStream(far, retracted()), graceMs);
       far.once('close', () => clearTimeout(timer));
     }
-    this.#stop();
+    this.#stop(retracted());
   }
 
   release(): void {
     this.#released = true;
-    if (this.#pumped) this.#stop();
+    if (this.#pumped) this.#stop(retracted());
   }
 
   #complete(bind: () => Promise<Endpoint>): void {
@@ -211,9 +215,9 @@ class DataConnection {
   ): Promise<Listening> {
     const listen = (port: number) => Listener.open(transport, { host, port }, onStream);
     const listening = await (range === null ? listen(0) : range.bind(listen));
-    if (this.#over) {
+    if (this.#over !== null) {
       await listening.close();
-      throw retracted();
+      throw this.#over;
     }
     this.#listening = listening;
     this.#timer = setTimeout(() => {
@@ -225,7 +229,7 @@ class DataConnection {
   }
 
   #onClient(stream: Duplex, peer: Peer): void {
-    if (this.#near !== null || this.#over) return resetStream(stream, retracted());
+    if (this.#over !== null || this.#near !== null) return resetStream(stream, this.#over ?? taken());
     if (!this.#options.anyPeer && !sameHost(peer.remote.host, this.#session.peer.remote.host)) {
       const from = formatEndpoint(peer.remote);
       this.#session.log.warn(
@@ -239,14 +243,14 @@ class DataConnection {
   }
 
   #gotNear(stream: Duplex): void {
-    if (this.#over) return resetStream(stream, retracted());
+    if (this.#over !== null) return resetStream(stream, this.#over);
     this.#near = stream;
     this.#watch(stream, 'client');
     this.#join();
   }
 
   #gotFar(stream: Duplex): void {
-    if (this.#over || this.#far !== null) return resetStream(stream, retracted());
+    if (this.#over !== null) return resetStream(stream, this.#over);
     this.#far = stream;
     this.#watch(stream, 'server');
     this.#join();
@@ -280,12 +284,12 @@ class DataConnection {
     }).then(() => {
       this.#pumped = true;
       // The server's end may be spared still: until `retract`, or until nobody asks any more.
-      if (far.closed || this.#released) this.#stop();
+      if (far.closed || this.#released) this.#stop(retracted());
     });
   }
 
   #legEnded(flow: Flow, leg: Leg): void {
-    if (this.#over) return;
+    if (this.#over !== null) return;
     const direction = flow === 'aToB' ? 'upload' : 'download';
     if (leg.end === 'eof') {
       if (direction === 'download') this.#timer = setTimeout(() => this.#near?.destroy(), LINGER);
@@ -299,21 +303,21 @@ class DataConnection {
 
   /** It will not come to a transfer of bytes. */
   #fail(by: 'client' | 'server' | 'gateway', error: GatewayError): void {
-    if (this.#over) return;
-    this.#stop();
+    if (this.#over !== null) return;
+    this.#stop(error);
     for (const direction of ['download', 'upload'] as const) {
       this.#report.ended(this.#id, direction, { how: 'cut', by, error });
     }
   }
 
   /** Ends all that belongs to it, and what is still being opened. */
-  #stop(): void {
-    if (this.#over) return;
-    this.#over = true;
+  #stop(reason: GatewayError): void {
+    if (this.#over !== null) return;
+    this.#over = reason;
     clearTimeout(this.#timer);
-    this.#abort.abort(retracted());
+    this.#abort.abort(reason);
     this.#closeListener();
-    for (const leg of [this.#near, this.#far]) if (leg !== null) resetStream(leg, retracted());
+    for (const leg of [this.#near, this.#far]) if (leg !== null) resetStream(leg, reason);
   }
 
   #closeListener(): void {
@@ -336,6 +340,10 @@ function bindHost(local: string, family: 4 | 'any'): string {
 /** An SSH error is neither side's doing. */
 function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
   return error.code.startsWith('SSH_') || error.code === 'STOPPED' ? 'gateway' : side;
+}
+
+function taken(): GatewayError {
+  return new GatewayError('STOPPED', 'a data port takes one connection');
 }
 
 function retracted(): GatewayError {

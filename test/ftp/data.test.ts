@@ -1,0 +1,121 @@
+import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { SessionContext } from '../../src/core/plugin.ts';
+import { DataConnections, type DataOptions } from '../../src/ftp/data.ts';
+import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
+
+const OPTIONS: DataOptions = { acceptTimeout: 60_000, ports: null, advertise: null, anyPeer: false };
+const SERVER = { host: 'localhost', port: 50_001 };
+const CLIENT = { host: '127.0.0.1', port: 51_000 };
+
+function setUp(options: Partial<DataOptions> = {}) {
+  const [near, far] = [new FakeTransport(), new FakeTransport()];
+  const abort = new AbortController();
+  const session = {
+    peer: localPeer,
+    near,
+    far,
+    signal: abort.signal,
+    log: quietLog,
+    count: () => {},
+  } as unknown as SessionContext;
+  const report = { complete: vi.fn(), ended: vi.fn() };
+  return { near, far, abort, report, data: new DataConnections(session, { ...OPTIONS, ...options }, report) };
+}
+
+const refused = () => new GatewayError('CHANNEL_REFUSED', 'nothing listens there');
+const cutBy = (by: string, message: string) =>
+  expect.objectContaining({ how: 'cut', by, error: expect.objectContaining({ message }) });
+
+describe('a data port that fails before it can be told', () => {
+  it('gives the reason of the dial for the bind as well', async () => {
+    const { near, far, report, data } = setUp();
+    data.expose(1, SERVER, 4);
+    far.dials[0]?.fail(refused());
+    await turn();
+    near.listeners[0]?.grant();
+    await turn();
+    expect(report.ended).toHaveBeenCalledWith(1, 'download', cutBy('gateway', 'nothing listens there'));
+    expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
+      error: expect.objectContaining({ message: 'nothing listens there' }),
+    });
+    expect(near.listeners[0]?.closed).toBe(true);
+  });
+
+  it('gives the reason of the server’s leg for the dial to the client', async () => {
+    const { near, far, report, data } = setUp();
+    data.dial(1, SERVER);
+    data.connect(1, CLIENT);
+    far.dials[0]?.fail(refused());
+    await turn();
+    expect(near.dials).toHaveLength(1);
+    expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
+      error: expect.objectContaining({ message: 'nothing listens there' }),
+    });
+  });
+
+  it('gives the session’s reason where that has ended', async () => {
+    const { report, data, abort } = setUp();
+    data.dial(1, SERVER);
+    data.connect(1, CLIENT);
+    abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
+    await turn();
+    expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
+      error: expect.objectContaining({ message: 'sshferry is stopping' }),
+    });
+  });
+});
+
+describe('a listener at the server’s side', () => {
+  async function listening() {
+    const parts = setUp();
+    parts.data.exposeRemote(1, CLIENT);
+    parts.far.listeners[0]?.grant();
+    await turn();
+    const connect = (): { ours: Duplex; theirs: Duplex } => {
+      const pair = connection();
+      parts.far.listeners[0]?.onStream(pair.ours, localPeer);
+      return pair;
+    };
+    return { ...parts, connect };
+  }
+
+  it('dials the client once, whoever connects besides', async () => {
+    const { near, far, connect } = await listening();
+    const first = connect();
+    const second = connect();
+    expect(near.dials.map(({ to }) => to)).toEqual([CLIENT]);
+    expect([first.ours.destroyed, second.ours.destroyed]).toEqual([false, true]);
+    expect(far.listeners[0]?.closed).toBe(true);
+  });
+
+  it('dials nobody once it has been retracted', async () => {
+    const { near, data, connect } = await listening();
+    data.retract(1, 0);
+    const late = connect();
+    expect(near.dials).toEqual([]);
+    expect(late.ours.destroyed).toBe(true);
+  });
+});
+
+it('hands its bytes both ways, and counts them', async () => {
+  const { near, far, report, data } = setUp();
+  data.expose(1, SERVER, 4);
+  near.listeners[0]?.grant();
+  await turn();
+  expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
+    endpoint: { host: '127.0.0.1', port: 50_000 },
+  });
+  const [client, server] = [connection(), connection()];
+  far.dials[0]?.answer(server.ours);
+  near.listeners[0]?.onStream(client.ours, localPeer);
+  await turn();
+  const bytes = data.bytes(1);
+  server.theirs.end('12345');
+  client.theirs.resume().end();
+  server.theirs.resume();
+  await vi.waitFor(() => expect(report.ended).toHaveBeenCalledWith(1, 'download', { how: 'whole' }));
+  expect(bytes).toEqual({ download: 5, upload: 0 });
+});
