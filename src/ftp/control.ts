@@ -349,9 +349,14 @@ export class FtpControl {
     return code < 200 || !this.#endsWithConnection || this.#hasEnded(transfer, transfer.port);
   }
 
-  /** Whether the data that a transfer's success speaks of has reached the other side, or failed to. */
+  /**
+   * Whether the data that a transfer's success speaks of has reached the other side, or failed to. An upload is known to have
+   * arrived when the server has closed its end as well: the data may have gone through another SSH connection than this reply,
+   * and if that one was lost with bytes under way, the server has taken the part that it got for the whole.
+   */
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
-    if (port.ends[direction] !== null) return true;
+    const { download, upload } = port.ends;
+    if (download !== null && (direction === 'download' || upload !== null)) return true;
     // An ABOR behind it means that the client no longer reads: the data would never be flushed.
     if (!this.#pending.some(({ verb }) => verb === 'ABOR')) return false;
     this.#ports.drop(port, new GatewayError('PEER_RESET', 'transfer aborted by ABOR'));
@@ -546,7 +551,7 @@ export class FtpControl {
 
   #transferEnds(transfer: Transfer, code: number): Sink {
     const { port, direction, answered } = transfer;
-    const end = port?.ends[direction] ?? null;
+    const end = port === null ? null : endOf(port, direction);
     // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
     const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
     const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
@@ -676,6 +681,12 @@ const ABORT_GRACE = 2000;
 
 function line(text: string): Uint8Array {
   return Buffer.from(`${text}\r\n`, 'latin1');
+}
+
+/** How a transfer's data ended. An upload whose last bytes were under way when SSH was lost has not arrived. */
+function endOf({ ends }: DataPort, direction: Direction): DataEnd | null {
+  const lost = direction === 'upload' && ends.download?.how === 'cut' && ends.download.by === 'gateway';
+  return lost && ends.upload?.how !== 'cut' ? ends.download : ends[direction];
 }
 
 function otherThan(verb: 'PASV' | 'EPSV'): 'PASV' | 'EPSV' {

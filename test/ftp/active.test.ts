@@ -114,6 +114,7 @@ describe('an upload', () => {
     stands(1, toServer('STOR f')),
     server('150 Go', 'start 1 STOR f upload', toClient('150 Go')),
     whole(1, 'upload'),
+    whole(1, 'download'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
   scenario('the client cannot be reached: the server never sees the command', [

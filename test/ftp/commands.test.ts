@@ -87,6 +87,7 @@ describe('during a transfer', () => {
     ...storing(1),
     client('QUIT', toServer('QUIT')),
     whole(1, 'upload'),
+    whole(1, 'download'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
     server('221 Bye', toClient('221 Bye')),
   ]);

@@ -129,14 +129,38 @@ describe('an upload', () => {
   scenario('whole', [
     ...upload,
     whole(1, 'upload'),
-    server('226 Done', toClient('226 Done'), 'end 1 226'),
     whole(1, 'download'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
     ...inStep(),
   ]);
   scenario('whose 226 comes early', [
     ...upload,
     server('226 Done'),
-    whole(1, 'upload', toClient('226 Done'), 'end 1 226'),
+    whole(1, 'upload'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+  ]);
+  scenario(
+    'sent whole, whose SSH connection was lost before the server had closed its end: it may not have got all',
+    [
+      ...upload,
+      whole(1, 'upload'),
+      cut(1, 'download', 'gateway'),
+      server('226 Done', BROKEN, 'end 1 226 PEER_RESET'),
+      ...inStep(),
+    ],
+  );
+  scenario('the same, with 226 before the loss is noticed', [
+    ...upload,
+    whole(1, 'upload'),
+    server('226 Done'),
+    cut(1, 'download', 'gateway', BROKEN, 'end 1 226 PEER_RESET'),
+    ...inStep(),
+  ]);
+  scenario("that the server reset after it had taken all: the server's own word", [
+    ...upload,
+    whole(1, 'upload'),
+    cut(1, 'download', 'server'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
   scenario('that its client reset: the server is told to abort, and the client that it failed', [
     ...upload,
