@@ -59,7 +59,25 @@ export interface DataListener {
   accept(): Promise<net.Socket>;
   /** Connections that were made and not accepted. */
   readonly waiting: number;
+  /** Connections that were not accepted go with it. */
   close(): void;
+}
+
+/** Listens for data connections at `host`; gone with the test. */
+export async function listenData(test: Test, host: string): Promise<DataListener> {
+  const sockets = new Queue<net.Socket>();
+  const { port, close } = await listen(test, host, (socket) => sockets.push(socket));
+  return {
+    port,
+    close: () => {
+      close();
+      while (sockets.length > 0) void sockets.next().then((socket) => socket.destroy());
+    },
+    accept: () => sockets.next(),
+    get waiting() {
+      return sockets.length;
+    },
+  };
 }
 
 /** The server's end of one control connection. */
@@ -97,17 +115,8 @@ export class FtpPeer {
   }
 
   /** Listens for data connections, without telling anyone. */
-  async listenData(): Promise<DataListener> {
-    const sockets = new Queue<net.Socket>();
-    const { port, close } = await listen(this.#test, this.#host, (socket) => sockets.push(socket));
-    return {
-      port,
-      close,
-      accept: () => sockets.next(),
-      get waiting() {
-        return sockets.length;
-      },
-    };
+  listenData(): Promise<DataListener> {
+    return listenData(this.#test, this.#host);
   }
 
   /** Takes PASV or EPSV and answers with a listener of its own; gives what accepts at it. */
@@ -142,7 +151,10 @@ async function serve(peer: FtpPeer, stored: number[]): Promise<void> {
     listening?.close();
     return socket;
   };
-  peer.control.ended().then(() => data?.close());
+  peer.control.ended().then(() => {
+    data?.close();
+    peer.control.end();
+  });
   peer.reply('220 ready');
   for (;;) {
     const line = await peer.command();
@@ -163,7 +175,7 @@ async function serve(peer: FtpPeer, stored: number[]): Promise<void> {
           break;
         }
         peer.reply('150 here it comes');
-        socket?.end(pattern(Number(argument)));
+        socket?.end(pattern(Number(argument))).resume();
         peer.reply('226 done');
         break;
       }

@@ -1,0 +1,131 @@
+import { expect, it } from 'vitest';
+import { activeResources, eventually, startFtp } from '../support/gateway.ts';
+import { RawClient } from '../support/raw-client.ts';
+import { listenData, ScriptedFtpServer, serveAll } from '../support/scripted-ftp-server.ts';
+import { Wire } from '../support/wire.ts';
+
+const CONTROL_CONNECTIONS = 100;
+const TRANSFERS_EACH = 10;
+
+it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, and what goes wrong between them', async (test) => {
+  const server = await ScriptedFtpServer.start(test);
+  const stored: number[] = [];
+  serveAll(server, stored);
+  const before = activeResources();
+  const gateway = await startFtp(test, {
+    transport: 'ssh',
+    target: { host: server.host, port: server.port },
+  });
+  let complete = 0;
+
+  const connect = async () => {
+    const client = await RawClient.connect(test, gateway.endpoint);
+    expect(await client.reply()).toBe('220 ready');
+    return client;
+  };
+
+  const passive = async (client: RawClient, command: string, verb: 'PASV' | 'EPSV', bytes: number) => {
+    const data = await client.data(await client.passive(verb));
+    await transfer(client, command, bytes, async () => data);
+  };
+
+  const active = async (client: RawClient, command: string, bytes: number) => {
+    const listening = await listenData(test, '127.0.0.1');
+    expect(await client.command(`EPRT |1|127.0.0.1|${listening.port}|`)).toMatch(/^200 /);
+    await transfer(client, command, bytes, async () => new Wire(await listening.accept()));
+    listening.close();
+  };
+
+  const transfer = async (client: RawClient, command: string, bytes: number, open: () => Promise<Wire>) => {
+    client.send(command);
+    const data = await open();
+    expect(await client.reply()).toMatch(/^150 /);
+    if (command.startsWith('STOR')) data.end(Buffer.alloc(bytes));
+    const { bytes: received, ending } = await data.rest();
+    data.end();
+    expect([received.length, ending]).toEqual([command.startsWith('STOR') ? 0 : bytes, 'eof']);
+    expect(await client.reply()).toMatch(/^226 /);
+    complete += 1;
+  };
+
+  /** A transfer refused, a port not connected to, a port superseded, a download hung up on. */
+  const mishaps = async (client: RawClient) => {
+    const refused = await client.data(await client.passive('EPSV'));
+    expect(await client.command('RETR nothing')).toMatch(/^550 /);
+    refused.destroy();
+    await client.passive('PASV');
+    await client.passive('EPSV');
+    const hungUp = await client.data(await client.passive('PASV'));
+    expect(await client.command('RETR 300000')).toMatch(/^150 /);
+    await hungUp.take(1);
+    hungUp.destroy();
+    expect(await client.reply()).toMatch(/^(226|426) /);
+  };
+
+  /** Ends the session as politely as `i` says. */
+  const leave = async (client: RawClient, i: number) => {
+    switch (i % 5) {
+      case 0:
+        await client.passive('EPSV');
+        return client.control.reset();
+      case 1: {
+        const data = await client.data(await client.passive('EPSV'));
+        await client.command('RETR 300000');
+        client.control.destroy();
+        await data.ended();
+        return data.destroy();
+      }
+      case 2:
+        await client.passive('PASV');
+        return client.control.end();
+      default:
+        expect(await client.command('QUIT')).toMatch(/^221 /);
+        return client.control.end();
+    }
+  };
+
+  const useFully = async (i: number) => {
+    const client = await connect();
+    for (let n = 0; n < TRANSFERS_EACH; n++) {
+      const verb = n % 2 === 0 ? 'EPSV' : 'PASV';
+      if (n === 4) await active(client, 'RETR 1000', 1000);
+      else if (n === 5) await active(client, 'STOR f', 1000);
+      else if (n % 3 === 0) await passive(client, 'STOR f', verb, n * 1000);
+      else await passive(client, `RETR ${n * 1000}`, verb, n * 1000);
+    }
+    await mishaps(client);
+    await leave(client, i);
+  };
+
+  const person = async (connections: number) => {
+    for (let i = 0; i < connections; i++) await useFully(i);
+  };
+
+  const nothingOpen = () =>
+    eventually(() => {
+      expect({
+        sessions: gateway.gateway.sessions,
+        streams: gateway.network.streams.size,
+        listeners: gateway.network.listeners.size,
+        channels: gateway.ssh?.channels,
+        connections: gateway.ssh?.connections,
+      }).toEqual({ sessions: 0, streams: 0, listeners: 1, channels: 0, connections: 1 });
+    });
+
+  // What is only made once, such as a name lookup's, is there after one connection.
+  await useFully(0);
+  await nothingOpen();
+  const atRest = activeResources();
+  complete = 0;
+
+  await Promise.all([person(CONTROL_CONNECTIONS / 2), person(CONTROL_CONNECTIONS / 2)]);
+  expect(complete).toBe(CONTROL_CONNECTIONS * TRANSFERS_EACH);
+  await nothingOpen();
+  await eventually(() => expect(activeResources()).toEqual(atRest));
+  const ended = gateway.happenings.filter(([event]) => event === 'transfer.end').length;
+  const started = gateway.happenings.filter(([event]) => event === 'transfer.start').length;
+  expect(ended).toBe(started);
+
+  await gateway.stop();
+  await eventually(() => expect(activeResources()).toEqual(before));
+});
