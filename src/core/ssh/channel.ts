@@ -1,20 +1,24 @@
 import { Duplex } from 'node:stream';
 import type { Channel } from 'ssh2';
 import { GatewayError } from '../errors.ts';
+import { processBudget, ReceiveWindow, type WindowBudget } from './receive-window.ts';
 import type { SendGate } from './send-gate.ts';
 
-/** Unread bytes from which on ssh2 grants the sender no more: half its window, so that refills leave before it is empty. */
-const READ_BUFFER = 1024 * 1024;
 const WRITE_BUFFER = 256 * 1024;
 
 /** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
 interface RawChannel {
-  readonly incoming: { readonly state: 'open' | 'eof' | 'closed' };
+  /** `window`: what the other side may still send. ssh2 drops silently what comes while it is 0 (client.js, CHANNEL_DATA). */
+  readonly incoming: { readonly state: 'open' | 'eof' | 'closed'; window: number };
+  /** `id`: the other side's number for the channel. */
+  readonly outgoing: { readonly id: number };
+  readonly _client: { readonly _protocol: { channelWindowAdjust(channel: number, bytes: number): void } };
   readonly stderr?: { resume(): unknown };
-  /** What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. */
+  /**
+   * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. After false it leaves
+   * the receive window alone until a `_read`, which is never called here.
+   */
   push(chunk: Buffer | null): boolean;
-  /** Refills the receive window if it has run low. */
-  _read(size: number): void;
   /** Sends; calls back when the send window has taken all of it, and never if it is not open. */
   _write(chunk: Buffer, encoding: null, callback: () => void): void;
   eof(): void;
@@ -26,6 +30,8 @@ export interface ChannelContext {
   readonly peer: string;
   /** The connection's one queue for its socket. */
   readonly gate: SendGate;
+  /** What receive windows may come to; the process's own unless given. */
+  readonly budget?: WindowBudget;
   /** Why the SSH connection is gone; null while it is there. Must be set before ssh2 cleans up its channels. */
   readonly lost: () => GatewayError | null;
 }
@@ -42,6 +48,7 @@ export interface ChannelContext {
 export class ChannelStream extends Duplex {
   readonly #channel: RawChannel;
   readonly #context: ChannelContext;
+  readonly #window: ReceiveWindow;
   /** The other side's EOF has come; what follows cannot spoil what was read. */
   #eofReceived = false;
   /** The other side's CLOSE has come, or the connection is lost: ssh2 would never call a write back. */
@@ -54,19 +61,24 @@ export class ChannelStream extends Duplex {
   constructor(channel: Channel, context: ChannelContext) {
     super({
       allowHalfOpen: true,
-      readableHighWaterMark: READ_BUFFER,
       writableHighWaterMark: WRITE_BUFFER,
     });
     this.#channel = channel as unknown as RawChannel;
     this.#context = context;
+    this.#window = new ReceiveWindow(context.budget ?? processBudget);
     // The inner stream's own buffer, its `end` and its `close` are bypassed: they cannot tell EOF from a loss, and
     // `close` waits for an `end` that an unread stream never emits.
     this.#channel.push = (chunk) => this.#receive(chunk);
     this.#channel.stderr?.resume();
   }
 
-  override _read(size: number): void {
-    if (!this.#eofReceived && this.#context.lost() === null) this.#channel._read(size);
+  /** What is consumed is seen in `read`: the stream's own call of `_read` comes once, when its buffer has fallen low. */
+  override _read(): void {}
+
+  override read(size?: number): Buffer | null {
+    const chunk: Buffer | null = super.read(size);
+    if (chunk !== null) this.#grant();
+    return chunk;
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -104,6 +116,7 @@ export class ChannelStream extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const unsent = this.#unsent;
     this.#unsent = null;
+    this.#window.close();
     const done = () => {
       callback(error);
       unsent?.(
@@ -114,11 +127,13 @@ export class ChannelStream extends Duplex {
     else this.#tell(() => this.#channel.close(), done);
   }
 
-  /** Takes what ssh2 hands over. Gives false to stop it from granting more until `_read`. */
-  #receive(chunk: Buffer | null): boolean {
+  /** Takes what ssh2 hands over. Gives false, so that ssh2 grants nothing by itself. */
+  #receive(chunk: Buffer | null): false {
     if (this.destroyed) return false;
-    if (chunk !== null) return this.#deliver(chunk);
-    if (this.#channel.incoming.state === 'eof') {
+    if (chunk !== null) {
+      this.#deliver(chunk);
+      this.#grant();
+    } else if (this.#channel.incoming.state === 'eof') {
       this.#eofReceived = true;
       this.#deliver(null);
     } else {
@@ -128,14 +143,27 @@ export class ChannelStream extends Duplex {
   }
 
   /** ssh2's parser takes an exception out of a reader for a protocol error and ends the whole connection. */
-  #deliver(chunk: Buffer | null): boolean {
+  #deliver(chunk: Buffer | null): void {
     try {
-      return this.push(chunk);
+      this.push(chunk);
     } catch (error) {
       process.nextTick(() => {
         throw error;
       });
-      return false;
+    }
+  }
+
+  /** Lets the other side send more, where the window's rules say so. */
+  #grant(): void {
+    if (this.destroyed || this.#eofReceived || this.#closed || this.#context.lost() !== null) return;
+    const { incoming, outgoing, _client: client } = this.#channel;
+    const bytes = this.#window.update(incoming.window, this.readableLength);
+    if (bytes === 0) return;
+    incoming.window += bytes;
+    try {
+      client._protocol.channelWindowAdjust(outgoing.id, bytes);
+    } catch {
+      // Between the socket's end and its close, ssh2's protocol object is dismantled already; nothing more will come.
     }
   }
 

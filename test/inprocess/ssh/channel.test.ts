@@ -3,10 +3,13 @@ import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
+import { OPENING_WINDOW } from '../../../src/core/ssh/receive-window.ts';
 import { deferred } from '../../support/deferred.ts';
 import { connectTo } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
+
+const MiB = 1024 * 1024;
 
 /** A stream through an SSH server, and the socket at its far end. */
 async function open(test: Pick<TestContext, 'onTestFinished'>, options: SshServerOptions = {}) {
@@ -210,18 +213,60 @@ describe('ends', () => {
 });
 
 describe('flow control', () => {
-  it('an unread stream holds no more than the window and a refill', async (test) => {
+  it('the fields of ssh2 that the receive window is kept with are there', async (test) => {
+    const { channel } = await open(test);
+    const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/channel.ts';
+    const raw = channel as unknown as Record<string, Record<string, unknown>>;
+    expect(raw.incoming?.window, `channel.incoming.window: ${words}`).toBeTypeOf('number');
+    expect(raw.outgoing?.id, `channel.outgoing.id: ${words}`).toBeTypeOf('number');
+    const { channelWindowAdjust } = (raw._client?._protocol ?? {}) as Record<string, unknown>;
+    expect(channelWindowAdjust, `client._protocol.channelWindowAdjust: ${words}`).toBeTypeOf('function');
+    expect(raw.incoming?.window, `ssh2's opening window: ${words}`).toBe(OPENING_WINDOW);
+  });
+
+  it('the receive window grows while the reader keeps up, and a stall then fills it, no more', async (test) => {
+    const { stream, target, channel } = await open(test);
+    const { outgoing } = channel as unknown as { outgoing: { window: number } };
+    let widest = 0;
+    let bytes = 0;
+    const total = 64 * MiB;
+    stream.on('data', (chunk) => {
+      bytes += chunk.length;
+      widest = Math.max(widest, outgoing.window);
+      if (bytes === total) stream.pause();
+    });
+    await new Promise<void>((resolve) => target.write(Buffer.alloc(total, 1), () => resolve()));
+    await vi.waitFor(() => expect(bytes).toBe(total), { timeout: 20_000 });
+    expect(widest).toBeGreaterThan(8 * MiB);
+    await vi.waitFor(() => expect(outgoing.window).toBeGreaterThan(14 * MiB));
+    target.write(Buffer.alloc(32 * MiB, 2));
+    await vi.waitFor(() => expect(outgoing.window).toBe(0), { timeout: 20_000 });
+    await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(14 * MiB));
+    for (let i = 0; i < 100; i++) await turn();
+    expect(stream.readableLength).toBeLessThanOrEqual(15 * MiB);
+    stream.resume();
+    await vi.waitFor(() => expect(bytes).toBe(total + 32 * MiB), { timeout: 20_000 });
+  });
+
+  it('an unread stream holds no more than the window', async (test) => {
+    const { stream, target, channel } = await open(test);
+    const { outgoing } = channel as unknown as { outgoing: { window: number } };
+    target.write(Buffer.alloc(64 * MiB));
+    await vi.waitFor(() => expect(stream.readableLength).toBe(OPENING_WINDOW));
+    for (let i = 0; i < 100; i++) await turn();
+    expect([stream.readableLength, outgoing.window]).toEqual([OPENING_WINDOW, 0]);
+  });
+
+  it('a reader that takes little at a time, with stops, gets every byte', async (test) => {
     const { stream, target } = await open(test);
-    const chunk = Buffer.alloc(1024 * 1024);
-    let sent = 0;
-    const pour = () => {
-      while (sent < 64 && target.write(chunk)) sent += 1;
-    };
-    target.on('drain', pour);
-    pour();
-    await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(2 * 1024 * 1024 - 1));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(stream.readableLength).toBeLessThanOrEqual(3 * 1024 * 1024 + 32 * 1024);
+    const sent = Buffer.alloc(24 * MiB, 'every byte, in its order. ');
+    target.end(sent);
+    const parts: Buffer[] = [];
+    for await (const chunk of stream) {
+      parts.push(chunk);
+      if (parts.length % 32 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(Buffer.concat(parts).equals(sent)).toBe(true);
   });
 
   it('an unread channel does not hold up the others', async (test) => {

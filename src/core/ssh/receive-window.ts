@@ -1,0 +1,141 @@
+const MiB = 1024 * 1024;
+
+/** What ssh2 lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
+export const OPENING_WINDOW = 2 * MiB;
+/** OpenSSH 8.9 to 9.x have a limit of 16 MiB on what they keep for a channel; HPN-SSH stays below it for the same reason. */
+const LARGEST_WINDOW = 15 * MiB;
+/** What a channel may always have, even where the budget is used up: without any window it would stand still for ever. */
+const SMALLEST_WINDOW = 128 * 1024;
+/** The window is granted again in pieces of this size, so that one message is sent for several packets. */
+const STEP = 256 * 1024;
+
+/**
+ * The memory, in bytes, that all receive windows of a process may come to. It holds for what is granted; what ssh2 lets
+ * each channel have when it opens can't be withheld, but it is counted and leaves the others less.
+ */
+export class WindowBudget {
+  readonly #total: number;
+  /** What all channels may receive and have not consumed yet. */
+  #held = 0;
+  #channels = 0;
+  /** Channels that have carried much, among which the room is shared. */
+  #busy = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get free(): number {
+    return this.#total - this.#held;
+  }
+
+  /** How large the window of a busy channel may be. */
+  get share(): number {
+    const others = (this.#channels - this.#busy) * OPENING_WINDOW;
+    return Math.max(SMALLEST_WINDOW, (this.#total - others) / Math.max(1, this.#busy));
+  }
+
+  opened(): void {
+    this.#channels += 1;
+  }
+
+  becameBusy(): void {
+    this.#busy += 1;
+  }
+
+  closed(wasBusy: boolean): void {
+    this.#channels -= 1;
+    if (wasBusy) this.#busy -= 1;
+  }
+
+  hold(change: number): void {
+    this.#held += change;
+  }
+}
+
+/** For every channel of this process: 128 MiB. */
+export const processBudget = new WindowBudget(128 * MiB);
+
+/**
+ * How much more the other side of one channel may send (RFC 4254 5.2), decided without I/O.
+ *
+ * A window limits a channel to its size per round trip, and all of it may lie in memory when the reader stalls. It starts
+ * at OPENING_WINDOW and is doubled, up to 15 MiB and the budget's share, each time that a window's worth has been consumed
+ * by a reader that caught up on the way. It is halved again where the reader never had less than half of it left to read:
+ * then the reader is what limits. From here one cannot tell a sender that waits for the window from one that is slow for
+ * its own reasons; a window that grows for the latter is a promise of memory that its reader does not need.
+ */
+export class ReceiveWindow {
+  readonly #budget: WindowBudget;
+  #target = OPENING_WINDOW;
+  /** All that the other side was ever allowed to send. */
+  #granted = OPENING_WINDOW;
+  /** What was not consumed of it at the last call. */
+  #held = OPENING_WINDOW;
+  /** Consumed when the present period began, and the fewest unread bytes since. */
+  #since = 0;
+  #fewestUnread = Number.POSITIVE_INFINITY;
+  #busy = false;
+  #closed = false;
+
+  constructor(budget: WindowBudget) {
+    this.#budget = budget;
+    budget.opened();
+    budget.hold(this.#held);
+  }
+
+  /** What outstanding and unread bytes may come to now. */
+  get target(): number {
+    return Math.min(this.#target, this.#busy ? this.#budget.share : OPENING_WINDOW);
+  }
+
+  /**
+   * To be called whenever data has come or was consumed.
+   * @param outstanding bytes that the other side may still send
+   * @param unread bytes that have come and were not consumed
+   * @returns how many more bytes to let it send now, often 0
+   */
+  update(outstanding: number, unread: number): number {
+    if (this.#closed) return 0;
+    const held = outstanding + unread;
+    this.#budget.hold(held - this.#held);
+    this.#held = held;
+    this.#adapt(this.#granted - held, unread);
+
+    const { target } = this;
+    const room = Math.floor(Math.min(target - held, this.#budget.free));
+    const granted = room >= Math.min(STEP, target / 4);
+    if (!granted && held > SMALLEST_WINDOW / 2) return 0;
+    const grant = granted ? room : SMALLEST_WINDOW - held;
+    this.#granted += grant;
+    this.#held += grant;
+    this.#budget.hold(grant);
+    return grant;
+  }
+
+  /** Gives back what the channel held. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#budget.hold(-this.#held);
+    this.#budget.closed(this.#busy);
+  }
+
+  #adapt(consumed: number, unread: number): void {
+    this.#fewestUnread = Math.min(this.#fewestUnread, unread);
+    const target = this.#target;
+    if (consumed - this.#since < target) return;
+    if (!this.#busy) {
+      this.#busy = true;
+      this.#budget.becameBusy();
+    }
+    if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, LARGEST_WINDOW);
+    else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, OPENING_WINDOW);
+    this.#since = consumed;
+    this.#fewestUnread = Number.POSITIVE_INFINITY;
+  }
+}
