@@ -19,6 +19,7 @@ import {
   printable,
   transferDirection,
 } from './command.ts';
+import { CommandSplitter } from './command-splitter.ts';
 import { brokenEnd, type DataPort, DataPorts } from './data-ports.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
@@ -60,7 +61,7 @@ const MAX_PORT_REPLY = 16 * 1024;
  */
 export class FtpControl {
   readonly #policy: FtpPolicy;
-  readonly #split: { readonly client: LineSplitter; readonly server: LineSplitter };
+  readonly #split: { readonly client: CommandSplitter; readonly server: LineSplitter };
   readonly #framer = new ReplyFramer();
   /** Commands that wait for their final reply. */
   readonly #pending = new PendingQueue();
@@ -87,7 +88,7 @@ export class FtpControl {
     this.#ports = new DataPorts((action) => this.#out.push(action));
     this.#pending.push({ kind: 'greeting', verb: '' });
     this.#split = {
-      client: new LineSplitter(policy.limits.command),
+      client: new CommandSplitter(policy.limits.command),
       server: new LineSplitter(policy.limits.replyLine),
     };
   }
@@ -206,6 +207,8 @@ export class FtpControl {
         return this.#onActive(verb, parseEprt(command.argument), command);
       case 'LPRT':
         return this.#onActive(verb, parseLprt(command.argument), command);
+      case 'ABOR':
+        return this.#onAbort(command);
       case 'FEAT':
         return this.#forward({ kind: 'feat', verb }, command.bytes);
       case 'MODE':
@@ -308,6 +311,19 @@ export class FtpControl {
       return;
     }
     this.#forward(transfer, command.bytes);
+  }
+
+  /**
+   * A server that is busy sending may notice ABOR only by the urgent data that comes with it (RFC 959 4.1.3), which SSH does not
+   * carry: it has a little time, and then finds its data connection closed.
+   */
+  #onAbort(command: Command): void {
+    this.#pass(command, null);
+    const { head } = this.#pending;
+    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.answered) return;
+    if (head.port === null || head.port.ends.download !== null) return;
+    const error = new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
+    this.#ports.retract(head.port, { how: 'cut', by: 'gateway', error }, ABORT_GRACE);
   }
 
   #pass(command: Command, done: ((code: number) => void) | null): void {

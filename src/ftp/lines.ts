@@ -35,6 +35,11 @@ export class LineSplitter {
     return lines;
   }
 
+  /** The bytes of the line that has not ended yet, as they are kept here. */
+  get partial(): Uint8Array {
+    return this.#line.subarray(0, this.#length);
+  }
+
   /** The bytes of the line that has not ended yet; forgets them. */
   rest(): Uint8Array {
     return this.#take();

@@ -3,6 +3,7 @@ import {
   client,
   inStep,
   passive,
+  raw,
   retrieving,
   scenario,
   server,
@@ -25,7 +26,7 @@ describe('ABOR', () => {
     client(
       'ABOR',
       toServer('ABOR'),
-      'retract 1',
+      'retract 1 later',
       toClient('426 sshferry: transfer aborted by ABOR'),
       'end 1 226 PEER_RESET',
     ),
@@ -35,9 +36,34 @@ describe('ABOR', () => {
   scenario('answered once for itself and the transfer', [
     ...passive(1),
     ...retrieving(1),
-    client('ABOR', toServer('ABOR')),
-    server('426 Aborted', toClient('426 Aborted'), 'end 1 426'),
+    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
     client('PASV', toServer('PASV')),
     server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+  ]);
+  scenario('that the server notices only when its data connection is closed: SSH carries no urgent data', [
+    ...passive(1),
+    ...retrieving(1),
+    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
+    server('225 Nothing', toClient('225 Nothing')),
+    ...inStep(),
+  ]);
+  scenario('that crosses with 226: what was reset is not called complete', [
+    ...passive(1),
+    ...retrieving(1),
+    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    server('226 Done', toClient('426 sshferry: transfer aborted by ABOR'), 'end 1 226 PEER_RESET'),
+    server('225 Nothing', toClient('225 Nothing')),
+    ...inStep(),
+  ]);
+  scenario('whose LF was urgent data and got lost', [
+    ...passive(1),
+    ...retrieving(1),
+    raw('client', 'ABOR\r', toServer('ABOR'), 'retract 1 later'),
+    server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
+    server('226 Aborted', toClient('226 Aborted')),
+    client('NOOP', toServer('NOOP')),
+    server('200 OK', toClient('200 OK')),
   ]);
 });

@@ -73,8 +73,8 @@ describe('Telnet in front of ABOR', () => {
     scenario(name, [
       ...passive(1),
       ...retrieving(1),
-      raw('client', `${shape}ABOR\r\n`, toServer('ABOR')),
-      server('426 Aborted', toClient('426 Aborted'), 'end 1 426'),
+      raw('client', `${shape}ABOR\r\n`, toServer('ABOR'), 'retract 1 later'),
+      server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
       server('226 OK', toClient('226 OK')),
       ...inStep(),
     ]);
