@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { describe, expect, it, type TestContext, vi } from 'vitest';
+import { DirectTransport } from '../../src/core/direct.ts';
+import { Listener } from '../../src/core/listener.ts';
+import type { Peer } from '../../src/core/transport.ts';
+import { CountingTransport } from '../support/gateway.ts';
+
+type Test = Pick<TestContext, 'onTestFinished'>;
+
+async function open(test: Test, host: string, port = 0) {
+  const transport = new CountingTransport(new DirectTransport());
+  const accepted: Peer[] = [];
+  const listener = await Listener.open(transport, { host, port }, (stream: Duplex, peer) => {
+    accepted.push(peer);
+    stream.end(peer.local.host);
+  });
+  test.onTestFinished(() => listener.close());
+  return { listener, transport, accepted };
+}
+
+/** Who answers there: the address at which the connection arrived. */
+async function answerAt(host: string, port: number): Promise<string> {
+  const socket = net.connect({ host, port });
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  await once(socket, 'end');
+  return text;
+}
+
+/** Somebody else's listener. */
+async function occupy(test: Test, host: string): Promise<number> {
+  const server = net.createServer();
+  server.listen({ host, port: 0, ipv6Only: true });
+  await once(server, 'listening');
+  test.onTestFinished(() => void server.close());
+  return (server.address() as net.AddressInfo).port;
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = net.createServer();
+  server.listen({ host, port, ipv6Only: true });
+  const free = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  if (free) {
+    server.close();
+    await once(server, 'close');
+  }
+  return free;
+}
+
+describe('Listener', () => {
+  it('binds both loopbacks for localhost, with one port, and no other address', async (test) => {
+    const { listener } = await open(test, 'localhost');
+    const { host, port } = listener.endpoint;
+    expect(host).toBe('127.0.0.1');
+    expect(port).toBeGreaterThan(0);
+    expect(await answerAt('127.0.0.1', port)).toBe('127.0.0.1');
+    expect(await answerAt('::1', port)).toBe('::1');
+    await expect(answerAt('127.0.0.2', port)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it.for(['*', ''])('binds every address for “%s”', async (host, test) => {
+    const { listener } = await open(test, host);
+    const { port } = listener.endpoint;
+    for (const address of ['127.0.0.1', '127.0.0.2', '::1']) {
+      expect(await answerAt(address, port)).toBe(address);
+    }
+  });
+
+  it.for([
+    ['127.0.0.1', '::1'],
+    ['::1', '127.0.0.1'],
+  ] as const)('binds %s and not %s', async ([host, other], test) => {
+    const { listener } = await open(test, host);
+    const { port } = listener.endpoint;
+    expect(listener.endpoint.host).toBe(host);
+    expect(await answerAt(host, port)).toBe(host);
+    await expect(answerAt(other, port)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it.for([
+    ['localhost', '127.0.0.1', '::1'],
+    ['localhost', '::1', '127.0.0.1'],
+    ['*', '0.0.0.0', '::'],
+    ['*', '::', '0.0.0.0'],
+  ] as const)('holds nothing where “%s” is taken at %s', async ([host, taken, other], test) => {
+    const port = await occupy(test, taken);
+    const transport = new CountingTransport(new DirectTransport());
+    await expect(Listener.open(transport, { host, port }, () => {})).rejects.toMatchObject({
+      code: 'LISTEN_IN_USE',
+      message: expect.stringMatching(
+        `^cannot listen on ${host === '*' ? '\\*' : host}:.*another program holds this port; end it or choose another port`,
+      ),
+    });
+    expect(transport.listeners.size).toBe(0);
+    expect(await isFree(other, port)).toBe(true);
+  });
+
+  it('says that the machine has no such address', async () => {
+    const opening = Listener.open(new DirectTransport(), { host: '192.0.2.1', port: 0 }, () => {});
+    await expect(opening).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message:
+        'cannot listen on 192.0.2.1:0: this machine has no such address; give one of its own, or localhost',
+    });
+  });
+
+  it('says that a port needs root, and which one does not', async (test) => {
+    // As the kernel answers a user without the privilege; a test that runs as root would be let in.
+    const listen = vi.spyOn(net.Server.prototype, 'listen').mockImplementation(function (this: net.Server) {
+      queueMicrotask(() => this.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' })));
+      return this;
+    });
+    test.onTestFinished(() => listen.mockRestore());
+    const transport = new CountingTransport(new DirectTransport());
+    const opening = Listener.open(transport, { host: 'localhost', port: 110 }, () => {});
+    await expect(opening).rejects.toMatchObject({
+      code: 'LISTEN_PRIVILEGE',
+      message: 'cannot listen on localhost:110: ports below 1024 need root here; try 8110',
+    });
+    expect(listen).toHaveBeenCalledOnce();
+    expect(transport.listeners.size).toBe(0);
+  });
+
+  it('frees all its ports when it is closed', async (test) => {
+    const { listener } = await open(test, 'localhost');
+    const { port } = listener.endpoint;
+    await listener.close();
+    expect(await isFree('127.0.0.1', port)).toBe(true);
+    expect(await isFree('::1', port)).toBe(true);
+  });
+
+  it('tells both ends of a connection', async (test) => {
+    const { listener, accepted } = await open(test, 'localhost');
+    const { port } = listener.endpoint;
+    await answerAt('::1', port);
+    expect(accepted).toEqual([
+      { remote: { host: '::1', port: expect.any(Number) }, local: { host: '::1', port } },
+    ]);
+  });
+});
