@@ -139,6 +139,8 @@ export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<P
   });
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** One direction. `result` is set once, and `onEnd` called with it. */
 class Flow {
   result: Leg | null = null;
@@ -179,7 +181,21 @@ class Flow {
     if (this.result === null) this.#source.resume();
   }
 
+  /**
+   * Node also emits `end` for a reset that comes together with data: libuv reports POLLHUP after a partial read as end-of-file
+   * and leaves the error unread. A write of nothing brings it to light; it sends nothing to a socket that is well.
+   */
   sourceEnded(): void {
+    if (this.result !== null) return;
+    const source = this.#source;
+    if (!(source instanceof net.Socket) || !source.writable) return this.#passEnd();
+    source.write(NOTHING, (error) => {
+      // The error itself comes as an event.
+      if (!error) this.#passEnd();
+    });
+  }
+
+  #passEnd(): void {
     if (this.result !== null) return;
     this.ended = true;
     if (this.#destination.writableFinished) this.destinationFinished();
