@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { PortRange } from '../../../src/ftp/port-range.ts';
+import { agree, anotherSession, begin, type FtpSession, ftpSession } from '../../support/ftp-session.ts';
+import { eventually } from '../../support/gateway.ts';
+import { Wire } from '../../support/wire.ts';
+
+type Session = Pick<FtpSession, 'client' | 'peer'>;
+
+/** The first of `count` ports in a row that nobody holds now. */
+async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const servers = Array.from({ length: count }, () => net.createServer());
+    const bound = await Promise.all(
+      servers.map((server, i) => {
+        server.listen(first + i, '127.0.0.1');
+        return Promise.race([
+          once(server, 'listening').then(() => true),
+          once(server, 'error').then(() => false),
+        ]);
+      }),
+    );
+    for (const server of servers) server.close();
+    if (bound.every(Boolean)) return first;
+  }
+}
+
+/** A whole download through the port that was told. */
+async function download({ client, peer }: Session, at: Awaited<ReturnType<typeof agree>>): Promise<void> {
+  const data = await client.data(at.where);
+  const far = await at.listening.accept();
+  await begin({ client, peer }, 'RETR f');
+  far.end('file').resume();
+  peer.reply('226 done');
+  expect(await client.reply()).toBe('226 done');
+  expect((await data.rest()).bytes.toString()).toBe('file');
+  data.end();
+}
+
+describe('FtpDataPorts', () => {
+  it('tells ports of the range only, says when it is used up, and uses them again', async (test) => {
+    const first = await freePorts(2);
+    const config = { dataPorts: new PortRange(first, first + 1) };
+    const one = await ftpSession(test, { config });
+    const two = { ...one, ...(await anotherSession(test, one)) };
+    const three = { ...one, ...(await anotherSession(test, one)) };
+    const [a, b] = [await agree(one, 'PASV'), await agree(two, 'EPSV')];
+    expect([a.where.port, b.where.port]).toEqual([first, first + 1]);
+
+    three.client.send('PASV');
+    await three.peer.passive();
+    expect(await three.client.reply()).toBe(
+      `425 sshferry: no data port is free in ${first}-${first + 1}; widen FtpDataPorts or try again`,
+    );
+    three.client.send('NOOP');
+    await three.peer.expect('NOOP', '200 noop');
+    expect(await three.client.reply()).toBe('200 noop');
+
+    await download(one, a);
+    const again = await agree(three, 'PASV');
+    expect(again.where.port).toBe(first);
+    await download(three, again);
+    await download(two, b);
+  });
+
+  it('goes on to the next port although the last is free, so that it rests', async (test) => {
+    const first = await freePorts(3);
+    const session = await ftpSession(test, { config: { dataPorts: new PortRange(first, first + 2) } });
+    const told: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const at = await agree(session);
+      told.push(at.where.port);
+      await download(session, at);
+    }
+    expect(told).toEqual([first, first + 1, first + 2, first]);
+  });
+});
+
+describe('FtpAdvertise', () => {
+  it('is told in a 227, and a 229 needs only the port', async (test) => {
+    const session = await ftpSession(test, { config: { advertise: '192.0.2.7' } });
+    const passive = await agree(session, 'PASV');
+    expect(passive.where.host).toBe('192.0.2.7');
+    await download(session, {
+      ...passive,
+      where: { host: session.gateway.endpoint.host, port: passive.where.port },
+    });
+    await download(session, await agree(session, 'EPSV'));
+  });
+});
+
+describe('over IPv6', () => {
+  it.for(['127.0.0.1', '::1'])('a port told by PASV answers at %s', async (host, test) => {
+    const session = await ftpSession(test, { listen: '::1' });
+    const passive = await agree(session, 'PASV');
+    expect(passive.where.host).toBe('127.0.0.1');
+    await download(session, { ...passive, where: { host, port: passive.where.port } });
+    await eventually(() => expect(session.gateway.network.listeners.size).toBe(1));
+  });
+
+  it('EPSV is served at the address of the control connection alone', async (test) => {
+    const session = await ftpSession(test, { listen: '::1' });
+    const extended = await agree(session, 'EPSV');
+    expect(extended.where.host).toBe('::1');
+    await expect(session.client.data({ ...extended.where, host: '127.0.0.1' })).rejects.toThrow(
+      'ECONNREFUSED',
+    );
+    await download(session, extended);
+  });
+});
+
+describe('FtpIdleTimeout', () => {
+  it('ends a session in which nobody says anything, with 421', async (test) => {
+    const { client, peer, gateway } = await ftpSession(test, { config: { idleTimeout: 0.2 } });
+    expect(await client.reply()).toBe('421 sshferry: nothing was said for 0.2 s');
+    expect(await client.control.ended()).toBe('eof');
+    expect(await peer.control.ended()).toBe('ECONNRESET');
+    client.control.end();
+    expect(await gateway.happened('session.end')).toMatchObject({ error: { code: 'SESSION_IDLE' } });
+  });
+
+  it('does not count the silence of the control connection during a transfer', async (test) => {
+    const session = await ftpSession(test, { config: { idleTimeout: 1 } });
+    const { client, peer } = session;
+    const at = await agree(session);
+    const data = new Wire(await client.unread(at.where));
+    const far = await at.listening.accept();
+    await begin(session, 'RETR f');
+    const begun = Date.now();
+    // Longer than the time allowed, with never more than a moment without a byte.
+    const dripping = setInterval(() => {
+      far.write('.');
+      if (Date.now() - begun < 1300) return;
+      clearInterval(dripping);
+      far.end();
+    }, 20);
+    test.onTestFinished(() => clearInterval(dripping));
+    expect((await data.rest()).ending).toBe('eof');
+    peer.reply('226 done');
+    expect(await client.reply()).toBe('226 done');
+  });
+});
