@@ -30,6 +30,8 @@ export interface GatewaySetup {
   readonly port?: number;
   readonly maxSessions?: number;
   readonly ssh?: SshServerOptions;
+  /** Seconds between keepalives; default: none. */
+  readonly keepalive?: number;
   /** Seconds that a client waits for a lost SSH connection. */
   readonly connectTimeout?: number;
 }
@@ -213,9 +215,9 @@ function unmanaged(transport: Transport): ManagedTransport {
 }
 
 function supervised(ssh: TestSshServer, setup: GatewaySetup, log: Logger): ManagedTransport {
-  const { connectTimeout = 10 } = setup;
+  const { connectTimeout = 10, keepalive = 0 } = setup;
   return new SshSupervisor(
-    (signal) => connectTo(ssh.port, { connectTimeout: 10 }, { signal }),
+    (signal) => connectTo(ssh.port, { serverAliveInterval: keepalive }, { signal }),
     { host: 'yourserver', connectTimeout, connectionAttempts: 1, session: false },
     log,
     () => 0,

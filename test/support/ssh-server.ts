@@ -72,6 +72,8 @@ export interface TestSshServer {
   readonly sessionsOpened: number;
   /** Names asked for by exec (`exec:…`) and subsystem (`subsystem:…`) requests, granted or not. */
   readonly sessionRequests: readonly string[];
+  /** Keepalive questions ever answered. */
+  readonly keepalives: number;
   /** Listeners bound for tcpip-forward now. */
   readonly listeners: number;
   /** Open forwarded channels, for tests that need the server's end of one. */
@@ -99,6 +101,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
   const sessionRequests: string[] = [];
   let channelsOpened = 0;
   let sessionsOpened = 0;
+  let keepalives = 0;
 
   const dial =
     options.dial ??
@@ -123,6 +126,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     client.on('authentication', options.authenticate ?? passwordFile(options.users ?? DEMO));
     client.on('ready', () => {
       answerForwards(client);
+      countKeepalives(client);
       answerListens(client);
       answerSessions(client);
     });
@@ -158,6 +162,16 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
         });
         ssh2Answer(p, info);
       })();
+    };
+  }
+
+  /** ssh2 answers them by itself, as a request that it does not know. */
+  function countKeepalives(client: Connection): void {
+    const { _handlers: handlers } = (client as unknown as { _protocol: ServerProtocol })._protocol;
+    const ssh2Answer = handlers.GLOBAL_REQUEST;
+    handlers.GLOBAL_REQUEST = (p, name, wantReply, data) => {
+      if (name.startsWith('keepalive@')) keepalives += 1;
+      ssh2Answer(p, name, wantReply, data);
     };
   }
 
@@ -241,6 +255,9 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     get sessionsOpened() {
       return sessionsOpened;
     },
+    get keepalives() {
+      return keepalives;
+    },
     get listeners() {
       return listeners.size;
     },
@@ -278,7 +295,10 @@ const DEMO: Readonly<Record<string, TestUser>> = { demo: { password: 'demo' } };
 
 /** The parts of ssh2's Protocol that the server's answers need. */
 interface ServerProtocol {
-  _handlers: { CHANNEL_OPEN: (p: ServerProtocol, info: ChannelOpen) => void };
+  _handlers: {
+    CHANNEL_OPEN: (p: ServerProtocol, info: ChannelOpen) => void;
+    GLOBAL_REQUEST: (p: ServerProtocol, name: string, wantReply: boolean, data: unknown) => void;
+  };
   channelOpenFail(recipient: number, reason: number, text: string): void;
 }
 interface ChannelOpen {

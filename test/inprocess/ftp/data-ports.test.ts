@@ -142,3 +142,14 @@ describe('FtpIdleTimeout', () => {
     expect(await client.reply()).toBe('226 done');
   });
 });
+
+it('keeps a session that is idle for longer than the keepalive takes to give up', async (test) => {
+  const session = await ftpSession(test, { transport: 'ssh', keepalive: 0.05 });
+  const { client, peer, gateway } = session;
+  await eventually(() => expect(gateway.ssh?.keepalives).toBeGreaterThan(6));
+  client.send('NOOP');
+  await peer.expect('NOOP', '200 noop');
+  expect(await client.reply()).toBe('200 noop');
+  await download(session, await agree(session));
+  expect(gateway.ssh?.connections).toBe(1);
+});
