@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'inprocess',
           include: ['test/inprocess/**/*.test.ts'],
+          globalSetup: ['test/inprocess/setup.ts'],
           testTimeout: 30_000,
         },
       },

@@ -3,7 +3,8 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { docker, lines, mustRun, run } from './docker.ts';
+import { installMissing } from '../../support/packages.ts';
+import { docker, lines, run } from './docker.ts';
 
 /** A docker engine that answers. `release` stops it if it was started here and nobody else uses it. */
 export interface Engine {
@@ -28,23 +29,6 @@ export async function ensureEngine(say: (line: string) => void): Promise<Engine>
   await installMissing({ dockerd: 'docker.io', docker: 'docker.io', iptables: 'iptables' }, say);
   if ((await engineTrouble()) === null) return { release: async () => {} };
   return startEngine(say);
-}
-
-/** Installs the Debian packages of those commands that are not there. */
-export async function installMissing(
-  packages: Record<string, string>,
-  say: (line: string) => void,
-): Promise<void> {
-  const missing = new Set<string>();
-  for (const [command, name] of Object.entries(packages)) {
-    const found = await run(['sh', '-c', 'command -v "$1"', 'sh', command]);
-    if (found.code !== 0) missing.add(name);
-  }
-  if (missing.size === 0) return;
-  say(`installing ${[...missing].join(' ')}`);
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await mustRun(['apt-get', 'update'], { env });
-  await mustRun(['apt-get', 'install', '-y', '--no-install-recommends', ...missing], { env });
 }
 
 /** null when the engine answers, else the docker client's complaint. */

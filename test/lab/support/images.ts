@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { installMissing } from '../../support/packages.ts';
 import { docker, mustRun, run } from './docker.ts';
-import { installMissing, LabUnavailable } from './engine.ts';
+import { LabUnavailable } from './engine.ts';
 
 const BASE = 'debian:bookworm-slim';
 const DEFAULT_MIRROR = 'http://deb.debian.org/debian';
