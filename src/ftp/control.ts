@@ -42,8 +42,11 @@ interface Wait {
 /** What becomes of the reply that is coming in: `line` sees each of its lines, the last one marked `final`. */
 type Sink = (line: ReplyLine) => unknown;
 
-/** "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported. */
-const UNSUPPORTED: ReadonlySet<number> = new Set([500, 501, 502, 504, 522]);
+/**
+ * "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported, and with 425
+ * pure-ftpd refuses PASV on a connection that has come over IPv6.
+ */
+const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
 /** RFC 4217 and 2228: behind these sshferry could no longer read the control connection. */
 const TLS_VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 'CCC', 'MIC', 'CONF', 'ENC']);
 const TLS_FEATURE = /^(?:[ \t]+|211-[ \t]*)(AUTH|PBSZ|PROT|CCC|SSL|TLS)\b/i;
@@ -452,13 +455,12 @@ export class FtpControl {
   // --------------------------------------------------------------------------------------------- asking for a data port
 
   #onPortReply(request: PortRequest, code: number, bytes: Uint8Array, final: string): void {
-    if (code >= 400) return this.#onPortRefusal(request, code, bytes);
+    if (code >= 400) return this.#onPortRefusal(request, UNSUPPORTED.has(code), bytes);
     const span = parsePortReply(code, final);
     if (span === null) {
-      return this.#answerPort(
-        request,
-        reply(425, `sshferry: cannot read the data port in the server's reply: ${final}`),
-      );
+      // proftpd, reached over IPv6, cannot write its address into 227 and names it in part; EPSV has none.
+      const unread = reply(425, `sshferry: cannot read the data port in the server's reply: ${final}`);
+      return this.#onPortRefusal(request, request.asked === 'PASV', unread);
     }
     if (this.#ports.size >= this.#policy.limits.dataConnections) {
       return this.#answerPort(
@@ -497,12 +499,12 @@ export class FtpControl {
   }
 
   /** Where the server does not know what it was asked, its other command may do; if not, the client gets the first refusal. */
-  #onPortRefusal(request: PortRequest, code: number, bytes: Uint8Array): void {
+  #onPortRefusal(request: PortRequest, unsupported: boolean, bytes: Uint8Array): void {
     const { asked, refusal } = request;
     if (refusal !== null) return this.#answerPort(request, refusal);
     const other = asked === 'EPSV' ? 'PASV' : 'EPSV';
     // With later commands under way the second request would come after them, and the replies out of order.
-    const possible = UNSUPPORTED.has(code) && asked !== 'LPSV' && this.#pending.length === 1;
+    const possible = unsupported && asked !== 'LPSV' && this.#pending.length === 1;
     if (!possible || (this.#epsvAll && other !== 'EPSV')) return this.#answerPort(request, bytes);
     this.#pending.settle(request);
     this.#forward({ ...request, asked: other, refusal: bytes }, line(other));

@@ -120,8 +120,26 @@ describe('a reply that names no port', () => {
   ]) {
     scenario(line, [
       client('PASV', toServer('PASV')),
-      server(line, toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`)),
+      server(line, toServer('EPSV')),
+      server('500 What?', toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`)),
       ...inStep(),
+    ]);
+  }
+});
+
+describe('PASV to a server that sshd has reached over IPv6', () => {
+  for (const [name, line] of [
+    ['proftpd', '227 Entering Passive Mode (4,182,73).'],
+    ['pure-ftpd and pyftpdlib', '425 You cannot use PASV on IPv6 connections. Use EPSV instead.'],
+  ] as const) {
+    scenario(`is answered by EPSV: ${name}`, [
+      client('PASV', toServer('PASV')),
+      server(line, toServer('EPSV')),
+      server('229 (|||1025|)', 'expose 1 local ftp.test:1025 4'),
+      stands(1, toClient(`227 Entering Passive Mode (${LOCAL_SIX}).`)),
+      client('RETR f', toServer('RETR f')),
+      server('550 No', toClient('550 No')),
+      client('PASV', toServer('EPSV')),
     ]);
   }
 });
