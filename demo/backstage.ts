@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import ssh2 from 'ssh2';
+import { newKeyPair } from '../test/support/key-pair.ts';
 import { startSshServer } from '../test/support/ssh-server.ts';
 import { USER } from './account.ts';
 import { startFtpServer } from './ftp-server.ts';
@@ -53,7 +53,7 @@ export async function startBackstage(mail: MailEvents): Promise<Backstage> {
     });
     endings.push(smtp.close);
 
-    const login = ssh2.utils.generateKeyPairSync('ed25519');
+    const login = newKeyPair();
     const ssh = await startSshServer({
       users: { [USER]: { publicKeys: [login.public] } },
       allowForward: ({ host }) => host === '127.0.0.1' || 'prohibited',

@@ -11,6 +11,7 @@ import ssh2, {
   type ServerChannel,
   type TcpipRequestInfo,
 } from 'ssh2';
+import { newKeyPair } from './key-pair.ts';
 import { bridge } from './ssh-bridge.ts';
 
 /** What the server answers to a channel open: yes, or a failure of RFC 4254 5.1 with sshd's kind of text. */
@@ -93,7 +94,7 @@ export interface TestSshServer {
  * For tests and the demo only: it is no substitute for sshd, and `dial` reaches whatever this machine reaches.
  */
 export async function startSshServer(options: SshServerOptions = {}): Promise<TestSshServer> {
-  const hostKeys = options.hostKeys ?? [newHostKey()];
+  const hostKeys = options.hostKeys ?? [newKeyPair().private];
   const sockets = new Set<net.Socket>();
   const clients = new Set<Connection>();
   const channels = new Set<ServerChannel>();
@@ -353,14 +354,6 @@ function passwordFile(users: Readonly<Record<string, TestUser>>): (context: Auth
 
 function equal(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
-}
-
-/** ssh2's own key generation now and then writes a key that ssh2 cannot read. */
-function newHostKey(): string {
-  for (;;) {
-    const key = ssh2.utils.generateKeyPairSync('ed25519').private;
-    if (!(ssh2.utils.parseKey(key) instanceof Error)) return key;
-  }
 }
 
 function describeKey(privateKey: string): TestSshServer['hostKey'] {

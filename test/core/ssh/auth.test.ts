@@ -4,13 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { createAuthHandler } from '../../../src/core/ssh/auth.ts';
 import type { Identity } from '../../../src/core/ssh/auth-identity.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
+import { newKeyPair } from '../../support/key-pair.ts';
 import { ScriptedPrompter, sshOptions } from '../../support/ssh-person.ts';
 
 const ALL = ['publickey', 'password', 'keyboard-interactive'];
 const FAILED = new Error('All configured authentication methods failed');
 
 function fileIdentity(label: string): Identity {
-  const key = ssh2.utils.parseKey(ssh2.utils.generateKeyPairSync('ed25519').private);
+  const key = ssh2.utils.parseKey(newKeyPair().private);
   if (key instanceof Error) throw key;
   return { type: 'file', label, key };
 }

@@ -8,13 +8,12 @@ import { GatewayError } from '../../../src/core/errors.ts';
 import { createHostVerifier } from '../../../src/core/ssh/host-key.ts';
 import { fingerprint } from '../../../src/core/ssh/known-hosts.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
+import { newKeyPair } from '../../support/key-pair.ts';
 import { ScriptedPrompter, sshOptions } from '../../support/ssh-person.ts';
 
 const log = pino({ level: 'silent' });
 const pair = (type: 'ed25519' | 'ecdsa') =>
-  type === 'ed25519'
-    ? ssh2.utils.generateKeyPairSync('ed25519')
-    : ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+  type === 'ed25519' ? newKeyPair() : ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
 const line = (key: string) => key.trim().split(' ').slice(0, 2).join(' ');
 const blobOf = (key: string) => Buffer.from(key.split(' ')[1] ?? '', 'base64');
 const one = pair('ed25519').public;
