@@ -1,0 +1,98 @@
+import { mustExec } from './exec.ts';
+import { Program } from './program.ts';
+import { ferry } from './users.ts';
+
+export const MODES = ['passive', 'active'] as const;
+export const FAMILIES = [4, 6] as const;
+export type Mode = (typeof MODES)[number];
+export type Family = (typeof FAMILIES)[number];
+
+/** Where a client runs, what it connects to (by address), and how it is to open data connections. */
+export interface Place {
+  readonly container: string;
+  readonly host: string;
+  readonly port: number;
+  readonly mode: Mode;
+}
+
+/**
+ * One FTP client, as its users run it. Paths on the server are relative to the home folder; files keep their names, and the
+ * folders that they go into exist. A client may fail in its own way, or say nothing and leave a wrong file: both are seen.
+ * What it cannot do at all is null.
+ */
+export interface MatrixClient {
+  readonly name: string;
+  readonly modes: readonly Mode[];
+  readonly families: readonly Family[];
+  /** What it says of its version, in a container that has it. */
+  version(container: string): Promise<string>;
+  /** Gives the names in a folder of the server. */
+  readonly list: (place: Place, folder: string) => Promise<string[]>;
+  readonly get: (place: Place, path: string, into: string) => Promise<void>;
+  readonly put: ((place: Place, local: string, into: string) => Promise<void>) | null;
+  /** Completes a file whose first `offset` bytes are in `into`. */
+  readonly resumeGet: (place: Place, path: string, into: string, offset: number) => Promise<void>;
+  readonly resumePut: ((place: Place, local: string, into: string, offset: number) => Promise<void>) | null;
+  /** Copies a folder and all below it into `into`, under its own name. */
+  readonly mirrorGet: ((place: Place, folder: string, into: string) => Promise<void>) | null;
+  readonly mirrorPut: ((place: Place, local: string, into: string) => Promise<void>) | null;
+  /** Starts to get `big`, interrupts that when bytes are there, and then gets `path`, in the same session if it has one. */
+  readonly abort: (place: Place, big: string, path: string, into: string) => Promise<void>;
+}
+
+/** Seconds for one thing that a client does. */
+const PATIENCE = 60;
+
+/** Runs a client, which must succeed; gives its stdout. */
+export function runClient({ container }: Place, argv: readonly string[], stdin?: string): Promise<string> {
+  return mustExec(container, argv, { timeout: PATIENCE, ...(stdin !== undefined && { stdin }) });
+}
+
+/** `ftp://host:port/path`, with an IPv6 address in brackets. */
+export function urlOf({ host, port }: Place, path: string): string {
+  return `ftp://${host.includes(':') ? `[${host}]` : host}:${port}/${path}`;
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Runs a client and interrupts it with SIGINT as soon as bytes are in `file`; it has to end, and not with success. */
+export async function interruptOnceIn(
+  { container }: Place,
+  file: string,
+  argv: readonly string[],
+): Promise<void> {
+  const program = await Program.start(container, argv);
+  await mustExec(container, ['sh', '-c', 'until [ -s "$1" ]; do sleep 0.05; done', 'sh', file], {
+    timeout: PATIENCE,
+  });
+  if ((await program.stop()) === 0) throw new Error(`it was interrupted and ended with 0\n${program.output}`);
+}
+
+/** A session that goes on after its transfer is interrupted with Ctrl-C at the terminal; see matrix-interrupt.exp. */
+export async function interruptAtTerminal(
+  place: Place,
+  file: string,
+  commands: { prompt: string; big: string; next: string },
+  argv: readonly string[],
+): Promise<void> {
+  const { prompt, big, next } = commands;
+  await runClient(place, [
+    'expect',
+    '-f',
+    '/app/test/lab/support/matrix-interrupt.exp',
+    ...[prompt, file, big, next, ...argv],
+  ]);
+}
+
+/** The version of a Debian package, without Debian's own part. */
+export async function packageVersion(container: string, name: string): Promise<string> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own notation
+  const version = await mustExec(container, ['dpkg-query', '--show', '--showformat', '${Version}', name]);
+  return version.replace(/^\d+:/, '').replace(/(?:[-+~]dfsg.*)?-[^-]*$/, '');
+}
+
+/** ferry's login, which all of them use. */
+export const { name: USER, password: PASSWORD } = ferry;

@@ -1,0 +1,55 @@
+import {
+  baseName,
+  FAMILIES,
+  interruptOnceIn,
+  type MatrixClient,
+  MODES,
+  PASSWORD,
+  type Place,
+  packageVersion,
+  runClient,
+  USER,
+  urlOf,
+} from './matrix-client.ts';
+
+function argv({ mode }: Place, ...args: string[]): string[] {
+  const active = mode === 'active' ? ['--ftp-port', '-'] : [];
+  const base = ['curl', '--silent', '--show-error', '--fail', '--max-time', '50'];
+  return [...base, '--user', `${USER}:${PASSWORD}`, ...active, ...args];
+}
+
+async function curl(place: Place, ...args: string[]): Promise<string> {
+  return runClient(place, argv(place, ...args));
+}
+
+const output = (into: string, path: string) => ['--output', `${into}/${baseName(path)}`];
+
+async function get(place: Place, path: string, into: string): Promise<void> {
+  await curl(place, ...output(into, path), urlOf(place, path));
+}
+
+export const curlClient: MatrixClient = {
+  name: 'curl',
+  modes: MODES,
+  families: FAMILIES,
+  version: (container) => packageVersion(container, 'curl'),
+  list: async (place, folder) =>
+    (await curl(place, '--list-only', urlOf(place, `${folder}/`))).split(/\r?\n/).filter(Boolean),
+  get,
+  put: async (place, local, into) => {
+    await curl(place, '--upload-file', local, urlOf(place, `${into}/`));
+  },
+  resumeGet: async (place, path, into) => {
+    await curl(place, '--continue-at', '-', ...output(into, path), urlOf(place, path));
+  },
+  resumePut: async (place, local, into) => {
+    await curl(place, '--continue-at', '-', '--upload-file', local, urlOf(place, `${into}/`));
+  },
+  mirrorGet: null,
+  mirrorPut: null,
+  abort: async (place, big, path, into) => {
+    const args = [...output(into, big), urlOf(place, big)];
+    await interruptOnceIn(place, `${into}/${baseName(big)}`, argv(place, ...args));
+    await get(place, path, into);
+  },
+};

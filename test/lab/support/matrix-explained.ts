@@ -1,0 +1,27 @@
+import { labelOf, type Outcome } from './matrix-table.ts';
+
+/** A client's or server's own defect: which cells it makes red, and how it comes. */
+interface Explanation {
+  readonly concerns: (outcome: Outcome) => boolean;
+  readonly text: string;
+}
+
+const EXPLANATIONS: readonly Explanation[] = [
+  {
+    concerns: ({ client, operation }) => client === 'ncftp' && operation === 'resume',
+    text: 'ncftp, resume: `ncftpget -z` resumes; `ncftpput -z` leaves a wrong file on the server, without sshferry as well.',
+  },
+];
+
+/** Why a red cell is red without sshferry, too. */
+export function explanationOf(outcome: Outcome): string | undefined {
+  return EXPLANATIONS.find(({ concerns }) => concerns(outcome))?.text;
+}
+
+/** Every explanation that the red cells need, once. */
+export function explanations(outcomes: readonly Outcome[]): string[] {
+  const red = outcomes.filter(({ error }) => error !== null);
+  return [
+    ...new Set(red.map((outcome) => explanationOf(outcome) ?? `${labelOf(outcome)}: ${outcome.error}`)),
+  ];
+}

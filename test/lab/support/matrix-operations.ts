@@ -1,0 +1,186 @@
+import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { mustExec } from './exec.ts';
+import { makeFile } from './files.ts';
+import type { MatrixClient, Place } from './matrix-client.ts';
+import { ferry } from './users.ts';
+
+export const OPERATIONS = ['list', 'get', 'put', 'resume', 'mirror', 'abort'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** What one operation works on: folders of its own on both sides, and the container of the server. */
+export interface Work {
+  readonly place: Place;
+  readonly server: string;
+  /** On host A. */
+  readonly local: string;
+  /** Below ferry's home on the server. */
+  readonly remote: string;
+  readonly expected: Expected;
+}
+
+/** What the files have to be: the SHA-256 of the one, and of all in the folder as `checksums` gives them. */
+export interface Expected {
+  readonly file: string;
+  readonly folder: string;
+}
+
+const FOLDER = 'matrix';
+const FILE = 'file.bin';
+const NAMES = ['empty.bin', FILE, 'more'];
+const SIZE = 1_500_000;
+const OFFSET = 654_321;
+/** Takes longer than anybody waits, and no disk. */
+const ENDLESS = 'endless.bin';
+const ENDLESS_SIZE = 16 * 2 ** 30;
+
+/** Puts what the operations need into `pub`. */
+export function makeMatrixFiles(pub: string): Expected {
+  mkdirSync(join(pub, FOLDER, 'more'), { recursive: true });
+  const sizes: Record<string, number> = { 'empty.bin': 0, [FILE]: SIZE };
+  for (let i = 0; i < 4; i++) sizes[`more/${i}.bin`] = i * 50_000;
+  const made = Object.entries(sizes).map(([path, size]) => {
+    const folder = join(pub, FOLDER, dirname(path));
+    return { path, sha256: makeFile(folder, basename(path), size).sha256 };
+  });
+  if (!existsSync(join(pub, ENDLESS))) {
+    writeFileSync(join(pub, ENDLESS), '');
+    truncateSync(join(pub, ENDLESS), ENDLESS_SIZE);
+  }
+  return {
+    file: made.find(({ path }) => path === FILE)?.sha256 ?? '',
+    folder: made.map(({ path, sha256 }) => `${sha256}  ./${path}\n`).join(''),
+  };
+}
+
+/** Whether a client has the operation at all. */
+export function has(client: MatrixClient, operation: Operation): boolean {
+  if (operation === 'put') return client.put !== null;
+  return operation !== 'mirror' || client.mirrorGet !== null;
+}
+
+/**
+ * Does operations one after the other, each in both directions where the client has both, and compares what came of them.
+ * Gives for each what went wrong.
+ */
+export async function operate(
+  client: MatrixClient,
+  operations: readonly Operation[],
+  work: Work,
+): Promise<Map<Operation, string | null>> {
+  await prepare(work);
+  const wrong = new Map<Operation, string | null>();
+  for (const operation of operations) {
+    const error = await DO[operation](client, work).then(
+      () => null,
+      (reason: Error) => reason.message,
+    );
+    wrong.set(operation, error);
+  }
+  const found = await collect(work);
+  for (const operation of operations) {
+    const differences = compare(client, operation, work.expected, found);
+    if (differences.length > 0) wrong.set(operation, [wrong.get(operation), ...differences].join('\n'));
+  }
+  return wrong;
+}
+
+const DO: Record<Operation, (client: MatrixClient, work: Work) => Promise<void>> = {
+  list: async (client, { place }) => {
+    const all = await client.list(place, `pub/${FOLDER}`);
+    // Some servers list these, too.
+    const names = all.filter((name) => name !== '.' && name !== '..').sort();
+    if (names.join() !== NAMES.join())
+      throw new Error(`it lists ${names.join()} in place of ${NAMES.join()}`);
+  },
+  get: (client, { place, local }) => client.get(place, `pub/${FOLDER}/${FILE}`, `${local}/get`),
+  put: async (client, { place, remote }) => client.put?.(place, `/pub/${FOLDER}/${FILE}`, `${remote}/put`),
+  resume: async (client, { place, local, remote }) => {
+    await client.resumeGet(place, `pub/${FOLDER}/${FILE}`, `${local}/resume`, OFFSET);
+    await client.resumePut?.(place, `/pub/${FOLDER}/${FILE}`, `${remote}/resume`, OFFSET);
+  },
+  mirror: async (client, { place, local, remote }) => {
+    await client.mirrorGet?.(place, `pub/${FOLDER}`, `${local}/mirror`);
+    await client.mirrorPut?.(place, `/pub/${FOLDER}`, `${remote}/mirror`);
+  },
+  abort: async (client, { place, server, local }) => {
+    await client.abort(place, `pub/${ENDLESS}`, `pub/${FOLDER}/${FILE}`, `${local}/abort`);
+    await noDataConnection(server);
+  },
+};
+
+/** What is on each side afterwards: `sha256  ./operation/path` lines. */
+interface Found {
+  readonly local: string;
+  readonly remote: string;
+}
+
+function compare(
+  client: MatrixClient,
+  operation: Operation,
+  { file, folder }: Expected,
+  found: Found,
+): string[] {
+  const one = `${file}  ./${FILE}\n`;
+  const all = folder.replaceAll('./', `./${FOLDER}/`);
+  const wanted: Record<Operation, { local?: string; remote?: string }> = {
+    list: {},
+    get: { local: one },
+    put: { remote: one },
+    resume: { local: one, ...(client.resumePut !== null && { remote: one }) },
+    mirror: { local: all, ...(client.mirrorPut !== null && { remote: all }) },
+    abort: { local: one },
+  };
+  return (['local', 'remote'] as const).flatMap((side) => {
+    const is = below(found[side], operation);
+    const should = wanted[operation][side];
+    return should === undefined || is === should ? [] : [`${side}: there is\n${is}in place of\n${should}`];
+  });
+}
+
+/** The lines of one operation's folder, with paths relative to it. */
+function below(listing: string, operation: Operation): string {
+  const prefix = `  ./${operation}/`;
+  return listing
+    .split('\n')
+    .filter((line) => line.includes(prefix))
+    .map((line) => `${line.replace(prefix, '  ./')}\n`)
+    .join('');
+}
+
+function home(path: string): string {
+  return `/home/${ferry.name}/${path}`;
+}
+
+/** Empty folders, and for `resume` the first part of the file, as a transfer that broke would leave it. */
+async function prepare({ place, server, local, remote }: Work): Promise<void> {
+  const script =
+    'rm -rf "$1" && cd "$(mkdir -p "$1" && echo "$1")" && ' +
+    `mkdir ${OPERATIONS.join(' ')} && head -c ${OFFSET} "$2/${FOLDER}/${FILE}" >resume/${FILE}`;
+  const sh = (...args: string[]) => ['sh', '-c', script, 'sh', ...args];
+  await Promise.all([
+    mustExec(place.container, sh(local, '/pub')),
+    mustExec(server, sh(home(remote), home('pub')), { user: ferry.name }),
+  ]);
+}
+
+async function collect({ place, server, local, remote }: Work): Promise<Found> {
+  // What was interrupted is of no interest.
+  const script = `cd "$1" && rm -f abort/${ENDLESS} && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2; rm -r "$1"`;
+  const [onA, onServer] = await Promise.all([
+    mustExec(place.container, ['sh', '-c', script, 'sh', local]),
+    mustExec(server, ['sh', '-c', script, 'sh', home(remote)], { user: ferry.name }),
+  ]);
+  return { local: onA, remote: onServer };
+}
+
+/** Waits until no TCP connection of the server stands but those of its own port. */
+async function noDataConnection(server: string): Promise<void> {
+  // In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. Port 21 is 0015.
+  const script =
+    'for i in $(seq 150); do ' +
+    '  left=$(awk \'$4 == "01" && $2 !~ /:0015$/ { print $2, $3 }\' /proc/net/tcp /proc/net/tcp6); ' +
+    '  [ -z "$left" ] && exit 0; sleep 0.1; ' +
+    'done; echo "these data connections stay: $left"; exit 1';
+  await mustExec(server, ['sh', '-c', script]);
+}

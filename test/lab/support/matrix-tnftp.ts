@@ -1,0 +1,54 @@
+import {
+  baseName,
+  FAMILIES,
+  interruptAtTerminal,
+  type MatrixClient,
+  MODES,
+  PASSWORD,
+  type Place,
+  packageVersion,
+  runClient,
+  USER,
+} from './matrix-client.ts';
+
+/** Without -p or -A it would change from one mode to the other by itself. */
+function argv({ mode, host, port }: Place, ...flags: string[]): string[] {
+  return ['tnftp', ...flags, mode === 'passive' ? '-p' : '-A', host, String(port)];
+}
+
+async function tnftp(place: Place, ...commands: string[]): Promise<void> {
+  const script = [`user ${USER} ${PASSWORD}`, 'binary', ...commands, 'bye', ''].join('\n');
+  await runClient(place, argv(place, '-n', '-i', '-v'), script);
+}
+
+export const tnftpClient: MatrixClient = {
+  name: 'tnftp',
+  modes: MODES,
+  families: FAMILIES,
+  version: (container) => packageVersion(container, 'tnftp'),
+  list: async (place, folder) => {
+    const file = `/tmp/matrix/list-${place.port}-${place.mode}-${place.host}`;
+    await tnftp(place, `nlist ${folder} ${file}`);
+    const names = await runClient(place, ['cat', file]);
+    return names.split('\n').filter(Boolean).map(baseName);
+  },
+  get: (place, path, into) => tnftp(place, `get ${path} ${into}/${baseName(path)}`),
+  put: (place, local, into) => tnftp(place, `put ${local} ${into}/${baseName(local)}`),
+  resumeGet: (place, path, into) => tnftp(place, `reget ${path} ${into}/${baseName(path)}`),
+  resumePut: (place, local, into, offset) =>
+    tnftp(place, `restart ${offset}`, `put ${local} ${into}/${baseName(local)}`),
+  mirrorGet: null,
+  mirrorPut: null,
+  abort: async (place, big, path, into) => {
+    const netrc = `/tmp/matrix/netrc-${place.port}-${place.mode}-${place.host}`;
+    const login = `machine ${place.host} login ${USER} password ${PASSWORD}\n`;
+    await runClient(place, ['install', '-m', '600', '/dev/stdin', netrc], login);
+    const file = `${into}/${baseName(big)}`;
+    const commands = {
+      prompt: 'ftp> $',
+      big: `get ${big} ${file}`,
+      next: `get ${path} ${into}/${baseName(path)}`,
+    };
+    await interruptAtTerminal(place, file, commands, argv(place, '-i', '-N', netrc));
+  },
+};
