@@ -23,6 +23,7 @@ export interface Outcome {
 const SILENCE = 20;
 /** Seconds after which it counts as hanging. */
 const PATIENCE = 70;
+const LFTP_UPLOAD_PATIENCE = 40;
 
 const FTPLIB = `
 import ftplib, sys
@@ -90,9 +91,18 @@ const ARGV = {
 export type TransferClient = keyof typeof ARGV;
 export const TRANSFER_CLIENTS = Object.keys(ARGV) as readonly TransferClient[];
 
+/**
+ * lftp tries an upload again whatever it is told, as long as bytes have moved. By then it has dropped the file's beginning, so it
+ * sends what it still holds, gets a 226 for that, and waits for ever; it never says success.
+ */
+export function mayHang({ client, direction }: Pick<Transfer, 'client' | 'direction'>): boolean {
+  return client === 'lftp' && direction === 'upload';
+}
+
 /** Lets the client try once. */
 export async function attempt(a: string, transfer: Transfer): Promise<Outcome> {
-  const argv = ['timeout', '-k', '1', String(PATIENCE), ...ARGV[transfer.client](transfer)];
+  const patience = mayHang(transfer) ? LFTP_UPLOAD_PATIENCE : PATIENCE;
+  const argv = ['timeout', '-k', '1', String(patience), ...ARGV[transfer.client](transfer)];
   // In the same breath, so that nothing can still be written between the client's word and the checksum.
   const script = 'file=$1; shift; "$@" >&2; code=$?; sha256sum "$file" 2>/dev/null | cut -c -64; exit $code';
   const options = { cwd: '/app', timeout: PATIENCE + 20 };
