@@ -12,6 +12,7 @@ export async function setup(): Promise<void> {
     'ssh-keygen': 'openssh-client',
     'ssh-agent': 'openssh-client',
     curl: 'curl',
+    '/usr/lib/python3/dist-packages/pyftpdlib/__init__.py': 'python3-pyftpdlib',
   };
   await installMissing(programs, (line) => process.stderr.write(`in-process: ${line}\n`));
 }
