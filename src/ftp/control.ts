@@ -252,8 +252,10 @@ export class FtpControl {
   }
 
   /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
-  #onActive(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint | AddressError, command: Command): void {
+  #onActive(verb: 'PORT' | 'EPRT' | 'LPRT', named: Endpoint | AddressError, command: Command): void {
     if (this.#refusedByEpsvAll(verb)) return;
+    // "No address in particular", which lftp sends over ::1, can only mean its own.
+    const client = isUnspecified(named) ? { ...named, host: this.#policy.client } : named;
     if (client === 'protocol') {
       return this.#answer(verb, reply(522, 'Network protocol not supported, use (1,2)')); // RFC 2428 2
     }
@@ -705,6 +707,10 @@ function line(text: string): Uint8Array {
 function endOf({ ends }: DataPort, direction: Direction): DataEnd | null {
   const lost = direction === 'upload' && ends.download?.how === 'cut' && ends.download.by === 'gateway';
   return lost && ends.upload?.how !== 'cut' ? ends.download : ends[direction];
+}
+
+function isUnspecified(named: Endpoint | AddressError): named is Endpoint {
+  return typeof named === 'object' && (named.host === '::' || named.host === '0.0.0.0');
 }
 
 function otherThan(verb: 'PASV' | 'EPSV'): 'PASV' | 'EPSV' {

@@ -10,15 +10,15 @@ async function abort() {
   const file = createWriteStream(`${local}/${basename(remote)}`);
   const download = client.downloadTo(file, remote);
   // Closing the client is how its documentation says to interrupt it.
-  client.trackProgress(({ bytes }) => {
-    if (bytes > 0) client.close();
-  });
+  const watch = setInterval(() => {
+    if (file.bytesWritten > 0) client.close();
+  }, 50);
   const outcome = await download.then(
     () => 'complete',
     (error) => error.message,
   );
+  clearInterval(watch);
   if (outcome === 'complete') throw new Error('it was closed and says that the download is complete');
-  client.trackProgress();
   await client.access(login);
   await client.downloadTo(`${local}/${basename(next)}`, next);
 }

@@ -11,6 +11,14 @@ const EXPLANATIONS: readonly Explanation[] = [
     concerns: ({ client, operation }) => client === 'ncftp' && operation === 'resume',
     text: 'ncftp, resume: `ncftpget -z` resumes; `ncftpput -z` leaves a wrong file on the server, without sshferry as well.',
   },
+  {
+    concerns: ({ client, operation }) => client === 'ncftp' && operation === 'list',
+    text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib take for the name of a file.',
+  },
+  {
+    concerns: ({ client, operation }) => client === 'basic-ftp' && operation === 'abort',
+    text: 'basic-ftp, abort: `close()` during a download leaves its promise pending, without sshferry as well.',
+  },
 ];
 
 /** Why a red cell is red without sshferry, too. */
