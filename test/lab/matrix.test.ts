@@ -119,7 +119,7 @@ describeLab('every client with every server', () => {
     await sshferry?.signal('KILL');
   });
 
-  it.each(CLIENTS)('$name', { timeout: 300_000 }, async (client) => {
+  it.each(CLIENTS)('$name', { timeout: 600_000 }, async (client) => {
     await Promise.all(FTP_HOSTS.map((server) => tryAll(client, server)));
     const tried = outcomes.filter((outcome) => outcome.client === client.name);
     const operations = OPERATIONS.filter((operation) => has(client, operation)).length;

@@ -1,6 +1,7 @@
 // Runs on host A: does one thing with basic-ftp. The one argument is a job as JSON; see matrix-basic-ftp.ts.
 import { createWriteStream } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'basic-ftp';
 
 const { verb, remote, local, offset, next, ...login } = JSON.parse(process.argv[2]);
@@ -9,18 +10,21 @@ const client = new Client(20_000);
 async function abort() {
   const file = createWriteStream(`${local}/${basename(remote)}`);
   const download = client.downloadTo(file, remote);
-  // Closing the client is how its documentation says to interrupt it.
-  const watch = setInterval(() => {
-    if (file.bytesWritten > 0) client.close();
-  }, 50);
-  const outcome = await download.then(
+  const outcome = download.then(
     () => 'complete',
     (error) => error.message,
   );
-  clearInterval(watch);
-  if (outcome === 'complete') throw new Error('it was closed and says that the download is complete');
-  await client.access(login);
-  await client.downloadTo(`${local}/${basename(next)}`, next);
+  while (file.bytesWritten === 0) await delay(50);
+  // Closing the client is how its documentation says to interrupt it. Its promise may stay as it is then.
+  client.close();
+  if ((await Promise.race([outcome, delay(3000)])) === 'complete') {
+    throw new Error('it was closed and says that the download is complete');
+  }
+  const another = new Client(20_000);
+  await another.access(login);
+  await another.downloadTo(`${local}/${basename(next)}`, next);
+  another.close();
+  process.exit(0);
 }
 
 const verbs = {

@@ -12,12 +12,9 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'ncftp, resume: `ncftpget -z` resumes; `ncftpput -z` leaves a wrong file on the server, without sshferry as well.',
   },
   {
-    concerns: ({ client, operation }) => client === 'ncftp' && operation === 'list',
-    text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib take for the name of a file.',
-  },
-  {
-    concerns: ({ client, operation }) => client === 'basic-ftp' && operation === 'abort',
-    text: 'basic-ftp, abort: `close()` during a download leaves its promise pending, without sshferry as well.',
+    concerns: ({ client, operation, server }) =>
+      client === 'ncftp' && operation === 'list' && (server === 'pure-ftpd' || server === 'pyftpdlib'),
+    text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib do not answer with a list, without sshferry as well.',
   },
 ];
 

@@ -35,14 +35,18 @@ def resume_put(into):
 
 
 def abort(big, path):
+    ftp.voidcmd("TYPE I")
     data = ftp.transfercmd(f"RETR {big}")
     if not data.recv(65536):
         sys.exit("nothing came")
     if job["closeFirst"]:
         data.close()
-    print(ftp.abort())
+    # abort() reads one reply and wants it to be 225, 226 or 426. But the transfer and ABOR have one each, in an order of the server's.
+    try:
+        print(ftp.abort())
+    except ftplib.Error as error:
+        print(error)
     data.close()
-    # The transfer and ABOR have a reply each, and abort() reads one.
     ftp.putcmd("NOOP")
     while not (reply := ftp.getmultiline()).startswith("200"):
         print(reply)
