@@ -51,10 +51,10 @@ export const lftpClient: MatrixClient = {
     await lftp(place, `put -c -O ${into} ${local}`);
   },
   mirrorGet: async (place, folder, into) => {
-    await lftp(place, `mirror --parallel=2 ${folder} ${into}/`);
+    await lftp(place, `mirror --no-perms --parallel=2 ${folder} ${into}/`);
   },
   mirrorPut: async (place, local, into) => {
-    await lftp(place, `mirror --reverse --parallel=2 ${local} ${into}/`);
+    await lftp(place, `mirror --reverse --no-perms --parallel=2 ${local} ${into}/`);
   },
   abort: async (place, big, path, into) => {
     const commands = {

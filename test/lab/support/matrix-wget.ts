@@ -19,7 +19,8 @@ function argv({ mode }: Place, ...args: string[]): string[] {
 }
 
 async function wget(place: Place, ...args: string[]): Promise<string> {
-  return runClient(place, argv(place, ...args));
+  // It keeps a listing in `.listing` in its working folder, where several of them would share one.
+  return runClient(place, ['sh', '-c', 'cd "$(mktemp -d)" && exec "$@"', 'sh', ...argv(place, ...args)]);
 }
 
 async function get(place: Place, path: string, into: string): Promise<void> {
