@@ -9,7 +9,10 @@ const ROOT = path.join(import.meta.dirname, '../..');
 const { missing, ftpServer } = await survey();
 
 describeWith(ftpServer === null ? [...missing, 'vsftpd'] : missing, 'the bench', () => {
-  it('runs every row against real servers, with the right bytes', async () => {
+  it('runs every row against real servers, with the right bytes', {
+    timeout: 120_000,
+    retry: 1,
+  }, async () => {
     const argv = ['--import', 'tsx', 'bench/main.ts', '--smoke'];
     const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: ROOT, timeout: 100_000 });
     expect(stdout.match(/^ran, the bytes right: .*/gm)).toEqual(
@@ -23,5 +26,5 @@ describeWith(ftpServer === null ? [...missing, 'vsftpd'] : missing, 'the bench',
         'STOR of 1 GB, 0 ms',
       ].map((row) => `ran, the bytes right: ${row}`),
     );
-  }, 120_000);
+  });
 });
