@@ -39,8 +39,13 @@ export function authFailure(options: SshOptions, attempts: AuthAttempts, error: 
   );
 }
 
+/** A key's label in a sentence. */
+export function keyText(label: string): string {
+  return label.startsWith('agent key ') ? label : `key ${label}`;
+}
+
 function triedText({ keys, answers }: AuthAttempts): string {
-  const tried = keys.map((label) => (label.startsWith('agent key ') ? label : `key ${label}`));
+  const tried = keys.map(keyText);
   if (answers > 0) tried.push(answers === 1 ? '1 answer at a prompt' : `${answers} answers at prompts`);
   return tried.length === 0 ? 'nothing' : tried.join(', ');
 }

@@ -1,7 +1,7 @@
 import type { AnyAuthMethod, AuthHandlerMiddleware, Prompt } from 'ssh2';
 import type { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { authFailure } from './auth-failure.ts';
+import { authFailure, keyText } from './auth-failure.ts';
 import type { Identity } from './auth-identity.ts';
 import { KeyAgent, signByAgent, signByKey } from './auth-key-agent.ts';
 import { canAsk, unlock } from './auth-unlock.ts';
@@ -17,6 +17,8 @@ export interface Authentication {
    * between handshake and `ready`. Code `SSH_AUTH`.
    */
   failure(error: Error): GatewayError;
+  /** What was tried last, in words; once logged in, what let us in. */
+  readonly last: string;
 }
 
 export interface AuthInput {
@@ -51,10 +53,14 @@ export function createAuthHandler(input: AuthInput): Authentication {
     // ssh2 takes false for "nothing left", and passes null at first; its types know of neither.
     handler: handler as unknown as AuthHandlerMiddleware,
     failure: (error) => login.failure(error),
+    get last() {
+      return login.last;
+    },
   };
 }
 
 class Login {
+  last = 'nothing';
   readonly #input: AuthInput;
   readonly #identities: Identity[];
   readonly #methods: readonly Method[];
@@ -93,6 +99,7 @@ class Login {
       const attempt = await this.#attempt(method);
       if (attempt !== null) {
         this.#input.log.debug({ event: 'ssh.auth', method }, `trying ${method}`);
+        this.last = method === 'publickey' ? keyText(this.#keys.at(-1) ?? '') : method;
         return attempt;
       }
     }

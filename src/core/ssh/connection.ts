@@ -12,6 +12,7 @@ import type { HostVerifier } from './host-key.ts';
 import { login } from './login.ts';
 import { lostConnection, type Ssh2Error } from './login-failure.ts';
 import type { Prompter, SshOptions } from './options.ts';
+import type { OnProgress } from './progress.ts';
 import { channelRefused, oneLine } from './refusal.ts';
 import { SendGate } from './send-gate.ts';
 
@@ -29,6 +30,7 @@ export interface ConnectionDeps {
   readonly signal?: AbortSignal;
   /** A stream that reaches the server already, used in place of a TCP connection. The connection owns it. */
   readonly socket?: Duplex;
+  readonly progress?: OnProgress;
 }
 
 export interface OpenOptions {

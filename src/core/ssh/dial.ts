@@ -8,10 +8,14 @@ import type { SshOptions } from './options.ts';
 const NEXT_ADDRESS = 2000;
 
 /**
- * Opens the TCP connection to the SSH server, without Nagle's delay. Rejects with `SSH_CONNECT`, in words, or with the
- * signal's reason.
+ * Opens the TCP connection to the SSH server, without Nagle's delay. `onAddress` is told each address of its name. Rejects with
+ * `SSH_CONNECT`, in words, or with the signal's reason.
  */
-export async function dial(options: SshOptions, signal: AbortSignal): Promise<net.Socket> {
+export async function dial(
+  options: SshOptions,
+  signal: AbortSignal,
+  onAddress: (address: string) => void = () => {},
+): Promise<net.Socket> {
   signal.throwIfAborted();
   const family = { any: 0, inet: 4, inet6: 6 }[options.addressFamily];
   const socket = net.connect({
@@ -23,6 +27,9 @@ export async function dial(options: SshOptions, signal: AbortSignal): Promise<ne
     autoSelectFamilyAttemptTimeout: NEXT_ADDRESS,
     noDelay: true,
     keepAlive: options.tcpKeepAlive,
+  });
+  socket.on('lookup', (error: Error | null, address: string) => {
+    if (error === null && net.isIP(options.hostName) === 0) onAddress(address);
   });
   try {
     await once(socket, 'connect', { signal });

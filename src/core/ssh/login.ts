@@ -7,10 +7,12 @@ import { ssh2Algorithms } from './algorithms.ts';
 import { createAuthHandler } from './auth.ts';
 import type { ConnectionDeps } from './connection.ts';
 import { dial } from './dial.ts';
+import { fingerprint, keyTypeOf } from './known-hosts.ts';
 import { handshakeFailure, type Ssh2Error } from './login-failure.ts';
 import { LoginTimer } from './login-timer.ts';
 import type { SshOptions } from './options.ts';
 import { observePrompter, printable } from './prompter.ts';
+import { oneLine } from './refusal.ts';
 
 /**
  * Takes a new client to its `ready`. `begin` is called with the stream that it will speak over, before it does, and must
@@ -38,7 +40,14 @@ export async function login<T>(
   if (deps.signal?.aborted) onAbort();
   let socket = deps.socket;
   try {
-    socket ??= await dial(options, over.signal);
+    const { host } = options;
+    const addresses: string[] = [];
+    try {
+      socket ??= await dial(options, over.signal, (address) => addresses.push(address));
+    } finally {
+      if (addresses.length > 0) deps.progress?.({ stage: 'resolved', host, addresses });
+    }
+    deps.progress?.({ stage: 'connected', host, address: addressOf(socket) });
     const connection = begin(socket);
     await authenticate(client, socket, options, deps, timer, over);
     return connection;
@@ -60,8 +69,9 @@ function authenticate(
   timer: LoginTimer,
   over: AbortController,
 ): Promise<void> {
-  const { prompter, log, verifier, identities } = deps;
-  const address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
+  const { prompter, log, verifier, identities, progress } = deps;
+  const { host } = options;
+  const address = addressOf(socket);
   const auth = createAuthHandler({
     options,
     identities,
@@ -109,6 +119,7 @@ function authenticate(
     );
     client.once('ready', () => {
       client.off('error', onError).off('close', onClose);
+      progress?.({ stage: 'ready', host, by: auth.last });
       resolve();
     });
 
@@ -132,8 +143,12 @@ function authenticate(
           )
           .then((verdict) => {
             timer.hold(false);
-            if (verdict === true) verified = key;
-            else denied = verdict;
+            if (verdict === true) {
+              verified = key;
+              const keyType = keyTypeOf(key) ?? '';
+              const software = identification(greeting);
+              progress?.({ stage: 'verified', host, keyType, fingerprint: fingerprint(key), software });
+            } else denied = verdict;
             if (!socket.destroyed) answer(verdict === true);
           })
           .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error, greeting)));
@@ -144,4 +159,14 @@ function authenticate(
       greeting = chunk.toString('latin1');
     });
   });
+}
+
+function addressOf(socket: Duplex): string | null {
+  return socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
+}
+
+/** What the server calls itself in `SSH-2.0-OpenSSH_9.2p1 Debian-2`; null where it has not said so at once. */
+function identification(greeting: string): string | null {
+  const software = /^SSH-[\d.]+-(.*)$/m.exec(greeting)?.[1];
+  return software === undefined ? null : oneLine(software);
 }

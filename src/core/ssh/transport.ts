@@ -7,15 +7,23 @@ import { connectChain, type Hop } from './chain.ts';
 import { createHostVerifier, type HostVerifier } from './host-key.ts';
 import type { Prompter, SshOptions } from './options.ts';
 import { SshPool } from './pool.ts';
+import type { OnProgress } from './progress.ts';
 import { SshSupervisor } from './supervisor.ts';
 
 /**
  * The network behind one SSH login, reached through its jump hosts or ProxyCommand where it has such, and kept up; further
  * connections carry bulk data. Nothing is read or dialled before `start`. Keys and the accepted host key are kept over
- * reconnects, so that a passphrase is asked for once.
+ * reconnects, so that a passphrase is asked for once. `progress` is told of each host on the way, but not of data connections.
  */
-export function sshTransport(options: SshOptions, prompter: Prompter, log: Logger): ManagedTransport {
-  const logins = [...(options.jumpHosts ?? []), options].map((hop) => new Login(hop, prompter, log));
+export function sshTransport(
+  options: SshOptions,
+  prompter: Prompter,
+  log: Logger,
+  progress: OnProgress = () => {},
+): ManagedTransport {
+  const logins = [...(options.jumpHosts ?? []), options].map(
+    (hop) => new Login(hop, prompter, log, progress),
+  );
   const supervise = (hops: readonly Hop[], to: SshOptions) =>
     new SshSupervisor((signal) => connectChain(hops, log, signal), to, log);
   return new SshPool(supervise(logins, options), {
@@ -36,14 +44,16 @@ class Login implements Hop {
   neededPerson = false;
   readonly #prompter: Prompter;
   readonly #log: Logger;
+  readonly #progress: OnProgress;
   #prepared: Promise<{ verifier: HostVerifier; identities: readonly Identity[] }> | null = null;
   /** The host that was reached last. */
   #reached: { readonly key: Buffer; readonly address: string | null } | null = null;
 
-  constructor(options: SshOptions, prompter: Prompter, log: Logger) {
+  constructor(options: SshOptions, prompter: Prompter, log: Logger, progress: OnProgress) {
     this.options = options;
     this.#prompter = prompter;
     this.#log = log;
+    this.#progress = progress;
   }
 
   async login() {
@@ -52,7 +62,13 @@ class Login implements Hop {
       throw error;
     });
     const { verifier, identities } = await this.#prepared;
-    return { prompter: this.#watched(), log: this.#log, verifier: this.#remembering(verifier), identities };
+    return {
+      prompter: this.#watched(),
+      log: this.#log,
+      verifier: this.#remembering(verifier),
+      identities,
+      progress: this.#progress,
+    };
   }
 
   /** The same login once more, to the same host, without a word to the person. */
@@ -63,7 +79,7 @@ class Login implements Hop {
       options: address === null ? options : { ...options, hostName: address },
       login: async () => {
         const { verifier, ...login } = await this.login();
-        return { ...login, prompter: NOBODY, verifier: this.#sameHost(verifier) };
+        return { ...login, prompter: NOBODY, verifier: this.#sameHost(verifier), progress: () => {} };
       },
     };
   }

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
+import type { LoginProgress } from '../../../src/core/ssh/progress.ts';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import { makeKey } from '../../support/openssh.ts';
 import { silentLog, testOptions } from '../../support/ssh-login.ts';
@@ -48,6 +49,35 @@ describe('sshTransport', () => {
     }
     await transport.stop();
     await vi.waitFor(() => expect(ssh.connections).toBe(0));
+  });
+
+  it('tells how far the login has come, once, and nothing of data connections', async (test) => {
+    const { ssh, options, echo } = await setUp(test);
+    const told: LoginProgress[] = [];
+    const named = { ...options, hostName: 'localhost', addressFamily: 'inet' as const };
+    const hostKeyAlias = `[127.0.0.1]:${ssh.port}`;
+    const transport = sshTransport(
+      { ...named, hostKeyAlias },
+      new ScriptedPrompter(null),
+      silentLog,
+      (progress) => told.push(progress),
+    );
+    await transport.start();
+    (await transport.openStream(echo, { bulk: true })).destroy();
+    expect(ssh.connections).toBe(2);
+    await transport.stop();
+    expect(told).toEqual([
+      { host: 'yourserver', stage: 'resolved', addresses: ['127.0.0.1'] },
+      { host: 'yourserver', stage: 'connected', address: '127.0.0.1' },
+      {
+        host: 'yourserver',
+        stage: 'verified',
+        keyType: 'ssh-ed25519',
+        fingerprint: ssh.hostKey.fingerprint,
+        software: expect.stringMatching(/^ssh2js/),
+      },
+      { host: 'yourserver', stage: 'ready', by: `key ${options.identityFile[0]}` },
+    ]);
   });
 
   it('asks for a passphrase once, and needs nobody for the second connection', async (test) => {
