@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -13,6 +14,8 @@ export default defineConfig({
         },
       },
       {
+        // The examples import the package by its name.
+        resolve: { alias: { sshferry: join(import.meta.dirname, 'src/index.ts') } },
         test: {
           name: 'inprocess',
           include: ['test/inprocess/**/*.test.ts'],

@@ -107,6 +107,9 @@ export function configSchema(plugins: ConfigPlugins) {
     });
 }
 
+/** What `configSchema` takes: what stands in a file. */
+export type ConfigInput = z.input<ReturnType<typeof configSchema>>;
+
 function forwardSchema(plugins: ConfigPlugins) {
   const types = plugins.map(({ name }) => name);
   const blocks = Object.fromEntries(plugins.map(({ name, schema }) => [name, schema.optional()]));

@@ -79,6 +79,11 @@ export class Gateway {
     return this.#sessions.size;
   }
 
+  /** Where the forward of that name listens; undefined before it does. Port 0 has become the port that was given. */
+  endpoint(forward: string): Endpoint | undefined {
+    return this.#active.find(({ spec }) => spec.name === forward)?.listener.endpoint;
+  }
+
   /**
    * Logs in everywhere, then binds every forward, then accepts. Rejects with a GatewayError, leaving nothing behind, when one
    * of these fails. Nothing listens before the logins are done: a prompt comes first.

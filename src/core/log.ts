@@ -4,3 +4,13 @@ import type { Logger as PinoLogger } from 'pino';
 export type Logger = Pick<PinoLogger, 'error' | 'warn' | 'info' | 'debug' | 'trace'> & {
   child(bindings: Record<string, unknown>): Logger;
 };
+
+/** Keeps nothing. */
+export const silentLogger: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  trace() {},
+  child: () => silentLogger,
+};

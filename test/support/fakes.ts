@@ -1,18 +1,10 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Endpoint } from '../../src/core/endpoint.ts';
-import type { Logger } from '../../src/core/log.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import type { Listening, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
 import { deferred } from './deferred.ts';
 
-/** Says nothing. */
-export const quietLog: Logger = {
-  error() {},
-  warn() {},
-  info() {},
-  debug() {},
-  trace() {},
-  child: () => quietLog,
-};
+export { silentLogger as quietLog };
 
 /** A client on this machine. */
 export const localPeer: Peer = {

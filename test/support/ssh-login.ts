@@ -1,17 +1,9 @@
-import type { Logger } from '../../src/core/log.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/connection.ts';
 import type { HostVerifier } from '../../src/core/ssh/host-key.ts';
 import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
 
-/** A logger that says nothing. */
-export const silentLog: Logger = {
-  error() {},
-  warn() {},
-  info() {},
-  debug() {},
-  trace() {},
-  child: () => silentLog,
-};
+export { silentLogger as silentLog };
 
 /** Options for a server on this machine: user `demo`, no agent, no files read. */
 export function testOptions(over: Partial<SshOptions> & { port: number }): SshOptions {
@@ -74,7 +66,7 @@ export function connectTo(
 ): Promise<SshConnection> {
   return SshConnection.connect(testOptions({ ...options, port }), {
     prompter: typing('demo'),
-    log: silentLog,
+    log: silentLogger,
     verifier: anyHostKey,
     identities: [],
     ...deps,

@@ -1,0 +1,54 @@
+import { compose, resolveLogins } from './compose.ts';
+import { type ConfigInput, configSchema } from './config/schema.ts';
+import { GatewayError } from './core/errors.ts';
+import type { Gateway } from './core/gateway.ts';
+import { localTransport } from './core/local-transport.ts';
+import { type Logger, silentLogger } from './core/log.ts';
+import type { Prompter } from './core/ssh/options.ts';
+import { resolveSshOptions } from './core/ssh/ssh-config.ts';
+import { sshTransport } from './core/ssh/transport.ts';
+import { type AnyPlugin, PLUGINS } from './protocols/registry.ts';
+
+/** What of the world `createGateway` uses instead of its defaults. */
+export interface GatewaySurroundings {
+  /** Protocols besides sshferry's own; one of the same name replaces it. */
+  readonly plugins?: readonly AnyPlugin[];
+  /** A pino logger or the like; default: nothing is logged. */
+  readonly log?: Logger;
+  /** Who answers questions: unknown host keys, passphrases, passwords. Default: nobody, so that such a login fails. */
+  readonly prompter?: Prompter;
+  /** For ssh_config's tokens and the agent's socket; default: `process.env`. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * A Gateway for a configuration of the same form as sshferry.yaml, not yet started: `start` logs in and listens, `stop` ends it.
+ * ssh_config and known_hosts count as they do for the command. Rejects with `CONFIG_*`, naming the place.
+ */
+export async function createGateway(
+  input: ConfigInput,
+  { plugins = [], log = silentLogger, prompter = nobody, env = process.env }: GatewaySurroundings = {},
+): Promise<Gateway> {
+  const names = new Set(plugins.map(({ name }) => name));
+  const all = [...plugins, ...PLUGINS.filter(({ name }) => !names.has(name))];
+  const result = configSchema(all).safeParse(input);
+  if (!result.success) {
+    const issues = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new GatewayError('CONFIG_INVALID', issues.join('; '));
+  }
+  const config = result.data;
+  const logins = await resolveLogins(config, resolveSshOptions, env);
+  return compose(config, logins, {
+    plugins: all,
+    local: await localTransport(config.localUsers, log),
+    connect: (options, serverLog) => sshTransport(options, prompter, serverLog),
+    log,
+  }).gateway;
+}
+
+/** Nobody to ask: for programs that run unattended. */
+const nobody: Prompter = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('there is nobody to ask')),
+  tell() {},
+};
