@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../core/endpoint.ts';
-import type { GatewayEmitter, GatewayEvents } from '../core/events.ts';
+import type { GatewayEmitter, GatewayEvents, TransferInfo } from '../core/events.ts';
 import type { Logger } from '../core/log.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
@@ -25,7 +25,7 @@ export function reportEvents(events: GatewayEmitter, log: Logger, label: (server
     ),
   );
   events.on('session.end', (data) => reportSessionEnd(log, data));
-  events.on('transfer.start', (data) =>
+  events.on('transfer.start', ({ progress: _, ...data }) =>
     log.debug({ event: 'transfer.start', ...data }, `${what(data)} begins`),
   );
   events.on('transfer.end', (data) => reportTransferEnd(log, data));
@@ -73,6 +73,7 @@ function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
   else log.warn(fields, `${line}${error ? `: ${error.message}` : ''}`);
 }
 
-function what({ verb, path }: { verb: string; path: string }): string {
-  return path === '' ? verb : `${verb} ${path}`;
+/** Who and what. The client's port and session, which only programs need, are fields. */
+function what({ client, user, verb, path }: TransferInfo): string {
+  return `${user === null ? '' : `${user}@`}${client.host} ${verb}${path === '' ? '' : ` ${path}`}`;
 }

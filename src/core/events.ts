@@ -11,17 +11,43 @@ export interface TransferInfo {
   readonly id: number;
   readonly session: number;
   readonly forward: string;
+  readonly client: Endpoint;
+  /** Who the client is to the server; null where that is not known. */
+  readonly user: string | null;
   readonly verb: string;
   /** The file as the client named it, unprintable bytes escaped; empty where the command has no argument. */
   readonly path: string;
   readonly direction: 'download' | 'upload';
+  /** How many bytes it is going to carry, as far as either side has told; null if untold. Not to be relied on. */
+  readonly size: number | null;
+}
+
+/** A live count: `bytes` is what has passed so far, whenever it is read. */
+export interface TransferProgress {
+  readonly bytes: number;
+}
+
+/** A live count of a session's bytes: `up` towards the target, `down` towards the client. */
+export interface Traffic {
+  readonly up: number;
+  readonly down: number;
 }
 
 /** What a Gateway tells about itself. */
 export interface GatewayEvents {
   'transport.state': [{ server: string; state: TransportState; error?: GatewayError }];
-  'forward.listening': [{ forward: string; endpoint: Endpoint }];
-  'session.start': [{ session: number; forward: string; peer: Peer }];
+  'forward.listening': [
+    {
+      forward: string;
+      /** The protocol plugin's name. */
+      type: string;
+      direction: 'local' | 'remote';
+      server: string;
+      endpoint: Endpoint;
+      target: Endpoint;
+    },
+  ];
+  'session.start': [{ session: number; forward: string; peer: Peer; traffic: Traffic }];
   'session.end': [
     {
       session: number;
@@ -32,7 +58,7 @@ export interface GatewayEvents {
       error?: GatewayError;
     },
   ];
-  'transfer.start': [TransferInfo];
+  'transfer.start': [TransferInfo & { progress: TransferProgress }];
   'transfer.end': [TransferInfo & { outcome: Outcome; bytes: number; ms: number; error?: GatewayError }];
 }
 

@@ -151,7 +151,16 @@ export class Gateway {
       throw stopping();
     }
     this.#active.push({ spec, listener });
-    this.events.emit('forward.listening', { forward: spec.name, endpoint: listener.endpoint });
+    const { name: forward, plugin, direction, server, target } = spec;
+    const { endpoint } = listener;
+    this.events.emit('forward.listening', {
+      forward,
+      type: plugin.name,
+      direction,
+      server,
+      endpoint,
+      target,
+    });
   }
 
   #accept(spec: ForwardSpec, near: Transport, far: Transport, client: Duplex, peer: Peer): void {

@@ -41,8 +41,7 @@ export class Session implements SessionContext {
   readonly #owned = new Owned();
   readonly #started = Date.now();
   #active = Date.now();
-  #up = 0;
-  #down = 0;
+  readonly #traffic = { up: 0, down: 0 };
 
   constructor(parts: SessionParts) {
     this.id = parts.id;
@@ -85,8 +84,7 @@ export class Session implements SessionContext {
 
   count(direction: 'up' | 'down', bytes: number): void {
     this.#active = Date.now();
-    if (direction === 'up') this.#up += bytes;
-    else this.#down += bytes;
+    this.#traffic[direction] += bytes;
   }
 
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void {
@@ -100,7 +98,8 @@ export class Session implements SessionContext {
 
   /** Lets `plugin` carry the connection, tells the client what went wrong where it can be told, and ends all. Never rejects. */
   async run<C>(plugin: ProtocolPlugin<C>, config: C): Promise<void> {
-    this.emit('session.start', { session: this.id, forward: this.forward, peer: this.peer });
+    const { id: session, forward, peer } = this;
+    this.emit('session.start', { session, forward, peer, traffic: this.#traffic });
     let error: GatewayError | undefined;
     try {
       await plugin.run(this, config);
@@ -120,8 +119,8 @@ export class Session implements SessionContext {
     this.emit('session.end', {
       session: this.id,
       forward: this.forward,
-      bytesUp: this.#up,
-      bytesDown: this.#down,
+      bytesUp: this.#traffic.up,
+      bytesDown: this.#traffic.down,
       ms: Date.now() - this.#started,
       ...(error && { error }),
     });

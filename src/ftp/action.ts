@@ -22,7 +22,17 @@ export type Action =
   | { type: 'connect'; id: number; to: Endpoint }
   /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
   | { type: 'retract'; id: number; graceMs: number }
-  | { type: 'transfer'; phase: 'start'; id: number; verb: string; path: string; direction: Direction }
+  /** `size`: how many bytes it is going to carry; null, like `user`, where that was not told. */
+  | {
+      type: 'transfer';
+      phase: 'start';
+      id: number;
+      verb: string;
+      path: string;
+      direction: Direction;
+      user: string | null;
+      size: number | null;
+    }
   /** The client has been told how the transfer ended: `code` is the reply's. Nothing more will be asked of this id. */
   | { type: 'transfer'; phase: 'end'; id: number; code: number; error: GatewayError | null }
   /** Something to log. */

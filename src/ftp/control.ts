@@ -22,12 +22,13 @@ import {
 import { CommandSplitter } from './command-splitter.ts';
 import { brokenEnd, type DataPort, DataPorts } from './data-ports.ts';
 import { type Line, LineSplitter } from './lines.ts';
-import type { Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
+import type { Passed, Pending, PortRequest, PortVerb, Transfer } from './pending.ts';
 import { PendingQueue } from './pending-queue.ts';
 import type { FtpPolicy } from './policy.ts';
 import { parsePortReply, rewrittenReply } from './port-reply.ts';
 import { ReplyFramer, type ReplyLine } from './reply.ts';
 import { stripTelnet } from './telnet.ts';
+import { TELLING_VERBS, TransferFacts } from './transfer-facts.ts';
 import { errorReply, reply } from './words.ts';
 
 /** What `complete` tells: where the client or server can reach the data connection, or why it cannot. */
@@ -72,6 +73,8 @@ export class FtpControl {
   readonly #held: { client: Line[]; server: (ReplyLine | GatewayError)[] } = { client: [], server: [] };
   readonly #wait: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #ports: DataPorts;
+  /** For logs and status alone. */
+  readonly #facts = new TransferFacts();
   #sink: Sink | null = null;
   #replyBytes = 0;
   /** Sides that have closed their writing half, and whether the other has been told. */
@@ -219,11 +222,15 @@ export class FtpControl {
           if (code < 300) this.#endsWithConnection = /^[SZ]/i.test(command.argument);
         });
       case 'REIN':
-        return this.#pass(command, (code) => {
+        return this.#pass(command, (code, line) => {
+          this.#facts.answered(command, code, line);
           if (code >= 300) return;
           this.#epsvAll = false;
           this.#endsWithConnection = true;
         });
+      case 'ALLO':
+        this.#facts.allo(command.argument);
+        break;
     }
     const direction = transferDirection(verb);
     if (direction !== undefined) return this.#onTransfer(command, direction);
@@ -233,7 +240,8 @@ export class FtpControl {
         reply(502, 'sshferry: no TLS here, it would hide the data ports; SSH encrypts already'),
       );
     }
-    this.#pass(command, null);
+    const telling = TELLING_VERBS.has(verb);
+    this.#pass(command, telling ? (code, line) => this.#facts.answered(command, code, line) : null);
   }
 
   /** RFC 2428 4: from now on, data connections by EPSV only. */
@@ -331,7 +339,7 @@ export class FtpControl {
     this.#ports.retract(head.port, { how: 'cut', by: 'gateway', error }, ABORT_GRACE);
   }
 
-  #pass(command: Command, done: ((code: number) => void) | null): void {
+  #pass(command: Command, done: Passed['done']): void {
     this.#forward({ kind: 'passed', verb: command.verb, done }, command.bytes);
   }
 
@@ -435,7 +443,7 @@ export class FtpControl {
           if (entry.kind !== 'feat' || line.first || line.final || !namesTls(line)) this.#passLine(line);
           if (!line.final) return;
           this.#pending.settle(entry);
-          if (entry.kind === 'passed') entry.done?.(code);
+          if (entry.kind === 'passed') entry.done?.(code, latin1(line.bytes));
         };
     }
   }
@@ -565,8 +573,11 @@ export class FtpControl {
   #transferStarts(transfer: Transfer): Sink {
     transfer.started = true;
     if (transfer.answered) return () => {};
-    this.#reportStart(transfer);
-    return this.#passLine;
+    return (line) => {
+      // The last line may be the one that tells the size.
+      if (line.final) this.#reportStart(transfer, latin1(line.bytes));
+      this.#passLine(line);
+    };
   }
 
   #transferEnds(transfer: Transfer, code: number): Sink {
@@ -578,6 +589,7 @@ export class FtpControl {
     return (line) => {
       if (answered ? code === GOING_DOWN : error === null) this.#passLine(line);
       if (!line.final) return;
+      this.#facts.over();
       this.#pending.settle(transfer);
       if (answered) return;
       if (error !== null) this.#send('client', errorReply(426, error));
@@ -621,16 +633,18 @@ export class FtpControl {
     if (error !== null) this.#answerTransfer(errorReply(425, error), error);
   }
 
-  #reportStart(transfer: Transfer): void {
+  #reportStart(transfer: Transfer, preliminary: string): void {
     if (transfer.reported || transfer.port === null) return;
     transfer.reported = true;
     const { verb, path, direction, port } = transfer;
-    this.#out.push({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction });
+    const { user } = this.#facts;
+    const size = this.#facts.length(transfer, preliminary);
+    this.#out.push({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
   }
 
   #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
     if (transfer.port === null) return;
-    if (code < 300) this.#reportStart(transfer);
+    if (code < 300) this.#reportStart(transfer, '');
     if (!transfer.reported) return;
     this.#out.push({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
     this.#ports.release(transfer.port);

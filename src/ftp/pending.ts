@@ -14,11 +14,11 @@ export interface Greeting {
   readonly verb: '';
 }
 
-/** A command that means nothing to sshferry; `done` sees the code of its final reply. */
+/** A command that means nothing to sshferry; `done` sees its final reply's code and last line (Latin-1). */
 export interface Passed {
   readonly kind: 'passed';
   readonly verb: string;
-  readonly done: ((code: number) => void) | null;
+  readonly done: ((code: number, line: string) => void) | null;
 }
 
 /** FEAT, whose reply loses the lines of what sshferry refuses. */

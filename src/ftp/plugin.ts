@@ -196,11 +196,18 @@ class ControlConnection implements DataReport {
     }
   }
 
-  #transferStarted({ id, verb, path, direction }: Action & { type: 'transfer'; phase: 'start' }): void {
-    const { id: session, forward } = this.#session;
-    const info = { id, session, forward, verb, path, direction };
-    this.#transfers.set(id, { info, bytes: this.#data.bytes(id), since: Date.now() });
-    this.#session.emit('transfer.start', info);
+  #transferStarted(action: Action & { type: 'transfer'; phase: 'start' }): void {
+    const { id, verb, path, direction, user, size } = action;
+    const { id: session, forward, peer } = this.#session;
+    const info = { id, session, forward, client: peer.remote, user, verb, path, direction, size };
+    const bytes = this.#data.bytes(id);
+    this.#transfers.set(id, { info, bytes, since: Date.now() });
+    const progress = {
+      get bytes() {
+        return bytes[direction];
+      },
+    };
+    this.#session.emit('transfer.start', { ...info, progress });
   }
 
   /** The server's word on these will not come. */

@@ -18,9 +18,12 @@ const transfer = {
   id: 1,
   session: 4,
   forward: 'ftp-8021',
+  client: { host: '127.0.0.1', port: 50123 },
+  user: 'kagami',
   verb: 'RETR',
   path: 'report.pdf',
   direction: 'download' as const,
+  size: null,
 };
 const peer = { remote: { host: '127.0.0.1', port: 50123 }, local: { host: '127.0.0.1', port: 8021 } };
 
@@ -32,7 +35,7 @@ describe('a transfer', () => {
     expect(line).toMatchObject({
       event: 'transfer.end',
       level: 'info',
-      msg: 'RETR report.pdf 12.3 MB in 1.2 s (10.3 MB/s) complete',
+      msg: 'kagami@127.0.0.1 RETR report.pdf 12.3 MB in 1.2 s (10.3 MB/s) complete',
       ...transfer,
       outcome: 'complete',
       bytes: 12_300_000,
@@ -43,12 +46,20 @@ describe('a transfer', () => {
   test('that failed is a warning with its reason', () => {
     const error = new GatewayError('SSH_LOST', 'the connection to yourserver was lost');
     const [line] = logged((events) =>
-      events.emit('transfer.end', { ...transfer, path: '', outcome: 'failed', bytes: 0, ms: 0, error }),
+      events.emit('transfer.end', {
+        ...transfer,
+        user: null,
+        path: '',
+        outcome: 'failed',
+        bytes: 0,
+        ms: 0,
+        error,
+      }),
     );
     expect(line).toMatchObject({
       level: 'warn',
       code: 'SSH_LOST',
-      msg: 'RETR 0 B in 0.0 s failed: the connection to yourserver was lost',
+      msg: '127.0.0.1 RETR 0 B in 0.0 s failed: the connection to yourserver was lost',
     });
   });
 });
@@ -73,7 +84,9 @@ describe('a session', () => {
 
   test('begins at debug', () => {
     expect(
-      logged((events) => events.emit('session.start', { session: 4, forward: 'f', peer })),
+      logged((events) =>
+        events.emit('session.start', { session: 4, forward: 'f', peer, traffic: { up: 0, down: 0 } }),
+      ),
     ).toMatchObject([
       { event: 'session.start', level: 'debug', client: peer.remote, msg: 'f #4: 127.0.0.1:50123 connected' },
     ]);
