@@ -11,14 +11,16 @@ export interface Teller {
   readonly json: Logger | null;
   /** Whether stacks are wanted (`-v`). */
   readonly verbose: boolean;
+  /** The command whose `--help` tells more. */
+  readonly help?: string;
 }
 
 /** Tells what ended the program, in one line, and gives the exit status. A bug has its stack shown at `-v` only. */
-export function tellFailure(error: unknown, { stderr, json, verbose }: Teller): number {
+export function tellFailure(error: unknown, { stderr, json, verbose, help = 'sshferry' }: Teller): number {
   if (error instanceof GatewayError) {
     const usage = error.code.startsWith('CONFIG_');
     if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
-    else stderr.write(`sshferry: ${error.message}\n${usage ? "Try 'sshferry --help'.\n" : ''}`);
+    else stderr.write(`sshferry: ${error.message}\n${usage ? `Try '${help} --help'.\n` : ''}`);
     if (verbose && !json && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
     return usage ? EXIT.usage : EXIT.failed;
   }

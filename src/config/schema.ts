@@ -70,6 +70,8 @@ export interface ForwardConfig {
 export interface Config {
   readonly servers: Readonly<Record<string, ServerConfig>>;
   readonly forwards: Readonly<Record<string, ForwardConfig>>;
+  /** Names of forwards by the name of their group. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
   readonly log: LogConfig;
   readonly localUsers: LocalUsers;
   /** Seconds that clients may go on after a request to stop (SIGTERM). */
@@ -89,6 +91,10 @@ export function configSchema(plugins: ConfigPlugins) {
     .strictObject({
       servers: z.record(z.string().min(1), serverSchema),
       forwards: z.record(z.string().min(1), forwardSchema(plugins)),
+      groups: z
+        .record(z.string().min(1), z.array(z.string().min(1)))
+        .default({})
+        .describe('Names for several forwards, for sshferry up NAME'),
       log: logSchema.prefault({}),
       localUsers: localUsersSchema.prefault([]).describe('any, or who else may connect: names and uids'),
       drainTimeout: z.coerce.number().int().min(0).max(3600).default(10),

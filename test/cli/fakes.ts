@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Output } from '../../src/cli/output.ts';
-import { run, type World } from '../../src/cli/run.ts';
+import { run } from '../../src/cli/run.ts';
+import type { World } from '../../src/cli/world.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { SshOptions } from '../../src/core/ssh/options.ts';
 import type { ResolvedSsh, SshInput } from '../../src/core/ssh/ssh-config.ts';
@@ -64,6 +65,32 @@ export const localhost: Transport = {
   listen: async ({ host, port }) => ({ endpoint: { host, port: port || 40_000 }, close: async () => {} }),
 };
 
+/** A world in which nothing is real; what is given stands in for its parts. */
+export function world(over: Partial<World> = {}): World {
+  const stderr = over.stderr ?? new Written();
+  return {
+    version: '1.2.3',
+    stdout: new Written(),
+    stderr,
+    env: { LANG: 'C.UTF-8', HOME: '/nonexistent' },
+    cwd: '/nonexistent',
+    platform: 'linux',
+    process: new EventEmitter(),
+    plugins: schemas.map((plugin) => ({ ...plugin, run: async () => {}, refusal: () => null })),
+    prompter: () => ({
+      interactive: false,
+      ask: () => Promise.reject(new Error('nobody is there to ask')),
+      tell: (text) => stderr.write(text),
+    }),
+    local: async () => localhost,
+    connect: () => new FakeTransport(),
+    resolve: async (input) => login(input),
+    notify: async () => null,
+    facts: ['native crypto: yes'],
+    ...over,
+  };
+}
+
 /** One run of the command line in a world of its own. */
 export class Run {
   readonly stdout: Written;
@@ -76,27 +103,24 @@ export class Run {
   constructor(argv: string[], { tty = false, transport = new FakeTransport(), ...over }: Options = {}) {
     this.stdout = new Written(tty);
     this.stderr = new Written(tty);
-    this.status = run(argv, {
-      version: '1.2.3',
-      stdout: this.stdout,
-      stderr: this.stderr,
-      env: { LANG: 'C.UTF-8' },
-      platform: 'linux',
-      process: this.process,
-      plugins: schemas.map((plugin) => ({ ...plugin, run: async () => {}, refusal: () => null })),
-      local: async () => localhost,
-      connect: () => transport,
-      resolve: async (input) => {
-        this.inputs.push(input);
-        return login(input);
-      },
-      notify: async (state) => {
-        this.notified.push(state);
-        return null;
-      },
-      facts: ['native crypto: yes'],
-      ...over,
-    });
+    this.status = run(
+      argv,
+      world({
+        stdout: this.stdout,
+        stderr: this.stderr,
+        process: this.process,
+        connect: () => transport,
+        resolve: async (input) => {
+          this.inputs.push(input);
+          return login(input);
+        },
+        notify: async (state) => {
+          this.notified.push(state);
+          return null;
+        },
+        ...over,
+      }),
+    );
   }
 
   /** Settles when `pattern` stands in what was written to either stream. */

@@ -1,5 +1,6 @@
 import { type Duplex, PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { SUBCOMMANDS } from '../../src/cli/subcommands.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { Peer } from '../../src/core/transport.ts';
 import { plugins as schemas } from '../config/plugins.ts';
@@ -201,8 +202,7 @@ describe('a run that fails tells it in one line', () => {
     [[...L, HOST, 'ls', '/'], "runs no commands on the server; leave out 'ls /'"],
     [['-D', '1080', HOST], '-D: dynamic forwards'],
     [['-fN', ...L, HOST], '-f: sshferry stays in the foreground'],
-    [['up'], 'sshferry up is not there yet'],
-    [['check', HOST], 'sshferry check is not there yet'],
+    [[...L, 'up'], 'up is a subcommand; expected it before all else'],
     [[...L, 'you@'], 'you@'],
     [['-L', '/tmp/a:localhost:21', HOST], 'Unix sockets cannot be forwarded'],
   ])('%j', async (argv, message) => {
@@ -325,6 +325,15 @@ test('--help fits a screen of 80 columns and 24 lines, prompt included', async (
   for (const flag of ['-L', '-R', '-p', '-l', '-i', '-F', '-o', '-N', '-v', '-q', '-4', '-g', '--log-format'])
     expect(run.stdout.text).toContain(`  ${flag}`);
   expect(run.stdout.text).toContain('-6');
+  for (const { name } of SUBCOMMANDS)
+    expect(run.stdout.text).toMatch(new RegExp(`sshferry (.*\\|)?${name}\\b`));
+});
+
+test.each(SUBCOMMANDS.map(({ name }) => name))('%s has a --help of 80 columns', async (name) => {
+  const run = new Run([name, '--help'], { tty: true });
+  expect(await run.status).toBe(0);
+  expect(run.stdout.lines[0]).toMatch(new RegExp(`^Usage: (sshferry )?${name}`));
+  expect(Math.max(...run.stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
 test.each(['--version', '-V'])('%s', async (flag) => {

@@ -61,6 +61,7 @@ test('a JSON Schema for editors can be made of it, with every protocol that ther
   expect(Object.keys(json.properties ?? {})).toEqual([
     'servers',
     'forwards',
+    'groups',
     'log',
     'localUsers',
     'drainTimeout',

@@ -1,0 +1,31 @@
+import type { EventEmitter } from 'node:events';
+import type { Surroundings } from '../compose.ts';
+import type { LocalUsers } from '../core/local-users.ts';
+import type { Logger } from '../core/log.ts';
+import type { Prompter } from '../core/ssh/options.ts';
+import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
+import type { Transport } from '../core/transport.ts';
+import type { Output } from './output.ts';
+import type { ServiceState } from './service.ts';
+
+/** The process and the world around it, so that a test can stand in for both. */
+export interface World extends Omit<Surroundings, 'log' | 'local'> {
+  readonly version: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+  /** The working directory. */
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+  /** Emits SIGINT, SIGTERM, SIGHUP and uncaughtException, as `process` does. */
+  readonly process: Pick<EventEmitter, 'on' | 'off'>;
+  /** The person at the terminal, or nobody. */
+  prompter(): Prompter;
+  resolve(input: SshInput): Promise<ResolvedSsh>;
+  /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
+  local(users: LocalUsers, log: Logger): Promise<Transport>;
+  /** Tells the service manager; gives null, or why that failed. */
+  notify(state: ServiceState): Promise<string | null>;
+  /** What else is worth knowing at `-v`, such as which parts are native. */
+  readonly facts: readonly string[];
+}
