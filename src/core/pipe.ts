@@ -43,15 +43,16 @@ export interface PumpOptions {
 
 /**
  * Ends a stream so that its other side cannot mistake it for whole: a TCP socket sends RST, another stream is destroyed
- * with `error`, which it will emit: somebody must be listening. A socket that has sent its FIN is closed quietly: what it
- * had to say was whole, and RST would drop what the kernel has yet to deliver. Nothing happens to a stream that is
+ * with `error`, which it will emit: somebody must be listening. A socket whose FIN is sent or under way is closed quietly: what
+ * it had to say was whole, and RST would drop what the kernel has yet to deliver. Nothing happens to a stream that is
  * destroyed already.
  */
 export function resetStream(stream: Duplex, error: Error): void {
   if (stream.destroyed) return;
-  if (stream instanceof net.Socket && stream.writableFinished) stream.destroy();
-  else if (stream instanceof net.Socket && !stream.connecting) stream.resetAndDestroy();
-  else stream.destroy(error);
+  if (!(stream instanceof net.Socket) || stream.connecting) stream.destroy(error);
+  // Not only once it is finished: libuv does not reset a socket while it sends the FIN, and Node then loses it, open for ever.
+  else if (stream.writableEnded && stream.writableLength === 0) stream.destroy();
+  else stream.resetAndDestroy();
 }
 
 /**

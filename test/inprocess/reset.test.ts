@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
-import { type Leg, pump } from '../../src/core/pipe.ts';
+import { type Leg, pump, resetStream } from '../../src/core/pipe.ts';
 
 /** A client, and the socket that it was accepted on, not yet read. */
 async function connected(test: Pick<TestContext, 'onTestFinished'>) {
@@ -53,4 +54,19 @@ describe('a reset that reaches the kernel before its data is read', () => {
     expect(await endOfSocket(accepted, far)).toEqual({ end: 'eof', bytes: 9 });
     expect(far.writableFinished).toBe(true);
   });
+});
+
+it('resets a socket in the very moment in which its end of file goes out, and leaves none behind', async (test) => {
+  const { client, accepted } = await connected(test);
+  const ended = once(client.resume(), 'end');
+  await new Promise((resolve) => accepted.write('all of it', resolve));
+  await setImmediate();
+  accepted.end();
+  // Far enough to have asked it of libuv, which does it when it next waits for events.
+  for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => process.nextTick(resolve));
+  expect(accepted.writableFinished).toBe(false);
+  const closed = once(accepted, 'close');
+  resetStream(accepted, new Error('over'));
+  await closed;
+  await ended;
 });
