@@ -127,6 +127,7 @@ export class FtpControl {
       const rest = this.#split.server.rest();
       if (rest.length > 0) this.#queueReply(rest);
     }
+    this.#settleHead();
     return this.#proceed();
   }
 
@@ -657,6 +658,7 @@ export class FtpControl {
     // Not between the lines of a reply.
     if (this.#sink !== null) return;
     for (const bytes of this.#pending.takeAnswered()) this.#send('client', bytes);
+    this.#dropUnused();
     const { head } = this.#pending;
     if (head?.kind !== 'transfer' || head.port !== null) return;
     head.port = this.#ports.take();
@@ -675,6 +677,20 @@ export class FtpControl {
         (entry) => entry.kind === 'port' && (entry.client !== null || entry.refusal !== null),
       )
     );
+  }
+
+  /**
+   * A client that has said QUIT, or nothing more, can use no data connection that no transfer has used. It goes, because a
+   * server may wait for its end before it hangs up (pyftpdlib, after QUIT).
+   */
+  #dropUnused(): void {
+    const { next } = this.#ports;
+    if (next === null) return;
+    const { head } = this.#pending;
+    const silent = this.#ended.client && !this.holds('client');
+    if (head === undefined ? silent : head.verb === 'QUIT') {
+      this.#ports.drop(next, new GatewayError('STOPPED', 'the client has gone without using it'));
+    }
   }
 
   #passEnds(): void {

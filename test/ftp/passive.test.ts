@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import {
   client,
+  closes,
   cut,
   fails,
   inStep,
@@ -245,11 +246,6 @@ describe('the data port', () => {
     client('PORT 10,9,8,7,8,0', toServer('EPSV')),
     server('229 (|||1025|)', 'retract 1', 'dial 2 ftp.test:1025', toClient('200 PORT command successful')),
   ]);
-  scenario('that no transfer uses', [
-    ...passive(1),
-    client('QUIT', toServer('QUIT')),
-    server('221 Bye', toClient('221 Bye')),
-  ]);
   scenario('of a refused transfer serves the next one', [
     ...passive(1),
     client('RETR a', toServer('RETR a')),
@@ -265,6 +261,40 @@ describe('the data port', () => {
     client('PASV', toServer('PASV')),
     server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
     stands(2, toClient(`227 (${LOCAL_SIX})`)),
+  ]);
+  scenario('of a refused transfer goes when its client does: pyftpdlib, after QUIT, waits for its end', [
+    ...passive(1),
+    client('NLST -1', toServer('NLST -1')),
+    server('550 No', toClient('550 No')),
+    client('QUIT', toServer('QUIT'), 'retract 1'),
+    server('221-Goodbye\r\n221 .', toClient('221-Goodbye\r\n221 .')),
+    closes('client', 'end server'),
+  ]);
+  scenario('of a refused transfer goes when its client does, with QUIT sent ahead', [
+    ...passive(1),
+    client('NLST -1\r\nQUIT', toServer('NLST -1'), toServer('QUIT')),
+    server('550 No', toClient('550 No'), 'retract 1'),
+    server('221 Goodbye', toClient('221 Goodbye')),
+  ]);
+  scenario('that no transfer has used goes with QUIT', [
+    ...passive(1),
+    client('QUIT', toServer('QUIT'), 'retract 1'),
+    server('221 Bye', toClient('221 Bye')),
+  ]);
+  scenario('that no transfer has used goes when its client says nothing more', [
+    ...passive(1),
+    client('NOOP', toServer('NOOP')),
+    closes('client', 'end server'),
+    server('200 OK', toClient('200 OK'), 'retract 1'),
+  ]);
+  scenario('that a transfer uses stays when its client says nothing more', [
+    ...passive(1),
+    ...retrieving(1),
+    client('QUIT', toServer('QUIT')),
+    closes('client', 'end server'),
+    whole(1, 'download'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+    server('221 Goodbye', toClient('221 Goodbye')),
   ]);
   scenario('of a transfer that gets a 3xx serves the next one', [
     ...passive(1),

@@ -287,6 +287,7 @@ describe('the end of the control connection', () => {
       'dial 1 ftp.test:1025',
       toClient('200 PORT command successful'),
       toServer('QUIT'),
+      'retract 1',
       'end server',
     ),
   ]);
