@@ -1,8 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type { GatewayEmitter, GatewayEvents } from './events.ts';
-import type { Logger } from './log.ts';
+import type { GatewayEmitter } from './events.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
 import type { Listening, Peer, StreamOptions, Transport } from './transport.ts';
@@ -10,68 +9,83 @@ import type { Listening, Peer, StreamOptions, Transport } from './transport.ts';
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
 
-/** What a session is made of; the gateway knows all of it. */
-export interface SessionParts {
-  readonly id: number;
-  readonly forward: string;
-  readonly target: Endpoint;
-  readonly client: Duplex;
-  readonly peer: Peer;
-  readonly near: Transport;
-  readonly far: Transport;
-  readonly log: Logger;
+/** What a session is made of: of what its plugin sees, the parts that come from outside, and where it tells what happens. */
+export interface SessionParts
+  extends Omit<SessionContext, 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit'> {
   readonly events: GatewayEmitter;
 }
 
 /**
- * One client connection. It owns the client's stream and all that is opened through `near` and `far`, and ends them
- * together: by `end`, or when `run` settles.
+ * One client connection. It owns the client's stream and all that is opened through the `near` and `far` of its context, and
+ * ends them together: by `end`, or when `run` settles.
  */
-export class Session implements SessionContext {
-  readonly id: number;
-  readonly forward: string;
-  readonly target: Endpoint;
-  readonly client: Duplex;
-  readonly peer: Peer;
-  readonly near: Transport;
-  readonly far: Transport;
-  readonly log: Logger;
-  readonly #events: GatewayEmitter;
+export class Session {
+  /** What the plugin sees of it. */
+  readonly context: SessionContext;
   readonly #abort = new AbortController();
   readonly #owned = new Owned();
   readonly #started = Date.now();
   #active = Date.now();
   readonly #traffic = { up: 0, down: 0 };
 
-  constructor(parts: SessionParts) {
-    this.id = parts.id;
-    this.forward = parts.forward;
-    this.target = parts.target;
-    this.client = parts.client;
-    this.peer = parts.peer;
-    this.near = new OwnedTransport(parts.near, this.#owned, this.signal);
-    this.far = new OwnedTransport(parts.far, this.#owned, this.signal);
-    this.log = parts.log;
-    this.#events = parts.events;
+  constructor({ events, ...parts }: SessionParts) {
+    const { signal } = this.#abort;
+    this.context = {
+      ...parts,
+      near: new OwnedTransport(parts.near, this.#owned, signal),
+      far: new OwnedTransport(parts.far, this.#owned, signal),
+      signal,
+      end: (reason) => this.end(reason),
+      endWhenIdle: (ms) => this.#endWhenIdle(ms),
+      count: (direction, bytes) => this.#count(direction, bytes),
+      emit: (event, ...data) => {
+        // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
+        (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
+      },
+    };
     // Nobody's error may end the process; whoever uses the stream listens for itself.
-    this.client.on('error', () => {});
+    parts.client.on('error', () => {});
   }
 
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
+  /** Resets every stream that the session owns; the client is told why, where it can be. The first reason counts. */
   end(reason: GatewayError): void {
-    if (this.signal.aborted) return;
+    const { client, signal } = this.context;
+    if (signal.aborted) return;
     this.#abort.abort(reason);
     this.#owned.reset(reason);
     // The client is told why, by `run`; a plugin that does not come to its end must not keep it.
-    const timer = setTimeout(() => resetStream(this.client, reason), 2 * FAREWELL_TIMEOUT);
-    this.client.once('close', () => clearTimeout(timer));
-    if (this.client.closed) clearTimeout(timer);
+    const timer = setTimeout(() => resetStream(client, reason), 2 * FAREWELL_TIMEOUT);
+    client.once('close', () => clearTimeout(timer));
+    if (client.closed) clearTimeout(timer);
   }
 
-  endWhenIdle(ms: number): void {
+  /** Lets `plugin` carry the connection, tells the client what went wrong where it can be told, and ends all. Never rejects. */
+  async run<C>(plugin: ProtocolPlugin<C>, config: C): Promise<void> {
+    const { id: session, forward, peer, client, signal, emit } = this.context;
+    emit('session.start', { session, forward, peer, traffic: this.#traffic });
+    let error: GatewayError | undefined;
+    try {
+      await plugin.run(this.context, config);
+    } catch (cause) {
+      // What ended the session counts, not what broke as a consequence.
+      error = asGatewayError(signal.aborted ? signal.reason : cause, 'SESSION_FAILED', 'session failed');
+    }
+    const reason = error ?? new GatewayError('STOPPED', 'the session is over');
+    // Before the goodbye, which the client may take its time over.
+    this.end(reason);
+    const words = error === undefined ? null : plugin.refusal(error);
+    await Promise.all([this.#owned.settled(), hangUp(client, words, reason)]);
+    emit('session.end', {
+      session,
+      forward,
+      bytesUp: this.#traffic.up,
+      bytesDown: this.#traffic.down,
+      ms: Date.now() - this.#started,
+      ...(error && { error }),
+    });
+  }
+
+  #endWhenIdle(ms: number): void {
     if (ms === 0) return;
     const check = () => {
       const left = this.#active + ms - Date.now();
@@ -79,51 +93,12 @@ export class Session implements SessionContext {
       else this.end(new GatewayError('SESSION_IDLE', `nothing was said for ${ms / 1000} s`));
     };
     let timer = setTimeout(check, ms);
-    this.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    this.context.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
 
-  count(direction: 'up' | 'down', bytes: number): void {
+  #count(direction: 'up' | 'down', bytes: number): void {
     this.#active = Date.now();
     this.#traffic[direction] += bytes;
-  }
-
-  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void {
-    // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
-    (this.#events.emit as (event: K, ...data: GatewayEvents[K]) => boolean).call(
-      this.#events,
-      event,
-      ...data,
-    );
-  }
-
-  /** Lets `plugin` carry the connection, tells the client what went wrong where it can be told, and ends all. Never rejects. */
-  async run<C>(plugin: ProtocolPlugin<C>, config: C): Promise<void> {
-    const { id: session, forward, peer } = this;
-    this.emit('session.start', { session, forward, peer, traffic: this.#traffic });
-    let error: GatewayError | undefined;
-    try {
-      await plugin.run(this, config);
-    } catch (cause) {
-      // What ended the session counts, not what broke as a consequence.
-      error = asGatewayError(
-        this.signal.aborted ? this.signal.reason : cause,
-        'SESSION_FAILED',
-        'session failed',
-      );
-    }
-    const reason = error ?? new GatewayError('STOPPED', 'the session is over');
-    // Before the goodbye, which the client may take its time over.
-    this.end(reason);
-    const words = error === undefined ? null : plugin.refusal(error);
-    await Promise.all([this.#owned.settled(), hangUp(this.client, words, reason)]);
-    this.emit('session.end', {
-      session: this.id,
-      forward: this.forward,
-      bytesUp: this.#traffic.up,
-      bytesDown: this.#traffic.down,
-      ms: Date.now() - this.#started,
-      ...(error && { error }),
-    });
   }
 }
 

@@ -39,24 +39,24 @@ function setUp() {
     log: quietLog,
     events: new GatewayEmitter(),
   });
-  return { session, ours, client: theirs, far };
+  return { session, context: session.context, ours, client: theirs, far };
 }
 
 const failure = () => new GatewayError('SSH_LOST', 'it is gone');
 
-async function openedStream(session: SessionContext, far: FakeTransport): Promise<Duplex> {
+async function openedStream(context: SessionContext, far: FakeTransport): Promise<Duplex> {
   const { ours } = connection();
-  const opening = session.far.openStream(session.target);
+  const opening = context.far.openStream(context.target);
   far.dials[0]?.answer(ours);
   return opening;
 }
 
 it('ends all that it opened before the goodbye, which the client may take its time over', async () => {
-  const { session, ours, client, far } = setUp();
+  const { session, context, ours, client, far } = setUp();
   let stream: Duplex | undefined;
   const over = session.run(
     plugin(async () => {
-      stream = await openedStream(session, far);
+      stream = await openedStream(context, far);
       throw failure();
     }),
     null,
@@ -72,12 +72,12 @@ it('ends all that it opened before the goodbye, which the client may take its ti
 });
 
 it('flushes its last words to a client that has ended its own side', async () => {
-  const { session, client } = setUp();
+  const { session, context, client } = setUp();
   client.end();
   const backlog = 'x'.repeat(100_000);
   const over = session.run(
     plugin(async () => {
-      session.client.write(backlog);
+      context.client.write(backlog);
       throw failure();
     }),
     null,
@@ -153,7 +153,7 @@ it('takes what ended it for the reason, not what broke in consequence', async ()
 });
 
 it('ends when it is idle, and each byte begins the time anew', async () => {
-  const { session, client } = setUp();
+  const { session, context, client } = setUp();
   const over = session.run(
     plugin(async (context) => {
       context.endWhenIdle(1000);
@@ -163,20 +163,20 @@ it('ends when it is idle, and each byte begins the time anew', async () => {
     null,
   );
   await vi.advanceTimersByTimeAsync(999);
-  session.count('up', 1);
+  context.count('up', 1);
   await vi.advanceTimersByTimeAsync(999);
-  expect(session.signal.aborted).toBe(false);
+  expect(context.signal.aborted).toBe(false);
   await vi.advanceTimersByTimeAsync(1);
-  expect(session.signal.reason).toMatchObject({ code: 'SESSION_IDLE' });
+  expect(context.signal.reason).toMatchObject({ code: 'SESSION_IDLE' });
   client.resume().end();
   await over;
   expect(vi.getTimerCount()).toBe(0);
 });
 
 it('ends a stream and a listener that come too late', async () => {
-  const { session, far, client } = setUp();
+  const { session, context, far, client } = setUp();
   const { ours } = connection();
-  const opening = session.far.listen({ host: 'localhost', port: 0 }, () => {});
+  const opening = context.far.listen({ host: 'localhost', port: 0 }, () => {});
   const over = session.run(
     plugin(() => Promise.reject(failure())),
     null,
