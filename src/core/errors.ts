@@ -1,7 +1,7 @@
 /**
  * What went wrong, as a stable code.
  *
- * Fatal, never retried: `CONFIG_*`, `LISTEN_*`, `SSH_HOST_KEY`, `SSH_AUTH`.
+ * Fatal, never retried: `CONFIG_*`, `LISTEN_*`, `SSH_HOST_KEY`, `SSH_AUTH`, `INTERNAL` (a bug in sshferry).
  * Retried by the supervisor: `SSH_CONNECT`, `SSH_TIMEOUT`, `SSH_LOST`.
  * Of one session or transfer: the rest.
  */
@@ -26,7 +26,8 @@ export type ErrorCode =
   | 'FTP_LIMIT'
   | 'FTP_FOREIGN_ADDRESS'
   | 'DATA_TIMEOUT'
-  | 'STOPPED';
+  | 'STOPPED'
+  | 'INTERNAL';
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['SSH_CONNECT', 'SSH_TIMEOUT', 'SSH_LOST']);
 

@@ -31,11 +31,11 @@ export async function relay(session: SessionContext, config: { idleTimeout: numb
       if (direction === 'bToA') midLine = chunk[chunk.length - 1] !== LF;
     },
   });
-  // The server had said all: what became of the client's QUIT is all the same.
-  if (result.bToA.end === 'eof') return;
   const lost = [result.bToA, result.aToB].find((leg) => leg.end === 'cut' && leg.by === 'b');
   if (lost?.end !== 'cut') return;
   const error = asGatewayError(lost.error, 'PEER_RESET', formatEndpoint(session.target));
+  // A server that had said all may leave without hearing the client's QUIT. An SSH connection may not.
+  if (result.bToA.end === 'eof' && !error.code.startsWith('SSH_')) return;
   if (midLine) resetStream(client, error);
   throw error;
 }

@@ -138,7 +138,7 @@ describeLab('logging in to a real sshd', () => {
     });
     expect(code).toBe(255);
     expect(stderr.trimEnd().split('\n')).toEqual([
-      expect.stringMatching(/ferry@yourserver\.example\.com: permission denied/),
+      expect.stringMatching(/ferry@yourserver\.example\.com:2401: permission denied/),
     ]);
   });
 

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { GatewayEvents } from '../../src/core/events.ts';
 import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
 import type { Logger } from '../../src/core/log.ts';
+import { SshPool } from '../../src/core/ssh/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/supervisor.ts';
 import type { Listening, ManagedTransport, Peer, Transport } from '../../src/core/transport.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
@@ -30,6 +31,8 @@ export interface GatewaySetup {
   readonly port?: number;
   readonly maxSessions?: number;
   readonly ssh?: SshServerOptions;
+  /** Further SSH connections for bulk data; default: none. */
+  readonly dataConnections?: number;
   /** Seconds between keepalives; default: none. */
   readonly keepalive?: number;
   /** Seconds that a client waits for a lost SSH connection. */
@@ -215,13 +218,15 @@ function unmanaged(transport: Transport): ManagedTransport {
 }
 
 function supervised(ssh: TestSshServer, setup: GatewaySetup, log: Logger): ManagedTransport {
-  const { connectTimeout = 10, keepalive = 0 } = setup;
-  return new SshSupervisor(
-    (signal) => connectTo(ssh.port, { serverAliveInterval: keepalive }, { signal }),
-    { host: 'yourserver', connectTimeout, connectionAttempts: 1, session: false },
-    log,
-    () => 0,
-  );
+  const { connectTimeout = 10, keepalive = 0, dataConnections = 0 } = setup;
+  const one = () =>
+    new SshSupervisor(
+      (signal) => connectTo(ssh.port, { serverAliveInterval: keepalive }, { signal }),
+      { host: 'yourserver', connectTimeout, connectionAttempts: 1, session: false },
+      log,
+      () => 0,
+    );
+  return new SshPool(one(), { another: one, size: () => dataConnections, log });
 }
 
 function recordingLog(warnings: string[]): Logger {

@@ -1,3 +1,4 @@
+import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { SshOptions } from './options.ts';
 
@@ -18,7 +19,7 @@ export interface AuthAttempts {
 
 /** Puts a failed login into one line: who, what the server takes, what was tried, what to do. Code `SSH_AUTH`. */
 export function authFailure(options: SshOptions, attempts: AuthAttempts, error: Error): GatewayError {
-  const who = `${options.user}@${options.host}`;
+  const who = account(options);
   const cause = { cause: error };
   if (/too many authentication failures/i.test(error.message)) {
     return new GatewayError(
@@ -73,4 +74,9 @@ function remedy(options: SshOptions, attempts: AuthAttempts): string {
   return asks
     ? 'PreferredAuthentications, PasswordAuthentication or KbdInteractiveAuthentication leaves out what the server takes'
     : 'the server takes no method that sshferry has (publickey, keyboard-interactive, password)';
+}
+
+/** `user@host`, with the port where it is not the usual one: two hops may be on one host. */
+function account({ user, host, port }: SshOptions): string {
+  return port === 22 ? `${user}@${host}` : `${user}@${formatEndpoint({ host, port })}`;
 }

@@ -73,7 +73,7 @@ export class SshSupervisor implements ManagedTransport {
   /** The attempt under way; never rejects. */
   #current: Promise<unknown> = Promise.resolve();
 
-  /** `connect` makes one connection and rejects with a GatewayError; `random` is in [0, 1). */
+  /** `connect` makes one connection and rejects with a GatewayError or a system error; `random` is in [0, 1). */
   constructor(
     connect: (signal: AbortSignal) => Promise<SupervisedConnection>,
     options: SupervisorOptions,
@@ -274,8 +274,13 @@ export class SshSupervisor implements ManagedTransport {
     for (const listener of [...this.#listeners]) listener(state, error);
   }
 
+  /** What the system says, such as that there are too many open files, may pass. Any other exception is a bug, and would come again. */
   #reason(cause: unknown): GatewayError {
-    return asGatewayError(cause, 'SSH_CONNECT', this.#options.host);
+    const { host } = this.#options;
+    if (cause instanceof GatewayError || isSystemError(cause))
+      return asGatewayError(cause, 'SSH_CONNECT', host);
+    const text = `connecting to ${host} failed inside sshferry, a bug that trying again would not mend (-v shows where)`;
+    return asGatewayError(cause, 'INTERNAL', text);
   }
 
   /** Ends early, without an error, when the supervisor is stopped. */
@@ -291,4 +296,9 @@ export class SshSupervisor implements ManagedTransport {
       this.#abort.signal.addEventListener('abort', done, { once: true });
     });
   }
+}
+
+/** Whether it is an error of a system call, as Node reports them. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }

@@ -158,6 +158,7 @@ describe('the failure', () => {
       ['publickey'],
       /^you@yourserver: permission denied \(publickey\): tried key ~\/\.ssh\/id_ed25519, agent key me; .*authorized_keys/,
     ],
+    ['names a port of its own', { port: 2401 }, null, [], ['publickey'], /^you@yourserver:2401: permission/],
     ['has no key', {}, null, [], ['publickey'], /tried nothing; .*-i.*ssh-add/],
     ['has no terminal', {}, null, [], ['password'], /no terminal/],
     ['is in BatchMode', { batchMode: true }, ['x'], [], ['password'], /BatchMode/],

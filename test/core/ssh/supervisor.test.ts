@@ -64,7 +64,7 @@ class Server {
   readonly connections: FakeConnection[] = [];
   readonly #script: (FakeConnection | Error | 'hang')[] = [];
 
-  next(...steps: (FakeConnection | ErrorCode | 'hang')[]): this {
+  next(...steps: (FakeConnection | Error | ErrorCode | 'hang')[]): this {
     this.#script.push(
       ...steps.map((step) =>
         step === 'hang' || typeof step !== 'string' ? step : new GatewayError(step, `said ${step}`),
@@ -515,6 +515,34 @@ describe('remote listeners', () => {
     const { supervisor } = await running(server);
     server.last.refuseListen = 1;
     await expect(supervisor.listen(BIND, () => {})).rejects.toMatchObject({ code: 'LISTEN_FAILED' });
+    await stopsClean(supervisor, server);
+  });
+});
+
+describe('an exception that is no GatewayError', () => {
+  it('is a bug: it ends the connecting at once, and is told with what it was', async () => {
+    const server = new Server();
+    const { supervisor, states } = await running(server);
+    const bug = new TypeError('undefined is not a function');
+    server.next(bug);
+    server.last.lose();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect([server.attempts.length, states.at(-1)]).toEqual([2, 'failed']);
+    await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringMatching(/yourserver.*bug.*undefined is not a function/),
+      cause: bug,
+    });
+    await stopsClean(supervisor, server);
+  });
+
+  it('may pass where the system says it', async () => {
+    const server = new Server();
+    const { supervisor } = await running(server);
+    server.next(Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' }));
+    server.last.lose();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect([server.attempts.length, supervisor.state]).toEqual([3, 'ready']);
     await stopsClean(supervisor, server);
   });
 });

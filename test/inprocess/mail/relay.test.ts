@@ -86,3 +86,13 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(end.error).toBeUndefined();
   });
 });
+
+it('does not count it as a normal end that SSH was lost behind the server’s own', async (test) => {
+  const { client, server, gateway } = await joined(test, smtp, { transport: 'ssh' });
+  server.end('221 bye\r\n');
+  await client.line();
+  await eventually(() => expect([...gateway.network.streams][0]?.writableFinished).toBe(true));
+  gateway.ssh?.killConnections();
+  const end = await gateway.happened('session.end');
+  expect(end.error?.code).toBe('SSH_LOST');
+});
