@@ -1,5 +1,6 @@
 import { compose, resolveLogins } from './compose.ts';
-import { type ConfigInput, configSchema } from './config/schema.ts';
+import { checkInput, tell } from './config/check-input.ts';
+import type { ConfigInput } from './config/schema.ts';
 import { GatewayError } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
 import { localTransport } from './core/local-transport.ts';
@@ -31,12 +32,9 @@ export async function createGateway(
 ): Promise<Gateway> {
   const names = new Set(plugins.map(({ name }) => name));
   const all = [...plugins, ...PLUGINS.filter(({ name }) => !names.has(name))];
-  const result = configSchema(all).safeParse(input);
-  if (!result.success) {
-    const issues = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    throw new GatewayError('CONFIG_INVALID', issues.join('; '));
-  }
-  const config = result.data;
+  const checked = checkInput(input, all);
+  if ('issues' in checked) throw new GatewayError('CONFIG_INVALID', checked.issues.map(tell).join('; '));
+  const { config } = checked;
   const logins = await resolveLogins(config, resolveSshOptions, env);
   return compose(config, logins, {
     plugins: all,

@@ -19,7 +19,8 @@ export interface Teller {
 export function tellFailure(error: unknown, { stderr, json, verbose, help = 'sshferry' }: Teller): number {
   if (error instanceof GatewayError) {
     const usage = error.code.startsWith('CONFIG_');
-    if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
+    if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);
+    else if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
     else stderr.write(`sshferry: ${error.message}\n${usage ? `Try '${help} --help'.\n` : ''}`);
     if (verbose && !json && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
     return usage ? EXIT.usage : EXIT.failed;

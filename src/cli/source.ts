@@ -1,6 +1,7 @@
+import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Logins, resolveLogins } from '../compose.ts';
-import { findConfigFile, loadConfigFile, selectForwards } from '../config/file.ts';
+import { findConfigFile, type LoadedFile, loadConfigFile, selectForwards } from '../config/file.ts';
 import { type Arguments, configFromArguments } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -19,6 +20,8 @@ export type Source =
 export interface Draft {
   readonly config: Config;
   readonly source: Source;
+  /** The content of the file, as it was written. */
+  readonly input?: unknown;
   /** Remarks for `-v`. */
   readonly notes: readonly string[];
 }
@@ -80,17 +83,20 @@ export function readArguments(command: Command, world: World): Draft {
 
 async function fileDraft(command: Command, file: string, world: World): Promise<Draft> {
   const source = { kind: 'file', file, names: command.args } as const;
-  const { config, notes } = await readConfigSource(source, world);
-  return { config: { ...config, log: readLogFlags(command, config.log) }, source, notes };
+  const { config, input } = await loadSource(source, world);
+  const log = readLogFlags(command, config.log);
+  return { config: { ...config, log }, source, input, notes: [`the config file is ${file}`] };
 }
 
 /** What the file says now of these names. Rejects with `CONFIG_*`. */
-export async function readConfigSource(
+export async function loadSource(
   { file, names }: Extract<Source, { kind: 'file' }>,
-  world: World,
-): Promise<{ config: Config; notes: readonly string[] }> {
-  const { config, notes } = await loadConfigFile(file, world.plugins);
-  return { config: selectForwards(config, names, file), notes };
+  { cwd, plugins }: World,
+): Promise<LoadedFile> {
+  const relative = path.relative(cwd, file);
+  const shown = relative.startsWith('..') ? file : relative;
+  const { config, input } = await loadConfigFile(file, plugins, shown);
+  return { config: selectForwards(config, names, shown), input };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { parse } from 'yaml';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { type Config, type ConfigPlugins, configSchema } from './schema.ts';
+import { formatMistakes, readConfigText } from './diagnose.ts';
+import type { Config, ConfigPlugins } from './schema.ts';
 
 /** What the config file is called where it is looked for. */
 export const FILE_NAME = 'sshferry.yaml';
@@ -25,7 +25,8 @@ export function searchedFiles({ cwd, env }: Place): string[] {
 
 /**
  * The config file's path: the one given, else the first of `searchedFiles` that exists. Where there is none it rejects with
- * `CONFIG_INVALID`, or gives null if that is `optional`.
+ * `CONFIG_INVALID`, or gives null if that is `optional`. One that was not named, only found, must be the person's own or
+ * root's: it can name programs to run, and a shared directory may hold a stranger's.
  */
 export async function findConfigFile(given: string | undefined, place: Place): Promise<string>;
 export async function findConfigFile(
@@ -41,8 +42,16 @@ export async function findConfigFile(
   if (given !== undefined) return path.resolve(place.cwd, given);
   const files = searchedFiles(place);
   for (const file of files) {
-    const found = await stat(file).catch(() => null);
-    if (found !== null) return file;
+    const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+      throw unreadable(file, error);
+    });
+    if (found === null) continue;
+    const me = process.getuid?.();
+    if (me !== undefined && found.uid !== me && found.uid !== 0) {
+      throw fileError(`${file} belongs to another user; if you trust it, name it: -c ${file}`);
+    }
+    return file;
   }
   if (optional) return null;
   throw new GatewayError(
@@ -51,15 +60,63 @@ export async function findConfigFile(
   );
 }
 
-/** Reads and checks a config file. Rejects with `CONFIG_INVALID`. */
+/** What a config file says. */
+export interface LoadedFile {
+  readonly config: Config;
+  /** The same as it was written, to tell whether a part of it has changed. */
+  readonly input: unknown;
+}
+
+/**
+ * Reads and checks a config file. Rejects with `CONFIG_FILE`: every mistake with its place in the file, or why it cannot be
+ * used at all. `shown` is what messages call it.
+ */
 export async function loadConfigFile(
   file: string,
   plugins: ConfigPlugins,
-): Promise<{ config: Config; notes: readonly string[] }> {
-  const result = configSchema(plugins).safeParse(parse(await readFile(file, 'utf8')));
-  if (result.success) return { config: result.data, notes: [] };
-  const issues = result.error.issues.map((issue) => `${file}: ${issue.path.join('.')}: ${issue.message}`);
-  throw new GatewayError('CONFIG_INVALID', issues.join('\n'));
+  shown = file,
+): Promise<LoadedFile> {
+  const text = await readText(file, shown);
+  const reading = readConfigText(text, plugins);
+  if ('config' in reading) return reading;
+  throw fileError(formatMistakes(shown, text, reading.mistakes));
+}
+
+/** The largest config file that is read, in bytes. */
+const MAX_SIZE = 1024 * 1024;
+
+async function readText(file: string, shown: string): Promise<string> {
+  try {
+    const found = await stat(file);
+    if (found.isDirectory()) throw fileError(`${shown} is a directory; expected a file in YAML`);
+    if (found.isFile() && (found.mode & 0o002) !== 0 && process.platform !== 'win32') {
+      throw fileError(
+        `${shown} can be written by every user of this machine, and it can name programs to run; chmod o-w ${shown}`,
+      );
+    }
+    if (found.size > MAX_SIZE) throw fileError(`${shown} is larger than 1 MB; expected a config file`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw unreadable(shown, error as NodeJS.ErrnoException);
+  }
+}
+
+function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {
+  switch (error.code) {
+    case 'ENOENT':
+      return fileError(`${file}: there is no such file; write one with sshferry init`, error);
+    case 'EACCES':
+      return fileError(`${file}: no permission to read it; chmod u+r ${file}, or run as its owner`, error);
+    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
+      return fileError(`${file} is not UTF-8 text; save it as UTF-8`, error);
+    default:
+      return fileError(`${file} cannot be read: ${error.message}`, error);
+  }
+}
+
+function fileError(message: string, cause?: unknown): GatewayError {
+  return new GatewayError('CONFIG_FILE', message, { cause });
 }
 
 /**

@@ -85,14 +85,14 @@ export function configFromArguments(
         sshConfig,
         gatewayPorts,
         session,
-        options: ssh,
-        dataConnections: own.dataConnections,
+        options: byKey(ssh),
+        dataConnections: numeric(own.dataConnections),
       },
     },
     forwards,
     log,
     localUsers: own.localUsers,
-    drainTimeout: own.drainTimeout,
+    drainTimeout: numeric(own.drainTimeout),
   });
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -131,6 +131,18 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
     }
   }
   return { ssh, protocols, own };
+}
+
+/** The options of ssh_config as a file has them: the values of one key together, the first that came still first. */
+function byKey(options: readonly (readonly [string, string])[]): Record<string, string[]> {
+  const record: Record<string, string[]> = {};
+  for (const [key, value] of options) record[key] = [...(record[key] ?? []), value];
+  return record;
+}
+
+/** A number where the text is one; the schema tells what is wrong with other text. */
+function numeric(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }
 
 /** A forward's name for logs: its type and port, with a number behind where two would be the same. */

@@ -5,13 +5,23 @@ import { AddressError, type ListenAddress, parseListen, parseTarget } from './ad
 import { type ForwardType, typeByPort } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
 
+/** The value of an ssh_config option; a list for one that may come again. */
+const optionSchema = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
+
 /** An SSH server and how to log in there, as ssh(1) takes it. */
 const serverSchema = z.strictObject({
-  host: z.string().min(1).describe('Host name, address or ssh_config alias'),
-  user: z.string().min(1).optional(),
-  port: z.number().int().min(1).max(65535).optional(),
-  identityFile: z.array(z.string().min(1)).optional().describe('Private key files'),
-  addressFamily: z.literal([4, 6]).optional(),
+  host: z
+    .string()
+    .min(1)
+    .meta({ description: 'Host name, address or ssh_config alias', examples: ['yourserver.example.com'] }),
+  user: z.string().min(1).optional().describe('Log in as this user, as -l does'),
+  port: z.number().int().min(1).max(65535).optional().describe("The SSH server's port, as -p says"),
+  identityFile: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .meta({ description: 'Private key files, as -i names them', examples: ['~/.ssh/id_ed25519'] })
+    .transform((files) => [files].flat())
+    .optional(),
+  addressFamily: z.literal([4, 6]).optional().describe('Use IPv4 or IPv6 only'),
   sshConfig: z.string().min(1).optional().describe('Read this ssh_config; "none" reads none'),
   gatewayPorts: z
     .boolean()
@@ -19,10 +29,11 @@ const serverSchema = z.strictObject({
     .describe('Listen on every interface unless a forward says otherwise'),
   session: z.boolean().default(true).describe('Open one session, as ssh does without -N'),
   options: z
-    .array(z.tuple([z.string(), z.string()]))
-    .default([])
-    .describe('ssh_config options, the first of a key counts'),
-  dataConnections: z.coerce
+    .record(z.string(), optionSchema)
+    .meta({ description: 'ssh_config options, as -o sets them', examples: [{ ServerAliveInterval: 15 }] })
+    .prefault({})
+    .transform((given) => Object.entries(given).flatMap(([key, value]) => optionLines(key, value))),
+  dataConnections: z
     .number()
     .int()
     .min(0)
@@ -31,8 +42,16 @@ const serverSchema = z.strictObject({
     .describe('Further SSH connections for bulk data; left out: one where a login needs no person'),
 });
 
+function optionLines(key: string, value: z.output<typeof optionSchema>): [key: string, value: string][] {
+  if (typeof value === 'boolean') return [[key, value ? 'yes' : 'no']];
+  return [value].flat().map((line) => [key, String(line)]);
+}
+
 const logSchema = z.strictObject({
-  level: z.enum(['error', 'info', 'debug', 'trace']).default('info'),
+  level: z
+    .enum(['error', 'info', 'debug', 'trace'])
+    .default('info')
+    .describe('How much is logged; -q is error, -v debug, -vv trace'),
   format: z.enum(['pretty', 'json']).optional().describe('Left out: pretty on a terminal, else json'),
 });
 
@@ -84,33 +103,30 @@ export type ConfigPlugins = readonly (OptionOwner & ForwardType)[];
 /**
  * The one schema of the configuration. Its input is what stands in a file: `servers` and `forwards` by name, a forward as
  * `{ listen: 8021, server: office, to: 'localhost:21', ftp: { … } }`, its type taken from the target's port when left out;
- * its output is a Config.
+ * its output is a Config. What spans several parts is the matter of `crossCheck`.
  */
 export function configSchema(plugins: ConfigPlugins) {
-  return z
-    .strictObject({
-      servers: z.record(z.string().min(1), serverSchema),
-      forwards: z.record(z.string().min(1), forwardSchema(plugins)),
-      groups: z
-        .record(z.string().min(1), z.array(z.string().min(1)))
-        .default({})
-        .describe('Names for several forwards, for sshferry up NAME'),
-      log: logSchema.prefault({}),
-      localUsers: localUsersSchema.prefault([]).describe('any, or who else may connect: names and uids'),
-      drainTimeout: z.coerce.number().int().min(0).max(3600).default(10),
-    })
-    .transform((config, context): Config => {
-      for (const [name, { server }] of Object.entries(config.forwards)) {
-        if (Object.hasOwn(config.servers, server)) continue;
-        const servers = Object.keys(config.servers).join(', ');
-        context.addIssue({
-          code: 'custom',
-          path: ['forwards', name, 'server'],
-          message: `there is no server '${server}'; expected one of ${servers}`,
-        });
-      }
-      return config;
-    });
+  return z.strictObject({
+    servers: z.record(z.string().min(1), serverSchema).describe('SSH servers, each with a name of your own'),
+    forwards: z
+      .record(z.string().min(1), forwardSchema(plugins))
+      .describe('What is forwarded, each with a name of your own'),
+    groups: z
+      .record(z.string().min(1), z.array(z.string().min(1)))
+      .default({})
+      .describe('Names for several forwards: sshferry up NAME'),
+    log: logSchema.prefault({}),
+    localUsers: localUsersSchema
+      .prefault([])
+      .describe('Who else of this machine may connect: any, or user names and uids'),
+    drainTimeout: z
+      .number()
+      .int()
+      .min(0)
+      .max(3600)
+      .default(10)
+      .describe('Seconds that clients may go on after SIGTERM, or after their forward has changed'),
+  });
 }
 
 /** What `configSchema` takes: what stands in a file. */
@@ -118,14 +134,31 @@ export type ConfigInput = z.input<ReturnType<typeof configSchema>>;
 
 function forwardSchema(plugins: ConfigPlugins) {
   const types = plugins.map(({ name }) => name);
-  const blocks = Object.fromEntries(plugins.map(({ name, schema }) => [name, schema.optional()]));
+  const blocks = Object.fromEntries(
+    plugins.map(({ name, schema }) => [name, schema.optional().describe(`Options of ${name}`)]),
+  );
   return z
     .strictObject({
-      listen: readable(z.union([z.number(), z.string()]), (value) => parseListen(String(value))),
-      server: z.string().min(1),
-      to: readable(z.string(), parseTarget),
-      type: z.enum(types).optional(),
-      direction: z.enum(['local', 'remote']).default('local'),
+      listen: readable(
+        z.union([z.number(), z.string()]).meta({
+          description: 'The port to listen on, with an address before it where that is not localhost',
+          examples: [8021, '*:8021'],
+        }),
+        (value) => parseListen(String(value)),
+      ),
+      server: z.string().min(1).describe('The name of one of the servers'),
+      to: readable(
+        z.string().meta({
+          description: 'host:port as the SSH server sees it; localhost is the server itself',
+          examples: ['localhost:21'],
+        }),
+        parseTarget,
+      ),
+      type: z.enum(types).optional().describe("The protocol; left out, the target's port tells"),
+      direction: z
+        .enum(['local', 'remote'])
+        .default('local')
+        .describe('local listens here, as -L; remote on the SSH server, as -R'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {

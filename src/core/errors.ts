@@ -8,6 +8,8 @@
 export type ErrorCode =
   | 'CONFIG_INVALID'
   | 'CONFIG_UNSUPPORTED'
+  /** Mistakes in a config file; each has lines of its own that begin with its place. */
+  | 'CONFIG_FILE'
   | 'LISTEN_IN_USE'
   | 'LISTEN_PRIVILEGE'
   | 'LISTEN_FAILED'

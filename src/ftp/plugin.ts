@@ -29,9 +29,9 @@ const schema = z.strictObject({
   dataPeer: z.enum(['client', 'any']).default('client'),
   advertise: ipv4.optional(),
   /** Seconds that a client may take to connect to a data port. */
-  dataTimeout: z.coerce.number().int().min(1).max(3600).default(60),
+  dataTimeout: z.number().int().min(1).max(3600).default(60),
   /** Seconds without a byte on the control connection or any data connection; 0 is no limit. */
-  idleTimeout: z.coerce.number().int().min(0).max(604_800).default(7200),
+  idleTimeout: z.number().int().min(0).max(604_800).default(7200),
 });
 
 export type FtpConfig = z.infer<typeof schema>;

@@ -39,7 +39,6 @@ const forward = (changes: object) => ({
 });
 
 test.each([
-  [forward({ server: 'home' }), 'forwards.f.server', "no server 'home'; expected one of office"],
   [forward({ to: 'localhost' }), 'forwards.f.to', 'the target port is missing'],
   [forward({ listen: 'a:b:c' }), 'forwards.f.listen', 'too many colons'],
   [forward({ listen: 70000 }), 'forwards.f.listen', "the port to listen on is '70000'"],

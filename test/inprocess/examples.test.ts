@@ -19,7 +19,7 @@ describe('the examples of the library', () => {
     port: backstage.sshPort,
     identityFile: [backstage.identityFile],
     sshConfig: 'none',
-    options: [['UserKnownHostsFile', backstage.knownHostsFile]] as [string, string][],
+    options: { UserKnownHostsFile: backstage.knownHostsFile },
   });
 
   beforeAll(async () => {

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { didYouMean, nearest } from '../core/suggest.ts';
+import { crossCheck, type Issue } from './cross-check.ts';
+import { SECRET_KEY } from './excerpt.ts';
+import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';
+import { type Config, type ConfigPlugins, configSchema } from './schema.ts';
+
+/** Checks the content of a config file, wherever it comes from: the Config, or every mistake with what was expected instead. */
+export function checkInput(
+  input: unknown,
+  plugins: ConfigPlugins,
+): { readonly config: Config } | { readonly issues: readonly Issue[] } {
+  const schema = configSchema(plugins);
+  const result = schema.safeParse(input);
+  const issues = [...crossCheck(input), ...emptyForwards(input)];
+  if (result.success && issues.length === 0) return { config: result.data };
+  const json = z.toJSONSchema(schema, { io: 'input' }) as SchemaNode;
+  const found = (result.error?.issues ?? []).flatMap((issue) => toIssues(issue, input, json));
+  return { issues: [...found.filter((issue) => !misspelt(issue, found)), ...issues] };
+}
+
+/** Whether a key is missing only because it is there in another spelling, which is told. */
+function misspelt({ path, missing }: Found, all: readonly Found[]): boolean {
+  if (missing === undefined) return false;
+  return all.some(
+    (other) => other.meant === missing && other.path.slice(0, -1).join('\0') === path.join('\0'),
+  );
+}
+
+/** An issue, with the key that is missing, or the known one that was most likely meant. */
+interface Found extends Issue {
+  readonly missing?: string;
+  readonly meant?: string | null;
+}
+
+/** The message behind the path that it is about. */
+export function tell({ path, message }: Issue): string {
+  const place = path.map((key, index) =>
+    typeof key === 'number' ? `[${key}]` : index > 0 ? `.${key}` : key,
+  );
+  return place.length === 0 ? message : `${place.join('')}: ${message}`;
+}
+
+/** The schema's issue in words, with what the JSON Schema says of the place; one for each key where several are unknown. */
+function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Found[] {
+  const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(nodeAt(json, path)?.properties ?? {});
+    return issue.keys.map((key) => ({ path: [...path, key], at: 'key', ...unknownKey(key, known) }));
+  }
+  if (path.length === 0) {
+    const message = `expected servers and forwards, not ${whatIs(input)} (sshferry init writes them)`;
+    return [{ path, message, at: 'value' }];
+  }
+  const node = nodeAt(json, path);
+  const parent = valueAt(input, path.slice(0, -1));
+  const key = path.at(-1);
+  if (key !== undefined && typeof parent === 'object' && parent !== null && !(key in parent)) {
+    const message = `${key} is missing; expected ${expectation(node)}`;
+    return [{ path: path.slice(0, -1), message, at: 'key', missing: String(key) }];
+  }
+  const value = valueAt(input, path);
+  if (issue.code === 'custom' || issue.code === 'invalid_format') {
+    const told = /expected/.test(issue.message);
+    const message = told ? issue.message : `expected ${issue.message}, not ${whatIs(value)}`;
+    return [{ path, message, at: 'value' }];
+  }
+  const text = typeof value !== 'string' && node?.type === 'string' && typeof value !== 'object';
+  const quotes =
+    text && node.enum === undefined && node.examples === undefined && value != null
+      ? `; put it in quotes: '${value}'`
+      : '';
+  return [{ path, message: `expected ${expectation(node)}, not ${whatIs(value)}${quotes}`, at: 'value' }];
+}
+
+function unknownKey(key: string, known: readonly string[]): Pick<Found, 'message' | 'meant'> {
+  if (SECRET_KEY.test(key)) {
+    const message =
+      'a secret has no place in this file; sshferry asks for it on the terminal: leave it out, or log in with a key (identityFile)';
+    return { message };
+  }
+  const [, glued, rest] = /^(\w+):(.+)$/.exec(key) ?? [];
+  if (glued !== undefined && known.includes(glued)) {
+    return { message: `there is no blank after the colon; expected ${glued}: ${rest}`, meant: glued };
+  }
+  const message = `there is no such key${didYouMean(key, known)}; expected one of ${known.join(', ')}`;
+  return { message, meant: nearest(key, known) };
+}
+
+function emptyForwards(input: unknown): Issue[] {
+  const forwards = valueAt(input, ['forwards']);
+  if (typeof forwards !== 'object' || forwards === null || Object.keys(forwards).length > 0) return [];
+  const message =
+    'there is nothing to forward; expected such as files: { listen: 8021, server: NAME, to: localhost:21 }';
+  return [{ path: ['forwards'], message, at: 'key' }];
+}
+
+function valueAt(input: unknown, path: readonly (string | number)[]): unknown {
+  let value = input;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return value;
+}

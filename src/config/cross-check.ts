@@ -1,0 +1,146 @@
+import { isLoopback } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import { checkUser, parseDestination } from '../core/ssh/ssh-config-destination.ts';
+import { canonicalKey, checkOption } from '../core/ssh/ssh-config-keys.ts';
+import { didYouMean } from '../core/suggest.ts';
+import { AddressError, parseListen } from './address.ts';
+
+/** One mistake in a file's content, at the value (or key, where it is the key that is wrong) that `path` leads to. */
+export interface Issue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly at: 'key' | 'value';
+}
+
+/**
+ * What the schema cannot see, since it spans several parts of a file or needs ssh's own rules: names that lead nowhere, ports
+ * that are taken twice, hosts and options that ssh does not know. `input` is the file's content as it was read, and may be
+ * wrong in any way; what the schema refuses is passed over here.
+ */
+export function crossCheck(input: unknown): Issue[] {
+  const { servers, forwards, groups } = keysOf(input);
+  return [
+    ...Object.entries(keysOf(servers)).flatMap(([name, server]) => checkServer(['servers', name], server)),
+    ...checkNames('forwards', forwards),
+    ...checkServerNames(forwards, servers),
+    ...checkPorts(forwards),
+    ...checkNames('groups', groups),
+    ...checkGroups(groups, forwards),
+  ];
+}
+
+function checkServer(path: string[], server: unknown): Issue[] {
+  const { host, user, options } = keysOf(server);
+  const issues: Issue[] = [];
+  const attempt = (key: string[], at: Issue['at'], check: () => void, hint = '') => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // The flag that says the same is no part of a file, and the path names the key already.
+      const message = `${error.message.replace(/^-o /, '').replace(`${key.at(-1)}: `, '')}${hint}`;
+      issues.push({ path: [...path, ...key], message, at });
+    }
+  };
+  if (typeof host === 'string' && host !== '') {
+    const hint = '; expected a host name, an address or an ssh_config alias';
+    attempt(['host'], 'value', () => parseDestination(host), hint);
+  }
+  if (typeof user === 'string' && user !== '') attempt(['user'], 'value', () => checkUser(user, user));
+  for (const [key, value] of Object.entries(keysOf(options))) {
+    const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : String([value].flat()[0]);
+    const hint = canonicalKey(key) === null ? '; expected one of ssh_config(5)' : '; leave it out';
+    attempt(['options', key], 'key', () => checkOption(key, text), hint);
+  }
+  return issues;
+}
+
+/** Names are words of a command line, where `user@host` and `ssh://host` are something else. */
+function checkNames(part: 'forwards' | 'groups', named: unknown): Issue[] {
+  return Object.keys(keysOf(named))
+    .filter((name) => !/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name))
+    .map((name) => ({
+      path: [part, name],
+      message: `'${name}' cannot be a name; expected letters, digits, - _ and . such as mail-in`,
+      at: 'key',
+    }));
+}
+
+function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
+  // Where there are none at all, that is the mistake.
+  if (servers === undefined) return [];
+  const known = Object.keys(keysOf(servers));
+  return Object.entries(keysOf(forwards)).flatMap(([name, forward]): Issue[] => {
+    const { server } = keysOf(forward);
+    if (typeof server !== 'string' || server === '' || known.includes(server)) return [];
+    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a name that stands under servers';
+    const message = `there is no server '${server}'${didYouMean(server, known)}; expected ${expected}`;
+    return [{ path: ['forwards', name, 'server'], message, at: 'value' }];
+  });
+}
+
+/** The place where a forward listens. */
+interface Claim {
+  readonly name: string;
+  /** Ports of this machine, or of one server. */
+  readonly machine: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+function checkPorts(forwards: unknown): Issue[] {
+  const claims: Claim[] = [];
+  const issues: Issue[] = [];
+  for (const [name, forward] of Object.entries(keysOf(forwards))) {
+    const claim = claimOf(name, forward);
+    if (claim === null) continue;
+    const earlier = claims.find((other) => collide(claim, other));
+    claims.push(claim);
+    if (earlier === undefined) continue;
+    const message = `port ${claim.port} is taken by ${earlier.name}; expected a port of its own for each forward`;
+    issues.push({ path: ['forwards', name, 'listen'], message, at: 'value' });
+  }
+  return issues;
+}
+
+function claimOf(name: string, forward: unknown): Claim | null {
+  const { listen, server, direction } = keysOf(forward);
+  if (typeof listen !== 'number' && typeof listen !== 'string') return null;
+  try {
+    const { host, port } = parseListen(String(listen));
+    const machine = direction === 'remote' ? `server ${server}` : 'this machine';
+    return port === 0 ? null : { name, machine, host: host ?? 'localhost', port };
+  } catch (error) {
+    if (error instanceof AddressError) return null;
+    throw error;
+  }
+}
+
+function collide(a: Claim, b: Claim): boolean {
+  if (a.machine !== b.machine || a.port !== b.port) return false;
+  if (a.host === b.host || a.host === '*' || b.host === '*') return true;
+  // Two addresses of 127.0.0.0/8 are two places; localhost is one of them and ::1.
+  return [a.host, b.host].includes('localhost') && isLoopback(a.host) && isLoopback(b.host);
+}
+
+function checkGroups(groups: unknown, forwards: unknown): Issue[] {
+  const known = Object.keys(keysOf(forwards));
+  return Object.entries(keysOf(groups)).flatMap(([group, members]): Issue[] => {
+    const issues: Issue[] = [];
+    if (known.includes(group)) {
+      const message = `${group} is the name of a forward already; expected another name for the group`;
+      issues.push({ path: ['groups', group], message, at: 'key' });
+    }
+    for (const [index, member] of (Array.isArray(members) ? members : []).entries()) {
+      if (typeof member !== 'string' || known.includes(member)) continue;
+      const message = `there is no forward '${member}'${didYouMean(member, known)}; expected one of ${known.join(', ')}`;
+      issues.push({ path: ['groups', group, index], message, at: 'value' });
+    }
+    return issues;
+  });
+}
+
+/** The mapping's content, or nothing where it is no mapping. */
+function keysOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}

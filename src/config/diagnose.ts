@@ -1,0 +1,121 @@
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import { checkInput, tell } from './check-input.ts';
+import type { Issue } from './cross-check.ts';
+import { excerpt, printable } from './excerpt.ts';
+import type { Config, ConfigPlugins } from './schema.ts';
+
+/** One mistake in the text of a config file. Line and column are counted from 1. */
+export interface Mistake {
+  readonly line: number;
+  readonly column: number;
+  /** One line: what is wrong and what was expected. */
+  readonly message: string;
+}
+
+/** What the text of a config file says, or all that is wrong with it, in the order of the lines. */
+export type Reading =
+  | { readonly config: Config; readonly input: unknown }
+  | { readonly mistakes: readonly Mistake[] };
+
+/** Reads the text of a config file. No I/O. */
+export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number, message: string): Mistake => {
+    const { line, col } = lines.linePos(Math.min(offset, text.trimEnd().length));
+    return { line, column: Math.max(col, 1), message };
+  };
+  const syntax = syntaxMistakes(document, at);
+  // Of a text that is not YAML, nothing can be said but where it stops being that.
+  if (syntax.fatal !== null) return { mistakes: [...syntax.duplicates, syntax.fatal] };
+  const input: unknown = document.toJS();
+  if (input === null || input === undefined) {
+    return {
+      mistakes: [at(0, 'the file is empty; expected servers and forwards (sshferry init writes them)')],
+    };
+  }
+  const checked = checkInput(input, plugins);
+  if ('config' in checked && syntax.duplicates.length === 0) return { config: checked.config, input };
+  const issues = 'issues' in checked ? checked.issues : [];
+  const mistakes = [
+    ...syntax.duplicates,
+    ...issues.map((issue) => at(offsetOf(document, issue), tell(issue))),
+  ];
+  return { mistakes: mistakes.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** All mistakes for people: `file:line:column: message` and the line itself, each. */
+export function formatMistakes(file: string, text: string, mistakes: readonly Mistake[]): string {
+  return mistakes
+    .map(
+      (mistake) =>
+        `${file}:${mistake.line}:${mistake.column}: ${printable(mistake.message)}\n${excerpt(text, mistake)}`,
+    )
+    .join('\n');
+}
+
+type At = (offset: number, message: string) => Mistake;
+
+/** Words for what people get wrong most; the rest is told in the parser's own. */
+const SYNTAX: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab cannot indent in YAML; expected spaces',
+  MULTIPLE_DOCS: 'a second document begins here; expected one',
+  MULTILINE_IMPLICIT_KEY: "this is no key with a value; expected 'key: value', with a blank after the colon",
+  BLOCK_AS_IMPLICIT_KEY:
+    "there is a second ':' in this value, or the next line stands too far right; expected one 'key: value' in a line, text with ': ' in quotes",
+  BAD_ALIAS: 'there is no such anchor; expected a name that was set before with &, or the text in quotes',
+};
+
+function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | null; duplicates: Mistake[] } {
+  const duplicates: Mistake[] = [];
+  for (const { code, message, pos } of document.errors) {
+    if (code === 'DUPLICATE_KEY') {
+      duplicates.push(at(pos[0], 'this key stands here a second time; expected each key once'));
+      continue;
+    }
+    return {
+      fatal: at(
+        pos[0],
+        SYNTAX[code] ?? `${lowered(message)}; see that brackets, quotes and indentation are whole`,
+      ),
+      duplicates,
+    };
+  }
+  let fatal: Mistake | null = null;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      fatal ??= at(alias.range?.[0] ?? 0, SYNTAX.BAD_ALIAS ?? '');
+    },
+  });
+  return { fatal, duplicates };
+}
+
+/** Where in the text the issue's key or value begins; of what the text does not have, where the nearest thing around it does. */
+function offsetOf(document: Document.Parsed, { path, at }: Issue): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  for (const [index, key] of path.entries()) {
+    const last = index === path.length - 1;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+      if (pair === undefined) return offset;
+      const keyStart = startOf(pair.key) ?? offset;
+      node = pair.value;
+      const nothing = !isScalar(node) ? node === null : node.value === null;
+      offset = (last && at === 'key') || !last || nothing ? keyStart : (startOf(node) ?? keyStart);
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = startOf(node) ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
+
+function lowered(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

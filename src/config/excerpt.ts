@@ -1,0 +1,24 @@
+/** The widest piece of a line that is shown. */
+const WIDTH = 100;
+
+/** A key whose value may be a secret, though none belongs into a config file. */
+export const SECRET_KEY = /^(pass|pwd|secret|token|credential)/i;
+
+const SECRET_VALUE = /\b((?:pass|pwd|secret|token|credential)[\w-]*["']?\s*[:=]\s*).*/i;
+
+/**
+ * Line `line` (from 1) of the text, numbered, with a mark below column `column`; a long line is cut around it, and what follows
+ * a `password:` is left out.
+ */
+export function excerpt(text: string, { line, column }: { line: number; column: number }): string {
+  const whole = (text.split(/\r?\n/)[line - 1] ?? '').replace(SECRET_VALUE, '$1…').replace(/\t/g, ' ');
+  const start = Math.max(0, Math.min(column - WIDTH / 2, whole.length - WIDTH));
+  const gutter = String(line).padStart(5);
+  const shown = printable(whole.slice(start, start + WIDTH)).trimEnd();
+  return `${gutter} | ${shown}\n${' '.repeat(gutter.length)} | ${' '.repeat(column - 1 - start)}^`;
+}
+
+/** The text with control characters shown as `?`. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
+}
