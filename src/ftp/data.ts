@@ -181,13 +181,7 @@ class DataConnection {
   }
 
   retract(graceMs: number): void {
-    const far = this.#far;
-    if (graceMs > 0 && far !== null && !far.destroyed) {
-      this.#far = null;
-      const timer = setTimeout(() => resetStream(far, retracted()), graceMs);
-      far.once('close', () => clearTimeout(timer));
-    }
-    this.#stop(retracted());
+    this.#stop(retracted(), graceMs);
   }
 
   release(): void {
@@ -220,11 +214,11 @@ class DataConnection {
       throw this.#over;
     }
     this.#listening = listening;
-    this.#timer = setTimeout(() => {
+    this.#after(this.#options.acceptTimeout, () => {
       const seconds = this.#options.acceptTimeout / 1000;
       const text = `nobody connected to the data port ${listening.endpoint.port} within ${seconds} s`;
       this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text));
-    }, this.#options.acceptTimeout);
+    });
     return listening;
   }
 
@@ -284,7 +278,8 @@ class DataConnection {
     }).then(() => {
       this.#pumped = true;
       // The server's end may be spared still: until `retract`, or until nobody asks any more.
-      if (far.closed || this.#released) this.#stop(retracted());
+      if (this.#over !== null) far.resume();
+      else if (far.closed || this.#released) this.#stop(retracted());
     });
   }
 
@@ -292,7 +287,7 @@ class DataConnection {
     if (this.#over !== null) return;
     const direction = flow === 'aToB' ? 'upload' : 'download';
     if (leg.end === 'eof') {
-      if (direction === 'download') this.#timer = setTimeout(() => this.#near?.destroy(), LINGER);
+      if (direction === 'download') this.#after(LINGER, () => this.#near?.destroy());
       return this.#report.ended(this.#id, direction, { how: 'whole' });
     }
     const side = leg.by === 'a' ? 'client' : 'server';
@@ -310,20 +305,36 @@ class DataConnection {
     }
   }
 
-  /** Ends all that belongs to it, and what is still being opened. */
-  #stop(reason: GatewayError): void {
+  /** Ends all that belongs to it, and what is still being opened; the server's leg only after `graceMs`. */
+  #stop(reason: GatewayError, graceMs = 0): void {
     if (this.#over !== null) return;
     this.#over = reason;
-    clearTimeout(this.#timer);
     this.#abort.abort(reason);
     this.#closeListener();
-    for (const leg of [this.#near, this.#far]) if (leg !== null) resetStream(leg, reason);
+    if (this.#near !== null) resetStream(this.#near, reason);
+    if (this.#far !== null) this.#endFar(this.#far, reason, graceMs);
+  }
+
+  #endFar(far: Duplex, reason: GatewayError, graceMs: number): void {
+    const end = () => resetStream(far, reason);
+    if (graceMs === 0 || far.readableEnded) return end();
+    this.#after(graceMs, end);
+    far.once('end', end);
+    far.once('close', () => clearTimeout(this.#timer));
+    // Read and dropped: a server that cannot get rid of its data may not look at its control connection (pure-ftpd).
+    far.resume();
   }
 
   #closeListener(): void {
     clearTimeout(this.#timer);
     void this.#listening?.close();
     this.#listening = null;
+  }
+
+  /** At most one thing is waited for: a client that connects, then one that closes, then a server that does. */
+  #after(ms: number, then: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(then, ms);
   }
 }
 

@@ -119,3 +119,51 @@ it('hands its bytes both ways, and counts them', async () => {
   await vi.waitFor(() => expect(report.ended).toHaveBeenCalledWith(1, 'download', { how: 'whole' }));
   expect(bytes).toEqual({ download: 5, upload: 0 });
 });
+
+describe('a data connection that is given up with a grace', () => {
+  async function downloading() {
+    const parts = setUp();
+    parts.data.expose(1, SERVER, 4);
+    parts.near.listeners[0]?.grant();
+    await turn();
+    const [client, server] = [connection(), connection()];
+    parts.far.dials[0]?.answer(server.ours);
+    parts.near.listeners[0]?.onStream(client.ours, localPeer);
+    await turn();
+    server.theirs.resume();
+    return { ...parts, client, server };
+  }
+  /** More than all buffers on the way take. */
+  const much = Buffer.alloc(1024 * 1024);
+
+  it('takes what the server still sends, so that it comes to read ABOR', async () => {
+    const { data, client, server } = await downloading();
+    data.retract(1, 60_000);
+    for (let i = 0; i < 4; i++) {
+      await new Promise<void>((resolve) => server.theirs.write(much, () => resolve()));
+    }
+    expect(client.ours.destroyed).toBe(true);
+    expect(server.ours.destroyed).toBe(false);
+    server.theirs.end();
+    await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
+  });
+
+  it('takes it where the client had broken the connection before', async () => {
+    const { data, report, client, server } = await downloading();
+    client.ours.destroy(new GatewayError('PEER_RESET', 'gone'));
+    await vi.waitFor(() => expect(report.ended).toHaveBeenCalledTimes(2));
+    await turn();
+    data.retract(1, 60_000);
+    for (let i = 0; i < 4; i++) {
+      await new Promise<void>((resolve) => server.theirs.write(much, () => resolve()));
+    }
+    server.theirs.end();
+    await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
+  });
+
+  it('resets the server when the grace is over', async () => {
+    const { data, server } = await downloading();
+    data.retract(1, 1);
+    await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
+  });
+});

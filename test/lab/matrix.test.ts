@@ -79,9 +79,10 @@ async function attempt(
     local: `/tmp/matrix/${server}-${own}`,
     remote: `incoming/${own}`,
   };
+  const before = directly ? [] : await dataConnections();
   const wrong = await operate(client, operations, { ...work, expected });
   if (!directly && wrong.get('abort') === null) {
-    await noneOfItsDataIsLeft().catch((error: Error) => wrong.set('abort', error.message));
+    await noneOfItsDataIsLeft(before).catch((error: Error) => wrong.set('abort', error.message));
   }
   return wrong;
 }
@@ -95,9 +96,9 @@ async function dataConnections(): Promise<string[]> {
   );
 }
 
-/** What is there now, its own or another's, has to go soon. */
-async function noneOfItsDataIsLeft(): Promise<void> {
-  const now = await dataConnections();
+/** What is there now and was not before, its own or another's, has to go soon. */
+async function noneOfItsDataIsLeft(before: readonly string[]): Promise<void> {
+  const now = (await dataConnections()).filter((both) => !before.includes(both));
   if (now.length === 0) return;
   await vi.waitFor(
     async () => {

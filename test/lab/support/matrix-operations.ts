@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { mustExec } from './exec.ts';
+import { lines } from './docker.ts';
+import { exec, mustExec } from './exec.ts';
 import { makeFile } from './files.ts';
 import type { MatrixClient, Place } from './matrix-client.ts';
 import { ferry } from './users.ts';
@@ -60,7 +61,8 @@ export function has(client: MatrixClient, operation: Operation): boolean {
 }
 
 /**
- * Does operations one after the other, each in both directions where the client has both, and compares what came of them.
+ * Does operations one after the other, each in both directions where the client has both, and compares what came of them; no
+ * data connection of theirs may be left at the server.
  * Gives for each what went wrong.
  */
 export async function operate(
@@ -70,12 +72,13 @@ export async function operate(
 ): Promise<Map<Operation, string | null>> {
   await prepare(work);
   const wrong = new Map<Operation, string | null>();
+  const known = await dataConnections(work.server);
   for (const operation of operations) {
-    const error = await DO[operation](client, work).then(
-      () => null,
-      (reason: Error) => reason.message,
-    );
-    wrong.set(operation, error);
+    const errors: string[] = [];
+    const note = (reason: Error) => errors.push(reason.message);
+    await DO[operation](client, work).catch(note);
+    await noDataConnection(work.server, known).catch(note);
+    wrong.set(operation, errors.join('\n') || null);
   }
   const found = await collect(work);
   for (const operation of operations) {
@@ -103,9 +106,8 @@ const DO: Record<Operation, (client: MatrixClient, work: Work) => Promise<void>>
     await client.mirrorGet?.(place, `pub/${FOLDER}`, `${local}/mirror`);
     await client.mirrorPut?.(place, `/pub/${FOLDER}`, `${remote}/mirror`);
   },
-  abort: async (client, { place, server, local }) => {
+  abort: async (client, { place, local }) => {
     await client.abort(place, `pub/${ENDLESS}`, `pub/${FOLDER}/${FILE}`, `${local}/abort`);
-    await noDataConnection(server);
   },
 };
 
@@ -174,13 +176,24 @@ async function collect({ place, server, local, remote }: Work): Promise<Found> {
   return { local: onA, remote: onServer };
 }
 
-/** Waits until no TCP connection of the server stands but those of its own port. */
-async function noDataConnection(server: string): Promise<void> {
-  // In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. Port 21 is 0015.
+/**
+ * Waits until no data connection of the server's stands but the `known` ones, so that each operation answers for its own alone.
+ * Those that stay are known from then on.
+ */
+async function noDataConnection(server: string, known: Set<string>): Promise<void> {
   const script =
-    'for i in $(seq 150); do ' +
-    '  left=$(awk \'$4 == "01" && $2 !~ /:0015$/ { print $2, $3 }\' /proc/net/tcp /proc/net/tcp6); ' +
-    '  [ -z "$left" ] && exit 0; sleep 0.1; ' +
-    'done; echo "these data connections stay: $left"; exit 1';
-  await mustExec(server, ['sh', '-c', script]);
+    `for i in $(seq 150); do left=$(${STANDING} | grep -vxF "$1"); [ -z "$left" ] && exit 0; sleep 0.1; done; ` +
+    'echo "$left"; exit 1';
+  const { code, stdout } = await exec(server, ['sh', '-c', script, 'sh', [...known].join('\n')]);
+  if (code === 0) return;
+  for (const both of lines(stdout)) known.add(both);
+  throw new Error(`these data connections of ${server} stay:\n${stdout}`);
+}
+
+/** Prints both ends of each established TCP connection but those of the server's own port. */
+// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. Port 21 is 0015.
+const STANDING = `awk '$4 == "01" && $2 !~ /:0015$/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
+
+async function dataConnections(server: string): Promise<Set<string>> {
+  return new Set(lines(await mustExec(server, ['sh', '-c', STANDING])));
 }
