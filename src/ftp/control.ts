@@ -433,7 +433,9 @@ export class FtpControl {
       case 'port':
         return this.#collect((bytes, final) => this.#onPortReply(entry, code, bytes, final));
       case 'transfer':
-        return code < 200 ? this.#transferStarts(entry) : this.#transferEnds(entry, code);
+        if (code >= 200) return this.#transferEnds(entry, code);
+        // pure-ftpd has no other final reply to a download that its client gave up.
+        return gaveUp(entry) ? this.#transferEnds(entry, 426) : this.#transferStarts(entry);
       case 'hidden':
         return (line) => {
           if (code === GOING_DOWN) this.#passLine(line);
@@ -737,6 +739,11 @@ function line(text: string): Uint8Array {
 function endOf({ ends }: DataPort, direction: Direction): DataEnd | null {
   const lost = direction === 'upload' && ends.download?.how === 'cut' && ends.download.by === 'gateway';
   return lost && ends.upload?.how !== 'cut' ? ends.download : ends[direction];
+}
+
+/** Whether the server has said that it begins, and its data connection broke since. */
+function gaveUp({ started, port, direction }: Transfer): boolean {
+  return started && port?.ends[direction]?.how === 'cut';
 }
 
 function isUnspecified(named: Endpoint | AddressError): named is Endpoint {

@@ -27,6 +27,17 @@ describe('a download', () => {
     server('226 Done', toClient('226 Done'), 'end 1 226'),
     ...inStep(),
   ]);
+  scenario(
+    'that its client broke, to which pure-ftpd has a second 150 as its last word',
+    [
+      ...download,
+      cut(1, 'download', 'client', 'retract 1'),
+      server('150 0.1 seconds', toClient('150 0.1 seconds'), 'end 1 426 PEER_RESET'),
+      client('PASV', toServer('PASV')),
+      server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+    ],
+    { ahead: [] },
+  );
   scenario('its 226 waits for the data', [
     ...download,
     server('226-Almost\r\n226 Done'),
