@@ -475,12 +475,8 @@ export class FtpControl {
       const unread = reply(425, `sshferry: cannot read the data port in the server's reply: ${final}`);
       return this.#onPortRefusal(request, request.asked === 'PASV', unread);
     }
-    if (this.#ports.size >= this.#policy.limits.dataConnections) {
-      return this.#answerPort(
-        request,
-        reply(425, `sshferry: ${this.#ports.size} data connections are open already`),
-      );
-    }
+    const full = this.#noRoom();
+    if (full !== null) return this.#answerPort(request, full);
     const port = this.#ports.add(request.client);
     this.#ports.offer(port);
     const dial = { host: this.#dataHost(span), port: span.port };
@@ -542,8 +538,17 @@ export class FtpControl {
     return dataHost === 'reply' && span.host !== null ? span.host : target.host;
   }
 
+  /** The refusal of one more data connection; null where there may be one. */
+  #noRoom(): Uint8Array | null {
+    const { size } = this.#ports;
+    if (size < this.#policy.limits.dataConnections) return null;
+    return reply(425, `sshferry: ${size} data connections are open already`);
+  }
+
   /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
   #askServerToConnect(verb: 'PORT' | 'EPRT' | 'LPRT', client: Endpoint, command: Command): void {
+    const full = this.#noRoom();
+    if (full !== null) return this.#answer(verb, full);
     const port = this.#ports.add(null);
     this.#out.push({
       type: 'expose',

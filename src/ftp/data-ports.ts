@@ -24,9 +24,9 @@ export class DataPorts {
     this.#emit = emit;
   }
 
-  /** How many have not ended. */
+  /** How many have not ended, without the one that another would supersede. */
   get size(): number {
-    return this.#live.size;
+    return this.#live.size - (this.#next !== null && this.#live.has(this.#next.id) ? 1 : 0);
   }
 
   /** The one that the next transfer command will use. */

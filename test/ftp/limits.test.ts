@@ -7,6 +7,7 @@ import {
   retrieving,
   scenario,
   server,
+  stands,
   toClient,
   toServer,
 } from '../support/ftp-dialogue.ts';
@@ -64,5 +65,23 @@ describe('limits', () => {
       server('227 (10,1,1,1,4,1)', toClient('425 sshferry: 1 data connections are open already')),
     ],
     { limits: { dataConnections: 1 } },
+  );
+  scenario(
+    'data connections, of which one that is superseded does not count',
+    [
+      ...passive(1),
+      client('PASV', toServer('PASV')),
+      server('227 (10,1,1,1,4,1)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    ],
+    { limits: { dataConnections: 1 } },
+  );
+  scenario(
+    'listeners at the server’s side',
+    [
+      client('PORT 10,9,8,7,8,0\r\nPORT 10,9,8,7,8,1', 'expose 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80')),
+      server('200 OK', toClient('200 OK'), toClient('425 sshferry: 1 data connections are open already')),
+    ],
+    { limits: { dataConnections: 1 }, policy: { active: 'remote-forward' } },
   );
 });
