@@ -110,6 +110,7 @@ class DataConnection {
   #timer: NodeJS.Timeout | undefined;
   #pumped = false;
   #released = false;
+  #failed = false;
   /** Why it is over; null while it is not. */
   #over: GatewayError | null = null;
 
@@ -118,9 +119,15 @@ class DataConnection {
     this.#session = session;
     this.#options = options;
     this.#report = report;
-    session.signal.addEventListener('abort', () => this.#stop(session.signal.reason), {
-      signal: this.#abort.signal,
-    });
+    const { signal } = session;
+    signal.addEventListener(
+      'abort',
+      () => {
+        this.#stop(signal.reason);
+        this.#end(signal.reason);
+      },
+      { signal: this.#abort.signal },
+    );
   }
 
   get expectsClient(): boolean {
@@ -135,6 +142,7 @@ class DataConnection {
         // Told at once: the client may hang up on its own before the transfer's end can say it.
         if (error.reason === 'prohibited' && !this.#over)
           this.#session.log.warn({ event: 'ftp.data.prohibited', ...to }, error.message);
+        if (this.#over !== null) this.#end(this.#over);
         this.#fail('gateway', error);
       },
     );
@@ -244,8 +252,9 @@ class DataConnection {
   }
 
   #gotFar(stream: Duplex): void {
-    if (this.#over !== null) return resetStream(stream, this.#over);
+    if (this.#over !== null && this.#abort.signal.aborted) return resetStream(stream, this.#over);
     this.#far = stream;
+    if (this.#over !== null) return this.#drain(stream, this.#over);
     this.#watch(stream, 'server');
     this.#join();
   }
@@ -296,32 +305,40 @@ class DataConnection {
     this.#report.ended(this.#id, direction, { how: 'cut', by, error });
   }
 
-  /** It will not come to a transfer of bytes. */
+  /** It will not come to a transfer of bytes. Whoever is told may retract it with a grace; without a word it ends at once. */
   #fail(by: 'client' | 'server' | 'gateway', error: GatewayError): void {
-    if (this.#over !== null) return;
-    this.#stop(error);
+    if (this.#over !== null || this.#failed) return;
+    this.#failed = true;
     for (const direction of ['download', 'upload'] as const) {
       this.#report.ended(this.#id, direction, { how: 'cut', by, error });
     }
+    this.#stop(error);
   }
 
-  /** Ends all that belongs to it, and what is still being opened; the server's leg only after `graceMs`. */
+  /** Ends all that belongs to it; what is at the server's side, or still on the way there, only after `graceMs`. */
   #stop(reason: GatewayError, graceMs = 0): void {
     if (this.#over !== null) return;
     this.#over = reason;
-    this.#abort.abort(reason);
     this.#closeListener();
     if (this.#near !== null) resetStream(this.#near, reason);
-    if (this.#far !== null) this.#endFar(this.#far, reason, graceMs);
+    if (graceMs === 0) return this.#end(reason);
+    this.#after(graceMs, () => this.#end(reason));
+    if (this.#far !== null) this.#drain(this.#far, reason);
   }
 
-  #endFar(far: Duplex, reason: GatewayError, graceMs: number): void {
-    const end = () => resetStream(far, reason);
-    if (graceMs === 0 || far.readableEnded) return end();
-    this.#after(graceMs, end);
+  /** The end of the grace. */
+  #end(reason: GatewayError): void {
+    clearTimeout(this.#timer);
+    this.#abort.abort(reason);
+    if (this.#far !== null) resetStream(this.#far, reason);
+  }
+
+  /** What the server still sends is dropped: while it cannot get rid of it, it may not look at its control connection (pure-ftpd). */
+  #drain(far: Duplex, reason: GatewayError): void {
+    const end = () => this.#end(reason);
+    if (far.closed || far.readableEnded) return end();
     far.once('end', end);
-    far.once('close', () => clearTimeout(this.#timer));
-    // Read and dropped: a server that cannot get rid of its data may not look at its control connection (pure-ftpd).
+    far.once('close', end);
     far.resume();
   }
 

@@ -161,6 +161,33 @@ describe('a data connection that is given up with a grace', () => {
     await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
   });
 
+  it('lets a dial come that the client did not wait for, so that an empty upload is not taken for whole', async () => {
+    const { near, far, report, data } = setUp();
+    report.ended.mockImplementation((id: number, direction: string) => {
+      if (direction === 'upload') data.retract(id, 60_000);
+    });
+    data.expose(1, SERVER, 4);
+    near.listeners[0]?.grant();
+    await turn();
+    const [client, server] = [connection(), connection()];
+    near.listeners[0]?.onStream(client.ours, localPeer);
+    client.ours.destroy(new GatewayError('PEER_RESET', 'gone'));
+    await turn();
+    expect(report.ended).toHaveBeenCalledTimes(2);
+    far.dials[0]?.answer(server.ours);
+    await turn();
+    expect(server.ours.destroyed).toBe(false);
+    server.theirs.end();
+    await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
+  });
+
+  it('ends at once with its session', async () => {
+    const { data, abort, server } = await downloading();
+    data.retract(1, 60_000);
+    abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
+    expect(server.ours.destroyed).toBe(true);
+  });
+
   it('resets the server when the grace is over', async () => {
     const { data, server } = await downloading();
     data.retract(1, 1);
