@@ -27,8 +27,6 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
-          // Not stable yet with pyftpdlib's aborts: a run of its own, `npm run test:matrix`.
-          exclude: process.env.SSHFERRY_MATRIX ? [] : ['test/lab/matrix.test.ts'],
           globalSetup: ['test/lab/setup.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
