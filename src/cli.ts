@@ -21,13 +21,15 @@ const status = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
+  script: process.argv[1] ?? '',
   cwd: process.cwd(),
   platform: process.platform,
   process,
   plugins: PLUGINS,
   prompter: () => terminalPrompter(),
   local: localTransport,
-  connect: (options, log) => sshTransport(options, terminalPrompter(), log),
+  connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
+    sshTransport(options, prompter, log, progress),
   resolve: resolveSshOptions,
   notify: (state) => notifyService(state, process.env),
   facts: [

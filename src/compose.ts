@@ -1,4 +1,4 @@
-import type { Config, ServerConfig } from './config/schema.ts';
+import type { Config } from './config/schema.ts';
 import { GatewayError } from './core/errors.ts';
 import { type ForwardSpec, Gateway } from './core/gateway.ts';
 import type { Logger } from './core/log.ts';
@@ -49,9 +49,15 @@ export function compose(
   { plugins, local, connect, log }: Surroundings,
 ): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
   const transports = new Map<string, ManagedTransport>();
-  for (const [name, { options }] of logins)
-    transports.set(name, connect(withOwn(options, config.servers[name]), log.child({ server: name })));
-  const forwards = Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
+  for (const [name, options] of loginOptions(config, logins))
+    transports.set(name, connect(options, log.child({ server: name })));
+  const forwards = forwardSpecs(config, logins, plugins);
+  return { gateway: new Gateway({ transports, local, forwards, log }), forwards };
+}
+
+/** The forwards of the Config as a Gateway takes them. Throws `CONFIG_INVALID`. */
+export function forwardSpecs(config: Config, logins: Logins, plugins: readonly AnyPlugin[]): ForwardSpec[] {
+  return Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
     const plugin = plugins.find((candidate) => candidate.name === forward.type);
     if (plugin === undefined) {
       throw new GatewayError('CONFIG_INVALID', `forward ${name}: there is no type '${forward.type}'`);
@@ -70,11 +76,14 @@ export function compose(
       target: forward.to,
     };
   });
-  return { gateway: new Gateway({ transports, local, forwards, log }), forwards };
 }
 
-/** Adds what the server's configuration says beyond ssh_config. */
-function withOwn(options: SshOptions, server: ServerConfig | undefined): SshOptions {
-  const dataConnections = server?.dataConnections;
-  return dataConnections === undefined ? options : { ...options, dataConnections };
+/** Each login by its server's name, with what the Config says beyond ssh_config. */
+export function loginOptions(config: Config, logins: Logins): ReadonlyMap<string, SshOptions> {
+  return new Map(
+    [...logins].map(([name, { options }]) => {
+      const dataConnections = config.servers[name]?.dataConnections;
+      return [name, dataConnections === undefined ? options : { ...options, dataConnections }];
+    }),
+  );
 }

@@ -2,18 +2,21 @@ import type { EventEmitter } from 'node:events';
 import type { Surroundings } from '../compose.ts';
 import type { LocalUsers } from '../core/local-users.ts';
 import type { Logger } from '../core/log.ts';
-import type { Prompter } from '../core/ssh/options.ts';
+import type { Prompter, SshOptions } from '../core/ssh/options.ts';
+import type { OnProgress } from '../core/ssh/progress.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
-import type { Transport } from '../core/transport.ts';
+import type { ManagedTransport, Transport } from '../core/transport.ts';
 import type { Output } from './output.ts';
 import type { ServiceState } from './service.ts';
 
 /** The process and the world around it, so that a test can stand in for both. */
-export interface World extends Omit<Surroundings, 'log' | 'local'> {
+export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {
   readonly version: string;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
+  /** The path of the running program. */
+  readonly script: string;
   /** The working directory. */
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
@@ -21,6 +24,8 @@ export interface World extends Omit<Surroundings, 'log' | 'local'> {
   readonly process: Pick<EventEmitter, 'on' | 'off'>;
   /** The person at the terminal, or nobody. */
   prompter(): Prompter;
+  /** Makes the transport of one login; nothing is dialled before its `start`. Left out, it is the terminal's person. */
+  connect(options: SshOptions, log: Logger, how?: ConnectHow): ManagedTransport;
   resolve(input: SshInput): Promise<ResolvedSsh>;
   /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
@@ -28,4 +33,10 @@ export interface World extends Omit<Surroundings, 'log' | 'local'> {
   notify(state: ServiceState): Promise<string | null>;
   /** What else is worth knowing at `-v`, such as which parts are native. */
   readonly facts: readonly string[];
+}
+
+/** Who answers questions at a login, and who is told how far it is. */
+export interface ConnectHow {
+  readonly prompter?: Prompter;
+  readonly progress?: OnProgress;
 }

@@ -219,7 +219,7 @@ function peerKey(spec: ForwardSpec, remote: Endpoint): string {
 }
 
 /** As ssh(1) asks its server: `localhost` is both loopback addresses there, and nothing at all is every interface. */
-function remoteBind({ host, port }: Bind): Endpoint {
+export function remoteBind({ host, port }: Bind): Endpoint {
   return { host: host === '*' ? '' : host, port };
 }
 

@@ -73,6 +73,7 @@ export function world(over: Partial<World> = {}): World {
     stdout: new Written(),
     stderr,
     env: { LANG: 'C.UTF-8', HOME: '/nonexistent' },
+    script: '/nonexistent',
     cwd: '/nonexistent',
     platform: 'linux',
     process: new EventEmitter(),

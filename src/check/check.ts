@@ -1,0 +1,88 @@
+import type { ForwardSpec } from '../core/gateway.ts';
+
+import type { Prompter, SshOptions } from '../core/ssh/options.ts';
+import type { OnProgress } from '../core/ssh/progress.ts';
+import type { ManagedTransport } from '../core/transport.ts';
+import { checkForward, type ForwardDeps } from './forward.ts';
+import type { Findings, ForwardReport, ServerReport, Step } from './report.ts';
+import { checkLogin } from './server.ts';
+import { Steps, Stopwatch } from './steps.ts';
+
+/** What is to be checked. */
+export interface CheckPlan {
+  /** By the server's name; each is logged in to, whether a forward needs it or not. */
+  readonly servers: ReadonlyMap<string, SshOptions>;
+  readonly forwards: readonly ForwardSpec[];
+}
+
+/** What a check needs of the world. */
+export interface CheckDeps extends Omit<ForwardDeps, 'accounts'> {
+  /** Makes the transport of one login, which tells `progress` how far it is. */
+  connect(server: string, options: SshOptions, prompter: Prompter, progress: OnProgress): ManagedTransport;
+  readonly prompter: Prompter;
+  /** The FTP user that was asked for; null leaves it to the .netrc. */
+  readonly ftpUser: string | null;
+  /** Path of the .netrc. */
+  readonly netrc: string;
+}
+
+/** Is told of what is being looked at, as it is looked at. */
+export interface CheckListener {
+  server(report: Omit<ServerReport, 'works' | 'steps'>): void;
+  forward(report: Omit<ForwardReport, 'works' | 'steps'>): void;
+  step(step: Step): void;
+}
+
+/**
+ * Tries every server and then each of its forwards, one after the other: whatever fails, what does not depend on it is still
+ * tried. Opens only ports of its own choice, but looks whether those of the forwards are free. Rejects with the signal's reason
+ * once that aborts; leaves nothing open.
+ */
+export async function check(plan: CheckPlan, deps: CheckDeps, listener: CheckListener): Promise<Findings> {
+  const clock = new Stopwatch();
+  const prompter = clock.watch(deps.prompter);
+  const accounts = { user: deps.ftpUser, netrc: deps.netrc, prompter };
+  const servers: ServerReport[] = [];
+  const forwards: ForwardReport[] = [];
+  const newSteps = () =>
+    new Steps(clock, (step) => {
+      // What breaks because the check was broken off is no finding.
+      if (!deps.signal.aborted) listener.step(step);
+    });
+
+  for (const [name, options] of plan.servers) {
+    deps.signal.throwIfAborted();
+    const { host, hostName, port, user } = options;
+    const server = { name, host, hostName, port, user };
+    listener.server(server);
+    const steps = newSteps();
+    let transport: ManagedTransport | null = null;
+    const stop = () => transport?.stop();
+    const connect = (progress: OnProgress) => {
+      transport = deps.connect(name, options, prompter, progress);
+      deps.signal.addEventListener('abort', stop, { once: true });
+      return transport;
+    };
+    try {
+      const ssh = await checkLogin(options, connect, steps);
+      servers.push({ ...server, works: steps.works, steps: steps.done });
+      for (const spec of plan.forwards.filter((forward) => forward.server === name)) {
+        deps.signal.throwIfAborted();
+        const forward = describe(spec);
+        listener.forward(forward);
+        const its = newSteps();
+        await checkForward(spec, options, ssh, its, { ...deps, accounts });
+        forwards.push({ ...forward, works: ssh !== null && its.works, steps: its.done });
+      }
+    } finally {
+      deps.signal.removeEventListener('abort', stop);
+      await stop();
+    }
+  }
+  deps.signal.throwIfAborted();
+  return { works: [...servers, ...forwards].every(({ works }) => works), servers, forwards };
+}
+
+function describe({ name, server, plugin, direction, bind, target }: ForwardSpec) {
+  return { name, server, type: plugin.name, direction, listen: bind, target };
+}

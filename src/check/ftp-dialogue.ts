@@ -1,0 +1,186 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from '../core/endpoint.ts';
+import { asGatewayError } from '../core/errors.ts';
+import type { Transport } from '../core/transport.ts';
+import { parsePortReply } from '../ftp/port-reply.ts';
+import { ReplyFramer } from '../ftp/reply.ts';
+import { text, unwelcome } from './greeting.ts';
+import type { LineClient } from './line-client.ts';
+import { CheckFailure } from './report.ts';
+
+/** One reply: its code, its first line for people, and its last line as it came. */
+export interface FtpReply {
+  readonly code: number;
+  readonly words: string;
+  readonly final: string;
+}
+
+/** An FTP client that does what it takes to see a listing, step by step. It talks to the gateway, as any client would. */
+export class FtpDialogue {
+  readonly #client: LineClient;
+  readonly #who: string;
+  readonly #framer = new ReplyFramer();
+  /** What must not be quoted, should a server repeat it. */
+  #secret = '';
+
+  constructor(client: LineClient, who: string) {
+    this.#client = client;
+    this.#who = who;
+  }
+
+  /** Waits for the 220; gives its first line. */
+  async greeting(): Promise<string> {
+    // 120: ready in a few minutes.
+    const { code, words } = await this.#final();
+    if (code !== 220) throw unwelcome('ftp', this.#who, words, code >= 400);
+    return `"${words}"`;
+  }
+
+  /** Names the user; rejects where the server demands TLS for that. */
+  async user(name: string): Promise<FtpReply> {
+    const reply = await this.#command('USER', name);
+    if (demandsTls(reply)) throw tlsRequired(reply, 'for a login');
+    return reply;
+  }
+
+  /** Sends the password; rejects where it, or the user, is not taken. */
+  async password(user: string, password: string): Promise<string> {
+    this.#secret = password;
+    const reply = await this.#command('PASS', password);
+    if (demandsTls(reply)) throw tlsRequired(reply, 'for a login');
+    return loggedIn(user, reply);
+  }
+
+  /** Asks for a data port: EPSV, or PASV where the server will not; gives the verb that worked and the port that was told. */
+  async passive(): Promise<{ verb: 'EPSV' | 'PASV'; port: number }> {
+    let refusal: FtpReply | null = null;
+    for (const verb of ['EPSV', 'PASV'] as const) {
+      const reply = await this.#command(verb);
+      const span = parsePortReply(reply.code, reply.final);
+      if (span !== null) return { verb, port: span.port };
+      if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
+      refusal = reply;
+    }
+    throw new CheckFailure(
+      'FTP_REFUSED',
+      `${this.#who} names no data port: "${refusal?.words}"; passive mode has to be allowed in its configuration`,
+    );
+  }
+
+  /**
+   * Lists the current folder over a data connection to `port`, which `local` reaches. Gives how much came; names are not kept.
+   */
+  async list(local: Transport, { host, port }: Endpoint, timeout: number): Promise<Listing> {
+    const data = await local.openStream({ host, port });
+    const received = count(data, timeout, this.#who);
+    received.catch(() => {});
+    try {
+      const begun = await this.#command('LIST', '', 'preliminary');
+      const reply = begun.code < 200 ? await this.#reply() : begun;
+      if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
+      if (reply.code >= 300) {
+        throw new CheckFailure('FTP_REFUSED', `${this.#who} does not list the folder: "${reply.words}"`);
+      }
+      return await received;
+    } finally {
+      data.destroy();
+    }
+  }
+
+  leave(): Promise<void> {
+    return this.#client.leave('QUIT');
+  }
+
+  async #command(verb: string, argument = '', wait: 'final' | 'preliminary' = 'final'): Promise<FtpReply> {
+    if (/[\r\n\0]/.test(argument)) {
+      throw new CheckFailure(
+        'FTP_LOGIN',
+        `the FTP ${verb === 'USER' ? 'user' : 'password'} holds a line end`,
+      );
+    }
+    this.#client.send(argument === '' ? verb : `${verb} ${argument}`);
+    return wait === 'final' ? this.#final() : this.#reply();
+  }
+
+  async #final(): Promise<FtpReply> {
+    for (;;) {
+      const reply = await this.#reply();
+      if (reply.code >= 200) return reply;
+    }
+  }
+
+  async #reply(): Promise<FtpReply> {
+    let words: string | null = null;
+    for (;;) {
+      const bytes = await this.#client.line();
+      const { code, final } = this.#framer.next(bytes);
+      words ??= this.#clean(text(bytes));
+      if (code === null) throw unwelcome('ftp', this.#who, words, false);
+      if (final) return { code, words, final: bytes.toString('latin1') };
+    }
+  }
+
+  #clean(words: string): string {
+    return this.#secret === '' ? words : words.replaceAll(this.#secret, '[password]');
+  }
+}
+
+/** What came over a data connection. */
+export interface Listing {
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** A listing that is longer is not looked at any further. */
+const MAX_LISTING = 16 << 20;
+
+async function count(data: Duplex, timeout: number, who: string): Promise<Listing> {
+  const late = new CheckFailure(
+    'NO_ANSWER',
+    `${who} took the command, but its data connection brought nothing to an end within ${timeout / 1000} s`,
+  );
+  const timer = setTimeout(() => data.destroy(late), timeout);
+  let [bytes, lines] = [0, 0];
+  try {
+    for await (const chunk of data as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      for (const byte of chunk) if (byte === 0x0a) lines += 1;
+      if (bytes > MAX_LISTING) break;
+    }
+  } catch (error) {
+    if (error instanceof CheckFailure) throw error;
+    throw asGatewayError(error, 'PEER_RESET', `the data connection of ${who} broke`);
+  } finally {
+    clearTimeout(timer);
+  }
+  return { bytes, lines };
+}
+
+/** Gives that the login worked, or rejects as `password` does. */
+export function loggedIn(user: string, { code, words }: FtpReply): string {
+  if (code >= 200 && code < 300) return `${user}: "${words}"`;
+  if (code === 332) {
+    throw new CheckFailure('FTP_LOGIN', `the FTP server wants an account besides the password: "${words}"`);
+  }
+  throw new CheckFailure(
+    'FTP_LOGIN',
+    `the FTP server does not take the password of ${user}: "${words}"; check both: they may be others than for SSH`,
+  );
+}
+
+/**
+ * Whether a refusal is one for want of TLS. Words, because the codes differ: vsftpd says 530 and 522, proftpd and pyftpdlib 550,
+ * 521 and 522, IIS 534, FileZilla Server 503, pure-ftpd 421.
+ */
+export function demandsTls({ code, words }: FtpReply): boolean {
+  return code >= 400 && /\b(tls|ssl|ftps|encrypt(ion|ed)|cleartext|use auth)\b/i.test(words);
+}
+
+function tlsRequired({ words }: FtpReply, what: string): CheckFailure {
+  return new CheckFailure(
+    'TLS_REQUIRED',
+    `the FTP server demands TLS ${what}: "${words}". SSH encrypts already, and sshferry has to read what is said, so let the ` +
+      'server do without TLS for connections from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +
+      'force_local_data_ssl=NO; proftpd: TLSRequired off; pure-ftpd: TLS 1; FileZilla Server: allow plain FTP',
+  );
+}

@@ -1,0 +1,97 @@
+import type { Duplex } from 'node:stream';
+import { oneLine } from '../core/ssh/refusal.ts';
+import { type Line, LineSplitter } from '../ftp/lines.ts';
+import { CheckFailure } from './report.ts';
+
+/** The longest line that is read, in bytes. */
+const MAX_LINE = 8192;
+/** How many lines may wait to be taken; a server that says more unasked is not read. */
+const MAX_LINES = 256;
+
+/** The client's end of a protocol of lines. Reads no more than is asked for, and waits no longer than it is told to. */
+export class LineClient {
+  readonly #stream: Duplex;
+  readonly #who: string;
+  readonly #timeout: number;
+  readonly #lines: Line[] = [];
+  readonly #splitter = new LineSplitter(MAX_LINE);
+  #over = false;
+  #wake: () => void = () => {};
+
+  /** Owns `stream`. `who` is the other side, for messages; `timeout` is for each line, in milliseconds. */
+  constructor(stream: Duplex, who: string, timeout: number) {
+    this.#stream = stream;
+    this.#who = who;
+    this.#timeout = timeout;
+    const over = () => {
+      this.#over = true;
+      this.#wake();
+    };
+    stream.on('data', (chunk: Buffer) => {
+      this.#lines.push(...this.#splitter.push(chunk));
+      if (this.#lines.length > MAX_LINES) stream.pause();
+      this.#wake();
+    });
+    stream.on('end', over).on('error', over).on('close', over);
+  }
+
+  /** The next line without its line end. Rejects with `NO_ANSWER`, `HUNG_UP` or `WRONG_GREETING`. */
+  async line(): Promise<Buffer> {
+    const deadline = performance.now() + this.#timeout;
+    for (;;) {
+      const line = this.#lines.shift();
+      if (line === 'too-long') {
+        throw new CheckFailure('WRONG_GREETING', `${this.#who} says lines of more than ${MAX_LINE} bytes`);
+      }
+      if (line !== undefined) {
+        this.#stream.resume();
+        return Buffer.from(line);
+      }
+      if (this.#over) throw this.#hungUp();
+      await this.#more(deadline);
+    }
+  }
+
+  /** Sends a line; CRLF is added. */
+  send(line: string): void {
+    if (this.#stream.writable) this.#stream.write(`${line}\r\n`);
+  }
+
+  /** Says goodbye with `line` and hangs up; settles when that is done, or soon. */
+  async leave(line: string): Promise<void> {
+    if (this.#stream.closed) return;
+    const closed = new Promise<void>((resolve) => this.#stream.once('close', () => resolve()));
+    const timer = setTimeout(() => this.#stream.destroy(), FAREWELL);
+    this.#stream.resume();
+    if (this.#stream.writable) this.#stream.end(`${line}\r\n`);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #hungUp(): CheckFailure {
+    const rest = oneLine(Buffer.from(this.#splitter.rest()).toString('latin1'));
+    const said = rest === '' ? 'without a word' : `after "${rest}"`;
+    return new CheckFailure('HUNG_UP', `${this.#who} hung up ${said}; its log may say why`);
+  }
+
+  #more(deadline: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => {
+          const seconds = this.#timeout / 1000;
+          const text = `${this.#who} took the connection, but said nothing within ${seconds} s`;
+          const why = 'the service may hang, wait for TLS, or speak another protocol';
+          reject(new CheckFailure('NO_ANSWER', `${text}; ${why} (--timeout sets how long to wait)`));
+        },
+        Math.max(0, deadline - performance.now()),
+      );
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** How long a goodbye may take, in milliseconds. */
+const FAREWELL = 2000;

@@ -1,0 +1,88 @@
+import { readFile, stat } from 'node:fs/promises';
+import { CheckFailure } from './report.ts';
+
+/** What a .netrc says of one machine. */
+export interface NetrcEntry {
+  readonly machine: string;
+  readonly login: string | null;
+  readonly password: string | null;
+}
+
+/**
+ * Reads the entries of a .netrc as ftp(1) and curl do: words separated by blanks and line ends, `"quoted"` ones with
+ * backslashes, lines that begin with `#` left out, `macdef` up to an empty line. `default` is left out:
+ * a check sends no password to a host that was not named.
+ */
+export function parseNetrc(text: string): NetrcEntry[] {
+  const entries: { machine: string; login: string | null; password: string | null }[] = [];
+  let entry: (typeof entries)[number] | null = null;
+  const words = text.replace(/^\s*#.*$/gm, '').replace(/(^|\s)macdef\b[\s\S]*?(\n\s*\n|$)/g, '$1\n');
+  const tokens = [...words.matchAll(/"((?:\\[\s\S]|[^"\\])*)"|(\S+)/g)].map(
+    ([, quoted, bare]) => quoted?.replace(/\\([\s\S])/g, '$1') ?? bare ?? '',
+  );
+  for (let i = 0; i < tokens.length; i++) {
+    switch (tokens[i]) {
+      case 'machine':
+        entry = { machine: tokens[++i] ?? '', login: null, password: null };
+        entries.push(entry);
+        break;
+      case 'default':
+        entry = null;
+        break;
+      case 'login':
+        if (entry) entry.login = tokens[++i] ?? null;
+        else i += 1;
+        break;
+      case 'password':
+        if (entry) entry.password = tokens[++i] ?? null;
+        else i += 1;
+        break;
+      case 'account':
+        i += 1;
+        break;
+    }
+  }
+  return entries;
+}
+
+/**
+ * The first entry for one of `machines`, which are tried in their order, and of `login` where one is given; null where there is
+ * none. Rejects, as ftp(1) does, where others may read a file whose password would be used.
+ */
+export async function findNetrc(
+  file: string,
+  machines: readonly string[],
+  login: string | null,
+): Promise<NetrcEntry | null> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    return null;
+  }
+  const entries = parseNetrc(text);
+  const fits = (entry: NetrcEntry, machine: string) =>
+    entry.machine.toLowerCase() === machine.toLowerCase() && (login === null || entry.login === login);
+  const found = machines
+    .map((machine) => entries.find((entry) => fits(entry, machine)))
+    .find((entry) => entry !== undefined);
+  if (found === undefined) return null;
+  if (found.password !== null && !isAnonymous(found.login) && (await isExposed(file))) {
+    throw new CheckFailure(
+      'NO_PASSWORD',
+      `${file} holds a password for ${found.machine} and can be read by others, so it is not used; mend it with: chmod 600 ${file}`,
+    );
+  }
+  return found;
+}
+
+/** Whether it is the user name for those who have none (RFC 1635). */
+export function isAnonymous(user: string | null): boolean {
+  return user !== null && /^(anonymous|ftp)$/i.test(user);
+}
+
+/** Permissions mean nothing on Windows. */
+async function isExposed(file: string): Promise<boolean> {
+  if (process.platform === 'win32') return false;
+  return ((await stat(file)).mode & 0o077) !== 0;
+}

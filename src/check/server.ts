@@ -1,0 +1,93 @@
+import { formatEndpoint } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { SshOptions } from '../core/ssh/options.ts';
+import type { LoginProgress, OnProgress } from '../core/ssh/progress.ts';
+import type { ManagedTransport } from '../core/transport.ts';
+import type { StepName } from './report.ts';
+import type { Steps } from './steps.ts';
+
+/**
+ * Logs in, step by step, over jump hosts where there are any. Gives the transport, which the caller stops; null where the login
+ * failed, and then it is stopped already.
+ */
+export async function checkLogin(
+  options: SshOptions,
+  connect: (progress: OnProgress) => ManagedTransport,
+  steps: Steps,
+): Promise<ManagedTransport | null> {
+  const told = new Told(options, steps);
+  const transport = connect((progress) => told.add(progress));
+  try {
+    await transport.start();
+    return transport;
+  } catch (error) {
+    steps.failed(told.failedStep(error), error);
+    await transport.stop();
+    return null;
+  }
+}
+
+/** Makes steps of what is told of a login. */
+class Told {
+  readonly #options: SshOptions;
+  readonly #steps: Steps;
+  /** What came last from the host that is being logged in at. */
+  #stage: LoginProgress['stage'] | null = null;
+
+  constructor(options: SshOptions, steps: Steps) {
+    this.#options = options;
+    this.#steps = steps;
+  }
+
+  add(progress: LoginProgress): void {
+    // The name of a jump host stands before what is said of it.
+    const by = progress.host === this.#options.host ? '' : `${progress.host}: `;
+    switch (progress.stage) {
+      case 'resolved':
+        this.#steps.ok('resolve', `${by}${progress.addresses.join(', ')}`);
+        break;
+      case 'connected':
+        if (progress.address === null) return;
+        this.#steps.ok(
+          'connect',
+          by + formatEndpoint({ host: progress.address, port: this.#portOf(progress.host) }),
+        );
+        break;
+      case 'verified': {
+        const { keyType, fingerprint, software } = progress;
+        this.#steps.ok(
+          'host-key',
+          `${by}${keyType} ${fingerprint}${software === null ? '' : `, ${software}`}`,
+        );
+        break;
+      }
+      case 'ready':
+        this.#steps.ok('login', `${by}with ${progress.by}`);
+        break;
+    }
+    this.#stage = progress.stage === 'ready' ? null : progress.stage;
+  }
+
+  /** The step that a login failed at. */
+  failedStep(error: unknown): StepName {
+    if (error instanceof GatewayError) {
+      if (error.code === 'SSH_HOST_KEY') return 'host-key';
+      if (error.code === 'SSH_AUTH') return 'login';
+    }
+    if (this.#stage === null) return isUnknownName(error) ? 'resolve' : 'connect';
+    if (this.#stage === 'resolved') return 'connect';
+    return this.#stage === 'connected' ? 'host-key' : 'login';
+  }
+
+  #portOf(host: string): number {
+    const hops = [...(this.#options.jumpHosts ?? []), this.#options];
+    return hops.find((hop) => hop.host === host)?.port ?? this.#options.port;
+  }
+}
+
+function isUnknownName(error: unknown): boolean {
+  const cause = error instanceof GatewayError ? error.cause : undefined;
+  return (
+    cause instanceof Error && 'code' in cause && (cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN')
+  );
+}

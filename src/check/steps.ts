@@ -1,0 +1,84 @@
+import { GatewayError } from '../core/errors.ts';
+import type { Prompter } from '../core/ssh/options.ts';
+import { observePrompter } from '../core/ssh/prompter.ts';
+import { CheckFailure, type Step, type StepName } from './report.ts';
+
+/** A clock that stands still while a person is asked, so that no step is blamed for that. In milliseconds. */
+export class Stopwatch {
+  #asking = 0;
+  #since = 0;
+  #lost = 0;
+
+  now(): number {
+    const current = this.#asking > 0 ? performance.now() - this.#since : 0;
+    return performance.now() - this.#lost - current;
+  }
+
+  /** The same prompter; this clock stands still while it asks. */
+  watch(prompter: Prompter): Prompter {
+    return observePrompter(prompter, (open) => {
+      if (open && this.#asking === 0) this.#since = performance.now();
+      this.#asking += open ? 1 : -1;
+      if (!open && this.#asking === 0) this.#lost += performance.now() - this.#since;
+    });
+  }
+}
+
+/** The steps of one server or forward, as they are made. */
+export class Steps {
+  readonly done: Step[] = [];
+  readonly #clock: Stopwatch;
+  readonly #onStep: (step: Step) => void;
+  #since: number;
+
+  /** `onStep` is told each step when it is over. */
+  constructor(clock: Stopwatch, onStep: (step: Step) => void) {
+    this.#clock = clock;
+    this.#onStep = onStep;
+    this.#since = clock.now();
+  }
+
+  get works(): boolean {
+    return this.done.every(({ outcome }) => outcome !== 'failed');
+  }
+
+  /** Takes a step; `act` gives what it found, or rejects with why it failed, which is not passed on. Gives whether it went well. */
+  async take(name: StepName, act: () => Promise<string>): Promise<boolean> {
+    this.#since = this.#clock.now();
+    try {
+      this.ok(name, await act());
+      return true;
+    } catch (error) {
+      this.failed(name, error);
+      return false;
+    }
+  }
+
+  /** A step that took the time since the one before. */
+  ok(name: StepName, text: string): void {
+    this.#add({ name, outcome: 'ok', ms: this.#elapsed(), text });
+  }
+
+  /** As `ok`, for one that failed. Rethrows what is a bug and no finding. */
+  failed(name: StepName, error: unknown): void {
+    if (!(error instanceof GatewayError || error instanceof CheckFailure)) throw error;
+    const { code, message } = error;
+    this.#add({ name, outcome: 'failed', ms: this.#elapsed(), text: message, code });
+  }
+
+  skipped(name: StepName, why: string): void {
+    this.#add({ name, outcome: 'skipped', ms: 0, text: why });
+  }
+
+  #elapsed(): number {
+    const now = this.#clock.now();
+    const ms = Math.max(0, Math.round(now - this.#since));
+    this.#since = now;
+    return ms;
+  }
+
+  #add(step: Step): void {
+    this.done.push(step);
+    this.#onStep(step);
+  }
+}
