@@ -44,6 +44,8 @@ export interface SshServerOptions {
   readonly hostKeys?: readonly string[];
   readonly algorithms?: Algorithms;
   readonly banner?: string;
+  /** The software that it says it is; left out, ssh2's own. */
+  readonly ident?: string;
   readonly port?: number;
   /** Asked for each direct-tcpip; a promise that never settles is a server that never answers. */
   readonly allowForward?: (to: {
@@ -118,6 +120,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     hostKeys: [...hostKeys],
     ...(options.algorithms && { algorithms: options.algorithms }),
     ...(options.banner && { banner: options.banner }),
+    ...(options.ident && { ident: options.ident }),
   });
 
   server.on('connection', (client: Connection) => {

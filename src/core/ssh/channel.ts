@@ -6,13 +6,23 @@ import type { SendGate } from './send-gate.ts';
 
 const WRITE_BUFFER = 256 * 1024;
 
+/**
+ * Servers that send EOF behind all their data, so that a CLOSE without it means that the channel was cut. Others, many of them
+ * written in Go, only ever send CLOSE (RFC 4254 5.3 allows it): it has to count as the end of the data, as ssh(1) takes it.
+ */
+const SENDS_EOF = /^(OpenSSH|dropbear|ssh2js)/i;
+
 /** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
 interface RawChannel {
   /** `window`: what the other side may still send. ssh2 drops silently what comes while it is 0 (client.js, CHANNEL_DATA). */
   readonly incoming: { readonly state: 'open' | 'eof' | 'closed'; window: number };
   /** `id`: the other side's number for the channel. */
   readonly outgoing: { readonly id: number };
-  readonly _client: { readonly _protocol: { channelWindowAdjust(channel: number, bytes: number): void } };
+  readonly _client: {
+    readonly _protocol: { channelWindowAdjust(channel: number, bytes: number): void };
+    /** The server's software, from its identification (RFC 4253 4.2). */
+    readonly _remoteVer?: string;
+  };
   readonly stderr?: { resume(): unknown };
   /**
    * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. After false it leaves
@@ -42,7 +52,7 @@ export interface ChannelContext {
  * channel, before its first data.
  *
  * Errors: `SSH_LOST` (or what `lost` says) when the connection went away before the other side's EOF or before our bytes
- * were sent; `PEER_RESET` when the other side closed the channel without EOF (RFC 4254 5.3), or before it had read all.
+ * were sent; `PEER_RESET` when a server that is known to send EOF closed the channel without it, or before it had read all.
  * Closing a channel from here without `end()` sends CLOSE alone, never EOF.
  */
 export class ChannelStream extends Duplex {
@@ -171,6 +181,10 @@ export class ChannelStream extends Duplex {
   #closedByPeer(): void {
     const { lost, peer } = this.#context;
     this.#closed = true;
+    if (!this.#eofReceived && lost() === null && !SENDS_EOF.test(this.#channel._client._remoteVer ?? '')) {
+      this.#eofReceived = true;
+      this.#deliver(null);
+    }
     if (!this.#eofReceived) {
       this.destroy(
         lost() ?? new GatewayError('PEER_RESET', `${peer} closed the connection without ending it properly`),

@@ -111,6 +111,34 @@ describe('ends', () => {
     expect(seen).toMatchObject({ events: ['end', 'error', 'close'], error: { code: 'SSH_LOST' } });
   });
 
+  it('a CLOSE without EOF is the end of the data where the server is not known to send EOF', async (test) => {
+    const { stream, channel, target } = await open(test, { ident: 'Go' });
+    const seen = watch(stream);
+    channel.write('all of it');
+    channel.close();
+    let text = '';
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
+    await once(stream, 'end');
+    expect(text).toBe('all of it');
+    stream.end();
+    await closed(stream);
+    expect(seen).toEqual({ events: ['end', 'finish', 'close'], error: null });
+    target.destroy();
+  });
+
+  it('but not the end of what it has yet to take', async (test) => {
+    const { stream, channel } = await open(test, { ident: 'Go' });
+    const seen = watch(stream);
+    stream.resume();
+    channel.close();
+    await once(stream, 'end');
+    stream.write('too late');
+    await closed(stream);
+    expect(seen.error).toMatchObject({ code: 'PEER_RESET' });
+  });
+
   it('a CLOSE without EOF is an error', async (test) => {
     const { stream, channel } = await open(test);
     const seen = watch(stream);
