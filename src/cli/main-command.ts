@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { addLogFlags } from './log-flags.ts';
 import { addSshFlags } from './ssh-arguments.ts';
-import { SUBCOMMANDS } from './subcommands.ts';
+import type { Subcommand } from './subcommand.ts';
 
 /** The command without a subcommand: ssh's flags and a host. `--help`, shell completion and the man page are made of it. */
-export function mainCommand(version: string): Command {
+export function mainCommand(version: string, subcommands: readonly Subcommand[]): Command {
   const command = new Command('sshferry')
     .usage('[options] [user@]host')
     .description('ssh -L that carries FTP data connections too: all of it inside one SSH login.')
@@ -12,15 +12,15 @@ export function mainCommand(version: string): Command {
     .argument('[command...]')
     .configureHelp({ visibleArguments: () => [] })
     .version(version, '-V, --version', 'show the version')
-    .addHelpText('after', footer());
+    .addHelpText('after', footer(subcommands));
   addSshFlags(command);
   return addLogFlags(command);
 }
 
 /** One line for the subcommands: this help fits a screen of 24 lines. */
-function footer(): string {
+function footer(subcommands: readonly Subcommand[]): string {
   return `
 Types are ftp, pop3, smtp, imap and tcp; left out, hostport tells. An example:
   sshferry -L 8021:localhost:21 -L 8110:localhost:110 you@yourserver.example.com
-Or: sshferry ${SUBCOMMANDS.map(({ name }) => name).join('|')} (each has a --help)`;
+Or: sshferry ${subcommands.map(({ name }) => name).join('|')} (each has a --help)`;
 }

@@ -16,7 +16,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
   const { stdout, stderr } = world;
   const [first, ...rest] = argv;
   const subcommand = SUBCOMMANDS.find(({ name }) => name === first);
-  const command = subcommand?.define().name(`sshferry ${first}`) ?? mainCommand(world.version);
+  const command = subcommand?.define().name(`sshferry ${first}`) ?? mainCommand(world.version, SUBCOMMANDS);
   try {
     const text = parse(command, subcommand ? rest : argv);
     if (text !== null) stdout.write(text);

@@ -1,6 +1,7 @@
 import { check } from './check.ts';
+import { completion } from './completion.ts';
 import type { Subcommand } from './subcommand.ts';
 import { up } from './up.ts';
 
 /** Every subcommand, in the order in which `--help` lists them. */
-export const SUBCOMMANDS: readonly Subcommand[] = [up, check];
+export const SUBCOMMANDS: readonly Subcommand[] = [up, check, completion(() => SUBCOMMANDS)];
