@@ -99,9 +99,16 @@ export function configFromArguments(
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
 }
 
-/** Options of sshferry's own that belong to no protocol: `LocalUsers`, `DataConnections`, `DrainTimeout`. */
-const OWN_OPTIONS = ['localUsers', 'dataConnections', 'drainTimeout'] as const;
-type OwnOption = (typeof OWN_OPTIONS)[number];
+/** Options of sshferry's own that belong to no protocol, as `-o` names them with a capital, and what they are. */
+export const OWN_OPTIONS = {
+  localUsers:
+    'Who else on this machine may use the forwards on loopback: any, or names and uids; Linux only.',
+  dataConnections:
+    'Further SSH connections for bulk data, 0 to 16; left out: one where a login needs no person.',
+  drainTimeout: 'Seconds that clients may go on after SIGTERM; default 10.',
+} as const;
+type OwnOption = keyof typeof OWN_OPTIONS;
+const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
 /** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
@@ -111,7 +118,7 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   const protocols: Record<string, Record<string, unknown>> = {};
   for (const text of texts) {
     const [key, value] = splitOption(text);
-    const name = OWN_OPTIONS.find((option) => option.toLowerCase() === key.toLowerCase());
+    const name = OWN_NAMES.find((option) => option.toLowerCase() === key.toLowerCase());
     if (name !== undefined) {
       own[name] ??= value;
       continue;

@@ -23,15 +23,42 @@ const ip = z.string().refine((text) => ipaddr.isValid(text), 'an IP address');
 
 /** FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on. */
 const schema = z.strictObject({
-  active: z.enum(['to-passive', 'remote-forward', 'refuse']).default('to-passive'),
-  dataHost: z.union([z.enum(['control', 'reply']), ip]).default('control'),
-  dataPorts: portRange.optional(),
-  dataPeer: z.enum(['client', 'any']).default('client'),
-  advertise: ipv4.optional(),
-  /** Seconds that a client may take to connect to a data port. */
-  dataTimeout: z.number().int().min(1).max(3600).default(60),
-  /** Seconds without a byte on the control connection or any data connection; 0 is no limit. */
-  idleTimeout: z.number().int().min(0).max(604_800).default(7200),
+  active: z
+    .enum(['to-passive', 'remote-forward', 'refuse'])
+    .default('to-passive')
+    .describe(
+      'What becomes of PORT and EPRT: to-passive (default) asks the server for a passive port instead, remote-forward asks the SSH server for a listener, refuse refuses.',
+    ),
+  dataHost: z
+    .union([z.enum(['control', 'reply']), ip])
+    .default('control')
+    .describe(
+      "Which host is dialled for data: that of the control connection (control, default), the one in the server's reply (reply), or an address.",
+    ),
+  dataPorts: portRange
+    .optional()
+    .describe('Local ports for data connections, such as 50000-50100; left out: any free port.'),
+  dataPeer: z
+    .enum(['client', 'any'])
+    .default('client')
+    .describe("Who may connect to a data port: the client's own address (client, default) or any."),
+  advertise: ipv4.optional().describe('The IPv4 address that PASV replies name, for clients on other hosts.'),
+  dataTimeout: z
+    .number()
+    .int()
+    .min(1)
+    .max(3600)
+    .default(60)
+    .describe('Seconds that a client may take to connect to a data port; default 60.'),
+  idleTimeout: z
+    .number()
+    .int()
+    .min(0)
+    .max(604_800)
+    .default(7200)
+    .describe(
+      'Seconds without a byte on the control connection and every data connection, after which a client is let go; 0 is no limit; default 7200.',
+    ),
 });
 
 export type FtpConfig = z.infer<typeof schema>;

@@ -8,7 +8,17 @@ const LF = 0x0a;
 
 /** What can be set for a protocol that is passed on as it is. `idleTimeout` is in seconds; 0 is none. */
 export function relaySchema(idleTimeout: number) {
-  return z.strictObject({ idleTimeout: z.number().int().min(0).max(604_800).default(idleTimeout) });
+  return z.strictObject({
+    idleTimeout: z
+      .number()
+      .int()
+      .min(0)
+      .max(604_800)
+      .default(idleTimeout)
+      .describe(
+        `Seconds without a byte after which a client is let go; 0 is no limit; default ${idleTimeout}.`,
+      ),
+  });
 }
 
 /** How long clients of a mail protocol may be silent, in seconds. Their own timers are shorter (RFC 1939 3, 5321 4.5.3.2, 9051 5.4). */

@@ -110,8 +110,6 @@ describe('npm run demo', () => {
     ['ftp', 'pop3', 'smtp'].flatMap((name, index) => [`--${name}-port`, `${ports[index]}`]);
 
   beforeAll(async () => {
-    // The demo runs what is built, so this must be the present source.
-    await run('npm', ['run', 'build'], { cwd: ROOT });
     temp = await mkdtemp(path.join(tmpdir(), 'demo-test-'));
     ports = await freePorts();
     demo = startDemo(options(), temp);

@@ -1,11 +1,20 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { installMissing } from '../support/packages.ts';
 
+/** The demo and the package hold what is built, so that must be the present source; built once, before anything runs it. */
+async function build(): Promise<void> {
+  await promisify(execFile)('npm', ['run', 'build'], { cwd: path.join(import.meta.dirname, '../..') });
+}
+
 /**
- * On a machine of CI, where nothing may be skipped, installs the programs that some tests run beside sshferry. Elsewhere those
+ * Builds, and on a machine of CI, where nothing may be skipped, installs the programs that some tests run beside sshferry. Elsewhere those
  * tests are skipped, loudly, where a program is missing: a server is not to be put on somebody's machine unasked.
  */
 export async function setup(): Promise<void> {
+  await build();
   if (process.env.CI !== 'true' || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
   const programs = {
     '/usr/sbin/sshd': 'openssh-server',

@@ -1,0 +1,117 @@
+import type { Command, Option } from 'commander';
+import { OPTION_FLAGS } from './ssh-flags.ts';
+
+/** What sshferry(1) is made of. */
+export interface ManPage {
+  readonly version: string;
+  /** `YYYY-MM-DD` */
+  readonly date: string;
+  readonly tunnel: Command;
+  readonly subcommands: readonly { readonly name: string; readonly command: Command }[];
+  /** The `-o` options of sshferry's own. */
+  readonly options: readonly { readonly key: string; readonly description: string }[];
+}
+
+/** sshferry(1) in the language of man(7), from the same definitions as `--help`. */
+export function manPage({ version, date, tunnel, subcommands, options }: ManPage): string {
+  const lines = [
+    `.TH SSHFERRY 1 "${date}" "sshferry ${roff(version)}" "User Commands"`,
+    '.SH NAME',
+    `sshferry \\- ${roff(withoutStop(tunnel.description()))}`,
+    '.SH SYNOPSIS',
+    synopsis('', tunnel),
+    ...subcommands.flatMap(({ name, command }) => ['.br', synopsis(name, command)]),
+    '.SH DESCRIPTION',
+    ...DESCRIPTION.flatMap((paragraph) => ['.PP', roff(paragraph)]),
+    '.SH OPTIONS',
+    ...optionItems(tunnel),
+    '.PP',
+    roff(`Also as in ssh: ${Object.keys(OPTION_FLAGS).join(', ')}.`),
+    '.SH "OPTIONS OF \\-o"',
+    roff("Besides ssh_config's keys (those that sshferry honours; others are an error):"),
+    ...options.flatMap(({ key, description }) => ['.TP', `.B ${roff(key)}`, roff(description)]),
+    '.SH SUBCOMMANDS',
+    ...subcommands.flatMap(({ name, command }) => [
+      `.SS "${roff(`sshferry ${name}`)}"`,
+      roff(`${capitalized(command.description())}.`),
+      ...optionItems(command, tunnel),
+    ]),
+    ...SECTIONS.flatMap(([title, items]) => [
+      `.SH "${roff(title)}"`,
+      ...items.flatMap(([term, text]) => ['.TP', `.B ${roff(term)}`, roff(text)]),
+    ]),
+    '.SH "SEE ALSO"',
+    '.BR ssh (1),',
+    '.BR ssh_config (5)',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const DESCRIPTION = [
+  'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients talk to a local port, and all that they say crosses the network inside one SSH login. For FTP that includes the files: the control connection is followed, the replies that name a data port are rewritten, and each data connection is opened through SSH as well.',
+  'The type of a forward follows the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, else tcp. For another port it is written before the forward: -L ftp/8021:localhost:2121.',
+  'Host keys, keys, the agent, ssh_config and known_hosts are used as by ssh. A lost connection is made again by itself.',
+];
+
+type Section = readonly [title: string, items: readonly (readonly [term: string, text: string])[]];
+
+const SECTIONS: readonly Section[] = [
+  [
+    'EXIT STATUS',
+    [
+      ['0', 'it was stopped on request'],
+      ['2', 'wrong usage or configuration'],
+      ['255', 'the SSH connection or a listener failed for good'],
+    ],
+  ],
+  [
+    'FILES',
+    [
+      ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, where -c names none'],
+      ['~/.ssh/config, ~/.ssh/known_hosts', 'as for ssh'],
+    ],
+  ],
+  [
+    'ENVIRONMENT',
+    [
+      ['XDG_CONFIG_HOME', 'stands for ~/.config'],
+      ['SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE', 'as for ssh'],
+      ['NO_COLOR', 'if set, nothing is coloured'],
+    ],
+  ],
+];
+
+function synopsis(name: string, command: Command): string {
+  const words = command.usage().replace('[options]', '[\\fIoptions\\fR]');
+  return `\\fBsshferry${name === '' ? '' : ` ${roff(name)}`}\\fR ${words.replaceAll('-', '\\-')}`;
+}
+
+/** The options that `--help` shows, but for those that `besides` has with the same words. */
+function optionItems(command: Command, besides?: Command): string[] {
+  const known = new Set(besides?.options.map(text));
+  return command.options
+    .filter((option) => !option.hidden && !known.has(text(option)))
+    .flatMap((option) => ['.TP', `.B ${roff(option.flags)}`, roff(option.description)]);
+}
+
+function text({ flags, description }: Option): string {
+  return `${flags} ${description}`;
+}
+
+function capitalized(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function withoutStop(words: string): string {
+  return words.replace(/\.$/, '');
+}
+
+/** Text as man(7) prints it: backslashes and hyphens as they are, no line that begins with a control character. */
+function roff(words: string): string {
+  return words
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll('~', '\\(ti')
+    .replaceAll("'", '\\(aq')
+    .replace(/^\./, '\\&.');
+}

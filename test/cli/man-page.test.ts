@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { mainCommand } from '../../src/cli/main-command.ts';
+import { manPage } from '../../src/cli/man-page.ts';
+import { SUBCOMMANDS } from '../../src/cli/subcommands.ts';
+
+const page = (over: Partial<Parameters<typeof manPage>[0]> = {}) =>
+  manPage({
+    version: '1.2.3',
+    date: '2026-01-02',
+    tunnel: mainCommand('1.2.3', SUBCOMMANDS),
+    subcommands: SUBCOMMANDS.map(({ name, define }) => ({ name, command: define() })),
+    options: [{ key: 'FtpDataPorts', description: 'Local ports, such as 50000-50100' }],
+    ...over,
+  });
+
+describe('sshferry(1)', () => {
+  test('has what --help has', () => {
+    const text = page();
+    expect(text).toMatch(/^\.TH SSHFERRY 1 "2026\\-01\\-02"|^\.TH SSHFERRY 1 "2026-01-02"/);
+    expect(text).toContain('.B \\-L <forward>\n[type/][bind_address:]port:host:hostport, repeatable');
+    for (const { name } of SUBCOMMANDS) expect(text).toContain(`.SS "sshferry ${name}"`);
+  });
+
+  test("has sshferry's own options, hyphens that can be copied", () => {
+    expect(page()).toContain('.B FtpDataPorts\nLocal ports, such as 50000\\-50100');
+  });
+
+  test('takes no word for an instruction', () => {
+    const command = new Command('x').description('d').option('-z', ".hidden 'quoted' a\\b ~");
+    const text = page({ subcommands: [{ name: 'x', command }] });
+    expect(text).toContain('.B \\-z\n\\&.hidden \\(aqquoted\\(aq a\\eb \\(ti');
+  });
+});

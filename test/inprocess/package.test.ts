@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+// One install, which compiles ssh2's addon where it can, for all of the suite.
+describe('the package, installed where nothing of the project is', { timeout: 180_000 }, () => {
+  let folder: string;
+  let packed: string[];
+  const installed = (...names: string[]) => path.join(folder, 'prefix/lib/node_modules/sshferry', ...names);
+  const command = (...args: string[]) => run(path.join(folder, 'prefix/bin/sshferry'), args, { cwd: folder });
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'sshferry-package-'));
+    const { stdout } = await run(
+      'npm',
+      ['pack', '--ignore-scripts', '--json', '--pack-destination', folder],
+      { cwd: ROOT },
+    );
+    const [{ filename, files }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+    packed = files.map((file) => file.path);
+    const prefix = path.join(folder, 'prefix');
+    await mkdir(prefix);
+    await run(
+      'npm',
+      ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', `./${filename}`],
+      {
+        cwd: folder,
+      },
+    );
+  }, 600_000);
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('has what is needed and no leftovers of development', () => {
+    const kinds = /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|package\.json|schema\/.*\.json)$/;
+    expect(packed.filter((name) => !kinds.test(name))).toEqual([]);
+    expect(packed).toEqual(
+      expect.arrayContaining(['dist/cli.js', 'dist/index.d.ts', 'dist/sshferry.1', 'README.md', 'LICENSE']),
+    );
+  });
+
+  test('the command runs, from any folder', async () => {
+    const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
+    expect((await command('--version')).stdout).toBe(`${version}\n`);
+    expect((await command('--help')).stdout).toContain('-L <forward>');
+    await expect(command('-F', 'none', 'nobody@localhost')).rejects.toMatchObject({ code: 2 });
+  });
+
+  test('the manual page names the version', async () => {
+    expect(await readFile(installed('dist/sshferry.1'), 'utf8')).toMatch(/^\.TH SSHFERRY 1 .* "sshferry \d/);
+  });
+
+  test("development's own packages are not installed with it", async () => {
+    const dependencies = await readdir(installed('node_modules'));
+    expect(dependencies).toEqual(expect.arrayContaining(['ssh2', 'pino', 'zod']));
+    for (const name of ['vitest', 'typescript', 'tsx', 'basic-ftp']) expect(dependencies).not.toContain(name);
+  });
+
+  test('its types hold for a program that imports it', async () => {
+    const program = path.join(folder, 'program');
+    await mkdir(path.join(program, 'node_modules/@types'), { recursive: true });
+    await cp(installed(), path.join(program, 'node_modules/sshferry'), { recursive: true });
+    await cp(path.join(ROOT, 'node_modules/@types/node'), path.join(program, 'node_modules/@types/node'), {
+      recursive: true,
+    });
+    await cp(path.join(ROOT, 'node_modules/undici-types'), path.join(program, 'node_modules/undici-types'), {
+      recursive: true,
+    });
+    await writeFile(path.join(program, 'package.json'), '{ "type": "module" }');
+    await writeFile(
+      path.join(program, 'main.ts'),
+      `import { createGateway, type Gateway, GatewayError } from 'sshferry';
+const gateway: Gateway = await createGateway({ servers: { a: { host: 'a' } }, forwards: {} });
+gateway.events.on('transfer.end', ({ bytes }) => { const n: number = bytes; console.log(n); });
+// @ts-expect-error: an event that is not there
+gateway.events.on('transfer.ended', () => {});
+export const isOurs = (error: unknown) => error instanceof GatewayError && error.code === 'SSH_AUTH';
+`,
+    );
+    const tsc = path.join(ROOT, 'node_modules/.bin/tsc');
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    await run(tsc, [...options, 'main.ts'], { cwd: program }).catch((error) => {
+      throw new Error(error.stdout);
+    });
+  });
+});
