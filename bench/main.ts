@@ -1,113 +1,229 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, statfsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { nativeCrypto } from '../src/core/ssh/native-crypto.ts';
-import { watchNoop } from './noop.ts';
-import { type FtpServer, type Peer, Place, survey } from './place.ts';
-import { format, type Result, summarize } from './results.ts';
-import { carryOut, ROWS, type Row, smokeRows } from './rows.ts';
+import { installMissing } from '../test/support/packages.ts';
+import { draw } from './draw.ts';
+import { buildLink, congestionControl, measureCeiling } from './link.ts';
+import { measure } from './measure.ts';
+import { Place } from './place.ts';
+import { Programs, run } from './programs.ts';
+import { type Conditions, format, merge, type Result, summarize, title } from './results.ts';
+import { ROWS, type Row, smokeRows } from './rows.ts';
+import { type FtpServer, PACKAGES, survey } from './survey.ts';
 
-const HELP = `npm run bench -- [--smoke] [--runs N] [--only TEXT]
-  --smoke   tiny sizes: does each row run, are the bytes right?
-  --runs    how often each peer does the work, in turn (3)
-  --only    only the rows whose name has TEXT in it`;
+const HELP = `npm run bench -- [--smoke] [--runs N] [--only ID,...] [--link tun|relay] [--json FILE] [--install]
+  --smoke    tiny sizes: does each row run, are the bytes right?
+  --runs     how often each way to the server does the work, in turn (3)
+  --only     only these rows: ${ROWS.map(({ id }) => id).join(' ')}
+  --link     how the delay is made: tun, a line between two network namespaces (Linux, root, a C compiler; the default
+             where it works), or relay, a program that TCP's own handshakes and acknowledgements do not pass through
+  --json     where the results are kept (bench/results.json); rows measured before stay in it. The picture goes beside it
+  --install  on Debian, as root: installs the servers and programs that are missing`;
 
-/** What is to be compared and is not yet measured here. */
-const UNMEASURED = [
-  'FtpPrefetch=yes: sshferry has no such option yet',
-  '200 transfers at once; POP3 with 1,000 connections; memory; ssh -D, FTPS and sftp: no rows for them yet',
-];
+/** In the environment of the bench within its network namespace: link.c's program. */
+const INSIDE = 'SSHFERRY_BENCH_LINK';
 
-async function main(): Promise<void> {
-  const { values: options } = parseArgs({
+interface Options {
+  readonly smoke: boolean;
+  readonly runs: number;
+  readonly rows: readonly Row[];
+  readonly link: string | undefined;
+  readonly json: string;
+  readonly install: boolean;
+}
+
+function readOptions(): Options | null {
+  const { values } = parseArgs({
     options: {
       smoke: { type: 'boolean', default: false },
       runs: { type: 'string' },
-      only: { type: 'string', default: '' },
+      only: { type: 'string' },
+      link: { type: 'string' },
+      json: { type: 'string', default: path.join(import.meta.dirname, 'results.json') },
+      install: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (options.help) return say(HELP);
+  if (values.help) return null;
+  const { smoke, only, link, install } = values;
+  const runs = Number(values.runs ?? (smoke ? 1 : 3));
+  if (!(runs >= 1)) throw new Error(`--runs ${values.runs} is not a number of runs`);
+  if (link !== undefined && link !== 'tun' && link !== 'relay')
+    throw new Error(`--link ${link}: tun or relay`);
+  const ids = only?.split(',') ?? ROWS.map(({ id }) => id);
+  const unknown = ids.filter((id) => !ROWS.some((row) => row.id === id));
+  if (unknown.length > 0)
+    throw new Error(`--only ${unknown}: the rows are ${ROWS.map(({ id }) => id).join(', ')}`);
+  const rows = (smoke ? smokeRows() : ROWS).filter(({ id }) => ids.includes(id));
+  return { smoke, runs, rows, link, json: path.resolve(values.json), install };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options === null) return say(HELP);
+  if (options.install) await install();
   const { missing, ftpServer } = await survey();
   if (ftpServer === null) missing.push('vsftpd (or pyftpdlib)');
   if (missing.length > 0 || ftpServer === null) {
-    process.stderr.write(`!! NOTHING MEASURED: not installed: ${missing.join(', ')}\n`);
+    const names = [...new Set([...Object.values(PACKAGES), 'vsftpd', 'gcc', 'libc6-dev'])].join(' ');
+    process.stderr.write(
+      `!! NOTHING MEASURED: not installed: ${missing.join(', ')}\n` +
+        `on Debian, as root: npm run bench -- --install, which does apt-get install ${names}\n`,
+    );
     process.exitCode = 1;
     return;
   }
-  const runs = Number(options.runs ?? (options.smoke ? 1 : 3));
-  if (!(runs >= 1)) throw new Error(`--runs ${options.runs} is not a number of runs`);
-  const rows = (options.smoke ? smokeRows() : ROWS).filter(({ name }) => name.includes(options.only));
-  const conditions = {
-    link: 'delay relay of the bench (TCP handshakes, slow start and Nagle see no delay: bench/relay.ts)',
+  const inside = process.env[INSIDE];
+  if (inside !== undefined) return measureAll(options, ftpServer, inside, '');
+  await inTemporary(os.tmpdir(), async (directory) => {
+    const built = options.link === 'relay' ? { reason: '--link relay' } : await buildLink(directory);
+    if ('reason' in built) {
+      if (options.link === 'tun') throw new Error(`no line between network namespaces: ${built.reason}`);
+      return measureAll(options, ftpServer, null, built.reason);
+    }
+    process.exitCode = await again(built.program);
+  });
+}
+
+/** Runs this very command in a network namespace of its own. */
+async function again(link: string): Promise<number> {
+  const argv = ['private', process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const child = spawn(link, argv, { stdio: 'inherit', env: { ...process.env, [INSIDE]: link } });
+  const [code] = await once(child, 'exit');
+  return typeof code === 'number' ? code : 1;
+}
+
+async function measureAll(
+  options: Options,
+  ftpServer: FtpServer,
+  tun: string | null,
+  reason: string,
+): Promise<void> {
+  const { smoke, runs, rows } = options;
+  const conditions: Conditions = {
+    date: new Date().toISOString(),
+    commit: await run('git', ['-C', import.meta.dirname, 'describe', '--always', '--dirty']).then(
+      (text) => text.trim(),
+      () => 'unknown',
+    ),
+    link: tun === null ? 'relay' : 'line between network namespaces',
+    ceiling: await measureCeiling(new Programs(), tun, smoke ? 10_000_000 : 1_000_000_000),
+    congestionControl: await congestionControl(),
     ftpServer,
-    nativeCrypto: nativeCrypto(),
+    ssh: await sshVersion(),
     node: process.version,
+    nativeCrypto: nativeCrypto(),
     cpus: os.cpus().length,
-    load: os.loadavg()[0],
+    load: os.loadavg()[0] ?? Number.NaN,
     runs,
   };
-  say(`link: ${conditions.link}`);
-  say(
-    `${ftpServer}, Node ${conditions.node}, ${conditions.cpus} CPUs with a load of ${conditions.load?.toFixed(1)} before; ` +
-      `ssh2 ${conditions.nativeCrypto ? 'with' : 'WITHOUT'} its native addon; medians of ${runs}\n`,
-  );
+  describe(conditions, reason);
 
+  const former = smoke ? [] : await readResults(options.json);
   const results: Result[] = [];
   for (const rtt of new Set(rows.map((row) => row.rtt))) {
-    const same = rows.filter((row) => row.rtt === rtt);
-    await at(rtt, ftpServer, async (place) => {
-      for (const row of same) {
-        const result = await measure(place, row, runs, options.smoke);
+    await at(rtt, ftpServer, tun, async (place) => {
+      for (const row of rows.filter((each) => each.rtt === rtt)) {
+        const measured = await measure(place, row, runs, smoke);
+        const result = summarize(row, measured, conditions);
         results.push(result);
-        say(options.smoke ? `ran, the bytes right: ${row.name}, ${rtt} ms` : `${format(result)}\n`);
+        if (smoke) {
+          for (const { peer, reason: why } of result.absent) say(`not measured: ${peer}: ${why}`);
+          say(`ran, the bytes right: ${title(row)}`);
+          continue;
+        }
+        say(`${format(result)}\n`);
+        const all = merge(
+          former,
+          results,
+          ROWS.map(({ id }) => id),
+        );
+        await mkdir(path.dirname(options.json), { recursive: true });
+        await writeFile(options.json, `${JSON.stringify({ results: all }, null, 2)}\n`);
+        await writeFile(picture(options.json), draw(all));
       }
     });
   }
-  for (const what of UNMEASURED) say(`not measured: ${what}`);
-  if (options.smoke) return;
-  const file = path.join(import.meta.dirname, 'results.json');
-  await writeFile(file, `${JSON.stringify({ conditions, results }, null, 2)}\n`);
-  say(`written: ${file}`);
+  if (!smoke) say(`written: ${options.json} and ${picture(options.json)}`);
 }
 
-async function at(rtt: number, ftpServer: FtpServer, use: (place: Place) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(path.join(os.tmpdir(), 'sshferry-bench-'));
-  const place = new Place(directory);
+function describe(conditions: Conditions, reason: string): void {
+  const { link, ceiling, congestionControl: control, ftpServer, ssh, node, cpus, load, runs } = conditions;
+  say(`link: ${link}, ${ceiling.toFixed(0)} MB/s at no delay; congestion control ${control}`);
+  if (link === 'relay') {
+    say(
+      `      why not a line between network namespaces: ${reason}\n` +
+        '      TCP handshakes, slow start and acknowledgements see no delay through a relay: peers that open many\n' +
+        '      connections, or are slowed by Nagle, look better than they are, so ratios with a delay are too low',
+    );
+  }
+  say(
+    `${ftpServer}, ${ssh}, Node ${node}, ssh2 ${conditions.nativeCrypto ? 'with' : 'WITHOUT'} its native addon, ` +
+      `${cpus} CPUs with a load of ${load.toFixed(1)} before; medians of ${runs}, of one where no target is named\n`,
+  );
+}
+
+async function at(
+  rtt: number,
+  ftpServer: FtpServer,
+  tun: string | null,
+  use: (place: Place) => Promise<void>,
+): Promise<void> {
+  await inTemporary(roomyFolder(), async (directory) => {
+    const place = new Place(directory);
+    try {
+      await place.start(ftpServer, tun, rtt);
+      await use(place);
+    } finally {
+      await place.stop();
+    }
+  });
+}
+
+async function inTemporary(parent: string, use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(path.join(parent, 'sshferry-bench-'));
   try {
-    await place.start(ftpServer, rtt);
-    await use(place);
+    await use(directory);
   } finally {
-    await place.stop();
     await rm(directory, { recursive: true });
   }
 }
 
-/** Every peer in turn, `runs` times over, so that a change in the machine's mood meets them all. */
-async function measure(place: Place, row: Row, runs: number, smoke: boolean): Promise<Result> {
-  const source = path.join(place.files, 'source');
-  await fill(source, row.work.size);
-  const times = new Map<Peer, number[]>(row.peers.map((peer) => [peer, []]));
-  const noops: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    for (const peer of row.peers) {
-      const { host, port } = place.address(peer);
-      const watch = row.work.at === 'at once' && peer === 'sshferry' ? await watchNoop(host, port) : null;
-      times.get(peer)?.push(await carryOut(place, peer, row.work, source, smoke));
-      noops.push(...(watch?.stop() ?? []));
-    }
-  }
-  await rm(source);
-  return summarize(row, times, noops);
+/** In memory where there is enough of it, so that no disk is measured. */
+function roomyFolder(): string {
+  const memory = '/dev/shm';
+  if (!existsSync(memory)) return os.tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  return bavail * bsize > 4e9 ? memory : os.tmpdir();
 }
 
-async function fill(file: string, size: number): Promise<void> {
-  const block = randomBytes(Math.min(size, 16 * 1024 * 1024));
-  const handle = await open(file, 'w');
-  for (let left = size; left > 0; left -= block.length) await handle.write(block.subarray(0, left));
-  await handle.close();
+async function install(): Promise<void> {
+  const compiler = { cc: 'gcc', '/usr/include/stdio.h': 'libc6-dev' };
+  await installMissing(
+    { ...PACKAGES, '/usr/sbin/sshd': 'openssh-server', vsftpd: 'vsftpd', ...compiler },
+    say,
+  );
+}
+
+async function sshVersion(): Promise<string> {
+  // It goes to stderr.
+  const text = await run('sh', ['-c', 'ssh -V 2>&1']);
+  return text.split(',')[0]?.trim() ?? 'ssh';
+}
+
+async function readResults(file: string): Promise<readonly Result[]> {
+  if (!existsSync(file)) return [];
+  const { results }: { results: readonly Result[] } = JSON.parse(await readFile(file, 'utf8'));
+  return results;
+}
+
+function picture(json: string): string {
+  return `${json.replace(/\.json$/, '')}.svg`;
 }
 
 function say(text: string): void {

@@ -1,37 +1,30 @@
-import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'basic-ftp';
 
-/** The greeting and the two replies of the login. */
-const BEFORE = 3;
 /** From a reply to the next command, in milliseconds. */
 const PAUSE = 20;
 
 /** Logs in at an FTP server and sends NOOP after NOOP; `stop` gives how long each reply took, in milliseconds. */
-export async function watchNoop(host: string, port: number): Promise<{ stop(): number[] }> {
-  const socket = net.connect({ host, port, noDelay: true });
+export async function watchNoop(server: {
+  host: string;
+  port: number;
+}): Promise<{ stop(): Promise<number[]> }> {
+  const client = new Client();
+  await client.access({ ...server, user: 'anonymous', password: 'bench' });
   const times: number[] = [];
-  let replies = 0;
-  let sent = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const ask = () => {
-    sent = performance.now();
-    socket.write('NOOP\r\n');
-  };
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject);
-    socket.once('data', () => socket.write('USER anonymous\r\nPASS bench\r\n'));
-    socket.on('data', (chunk) => {
-      const lines = chunk.toString().split('\n').length - 1;
-      replies += lines;
-      if (replies < BEFORE) return;
-      if (replies - lines >= BEFORE) times.push(performance.now() - sent);
-      timer = setTimeout(ask, PAUSE);
-      resolve();
-    });
-  });
+  let stopped = false;
+  const watching = (async () => {
+    while (!stopped) {
+      const sent = performance.now();
+      await client.send('NOOP');
+      times.push(performance.now() - sent);
+      await sleep(PAUSE);
+    }
+  })();
   return {
-    stop() {
-      clearTimeout(timer);
-      socket.destroy();
+    async stop() {
+      stopped = true;
+      await watching.finally(() => client.close());
       return times;
     },
   };

@@ -1,57 +1,51 @@
-import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { ChildProcess } from 'node:child_process';
+import { appendFile, chmod, mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { find, Programs, run } from './programs.ts';
+import { type Far, openLink } from './link.ts';
+import { LISTENS, type Peer, type Tunnel } from './peers.ts';
+import { type Command, Programs } from './programs.ts';
+import { type Ground, PORTS, startFtp, startPop3, startSshd } from './servers.ts';
+import type { FtpServer } from './survey.ts';
 
-/** Below the range from which the kernel gives ports by itself. */
-const FIRST_PORT = 20_000 + Math.floor(Math.random() * 8000);
-const DATA_PORTS = 40;
-/** The servers' own address, and the one at which they are far away. */
-const NEAR = '127.0.0.1';
-const FAR = '127.0.0.2';
 const ROOT = path.join(import.meta.dirname, '..');
+/** Where servers are reached from sshd. */
+const LOCALHOST = '127.0.0.1';
+const SOCKS_PORT = 1080;
+/** Of the letter that POP3 clients fetch, in bytes. */
+const LETTER = 2880;
+/** The session that makes sshd turn Nagle's algorithm off. */
+const SESSION = ['sleep', '86400'];
 
-/** The ways to the FTP server that are compared. */
-export const PEERS = ['sshferry', 'ssh-session', 'ssh-N', 'ssh-gcm', 'plain'] as const;
-export type Peer = (typeof PEERS)[number];
+/** Not TLS 1.3: curl leaves its tickets unread after an upload, so that its close resets the connection and vsftpd says 426. */
+const FTPS = ['--ssl-reqd', '--insecure', '--tls-max', '1.2'];
 
-/** Where each tunnel listens: an address of its own, since `ssh -L` must have the server's data ports by their numbers. */
-const LISTENS: Record<Exclude<Peer, 'plain'>, string> = {
-  sshferry: '127.0.0.10',
-  'ssh-session': '127.0.0.11',
-  'ssh-N': '127.0.0.12',
-  'ssh-gcm': '127.0.0.13',
-};
-
-/** Which FTP server is used: the first of these that is installed. */
-export type FtpServer = 'vsftpd' | 'pyftpdlib';
-
-/** What has to be installed and is not; `ftpServer` is null where none is. */
-export async function survey(): Promise<{ missing: string[]; ftpServer: FtpServer | null }> {
-  const missing = ['sshd', 'ssh', 'ssh-keygen', 'curl'].filter((program) => find(program) === null);
-  if (find('vsftpd') !== null) return { missing, ftpServer: 'vsftpd' };
-  const python = await run('/usr/bin/python3', ['-c', 'import pyftpdlib']).then(
-    () => true,
-    () => false,
-  );
-  return { missing, ftpServer: python ? 'pyftpdlib' : null };
+/** How curl reaches the FTP server by way of a peer. */
+interface Route {
+  readonly base: string;
+  readonly argv: readonly string[];
 }
 
-/** sshd and an FTP server on 127.0.0.1, the link in front of them, and a tunnel of every kind. */
-export class Place {
+/** An sshferry of its own for one measurement, and what its process holds. */
+export interface OwnSshferry {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  end(): Promise<void>;
+}
+
+/** The servers, the link in front of them, and a tunnel of every kind. */
+export class Place implements Ground {
   /** What the FTP server serves. */
   readonly files: string;
   /** Where clients keep what they download. */
   readonly spare: string;
-  /** sshferry's process. */
-  pid = 0;
+  /** Why a peer cannot take part. */
+  readonly absent = new Map<Peer, string>();
   readonly #directory: string;
-  /** Where the servers are seen from the clients' side. */
-  #host = NEAR;
   readonly #programs = new Programs();
-  readonly #ssh = FIRST_PORT;
-  readonly #ftp = FIRST_PORT + 1;
-  readonly #data = Array.from({ length: DATA_PORTS }, (_, i) => FIRST_PORT + 2 + i);
+  #far: Far = { listen: LOCALHOST, host: LOCALHOST, there: (command) => command };
+  #pop3 = 0;
 
   /** `directory` is the place's own, and is left to the caller to remove. */
   constructor(directory: string) {
@@ -60,147 +54,121 @@ export class Place {
     this.spare = path.join(directory, 'spare');
   }
 
-  /** Starts it all; `rtt` in milliseconds, 0 for no link. */
-  async start(ftpServer: FtpServer, rtt: number): Promise<void> {
+  /** Starts it all. `tun` is link.c's program, null for the relay; `rtt` in milliseconds, 0 for no link. */
+  async start(ftpServer: FtpServer, tun: string | null, rtt: number): Promise<void> {
     await mkdir(this.files);
     await mkdir(this.spare);
     await chmod(this.#directory, 0o755);
     await chmod(this.files, 0o777);
-    await this.#startSshd();
-    await (ftpServer === 'vsftpd' ? this.#startVsftpd() : this.#startPyftpdlib());
-    const host = rtt > 0 ? FAR : NEAR;
-    if (rtt > 0) {
-      const ports = [this.#ftp, ...this.#data, this.#ssh].map(String);
-      const relay = path.join(import.meta.dirname, 'relay.ts');
-      await this.#programs.start(
-        process.execPath,
-        ['--import', 'tsx', relay, String(rtt), FAR, NEAR, ...ports],
-        FAR,
-        this.#ssh,
-      );
-    }
-    await this.#trust(host);
-    const login = [
-      '-F',
-      'none',
-      '-i',
-      this.#file('id'),
-      '-p',
-      String(this.#ssh),
-      '-o',
-      `UserKnownHostsFile=${this.#file('known_hosts')}`,
-      `${os.userInfo().username}@${host}`,
-    ];
-    const sshferry = ['--import', 'tsx', path.join(ROOT, 'src/cli.ts')];
-    const child = await this.#tunnel('sshferry', process.execPath, [
-      ...sshferry,
-      '-L',
-      `ftp/${LISTENS.sshferry}:${this.#ftp}:${NEAR}:${this.#ftp}`,
-      ...login,
-    ]);
-    this.pid = child.pid ?? 0;
-    // `sleep` is the session that makes sshd turn Nagle's algorithm off.
-    const session = ['sleep', '86400'];
-    await this.#openSsh('ssh-session', [...login, ...session]);
-    await this.#openSsh('ssh-N', ['-N', ...login]);
-    await this.#openSsh('ssh-gcm', ['-c', 'aes128-gcm@openssh.com', ...login, ...session]);
-    this.#host = host;
+    const ports = [PORTS.ssh, PORTS.ftp, PORTS.roomyFtp, ...PORTS.data];
+    this.#far = await openLink(this.#programs, tun, rtt, ports);
+    await startSshd(this.#programs, this.#far, this);
+    await startFtp(ftpServer, this.#programs, this.#far, this);
+    if (ftpServer !== 'vsftpd') this.absent.set('ftps', `${ftpServer} has no TLS here`);
+    this.#pop3 = await startPop3(this.#programs, this.#far, LETTER);
+    const key = await readFile(this.file('host.pub'), 'utf8');
+    await appendFile(this.file('known_hosts'), `[${this.#far.host}]:${PORTS.ssh} ${key}`);
+
+    await this.#startSshferry(LISTENS.sshferry);
+    await this.#startSshferry(LISTENS['sshferry-prefetch'], ['-o', 'FtpPrefetch=yes']).catch(
+      (error: Error) => {
+        if (!/FtpPrefetch/i.test(error.message)) throw error;
+        this.absent.set('sshferry-prefetch', 'this sshferry has no FtpPrefetch');
+      },
+    );
+    await this.#startSsh('ssh-session', [...this.#login, ...SESSION]);
+    await this.#startSsh('ssh-N', ['-N', ...this.#login]);
+    await this.#startSsh('ssh-gcm', ['-c', 'aes128-gcm@openssh.com', ...this.#login, ...SESSION]);
+    const socks = ['ssh', '-D', `${LISTENS['ssh-D']}:${SOCKS_PORT}`, ...this.#login, ...SESSION] as const;
+    await this.#programs.start(socks, LISTENS['ssh-D'], SOCKS_PORT);
   }
 
-  /** Where a client reaches the FTP server by way of `peer`. */
-  address(peer: Peer): { host: string; port: number } {
-    return { host: peer === 'plain' ? this.#host : LISTENS[peer], port: this.#ftp };
+  /** How curl reaches the FTP server by way of `peer`. */
+  route(peer: Exclude<Peer, 'sftp'>): Route {
+    switch (peer) {
+      case 'plain':
+        return { base: `ftp://${this.#far.host}:${PORTS.ftp}/`, argv: [] };
+      case 'ftps':
+        return { base: `ftp://${this.#far.host}:${PORTS.ftp}/`, argv: FTPS };
+      case 'ssh-D':
+        return {
+          base: `ftp://${LOCALHOST}:${PORTS.ftp}/`,
+          argv: ['--socks5', `${LISTENS['ssh-D']}:${SOCKS_PORT}`],
+        };
+      default:
+        return { base: `ftp://${LISTENS[peer]}:${PORTS.ftp}/`, argv: [] };
+    }
+  }
+
+  /** sftp's arguments for the commands in the file `batch`. */
+  sftp(batch: string): readonly string[] {
+    const argv = this.#login.map((word) => (word === '-p' ? '-P' : word));
+    return ['-q', '-b', batch, ...argv];
+  }
+
+  /** Where sshferry forwards the FTP server that has data ports for everyone. */
+  get roomyFtp(): { host: string; port: number } {
+    return { host: LISTENS.sshferry, port: PORTS.roomyFtp };
+  }
+
+  /** Where a tunnel forwards the POP3 server. */
+  pop3(tunnel: Exclude<Tunnel, 'ssh-D'>): { host: string; port: number } {
+    return { host: LISTENS[tunnel], port: this.#pop3 };
+  }
+
+  /** Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`: probe.ts. */
+  async ownSshferry(report: string): Promise<OwnSshferry> {
+    const host = '127.0.0.20';
+    const probe = path.join(import.meta.dirname, 'probe.ts');
+    const child = await this.#startSshferry(host, [], ['--expose-gc', '--import', probe], {
+      SSHFERRY_BENCH_REPORT: report,
+    });
+    return { host, port: PORTS.roomyFtp, pid: child.pid ?? 0, end: () => this.#programs.end(child) };
   }
 
   stop(): Promise<void> {
     return this.#programs.stop();
   }
 
-  #file(name: string): string {
+  file(name: string): string {
     return path.join(this.#directory, name);
   }
 
-  #tunnel(peer: Exclude<Peer, 'plain'>, program: string, argv: readonly string[]) {
-    return this.#programs.start(program, argv, LISTENS[peer], this.#ftp);
-  }
-
-  #openSsh(peer: Exclude<Peer, 'plain'>, argv: readonly string[]) {
-    const forwards = [...this.#data, this.#ftp].flatMap((port) => [
-      '-L',
-      `${LISTENS[peer]}:${port}:${NEAR}:${port}`,
-    ]);
-    return this.#tunnel(peer, 'ssh', [...forwards, '-o', 'ExitOnForwardFailure=yes', ...argv]);
-  }
-
-  async #startSshd(): Promise<void> {
-    for (const name of ['id', 'host']) {
-      await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', this.#file(name)]);
-    }
-    const settings = {
-      ListenAddress: NEAR,
-      Port: this.#ssh,
-      HostKey: this.#file('host'),
-      AuthorizedKeysFile: this.#file('id.pub'),
-      StrictModes: 'no',
-      PermitRootLogin: 'yes',
-      UsePAM: 'no',
-      PidFile: 'none',
-      Subsystem: 'sftp internal-sftp',
-    };
-    const lines = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`);
-    await writeFile(this.#file('sshd_config'), lines.join(''));
-    // sshd, as root, insists on it.
-    if (os.userInfo().uid === 0) await mkdir('/run/sshd', { recursive: true });
-    const sshd = find('sshd') ?? 'sshd';
-    await this.#programs.start(sshd, ['-D', '-e', '-f', this.#file('sshd_config')], NEAR, this.#ssh);
-  }
-
-  async #trust(host: string): Promise<void> {
-    const key = await readFile(this.#file('host.pub'), 'utf8');
-    await appendFile(this.#file('known_hosts'), `[${host}]:${this.#ssh} ${key}`);
-  }
-
-  async #startVsftpd(): Promise<void> {
-    const settings = {
-      listen: 'YES',
-      listen_address: NEAR,
-      listen_port: this.#ftp,
-      background: 'NO',
-      pasv_min_port: this.#data[0],
-      pasv_max_port: this.#data.at(-1),
-      anonymous_enable: 'YES',
-      no_anon_password: 'YES',
-      local_enable: 'NO',
-      write_enable: 'YES',
-      anon_upload_enable: 'YES',
-      anon_other_write_enable: 'YES',
-      anon_umask: '022',
-      anon_root: this.files,
-      allow_writeable_chroot: 'YES',
-      run_as_launching_user: 'YES',
-      ftp_username: os.userInfo().username,
-      seccomp_sandbox: 'NO',
-    };
-    const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
-    await writeFile(this.#file('vsftpd.conf'), lines.join(''));
-    await this.#programs.start(find('vsftpd') ?? 'vsftpd', [this.#file('vsftpd.conf')], NEAR, this.#ftp);
-  }
-
-  async #startPyftpdlib(): Promise<void> {
-    const range = `${this.#data[0]}-${this.#data.at(-1)}`;
-    const argv = [
-      '-m',
-      'pyftpdlib',
-      '-i',
-      NEAR,
-      '-p',
-      String(this.#ftp),
-      '-r',
-      range,
-      '-w',
-      '-d',
-      this.files,
+  /** Arguments of ssh, and so of sshferry. */
+  get #login(): string[] {
+    const knownHosts = `UserKnownHostsFile=${this.file('known_hosts')}`;
+    return [
+      ...['-F', 'none', '-i', this.file('id'), '-o', knownHosts, '-p', String(PORTS.ssh)],
+      `${os.userInfo().username}@${this.#far.host}`,
     ];
-    await this.#programs.start('/usr/bin/python3', argv, NEAR, this.#ftp);
+  }
+
+  #startSshferry(
+    host: string,
+    options: readonly string[] = [],
+    node: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<ChildProcess> {
+    const forwards = [
+      ['ftp', PORTS.ftp],
+      ['ftp', PORTS.roomyFtp],
+      ['pop3', this.#pop3],
+    ].flatMap(([type, port]) => ['-L', `${type}/${host}:${port}:${LOCALHOST}:${port}`]);
+    const command: Command = [
+      process.execPath,
+      ...['--import', 'tsx', ...node, path.join(ROOT, 'src/cli.ts')],
+      ...[...forwards, ...options, ...this.#login],
+    ];
+    return this.#programs.start(command, host, PORTS.ftp, env);
+  }
+
+  #startSsh(tunnel: Tunnel, argv: readonly string[]): Promise<ChildProcess> {
+    const host = LISTENS[tunnel];
+    const forwards = [...PORTS.data, PORTS.ftp, this.#pop3].flatMap((port) => [
+      '-L',
+      `${host}:${port}:${LOCALHOST}:${port}`,
+    ]);
+    const command: Command = ['ssh', ...forwards, '-o', 'ExitOnForwardFailure=yes', ...argv];
+    return this.#programs.start(command, host, PORTS.ftp);
   }
 }

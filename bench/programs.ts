@@ -1,8 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A program and its arguments. */
+export type Command = readonly [program: string, ...argv: string[]];
 
 /** Where a program is; null when it is not installed. Looks where sshd and vsftpd are too, which few people have in PATH. */
 export function find(program: string): string | null {
@@ -20,7 +24,8 @@ export function find(program: string): string | null {
 export function run(program: string, argv: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, argv, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
-      if (error) reject(new Error(`${program} ${argv.join(' ')}: ${stderr.trim() || error.message}`));
+      if (error)
+        reject(new Error(`${program} ${argv.join(' ').slice(-300)}: ${stderr.trim() || error.message}`));
       else resolve(stdout);
     });
   });
@@ -31,8 +36,35 @@ export class Programs {
   readonly #children = new Set<ChildProcess>();
 
   /** Starts one and waits until `host:port` accepts connections. Rejects with its words when it ends before that. */
-  async start(program: string, argv: readonly string[], host: string, port: number): Promise<ChildProcess> {
-    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  start(
+    command: Command,
+    host: string,
+    port: number,
+    env: Record<string, string> = {},
+  ): Promise<ChildProcess> {
+    return this.#start(command, `does not listen on ${host}:${port}`, () => accepts(host, port), env);
+  }
+
+  /** Starts one and waits until it writes something that `pattern` matches. Rejects with its words when it ends before that. */
+  async startSaying(command: Command, pattern: RegExp): Promise<{ child: ChildProcess; said: string }> {
+    let said = '';
+    const child = await this.#start(command, `does not say ${pattern}`, async (words) => {
+      said = pattern.exec(words)?.[0] ?? '';
+      return said !== '';
+    });
+    return { child, said };
+  }
+
+  async #start(
+    [program, ...argv]: Command,
+    failure: string,
+    ready: (words: string) => Promise<boolean>,
+    env: Record<string, string> = {},
+  ): Promise<ChildProcess> {
+    const child = spawn(program, argv, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     let words = '';
     const hear = (chunk: Buffer) => {
       words = (words + chunk).slice(-4096);
@@ -43,26 +75,34 @@ export class Programs {
       words += error.message;
     });
     this.#children.add(child);
-    for (let tries = 0; !(await accepts(host, port)); tries++) {
-      if (child.exitCode !== null || child.pid === undefined || tries === 600) {
-        throw new Error(`${program} ${argv.join(' ')} does not listen on ${host}:${port}: ${words}`);
+    for (let tries = 0; !(await ready(words)); tries++) {
+      if (ended(child) || child.pid === undefined || tries === 600) {
+        throw new Error(`${path.basename(program)} ${failure}: ${words}`);
       }
       await sleep(50);
     }
     return child;
   }
 
-  async stop(): Promise<void> {
-    const ended = [...this.#children].map((child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-      const over = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
-      return over.finally(() => clearTimeout(timer));
-    });
-    this.#children.clear();
-    await Promise.all(ended);
+  /** Ends one of them. */
+  async end(child: ChildProcess): Promise<void> {
+    this.#children.delete(child);
+    if (ended(child) || child.pid === undefined) return;
+    const over = once(child, 'exit');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+    await over;
+    clearTimeout(timer);
   }
+
+  /** Ends them all, the latest first. */
+  async stop(): Promise<void> {
+    for (const child of [...this.#children].reverse()) await this.end(child);
+  }
+}
+
+function ended(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 function accepts(host: string, port: number): Promise<boolean> {

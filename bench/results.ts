@@ -1,70 +1,130 @@
-import type { Peer } from './place.ts';
+import { NAMES, type Peer } from './peers.ts';
+import { quantile } from './quantile.ts';
 import type { Row } from './rows.ts';
+
+/** What a row was measured under. */
+export interface Conditions {
+  readonly date: string;
+  readonly commit: string;
+  readonly link: string;
+  /** What the link carries at no delay, in MB/s. */
+  readonly ceiling: number;
+  readonly congestionControl: string;
+  readonly ftpServer: string;
+  readonly ssh: string;
+  readonly node: string;
+  readonly nativeCrypto: boolean;
+  readonly cpus: number;
+  /** Of the last minute, before. */
+  readonly load: number;
+  readonly runs: number;
+}
+
+/** How one way to the server did. */
+export interface PeerResult {
+  readonly peer: Peer;
+  /** Of each run. */
+  readonly seconds: readonly number[];
+  readonly median: number;
+  /** The speed of sshferry as a multiple of this peer's. */
+  readonly ratio: number;
+  readonly target: number | null;
+}
+
+/** Something other than a time, with the most it may be. */
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  /** Of each run. */
+  readonly values: readonly number[];
+  readonly median: number;
+  readonly limit: number | null;
+}
 
 /** What one row came to. */
 export interface Result {
+  readonly id: string;
   readonly name: string;
   readonly rtt: number;
-  readonly peers: readonly {
-    readonly peer: Peer;
-    /** Of each run. */
-    readonly seconds: readonly number[];
-    readonly median: number;
-    /** sshferry's speed as a multiple of this peer's. */
-    readonly ratio: number;
-    readonly target: number | null;
-  }[];
-  /** What a NOOP on another control connection waited while sshferry worked, in milliseconds. */
-  readonly noop: { readonly median: number; readonly p99: number; readonly replies: number } | null;
+  readonly subject: Peer;
+  readonly peers: readonly PeerResult[];
+  readonly figures: readonly Figure[];
+  /** Who could not take part, and why. */
+  readonly absent: readonly { readonly peer: Peer; readonly reason: string }[];
+  readonly conditions: Conditions;
 }
 
-/** The value below which the share `q` of them lies; NaN of none. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+/** What measuring a row gives. */
+export interface Measured {
+  readonly times: ReadonlyMap<Peer, readonly number[]>;
+  readonly absent: ReadonlyMap<Peer, string>;
+  readonly figures: readonly Figure[];
 }
 
-export function summarize(
-  row: Row,
-  times: ReadonlyMap<Peer, readonly number[]>,
-  noops: readonly number[],
-): Result {
-  const own = quantile(times.get('sshferry') ?? [], 0.5);
+export function figure(name: string, unit: string, values: readonly number[], limit: number | null): Figure {
+  return { name, unit, values, median: quantile(values, 0.5), limit };
+}
+
+/** Medians, and the ratios between them. */
+export function summarize(row: Row, { times, absent, figures }: Measured, conditions: Conditions): Result {
+  const compared = row.kind === 'transfer' || row.kind === 'pop3';
+  const subject = compared ? row.subject : 'sshferry';
+  const own = quantile(times.get(subject) ?? [], 0.5);
   return {
+    id: row.id,
     name: row.name,
     rtt: row.rtt,
-    peers: row.peers.map((peer) => {
-      const seconds = times.get(peer) ?? [];
+    subject,
+    peers: [...times].map(([peer, seconds]) => {
       const median = quantile(seconds, 0.5);
-      return { peer, seconds, median, ratio: median / own, target: row.targets[peer] ?? null };
+      const target = (compared ? row.targets[peer] : undefined) ?? null;
+      return { peer, seconds, median, ratio: median / own, target };
     }),
-    noop:
-      noops.length === 0
-        ? null
-        : { median: quantile(noops, 0.5), p99: quantile(noops, 0.99), replies: noops.length },
+    figures,
+    absent: [...absent].map(([peer, reason]) => ({ peer, reason })),
+    conditions,
   };
 }
 
-const NAMES: Record<Peer, string> = {
-  sshferry: 'sshferry',
-  'ssh-session': 'ssh -L with a session',
-  'ssh-N': 'ssh -L -N',
-  'ssh-gcm': 'ssh -L with a session, aes128-gcm',
-  plain: 'plain FTP, unencrypted',
-};
+/** Puts new results in the place of those of the same rows; `order` has the rows' ids. */
+export function merge(
+  former: readonly Result[],
+  latest: readonly Result[],
+  order: readonly string[],
+): Result[] {
+  const byId = new Map([...former, ...latest].map((result) => [result.id, result]));
+  return order.flatMap((id) => byId.get(id) ?? []);
+}
+
+/** A row's name with its link. */
+export function title({ name, rtt }: { name: string; rtt: number }): string {
+  return `${name}, ${rtt === 0 ? 'no delay' : `${rtt} ms round trip`}`;
+}
 
 /** A row as lines of text. */
-export function format({ name, rtt, peers, noop }: Result): string {
-  const lines = peers.map(({ peer, median, ratio, target }) => {
-    const times = peer === 'sshferry' ? '' : `${ratio.toFixed(2)} x`;
-    const wanted = target === null ? '' : `${ratio >= target ? 'target met' : 'TARGET MISSED'}: ${target} x`;
-    return `  ${NAMES[peer].padEnd(34)} ${median.toFixed(2).padStart(8)} s ${times.padStart(9)}  ${wanted}`.trimEnd();
+export function format(result: Result): string {
+  const lines = result.peers.map(({ peer, seconds, median, ratio, target }) => {
+    const times = peer === result.subject ? '' : `${ratio.toFixed(2)} x`;
+    const spread =
+      seconds.length > 1 ? `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}` : '';
+    const wanted = target === null ? '' : verdict(ratio >= target, `${target} x`);
+    return `  ${NAMES[peer].padEnd(36)} ${median.toFixed(2).padStart(8)} s ${spread.padStart(17)} ${times.padStart(9)}  ${wanted}`.trimEnd();
   });
-  if (noop !== null) {
-    const { median, p99, replies } = noop;
+  for (const { name, unit, median, limit } of result.figures) {
+    const wanted = limit === null ? '' : verdict(median <= limit, `at most ${number(limit)} ${unit}`);
     lines.push(
-      `  NOOP on another control connection: median ${median.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${replies})`,
+      `  ${name.padEnd(36)} ${number(median).padStart(8)} ${unit.padEnd(3)} ${' '.repeat(25)}  ${wanted}`.trimEnd(),
     );
   }
-  return [`${name}, ${rtt === 0 ? 'no delay' : `${rtt} ms round trip`}`, ...lines].join('\n');
+  for (const { peer, reason } of result.absent)
+    lines.push(`  ${NAMES[peer].padEnd(36)} not measured: ${reason}`);
+  return [title(result), ...lines].join('\n');
+}
+
+function verdict(met: boolean, target: string): string {
+  return `${met ? 'target met' : 'TARGET MISSED'}: ${target}`;
+}
+
+function number(value: number): string {
+  return value.toFixed(Number.isInteger(value) || value >= 100 ? 0 : 1);
 }

@@ -1,19 +1,31 @@
-import { readFile, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
-import type { Peer, Place } from './place.ts';
-import { run } from './programs.ts';
+import type { Peer } from './peers.ts';
 
 const MB = 1000 * 1000;
 
-/** One kind of work, done by each of its peers in turn. */
-export interface Row {
+/** One kind of work, and what sshferry is to reach in it. */
+export type Row = TransferRow | Pop3Row | BurstRow | MemoryRow;
+
+interface Common {
+  /** Short and unique: what `--only` takes. */
+  readonly id: string;
   readonly name: string;
   /** Of the link, in milliseconds. */
   readonly rtt: number;
-  readonly peers: readonly Peer[];
-  readonly work: Work;
-  /** What sshferry is to reach: so many times as fast as that peer. */
+}
+
+interface Comparison extends Common {
+  /** The sshferry that is measured against the others. */
+  readonly subject: 'sshferry' | 'sshferry-prefetch';
+  /** So many times as fast as that peer it is to be. These take turns with it, run by run. */
   readonly targets: Partial<Record<Peer, number>>;
+  /** Measured once, to show where they stand. */
+  readonly beside: readonly Peer[];
+}
+
+/** Files by FTP (sftp's by SFTP). */
+export interface TransferRow extends Comparison {
+  readonly kind: 'transfer';
+  readonly work: Work;
 }
 
 /** `size` in bytes, of each of `files` files; `at` says whether one client carries them or each has its own. */
@@ -24,117 +36,209 @@ export interface Work {
   readonly at: 'in turn' | 'at once';
 }
 
+/** Sessions of a POP3 client that each fetch one letter, `parallel` of them at a time. */
+export interface Pop3Row extends Comparison {
+  readonly kind: 'pop3';
+  readonly connections: number;
+  readonly parallel: number;
+}
+
+/** `transfers` downloads of `size` bytes that begin together, and `arrivals` more sessions a second until they are done. */
+export interface BurstRow extends Common {
+  readonly kind: 'burst';
+  readonly transfers: number;
+  readonly size: number;
+  readonly arrivals: number;
+  /** What a NOOP on an idle control connection may wait, in milliseconds, 99 of 100 times. */
+  readonly noopLimit: number;
+}
+
+/** What sshferry's memory grows by. */
+export interface MemoryRow extends Common {
+  readonly kind: 'memory';
+  /** `idle`: logged in, nothing else. `stalled`: begun a download, read `readFirst` bytes of it, then no more. */
+  readonly clients: 'idle' | 'stalled';
+  readonly count: number;
+  readonly readFirst: number;
+  /** In bytes, for all of them together. */
+  readonly limit: number;
+}
+
 const one = (direction: Work['direction'], size: number): Work => ({
   direction,
   size,
   files: 1,
   at: 'in turn',
 });
+const MANY_SMALL: Work = { direction: 'RETR', size: 4096, files: 50, at: 'in turn' };
+const MiB = 1024 * 1024;
+const WINDOW = 15 * MiB;
+const BUDGET = 128 * MiB;
+/** What a stalled reader may cost beside its window. */
+const BESIDE_WINDOW = 2 * MiB;
 
 export const ROWS: readonly Row[] = [
   {
+    kind: 'transfer',
+    id: 'retr-50',
     name: 'RETR of 1 GB',
     rtt: 50,
-    peers: ['sshferry', 'ssh-session', 'ssh-N', 'plain'],
+    subject: 'sshferry',
     work: one('RETR', 1000 * MB),
     targets: { 'ssh-session': 4.5, plain: 0.95 },
+    beside: ['ssh-N', 'ssh-D', 'ftps', 'sftp'],
   },
   {
+    kind: 'transfer',
+    id: 'stor-50',
     name: 'STOR of 300 MB',
     rtt: 50,
-    peers: ['sshferry', 'ssh-session', 'ssh-N', 'plain'],
+    subject: 'sshferry',
     work: one('STOR', 300 * MB),
     targets: { 'ssh-session': 0.97 },
+    beside: ['ssh-N', 'ssh-D', 'plain', 'ftps', 'sftp'],
   },
   {
+    kind: 'transfer',
+    id: 'stor-4',
     name: '4 STORs of 100 MB at once',
     rtt: 50,
-    peers: ['sshferry', 'ssh-session'],
+    subject: 'sshferry',
     work: { direction: 'STOR', size: 100 * MB, files: 4, at: 'at once' },
     targets: { 'ssh-session': 1 },
+    beside: ['plain'],
   },
   {
-    name: '50 files of 4 KiB, one curl',
+    kind: 'transfer',
+    id: 'small',
+    name: '50 files of 4 KiB, one client',
     rtt: 50,
-    peers: ['sshferry', 'ssh-session', 'ssh-N', 'plain'],
-    work: { direction: 'RETR', size: 4096, files: 50, at: 'in turn' },
+    subject: 'sshferry',
+    work: MANY_SMALL,
     targets: { plain: 1.25 },
+    beside: ['ssh-session', 'ssh-N', 'ssh-D', 'ftps', 'sftp'],
   },
   {
-    name: 'RETR of 1 GB',
+    kind: 'transfer',
+    id: 'small-prefetch',
+    name: '50 files of 4 KiB, one client, FtpPrefetch=yes',
+    rtt: 50,
+    subject: 'sshferry-prefetch',
+    work: MANY_SMALL,
+    targets: { plain: 2.2 },
+    beside: [],
+  },
+  {
+    kind: 'pop3',
+    id: 'pop3-50',
+    name: 'POP3: 1,000 connections, one letter each, 20 at a time',
+    rtt: 50,
+    subject: 'sshferry',
+    connections: 1000,
+    parallel: 20,
+    targets: { 'ssh-session': 1 },
+    beside: [],
+  },
+  {
+    kind: 'memory',
+    id: 'memory-stalled',
+    name: 'memory: a reader that stalls after 100 MB',
+    rtt: 50,
+    clients: 'stalled',
+    count: 1,
+    readFirst: 100 * MB,
+    limit: WINDOW + BESIDE_WINDOW,
+  },
+  {
+    kind: 'memory',
+    id: 'memory-budget',
+    name: 'memory: 16 readers that stall after 50 MB each',
+    rtt: 50,
+    clients: 'stalled',
+    count: 16,
+    readFirst: 50 * MB,
+    limit: BUDGET + 16 * BESIDE_WINDOW,
+  },
+  {
+    kind: 'transfer',
+    id: 'retr-200',
+    name: 'RETR of 500 MB',
     rtt: 200,
-    peers: ['sshferry', 'ssh-session'],
-    work: one('RETR', 1000 * MB),
+    subject: 'sshferry',
+    work: one('RETR', 500 * MB),
     targets: { 'ssh-session': 5 },
+    beside: ['ssh-N', 'plain'],
   },
   {
+    kind: 'transfer',
+    id: 'retr-0',
     name: 'RETR of 1 GB',
     rtt: 0,
-    peers: ['sshferry', 'ssh-session', 'ssh-gcm', 'plain'],
+    subject: 'sshferry',
     work: one('RETR', 1000 * MB),
     targets: { 'ssh-session': 1.1, 'ssh-gcm': 0.85 },
+    beside: ['ssh-D', 'plain', 'ftps', 'sftp'],
   },
   {
+    kind: 'transfer',
+    id: 'stor-0',
     name: 'STOR of 1 GB',
     rtt: 0,
-    peers: ['sshferry', 'ssh-session', 'ssh-gcm', 'plain'],
+    subject: 'sshferry',
     work: one('STOR', 1000 * MB),
     targets: { 'ssh-session': 1, 'ssh-gcm': 1 },
+    beside: ['ssh-D', 'plain', 'ftps', 'sftp'],
+  },
+  {
+    kind: 'pop3',
+    id: 'pop3-0',
+    name: 'POP3: 1,000 connections, one letter each, 20 at a time',
+    rtt: 0,
+    subject: 'sshferry',
+    connections: 1000,
+    parallel: 20,
+    targets: { 'ssh-session': 1 },
+    beside: [],
+  },
+  {
+    kind: 'burst',
+    id: 'burst',
+    name: '200 RETRs of 5 MB at once, 8 more sessions a second',
+    rtt: 0,
+    transfers: 200,
+    size: 5 * MB,
+    arrivals: 8,
+    noopLimit: 50,
+  },
+  {
+    kind: 'memory',
+    id: 'memory-idle',
+    name: 'memory: 200 idle FTP sessions',
+    rtt: 0,
+    clients: 'idle',
+    count: 200,
+    readFirst: 0,
+    limit: 80 * MB,
   },
 ];
 
 /** The same rows with next to nothing to carry: whether everything runs, not how fast. */
 export function smokeRows(): Row[] {
-  return ROWS.map((row) => {
-    const size = Math.min(row.work.size, 300_000);
-    return {
-      ...row,
-      rtt: Math.min(row.rtt, 10),
-      work: { ...row.work, size, files: Math.min(row.work.files, 4) },
-    };
-  });
+  return ROWS.map(shrink);
 }
 
-/**
- * Does the work once with curl, by way of `peer` and with `source`, a file that the server has; gives the seconds it took. Rejects when what arrived is not what was sent: its length, and with `compare` its bytes.
- */
-export async function carryOut(
-  place: Place,
-  peer: Peer,
-  { direction, files, at }: Work,
-  source: string,
-  compare: boolean,
-): Promise<number> {
-  const { host, port } = place.address(peer);
-  const base = `ftp://${host}:${port}/`;
-  const { size } = await stat(source);
-  const kept = Array.from(
-    { length: files },
-    (_, i) => `${direction === 'STOR' ? place.files : place.spare}/${peer}-${i}`,
-  );
-  const transfers = kept.map((file) => {
-    if (direction === 'STOR') return ['-T', source, base + path.basename(file)];
-    return ['-o', compare ? file : '/dev/null', base + path.basename(source)];
-  });
-  const seen = ['-sS', '-w', '%{size_download}\n'];
-  const started = performance.now();
-  const said =
-    at === 'at once'
-      ? await Promise.all(transfers.map((argv) => run('curl', [...seen, ...argv])))
-      : [await run('curl', [...seen, ...transfers.flat()])];
-  const seconds = (performance.now() - started) / 1000;
-
-  const wrong = (what: string) => new Error(`${direction} by way of ${peer}: ${what}`);
-  if (direction === 'RETR') {
-    const sizes = said.join('').trim().split('\n').map(Number);
-    if (sizes.length !== files || sizes.some((got) => got !== size))
-      throw wrong(`got ${sizes.join(' ')} bytes, not ${size}`);
+function shrink(row: Row): Row {
+  const rtt = Math.min(row.rtt, 10);
+  switch (row.kind) {
+    case 'transfer': {
+      const { size, files } = row.work;
+      return { ...row, rtt, work: { ...row.work, size: Math.min(size, 300_000), files: Math.min(files, 4) } };
+    }
+    case 'pop3':
+      return { ...row, rtt, connections: 20, parallel: 5 };
+    case 'burst':
+      return { ...row, rtt, transfers: 10, size: 100_000 };
+    case 'memory':
+      return { ...row, rtt, count: 4, readFirst: Math.min(row.readFirst, 1_000_000) };
   }
-  for (const file of direction === 'STOR' || compare ? kept : []) {
-    const got = (await stat(file)).size;
-    if (got !== size) throw wrong(`${got} of ${size} bytes arrived`);
-    if (compare && !(await readFile(file)).equals(await readFile(source))) throw wrong('other bytes arrived');
-    await rm(file);
-  }
-  return seconds;
 }

@@ -1,0 +1,55 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { watchNoop } from './noop.ts';
+import type { Place } from './place.ts';
+import { run } from './programs.ts';
+import { quantile } from './quantile.ts';
+import type { BurstRow } from './rows.ts';
+import { digest } from './transfers.ts';
+
+/** What became of one burst of downloads. */
+export interface Burst {
+  readonly seconds: number;
+  /** How many were asked for, and how many of them did not arrive byte for byte. */
+  readonly transfers: number;
+  readonly lost: number;
+  /** What 99 of 100 NOOPs on a control connection beside them waited at most, in milliseconds. */
+  readonly noop: number;
+}
+
+/** All of `row.transfers` from one curl at once, and a curl more each time that a session arrives. */
+export async function burst(place: Place, row: BurstRow, source: string): Promise<Burst> {
+  const { host, port } = place.roomyFtp;
+  const url = `ftp://${host}:${port}/${path.basename(source)}`;
+  const file = (i: number) => path.join(place.spare, `burst-${i}`);
+  // A transfer that curl reports as failed is counted by the file that is missing.
+  const fetch = (parallel: readonly string[], files: readonly string[]) =>
+    run('curl', ['-sS', ...parallel, ...files.flatMap((name) => ['-o', name, url])]).catch(() => '');
+
+  const watch = await watchNoop(place.roomyFtp);
+  const started = performance.now();
+  let working = true;
+  const together = Array.from({ length: row.transfers }, (_, i) => file(i));
+  const wave = fetch(['-Z', '--parallel-immediate', '--parallel-max', String(row.transfers)], together);
+  const over = wave.finally(() => {
+    working = false;
+  });
+  const arrived: Promise<unknown>[] = [];
+  let transfers = row.transfers;
+  while (working) {
+    arrived.push(fetch([], [file(transfers++)]));
+    await Promise.race([over, sleep(1000 / row.arrivals)]);
+  }
+  await Promise.all(arrived);
+  const seconds = (performance.now() - started) / 1000;
+  const noops = await watch.stop();
+
+  const expected = await digest(source);
+  let lost = 0;
+  for (let i = 0; i < transfers; i++) {
+    if ((await digest(file(i)).catch(() => '')) !== expected) lost += 1;
+    await rm(file(i), { force: true });
+  }
+  return { seconds, transfers, lost, noop: quantile(noops, 0.99) };
+}

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { type Command, find, type Programs, run } from './programs.ts';
+
+/** `tun`: link.c, a delayed line between two network namespaces. `relay`: relay.ts, two sockets and a queue. */
+export type LinkKind = 'tun' | 'relay';
+
+/** Where the servers are, and how a program is run there. */
+export interface Far {
+  /** The address they have to listen on. */
+  readonly listen: string;
+  /** The address that the clients' side reaches them at. */
+  readonly host: string;
+  /** What to run in place of `command` so that it runs on the servers' side. */
+  there(command: Command): Command;
+}
+
+/** No link: everything is on one host. */
+const HERE: Far = { listen: '127.0.0.1', host: '127.0.0.1', there: (command) => command };
+/** The relay's address. */
+const RELAYED = '127.0.0.2';
+const FAR = '10.77.0.2';
+
+/** Compiles link.c into `directory`; gives the program, or why this machine cannot use it. */
+export async function buildLink(directory: string): Promise<{ program: string } | { reason: string }> {
+  const compiler = find('cc') ?? find('gcc');
+  if (compiler === null) return { reason: 'there is no C compiler' };
+  if (find('nsenter') === null) return { reason: 'there is no nsenter' };
+  const program = path.join(directory, 'link');
+  try {
+    await run(compiler, [
+      '-O2',
+      '-Wall',
+      '-pthread',
+      '-o',
+      program,
+      path.join(import.meta.dirname, 'link.c'),
+    ]);
+    await run(program, ['private', program, 'try']);
+    return { program };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * Puts the servers' side `rtt` milliseconds (there and back) away: with link.c where `tun` names the program, else behind the
+ * relay, which carries `ports`. Without a delay they stay on this side.
+ */
+export function openLink(
+  programs: Programs,
+  tun: string | null,
+  rtt: number,
+  ports: readonly number[],
+): Promise<Far> {
+  if (rtt === 0) return Promise.resolve(HERE);
+  return tun === null ? openRelay(programs, rtt, ports) : openTun(programs, tun, rtt);
+}
+
+async function openTun(programs: Programs, program: string, rtt: number): Promise<Far> {
+  const { child } = await programs.startSaying([program, 'delay', String(rtt / 2)], /linked/);
+  return {
+    listen: '0.0.0.0',
+    host: FAR,
+    there: (command) => ['nsenter', `--net=/proc/${child.pid}/ns/net`, ...command],
+  };
+}
+
+async function openRelay(programs: Programs, rtt: number, ports: readonly number[]): Promise<Far> {
+  const relay = path.join(import.meta.dirname, 'relay.ts');
+  const argv = [String(rtt), RELAYED, HERE.listen, ...ports.map(String)];
+  await programs.startSaying([process.execPath, '--import', 'tsx', relay, ...argv], /listening/);
+  return { ...HERE, host: RELAYED };
+}
+
+/** What the link carries from the servers' side with no delay, in MB/s: below it, the link is not what limits. */
+export async function measureCeiling(programs: Programs, tun: string | null, size: number): Promise<number> {
+  const port = 20_001;
+  const far = await (tun === null ? openRelay(programs, 0, [port]) : openTun(programs, tun, 0));
+  const source = path.join(import.meta.dirname, 'source.ts');
+  await programs.startSaying(
+    far.there([process.execPath, '--import', 'tsx', source, far.listen, String(port), String(size)]),
+    /listening/,
+  );
+  const started = performance.now();
+  const socket = net.connect(port, far.host);
+  let got = 0;
+  socket.on('data', (chunk) => {
+    got += chunk.length;
+  });
+  await once(socket, 'end');
+  socket.destroy();
+  await programs.stop();
+  if (got !== size) throw new Error(`the link lost bytes: ${got} of ${size} arrived`);
+  return size / 1000 / (performance.now() - started);
+}
+
+/** The kernel's congestion control, which link.c leaves as it is. */
+export async function congestionControl(): Promise<string> {
+  const file = '/proc/sys/net/ipv4/tcp_congestion_control';
+  return readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    () => 'unknown',
+  );
+}

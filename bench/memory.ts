@@ -1,0 +1,87 @@
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'basic-ftp';
+import type { OwnSshferry, Place } from './place.ts';
+import type { MemoryRow } from './rows.ts';
+
+/** What a process has, in bytes: `resident` as the kernel counts it, `held` as Node does once garbage is collected. */
+interface Memory {
+  readonly resident: number;
+  readonly held: number;
+}
+
+/** By how much a fresh sshferry grows with the row's clients. */
+export async function measureMemory(place: Place, row: MemoryRow, source: string): Promise<Memory> {
+  const report = place.file('memory-report');
+  const sshferry = await place.ownSshferry(report);
+  const clients: Client[] = [];
+  try {
+    // The first client of a process pays for code that is compiled then.
+    const first = await login(sshferry);
+    first.close();
+    const before = await look(sshferry, report);
+    for (let i = 0; i < row.count; i++) clients.push(await login(sshferry));
+    if (row.clients === 'stalled') {
+      await Promise.all(clients.map((client) => stall(client, path.basename(source), row.readFirst)));
+    }
+    const after = await look(sshferry, report);
+    return { resident: after.resident - before.resident, held: after.held - before.held };
+  } finally {
+    for (const client of clients) client.close();
+    await sshferry.end();
+  }
+}
+
+async function login({ host, port }: OwnSshferry): Promise<Client> {
+  const client = new Client();
+  await client.access({ host, port, user: 'anonymous', password: 'bench' });
+  return client;
+}
+
+/** Begins to download; resolves once `bytes` have come, and reads no more. */
+async function stall(client: Client, name: string, bytes: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    let got = 0;
+    const reader = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        got += chunk.length;
+        if (got < bytes) done();
+        else resolve();
+      },
+    });
+    // It ends when the client is closed, and with nothing else.
+    client
+      .downloadTo(reader, name)
+      .then(() => reject(new Error(`all of ${name} came: too small to stall`)))
+      .catch(reject);
+  });
+}
+
+/** What it has once that no longer changes much. */
+async function look({ pid }: OwnSshferry, report: string): Promise<Memory> {
+  let last = Number.NaN;
+  for (let tries = 0; tries < 20; tries++) {
+    await sleep(500);
+    const resident = await residentSize(pid);
+    if (Math.abs(resident - last) < 1_000_000) break;
+    last = resident;
+  }
+  const resident = await residentSize(pid);
+  await rm(report, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  for (let tries = 0; tries < 200; tries++) {
+    await sleep(50);
+    const text = await readFile(report, 'utf8').catch(() => '');
+    if (!text.endsWith('}')) continue;
+    const { heapUsed, external }: NodeJS.MemoryUsage = JSON.parse(text);
+    return { resident, held: heapUsed + external };
+  }
+  throw new Error('sshferry does not say what it holds');
+}
+
+async function residentSize(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}

@@ -1,0 +1,128 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Far } from './link.ts';
+import { find, type Programs, run } from './programs.ts';
+import type { FtpServer } from './survey.ts';
+
+/** Below the range from which the kernel gives ports by itself. */
+const FIRST_PORT = 20_000 + Math.floor(Math.random() * 8000);
+const DATA_PORTS = 40;
+
+/** The ports of the servers' side. */
+export const PORTS = {
+  ssh: FIRST_PORT,
+  /** An FTP server whose data ports are few, so that `ssh -L` can forward each. */
+  ftp: FIRST_PORT + 1,
+  /** One that takes whatever port is free for its data. */
+  roomyFtp: FIRST_PORT + 2,
+  data: Array.from({ length: DATA_PORTS }, (_, i) => FIRST_PORT + 3 + i),
+} as const;
+
+/** What of the bench's directory the servers and their clients use. */
+export interface Ground {
+  /** Keys and configurations. */
+  file(name: string): string;
+  /** What the FTP servers serve. */
+  readonly files: string;
+}
+
+/** Starts sshd, which lets the key `id` in. */
+export async function startSshd(programs: Programs, far: Far, ground: Ground): Promise<void> {
+  for (const name of ['id', 'host']) {
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', ground.file(name)]);
+  }
+  const settings = {
+    ListenAddress: far.listen,
+    Port: PORTS.ssh,
+    HostKey: ground.file('host'),
+    AuthorizedKeysFile: ground.file('id.pub'),
+    StrictModes: 'no',
+    PermitRootLogin: 'yes',
+    UsePAM: 'no',
+    PidFile: 'none',
+    Subsystem: 'sftp internal-sftp',
+  };
+  await writeFile(ground.file('sshd_config'), lines(settings, ' '));
+  // sshd, as root, insists on it.
+  if (os.userInfo().uid === 0) await mkdir('/run/sshd', { recursive: true });
+  const sshd = find('sshd') ?? 'sshd';
+  const command = far.there([sshd, '-D', '-e', '-f', ground.file('sshd_config')]);
+  await programs.start(command, far.host, PORTS.ssh);
+}
+
+/** Starts both FTP servers. */
+export async function startFtp(kind: FtpServer, programs: Programs, far: Far, ground: Ground): Promise<void> {
+  const start = kind === 'vsftpd' ? startVsftpd : startPyftpdlib;
+  await start(programs, far, ground, PORTS.ftp, PORTS.data);
+  await start(programs, far, ground, PORTS.roomyFtp, []);
+}
+
+async function startVsftpd(
+  programs: Programs,
+  far: Far,
+  ground: Ground,
+  port: number,
+  data: readonly number[],
+): Promise<void> {
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'],
+    ...['-keyout', ground.file(`tls-${port}`), '-out', ground.file(`tls-${port}`)],
+  ]);
+  const settings = {
+    listen: 'YES',
+    listen_address: far.listen,
+    listen_port: port,
+    background: 'NO',
+    ...(data.length > 0 ? { pasv_min_port: data[0], pasv_max_port: data.at(-1) } : {}),
+    max_per_ip: 0,
+    anonymous_enable: 'YES',
+    no_anon_password: 'YES',
+    local_enable: 'NO',
+    write_enable: 'YES',
+    anon_upload_enable: 'YES',
+    anon_other_write_enable: 'YES',
+    anon_umask: '022',
+    anon_root: ground.files,
+    allow_writeable_chroot: 'YES',
+    run_as_launching_user: 'YES',
+    ftp_username: os.userInfo().username,
+    seccomp_sandbox: 'NO',
+    ssl_enable: 'YES',
+    allow_anon_ssl: 'YES',
+    force_local_logins_ssl: 'NO',
+    force_local_data_ssl: 'NO',
+    require_ssl_reuse: 'NO',
+    ssl_ciphers: 'HIGH',
+    rsa_cert_file: ground.file(`tls-${port}`),
+  };
+  const file = ground.file(`vsftpd-${port}.conf`);
+  await writeFile(file, lines(settings, '='));
+  await programs.start(far.there([find('vsftpd') ?? 'vsftpd', file]), far.host, port);
+}
+
+async function startPyftpdlib(
+  programs: Programs,
+  far: Far,
+  ground: Ground,
+  port: number,
+  data: readonly number[],
+): Promise<void> {
+  const range = data.length > 0 ? ['-r', `${data[0]}-${data.at(-1)}`] : [];
+  const argv = ['-m', 'pyftpdlib', '-i', far.listen, '-p', String(port), ...range, '-w', '-d', ground.files];
+  await programs.start(far.there(['/usr/bin/python3', ...argv]), far.host, port);
+}
+
+/** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side; gives its port. */
+export async function startPop3(programs: Programs, far: Far, size: number): Promise<number> {
+  const maildrop = path.join(import.meta.dirname, 'maildrop.ts');
+  const command = far.there([process.execPath, '--import', 'tsx', maildrop, String(size)]);
+  const { said } = await programs.startSaying(command, /port \d+\./);
+  return Number.parseInt(said.slice('port '.length), 10);
+}
+
+function lines(settings: Record<string, string | number | undefined>, separator: string): string {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key}${separator}${value}\n`)
+    .join('');
+}

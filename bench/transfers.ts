@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Peer } from './peers.ts';
+import type { Place } from './place.ts';
+import { run } from './programs.ts';
+import type { Work } from './rows.ts';
+
+/**
+ * Does the work once by way of `peer`, with `source`, a file that the server has, and gives the seconds it took. Rejects when
+ * what arrived is not what was sent: its length, and with `compare` its bytes.
+ */
+export async function carryOut(
+  place: Place,
+  peer: Peer,
+  work: Work,
+  source: string,
+  compare: boolean,
+): Promise<number> {
+  const { direction, files } = work;
+  const { size } = await stat(source);
+  const directory = direction === 'STOR' ? place.files : place.spare;
+  const kept = Array.from({ length: files }, (_, i) => path.join(directory, `${peer}-${i}`));
+  const keep = compare || direction === 'STOR';
+  const carry = peer === 'sftp' ? bySftp : byCurl(peer);
+  const commands = await carry(place, work, source, kept, keep);
+
+  const started = performance.now();
+  const said = await Promise.all(commands.map(({ program, argv }) => run(program, argv)));
+  const seconds = (performance.now() - started) / 1000;
+
+  const wrong = (what: string) => new Error(`${direction} by way of ${peer}: ${what}`);
+  if (direction === 'RETR' && peer !== 'sftp') {
+    const sizes = said.join('').trim().split('\n').map(Number);
+    if (sizes.length !== files || sizes.some((got) => got !== size)) {
+      throw wrong(`got ${sizes.join(' ')} bytes, not ${size}`);
+    }
+  }
+  if (!keep) return seconds;
+  const expected = compare ? await digest(source) : null;
+  for (const file of kept) {
+    const got = (await stat(file)).size;
+    if (got !== size) throw wrong(`${got} of ${size} bytes arrived`);
+    if (expected !== null && (await digest(file)) !== expected) throw wrong('other bytes arrived');
+    await rm(file);
+  }
+  return seconds;
+}
+
+type Carrier = (
+  place: Place,
+  work: Work,
+  source: string,
+  kept: readonly string[],
+  keep: boolean,
+) => Promise<{ program: string; argv: readonly string[] }[]>;
+
+const byCurl =
+  (peer: Exclude<Peer, 'sftp'>): Carrier =>
+  async (place, { direction, at }, source, kept, keep) => {
+    const { base, argv } = place.route(peer);
+    const transfers = kept.map((file) => {
+      if (direction === 'STOR') return ['-T', source, base + path.basename(file)];
+      return ['-o', keep ? file : '/dev/null', base + path.basename(source)];
+    });
+    const always = ['-sS', '-w', '%{size_download}\\n', ...argv];
+    const clients = at === 'at once' ? transfers : [transfers.flat()];
+    return clients.map((own) => ({ program: 'curl', argv: [...always, ...own] }));
+  };
+
+/** One client; it carries them in turn. */
+const bySftp: Carrier = async (place, { direction }, source, kept, keep) => {
+  const batch = place.file('sftp-batch');
+  const commands = kept.map((file) =>
+    direction === 'STOR' ? `put ${source} ${file}` : `get ${source} ${keep ? file : '/dev/null'}`,
+  );
+  await writeFile(batch, `${commands.join('\n')}\n`);
+  return [{ program: 'sftp', argv: place.sftp(batch) }];
+};
+
+/** SHA-256 of a file. */
+export async function digest(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk);
+  return hash.digest('hex');
+}
