@@ -4,9 +4,6 @@ import net from 'node:net';
 import path from 'node:path';
 import { type Command, find, type Programs, run } from './programs.ts';
 
-/** `tun`: link.c, a delayed line between two network namespaces. `relay`: relay.ts, two sockets and a queue. */
-export type LinkKind = 'tun' | 'relay';
-
 /** Where the servers are, and how a program is run there. */
 export interface Far {
   /** The address they have to listen on. */

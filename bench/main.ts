@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { nativeCrypto } from '../src/core/ssh/native-crypto.ts';
 import { installMissing } from '../test/support/packages.ts';
 import { draw } from './draw.ts';
+import { onInterrupt } from './interrupt.ts';
 import { buildLink, congestionControl, measureCeiling } from './link.ts';
 import { measure } from './measure.ts';
 import { Place } from './place.ts';
@@ -94,7 +95,13 @@ async function main(): Promise<void> {
 async function again(link: string): Promise<number> {
   const argv = ['private', process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const child = spawn(link, argv, { stdio: 'inherit', env: { ...process.env, [INSIDE]: link } });
-  const [code] = await once(child, 'exit');
+  const ended = once(child, 'exit');
+  const forget = onInterrupt(() => {
+    child.kill('SIGTERM');
+    return ended;
+  });
+  const [code] = await ended;
+  forget();
   return typeof code === 'number' ? code : 1;
 }
 
@@ -176,21 +183,26 @@ async function at(
 ): Promise<void> {
   await inTemporary(roomyFolder(), async (directory) => {
     const place = new Place(directory);
+    const forget = onInterrupt(() => place.stop());
     try {
       await place.start(ftpServer, tun, rtt);
       await use(place);
     } finally {
       await place.stop();
+      forget();
     }
   });
 }
 
 async function inTemporary(parent: string, use: (directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(path.join(parent, 'sshferry-bench-'));
+  const remove = () => rm(directory, { recursive: true });
+  const forget = onInterrupt(remove);
   try {
     await use(directory);
   } finally {
-    await rm(directory, { recursive: true });
+    await remove();
+    forget();
   }
 }
 

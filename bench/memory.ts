@@ -6,6 +6,11 @@ import { Client } from 'basic-ftp';
 import type { OwnSshferry, Place } from './place.ts';
 import type { MemoryRow } from './rows.ts';
 
+/** Less than this in half a second, in bytes, is keepalives and the like. */
+const STILL = 20_000;
+/** A minute: what a transfer that does not stall is given to end. */
+const MOST_LOOKS = 120;
+
 /** What a process has, in bytes: `resident` as the kernel counts it, `held` as Node does once garbage is collected. */
 interface Memory {
   readonly resident: number;
@@ -59,16 +64,16 @@ async function stall(client: Client, name: string, bytes: number): Promise<void>
   });
 }
 
-/** What it has once that no longer changes much. */
+/** What it has once nothing flows any more. */
 async function look({ pid }: OwnSshferry, report: string): Promise<Memory> {
   let last = Number.NaN;
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries < MOST_LOOKS; tries++) {
+    const read = Number(await fromProc(pid, 'io', /^rchar: (\d+)$/m));
+    if (read - last < STILL) break;
+    last = read;
     await sleep(500);
-    const resident = await residentSize(pid);
-    if (Math.abs(resident - last) < 1_000_000) break;
-    last = resident;
   }
-  const resident = await residentSize(pid);
+  const resident = Number(await fromProc(pid, 'status', /^VmRSS:\s+(\d+) kB$/m)) * 1024;
   await rm(report, { force: true });
   process.kill(pid, 'SIGUSR2');
   for (let tries = 0; tries < 200; tries++) {
@@ -81,7 +86,6 @@ async function look({ pid }: OwnSshferry, report: string): Promise<Memory> {
   throw new Error('sshferry does not say what it holds');
 }
 
-async function residentSize(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+async function fromProc(pid: number, file: string, pattern: RegExp): Promise<string | undefined> {
+  return pattern.exec(await readFile(`/proc/${pid}/${file}`, 'utf8'))?.[1];
 }

@@ -125,6 +125,7 @@ function verdict(met: boolean, target: string): string {
   return `${met ? 'target met' : 'TARGET MISSED'}: ${target}`;
 }
 
-function number(value: number): string {
+/** A figure as people read it. */
+export function number(value: number): string {
   return value.toFixed(Number.isInteger(value) || value >= 100 ? 0 : 1);
 }

@@ -21,6 +21,7 @@ export async function setup(): Promise<void> {
     'ssh-keygen': 'openssh-client',
     'ssh-agent': 'openssh-client',
     curl: 'curl',
+    openssl: 'openssl',
     '/usr/lib/python3/dist-packages/pyftpdlib/__init__.py': 'python3-pyftpdlib',
   };
   await installMissing(programs, (line) => process.stderr.write(`in-process: ${line}\n`));
