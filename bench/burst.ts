@@ -37,11 +37,11 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
   });
   const arrived: Promise<unknown>[] = [];
   let transfers = row.transfers;
-  while (working) {
+  while (working && arrived.length < row.mostArrivals) {
     arrived.push(fetch([], [file(transfers++)]));
     await Promise.race([over, sleep(1000 / row.arrivals)]);
   }
-  await Promise.all(arrived);
+  await Promise.all([over, ...arrived]);
   const seconds = (performance.now() - started) / 1000;
   const noops = await watch.stop();
 

@@ -5,7 +5,8 @@
  *   link try                       says by its exit status whether this machine lets it make such devices
  *   link delay MS [MBIT]           joins the present namespace (10.77.0.1) with a new one (10.77.0.2); every packet arrives MS
  *                                  later; MBIT limits each direction. Says "linked", stays, and is the new namespace's owner:
- *                                  enter it by `nsenter --net=/proc/PID/ns/net`. All of it is gone when this process is.
+ *                                  enter it by `nsenter --net=/proc/PID/ns/net`. It is gone when this process is; the present
+ *                                  namespace keeps the larger TCP buffers.
  *
  * Kernel TCP runs over it untouched: handshakes, slow start, Nagle and delayed ACKs meet the delay as on a real line. Segmentation is
  * left to the receiving side (TSO), as with any present-day network card, so that the link costs little of the machine.
@@ -44,7 +45,7 @@ static void setting(const char *name, const char *value) {
   if (!file || fputs(value, file) < 0 || fclose(file) != 0) die(path);
 }
 
-/* Buffers beyond any bandwidth-delay product here, so that TCP itself limits nobody. */
+/* Buffers beyond any bandwidth-delay product here, so that TCP itself limits nobody on the line. */
 static void tune(void) {
   setting("tcp_rmem", "4096 131072 134217728");
   setting("tcp_wmem", "4096 16384 134217728");
@@ -75,7 +76,6 @@ static void raise_device(const char *name) {
 static void enter_private_network(void) {
   if (unshare(CLONE_NEWNET) < 0) die("unshare");
   raise_device("lo");
-  tune();
 }
 
 static int open_tun(const char *own, const char *other) {
@@ -195,7 +195,9 @@ int main(int count, char **words) {
   }
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   int near = open_tun("10.77.0.1", "10.77.0.2");
+  tune();
   enter_private_network();
+  tune();
   int far = open_tun("10.77.0.2", "10.77.0.1");
   double mbit = count > 3 ? atof(words[3]) : 0;
   carry(near, far, atof(words[2]), mbit);

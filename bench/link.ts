@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { type Command, find, type Programs, run } from './programs.ts';
@@ -46,17 +46,24 @@ export async function buildLink(directory: string): Promise<{ program: string } 
  * Puts the servers' side `rtt` milliseconds (there and back) away: with link.c where `tun` names the program, else behind the
  * relay, which carries `ports`. Without a delay they stay on this side.
  */
-export function openLink(
+export async function openLink(
   programs: Programs,
   tun: string | null,
   rtt: number,
   ports: readonly number[],
 ): Promise<Far> {
-  if (rtt === 0) return Promise.resolve(HERE);
-  return tun === null ? openRelay(programs, rtt, ports) : openTun(programs, tun, rtt);
+  if (rtt > 0) return tun === null ? openRelay(programs, rtt, ports) : openTun(programs, tun, rtt);
+  for (const [name, value] of buffers) await writeFile(sysctl(name), value);
+  return HERE;
 }
 
+/** The kernel's own sizes of TCP buffers, from before link.c made them larger: without a delay, large ones only cost. */
+const buffers = new Map<string, string>();
+
 async function openTun(programs: Programs, program: string, rtt: number): Promise<Far> {
+  for (const name of ['tcp_rmem', 'tcp_wmem']) {
+    if (!buffers.has(name)) buffers.set(name, await readFile(sysctl(name), 'utf8'));
+  }
   const { child } = await programs.startSaying([program, 'delay', String(rtt / 2)], /linked/);
   return {
     listen: '0.0.0.0',
@@ -96,9 +103,12 @@ export async function measureCeiling(programs: Programs, tun: string | null, siz
 
 /** The kernel's congestion control, which link.c leaves as it is. */
 export async function congestionControl(): Promise<string> {
-  const file = '/proc/sys/net/ipv4/tcp_congestion_control';
-  return readFile(file, 'utf8').then(
+  return readFile(sysctl('tcp_congestion_control'), 'utf8').then(
     (text) => text.trim(),
     () => 'unknown',
   );
+}
+
+function sysctl(name: string): string {
+  return path.join('/proc/sys/net/ipv4', name);
 }

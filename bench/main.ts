@@ -136,7 +136,12 @@ async function measureAll(
   for (const rtt of new Set(rows.map((row) => row.rtt))) {
     await at(rtt, ftpServer, tun, async (place) => {
       for (const row of rows.filter((each) => each.rtt === rtt)) {
-        const measured = await measure(place, row, runs, smoke);
+        const measured = await measure(place, row, runs, smoke).catch((error: Error) => error);
+        if (measured instanceof Error) {
+          say(`FAILED: ${title(row)}: ${measured.message}\n`);
+          process.exitCode = 1;
+          continue;
+        }
         const result = summarize(row, measured, conditions);
         results.push(result);
         if (smoke) {

@@ -21,6 +21,8 @@ export async function watchNoop(server: {
       await sleep(PAUSE);
     }
   })();
+  // It is looked at by `stop`.
+  watching.catch(() => {});
   return {
     async stop() {
       stopped = true;

@@ -43,12 +43,13 @@ export interface Pop3Row extends Comparison {
   readonly parallel: number;
 }
 
-/** `transfers` downloads of `size` bytes that begin together, and `arrivals` more sessions a second until they are done. */
+/** `transfers` downloads of `size` bytes that begin together, and `arrivals` more sessions a second until they are done, `mostArrivals` at most. */
 export interface BurstRow extends Common {
   readonly kind: 'burst';
   readonly transfers: number;
   readonly size: number;
   readonly arrivals: number;
+  readonly mostArrivals: number;
   /** What a NOOP on an idle control connection may wait, in milliseconds, 99 of 100 times. */
   readonly noopLimit: number;
 }
@@ -208,6 +209,7 @@ export const ROWS: readonly Row[] = [
     transfers: 200,
     size: 5 * MB,
     arrivals: 8,
+    mostArrivals: 80,
     noopLimit: 50,
   },
   {
