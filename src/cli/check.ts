@@ -17,7 +17,7 @@ import type { World } from './world.ts';
 /** The version of the form that `--json` prints; it goes up when a reader of the old one would no longer understand it. */
 const FORM = 1;
 const DEFAULT_TIMEOUT = 30;
-/** Columns where the output is no terminal. */
+/** Columns where the output is no terminal, or one that does not know its size. */
 const DEFAULT_WIDTH = 80;
 
 interface Flags {
@@ -111,7 +111,7 @@ function printer({ stdout, env, platform, version }: World): CheckListener {
   const style: CheckStyle = {
     unicode: isUnicodeLocale(env, platform),
     color: Boolean(stdout.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb',
-    width: stdout.columns ?? DEFAULT_WIDTH,
+    width: stdout.columns || DEFAULT_WIDTH,
   };
   stdout.write(`sshferry ${version}, Node.js ${process.version}, ${system(platform)}\n`);
   return {
