@@ -22,7 +22,7 @@ export interface Outcome {
 /** Seconds after which a client gives up on a silent server. */
 const SILENCE = 20;
 /** Seconds after which it counts as hanging. */
-const PATIENCE = 70;
+const PATIENCE = 180;
 const LFTP_UPLOAD_PATIENCE = 40;
 
 const FTPLIB = `
