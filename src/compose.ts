@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config/schema.ts';
 import { GatewayError } from './core/errors.ts';
 import { type ForwardSpec, Gateway } from './core/gateway.ts';
@@ -42,17 +43,68 @@ export async function resolveLogins(
   return logins;
 }
 
+/** What is to run: the forwards and how to log in for them. */
+export interface Plan {
+  readonly config: Config;
+  readonly logins: Logins;
+  /** The content of the config file that says so, as it was written: what did not change there, did not change. */
+  readonly written?: unknown;
+}
+
+/** What a gateway is made of, and from what plan. */
+export interface Parts {
+  readonly plan: Plan;
+  readonly transports: ReadonlyMap<string, ManagedTransport>;
+  readonly local: Transport;
+  readonly forwards: readonly ForwardSpec[];
+}
+
+/**
+ * The parts of a Plan. Those of `before` that the plan leaves as they are, are taken over: the very objects. A server has
+ * changed where its login is another, a forward where its lines in the file are, or its server has changed.
+ */
+export function makeParts(
+  plan: Plan,
+  { plugins, local, connect, log }: Surroundings,
+  before: Parts | null = null,
+): Parts {
+  const { config, logins } = plan;
+  const transports = new Map<string, ManagedTransport>();
+  for (const [name, options] of loginOptions(config, logins)) {
+    const same = before !== null && sameLogin(name, plan, before.plan);
+    const old = same ? before.transports.get(name) : undefined;
+    transports.set(name, old ?? connect(options, log.child({ server: name })));
+  }
+  const forwards = forwardSpecs(config, logins, plugins).map((spec) => {
+    const { name, server, bind } = spec;
+    const old = before?.forwards.find((candidate) => candidate.name === name);
+    const same =
+      before?.transports.get(server) === transports.get(server) &&
+      isDeepStrictEqual(old?.bind, bind) &&
+      isDeepStrictEqual(writtenForward(plan, name), writtenForward(before?.plan, name));
+    return old !== undefined && same ? old : spec;
+  });
+  return { plan, transports, local, forwards };
+}
+
 /** A Gateway for the Config, not yet started, and its forwards as they were given to it. */
 export function compose(
   config: Config,
   logins: Logins,
-  { plugins, local, connect, log }: Surroundings,
+  surroundings: Surroundings,
 ): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
-  const transports = new Map<string, ManagedTransport>();
-  for (const [name, options] of loginOptions(config, logins))
-    transports.set(name, connect(options, log.child({ server: name })));
-  const forwards = forwardSpecs(config, logins, plugins);
-  return { gateway: new Gateway({ transports, local, forwards, log }), forwards };
+  const { transports, local, forwards } = makeParts({ config, logins }, surroundings);
+  return { gateway: new Gateway({ transports, local, forwards, log: surroundings.log }), forwards };
+}
+
+function sameLogin(name: string, a: Plan, b: Plan): boolean {
+  const parts = ({ config, logins }: Plan) => [config.servers[name], logins.get(name)?.options];
+  return isDeepStrictEqual(parts(a), parts(b));
+}
+
+function writtenForward(plan: Plan | undefined, name: string): unknown {
+  const { forwards } = (plan?.written ?? {}) as { forwards?: Record<string, unknown> };
+  return forwards?.[name];
 }
 
 /** The forwards of the Config as a Gateway takes them. Throws `CONFIG_INVALID`. */

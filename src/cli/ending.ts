@@ -10,6 +10,9 @@ export type Cause =
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
+/** What a signal means instead of the end; false where it means the end after all. */
+type Otherwise = Partial<Record<string, () => boolean>>;
+
 /** Gathers the causes that end the program: the first one ends it in good order, a further signal or crash at once. */
 export class Ending {
   readonly first: Promise<Cause>;
@@ -21,7 +24,7 @@ export class Ending {
   #begun = false;
 
   /** Listens to the signals and uncaught exceptions of `process` until `dispose`. */
-  constructor(process: Pick<EventEmitter, 'on' | 'off'>) {
+  constructor(process: Pick<EventEmitter, 'on' | 'off'>, otherwise: Otherwise = {}) {
     this.#process = process;
     this.first = new Promise((resolve) => {
       this.#resolveFirst = resolve;
@@ -29,7 +32,11 @@ export class Ending {
     this.second = new Promise((resolve) => {
       this.#resolveSecond = resolve;
     });
-    for (const signal of SIGNALS) this.#handle(signal, () => this.add({ kind: 'signal', signal }));
+    for (const signal of SIGNALS) {
+      this.#handle(signal, () => {
+        if (otherwise[signal]?.() !== true) this.add({ kind: 'signal', signal });
+      });
+    }
     // Unhandled rejections come here too: Node's default is to throw them.
     this.#handle('uncaughtException', (error) => this.add({ kind: 'crash', error }));
   }

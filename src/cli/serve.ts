@@ -1,6 +1,4 @@
-import { compose, type Logins } from '../compose.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { Gateway } from '../core/gateway.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { createLogger } from '../log/logger.ts';
 import { announce, listeningPorts } from './announce.ts';
@@ -9,7 +7,8 @@ import { EXIT, type Teller, tellFailure } from './failure.ts';
 import { isUnicodeLocale } from './forward-lines.ts';
 import { reportEvents } from './reporter.ts';
 import type { ServiceState } from './service.ts';
-import { completePlan, type Draft } from './source.ts';
+import type { Draft } from './source.ts';
+import { Tunnel } from './tunnel.ts';
 import type { World } from './world.ts';
 
 /** How long clients and the server may take to be told of a crash before the process ends, in milliseconds. */
@@ -24,28 +23,33 @@ export async function serve(draft: Draft, world: World): Promise<number> {
   const log = createLogger(stderr, { level, format, color });
   for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
 
-  const ending = new Ending(world.process);
-  let gateway: Gateway | null = null;
+  const ending: Ending = new Ending(world.process, {
+    SIGHUP: hangUp(draft, world, () => void reloadAndTell(tunnel, log)),
+  });
+  let ports: ReadonlyMap<string, number> = new Map();
+  const surroundings = { plugins: world.plugins, connect: world.connect, log };
+  const tunnel: Tunnel = new Tunnel(draft, world, surroundings, {
+    ended: () => ending.begun,
+    composed: ({ events }) => {
+      reportEvents(events, log, (server) => tunnel.label(server));
+      ports = listeningPorts(events);
+      events.on('transport.state', ({ server, state, error }) => {
+        const failure = error ?? new GatewayError('SSH_LOST', `${tunnel.label(server)} is gone`);
+        if (state === 'failed') ending.add({ kind: 'failed', error: failure });
+      });
+    },
+    listening: (forwards, { plan }) => {
+      const people = draft.config.log.format !== 'json' && level !== 'error';
+      announce(forwards, plan.logins, ports, {
+        stdout: people ? world.stdout : null,
+        log: format === 'json' ? log : null,
+        unicode: isUnicodeLocale(env, world.platform),
+      });
+    },
+  });
   const begin = async () => {
-    const local = await world.local(draft.config.localUsers, log);
-    const { config, logins } = await completePlan(draft, world, log);
-    if (ending.begun) return;
-    const composed = compose(config, logins, { ...world, local, log });
-    gateway = composed.gateway;
-    reportEvents(gateway.events, log, (server) => label(logins, server));
-    gateway.events.on('transport.state', ({ server, state, error }) => {
-      const failure = error ?? new GatewayError('SSH_LOST', `${label(logins, server)} is gone`);
-      if (state === 'failed') ending.add({ kind: 'failed', error: failure });
-    });
-    const ports = listeningPorts(gateway.events);
-    await gateway.start();
-    const people = draft.config.log.format !== 'json' && level !== 'error';
-    announce(composed.forwards, logins, ports, {
-      stdout: people ? world.stdout : null,
-      log: format === 'json' ? log : null,
-      unicode: isUnicodeLocale(env, world.platform),
-    });
-    await notify(world, 'ready', log);
+    await tunnel.start();
+    if (!ending.begun) await notify(world, 'ready', log);
   };
   // A signal raised by Ctrl-C at a prompt counts before the prompt's own failure: it is delivered a turn later.
   begin().catch((error) => setImmediate(() => ending.add({ kind: 'failed', error })));
@@ -53,9 +57,9 @@ export async function serve(draft: Draft, world: World): Promise<number> {
     const json = format === 'json' ? log : null;
     return await end(
       ending,
-      () => gateway,
+      tunnel,
       { stderr, json, verbose: level === 'debug' || level === 'trace' },
-      { drainTimeout: draft.config.drainTimeout, world, log },
+      { world, log },
     );
   } finally {
     ending.dispose();
@@ -68,15 +72,16 @@ export async function serve(draft: Draft, world: World): Promise<number> {
  */
 async function end(
   ending: Ending,
-  gateway: () => Gateway | null,
+  tunnel: Tunnel,
   teller: Teller,
-  { drainTimeout, world, log }: { drainTimeout: number; world: World; log: Logger },
+  { world, log }: { world: World; log: Logger },
 ): Promise<number> {
   const cause = await ending.first;
   let status: number = EXIT.stopped;
   let drainMs = 0;
   if (cause.kind === 'signal') {
-    const clients = gateway()?.sessions ?? 0;
+    const clients = tunnel.gateway?.sessions ?? 0;
+    const { drainTimeout } = tunnel;
     if (cause.signal === 'SIGTERM' && clients > 0) drainMs = drainTimeout * 1000;
     const rest = drainMs > 0 ? `; ${clients} connected: up to ${drainTimeout} s to finish` : '';
     log[drainMs > 0 ? 'info' : 'debug'](
@@ -87,7 +92,7 @@ async function end(
   } else {
     status = tellFailure(cause.error, teller);
   }
-  const stopped = Promise.resolve(gateway()?.stop({ drainMs })).then(() => status);
+  const stopped = Promise.resolve(tunnel.gateway?.stop({ drainMs })).then(() => status);
   const hurried = ending.second.then(() => (status === EXIT.stopped ? EXIT.interrupted : status));
   if (cause.kind !== 'crash') return await Promise.race([stopped, hurried]);
   let timer: NodeJS.Timeout | undefined;
@@ -97,13 +102,30 @@ async function end(
   return await Promise.race([stopped, hurried, late]).finally(() => clearTimeout(timer));
 }
 
+/**
+ * What SIGHUP means: for a config file that it is to be read again, as services do, but not where it tells that the terminal is
+ * gone; for a tunnel from arguments the end, as for ssh.
+ */
+function hangUp({ source }: Draft, world: World, reload: () => void): () => boolean {
+  const attended = world.prompter().interactive;
+  return () => {
+    const gone = attended && !world.prompter().interactive;
+    if (source.kind === 'arguments' || gone) return false;
+    reload();
+    return true;
+  };
+}
+
+async function reloadAndTell(tunnel: Tunnel, log: Logger): Promise<void> {
+  try {
+    for (const line of await tunnel.reload()) log.info({ event: 'reload' }, line);
+  } catch (error) {
+    const { code, message } = asGatewayError(error, 'CONFIG_INVALID', 'reload');
+    log.error({ event: 'reload.failed', code }, `nothing was changed: ${message}`);
+  }
+}
+
 async function notify(world: World, state: ServiceState, log: Logger): Promise<void> {
   const failure = await world.notify(state);
   if (failure !== null) log.warn({ event: 'service' }, failure);
-}
-
-/** `user@host`, the host as it was typed. */
-function label(logins: Logins, server: string): string {
-  const login = logins.get(server);
-  return login === undefined ? server : `${login.options.user}@${login.options.host}`;
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Logins, resolveLogins } from '../compose.ts';
+import { type Plan, resolveLogins } from '../compose.ts';
 import { findConfigFile, type LoadedFile, loadConfigFile, selectForwards } from '../config/file.ts';
 import { type Arguments, configFromArguments } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -24,12 +24,6 @@ export interface Draft {
   readonly input?: unknown;
   /** Remarks for `-v`. */
   readonly notes: readonly string[];
-}
-
-/** What is asked for, whole: the forwards and how to log in for them. */
-export interface Plan {
-  readonly config: Config;
-  readonly logins: Logins;
 }
 
 /** Adds `-c FILE` and names. */
@@ -103,7 +97,11 @@ export async function loadSource(
  * Reads ssh_config for each server and gives the Plan: with ssh_config's own LocalForward and RemoteForward lines where the
  * source is the tunnel's arguments, without them where it is a file. Rejects with `CONFIG_*`, also where nothing is forwarded.
  */
-export async function completePlan({ config, source }: Draft, world: World, log: Logger): Promise<Plan> {
+export async function completePlan(
+  { config, source, input }: Draft,
+  world: World,
+  log: Logger,
+): Promise<Plan> {
   const logins = await resolveLogins(config, world.resolve, world.env);
   const lines = { local: [] as string[], remote: [] as string[] };
   for (const { notes, forwards } of logins.values()) {
@@ -117,7 +115,7 @@ export async function completePlan({ config, source }: Draft, world: World, log:
         { event: 'ssh_config' },
         `${line} of ssh_config is left out: ${source.file} names the forwards`,
       );
-    return { config, logins };
+    return { config, logins, written: input };
   }
   const none = lines.local.length + lines.remote.length === 0;
   const whole = none ? config : configFromArguments(source.args, world.plugins, lines);

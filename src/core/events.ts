@@ -47,6 +47,10 @@ export interface GatewayEvents {
       target: Endpoint;
     },
   ];
+  /** After a change: a forward of that name is no more. One that was changed is told by `forward.listening` again. */
+  'forward.removed': [{ forward: string }];
+  /** After a change: a server of that name is no more. */
+  'server.removed': [{ server: string }];
   'session.start': [{ session: number; forward: string; peer: Peer; traffic: Traffic }];
   'session.end': [
     {

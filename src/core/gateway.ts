@@ -7,8 +7,17 @@ import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin } from './plugin.ts';
+import {
+  type ActiveForward,
+  mayCollide,
+  planRebinding,
+  type Rebinding,
+  type Route,
+  routeOf,
+  sameService,
+} from './route.ts';
 import { Session } from './session.ts';
-import type { Listening, ManagedTransport, Peer, Transport } from './transport.ts';
+import type { ManagedTransport, Peer, Transport } from './transport.ts';
 
 /** One forward: listen here, serve with this plugin, lead there. */
 export interface ForwardSpec<C = unknown> {
@@ -47,31 +56,46 @@ export interface GatewayOptions {
 const DEFAULT_MAX_SESSIONS = 1000;
 const DEFAULT_MAX_SESSIONS_PER_PEER = 100;
 
-/** A running forward: its listener and the sessions that came in by it. */
-interface ActiveForward {
-  readonly spec: ForwardSpec;
-  readonly listener: Listening;
+/** What a running gateway is to become. What is the same object as before goes on untouched. */
+export interface GatewayChange {
+  readonly transports: ReadonlyMap<string, ManagedTransport>;
+  readonly local: Transport;
+  readonly forwards: readonly ForwardSpec[];
+  /** How long the clients of forwards that go or change may finish, in milliseconds. */
+  readonly drainMs?: number;
 }
 
-/** Composes transports, listeners and plugins into a running whole. Starts once, stops once. */
+/** A running session, by which route it came in. */
+interface ActiveSession {
+  readonly route: Route;
+  readonly done: Promise<void>;
+}
+
+/** Composes transports, listeners and plugins into a running whole. Starts once, may change while it runs, stops once. */
 export class Gateway {
   readonly events = new GatewayEmitter();
   readonly #options: GatewayOptions;
-  readonly #active: ActiveForward[] = [];
-  readonly #sessions = new Map<Session, Promise<void>>();
+  #transports: ReadonlyMap<string, ManagedTransport>;
+  #local: Transport;
+  #active: ActiveForward[] = [];
+  readonly #sessions = new Map<Session, ActiveSession>();
   /** Sessions of each forward, and of each of its peers. */
   readonly #counts = new Counts();
   #nextSession = 1;
   #opening: Promise<void> = Promise.resolve();
+  /** The last `change`; settles when it is through, either way. */
+  #changing: Promise<void> = Promise.resolve();
+  /** Transports that log in for a change that is not through. */
+  readonly #candidates = new Set<ManagedTransport>();
+  /** What ends with clients that came by a route that is no more. */
+  readonly #retiring = new Set<Promise<void>>();
   #stopping: Promise<void> | null = null;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    for (const [server, transport] of options.transports) {
-      transport.onState((state, error) =>
-        this.events.emit('transport.state', { server, state, ...(error && { error }) }),
-      );
-    }
+    this.#transports = options.transports;
+    this.#local = options.local;
+    for (const [server, transport] of options.transports) this.#watch(server, transport);
   }
 
   /** How many client connections are being carried. */
@@ -81,7 +105,7 @@ export class Gateway {
 
   /** Where the forward of that name listens; undefined before it does. Port 0 has become the port that was given. */
   endpoint(forward: string): Endpoint | undefined {
-    return this.#active.find(({ spec }) => spec.name === forward)?.listener.endpoint;
+    return this.#active.find(({ route }) => route.spec.name === forward)?.listener.endpoint;
   }
 
   /**
@@ -90,13 +114,126 @@ export class Gateway {
    */
   async start(): Promise<void> {
     try {
-      await Promise.all([...this.#options.transports.values()].map((transport) => transport.start()));
+      await Promise.all([...this.#transports.values()].map((transport) => transport.start()));
       this.#opening = this.#openAll();
       await this.#opening;
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  /**
+   * Becomes what `next` says: logs in to servers that are new, binds what is new, and only then lets go of what is no more.
+   * Forwards and transports that are the same objects as before are not touched, and their clients go on; clients of others
+   * may finish within `drainMs`, and transports that are no more end after them. Settles when the new forwards serve.
+   *
+   * Rejects with a GatewayError, all being as it was before, when one of the logins or listeners fails. Changes wait for one
+   * another.
+   */
+  change(next: GatewayChange): Promise<void> {
+    const result = this.#changing.then(() => this.#change(next));
+    this.#changing = result.catch(() => {});
+    return result;
+  }
+
+  async #change(next: GatewayChange): Promise<void> {
+    await this.#opening;
+    if (this.#stopping) throw stopping();
+    const routes = next.forwards.map((spec) => routeOf(spec, next.transports, next.local));
+    const before = new Set(this.#transports.values());
+    const added = [...next.transports.values()].filter((transport) => !before.has(transport));
+    for (const transport of added) this.#candidates.add(transport);
+    try {
+      for (const [server, transport] of next.transports)
+        if (this.#candidates.has(transport)) this.#watch(server, transport);
+      await Promise.all(added.map((transport) => transport.start()));
+      const rebinding = planRebinding(this.#active, routes);
+      const opened = await this.#rebind(rebinding);
+      this.#commit(next, rebinding, opened);
+    } catch (error) {
+      await Promise.all(added.map((transport) => transport.stop()));
+      throw error;
+    } finally {
+      for (const transport of added) this.#candidates.delete(transport);
+    }
+  }
+
+  /** Binds what is to be opened; on failure everything listens where it did. */
+  async #rebind({ closing, opening }: Rebinding): Promise<ActiveForward[]> {
+    const inTheWay = closing.filter(({ route }) =>
+      opening.some(({ spec }) => mayCollide(spec.bind, route.spec.bind)),
+    );
+    const opened: ActiveForward[] = [];
+    try {
+      for (const { listener } of inTheWay) await listener.close();
+      for (const route of opening) {
+        if (this.#stopping) throw stopping();
+        opened.push(await this.#open(route));
+      }
+      if (this.#stopping) throw stopping();
+      return opened;
+    } catch (error) {
+      await Promise.all(opened.map(({ listener }) => listener.close()));
+      if (!this.#stopping) await this.#reopen(inTheWay);
+      throw error;
+    }
+  }
+
+  async #reopen(closed: readonly ActiveForward[]): Promise<void> {
+    this.#active = this.#active.filter((forward) => !closed.includes(forward));
+    for (const { route } of closed) {
+      try {
+        this.#active.push(await this.#open(route));
+      } catch (error) {
+        this.#options.log.error({ event: 'forward.lost', forward: route.spec.name }, `${error}`);
+      }
+    }
+  }
+
+  #commit(next: GatewayChange, { kept, closing }: Rebinding, opened: readonly ActiveForward[]): void {
+    const gone = [...this.#transports].filter(([name, transport]) => next.transports.get(name) !== transport);
+    const fresh = [...next.transports].filter(
+      ([name, transport]) => this.#transports.get(name) !== transport,
+    );
+    const names = new Set(this.#active.map(({ route }) => route.spec.name));
+    this.#transports = next.transports;
+    this.#local = next.local;
+    const renewed = [...kept].filter(([forward, route]) => forward.route.spec !== route.spec);
+    for (const [forward, route] of kept) forward.route = route;
+    this.#active = [...kept.keys(), ...opened];
+    for (const { spec } of this.#active.map(({ route }) => route)) names.delete(spec.name);
+    const closed = Promise.all(closing.map(({ listener }) => listener.close()));
+    const stranded = [...this.#sessions].filter(
+      ([, { route }]) => !this.#active.some((forward) => sameService(forward.route, route)),
+    );
+    const retired = this.#retire(
+      closed,
+      new Map(stranded.map(([session, { done }]) => [session, done])),
+      gone.map(([, transport]) => transport),
+      next.drainMs ?? 0,
+    ).finally(() => this.#retiring.delete(retired));
+    this.#retiring.add(retired);
+    for (const [server] of gone)
+      if (!next.transports.has(server)) this.events.emit('server.removed', { server });
+    for (const [server, { state }] of fresh) this.events.emit('transport.state', { server, state });
+    for (const forward of names) this.events.emit('forward.removed', { forward });
+    for (const forward of [...renewed.map(([active]) => active), ...opened]) this.#tell(forward);
+  }
+
+  /** Ends what a change has left behind, its clients first. Never rejects. */
+  async #retire(
+    closed: Promise<unknown>,
+    sessions: ReadonlyMap<Session, Promise<void>>,
+    transports: readonly ManagedTransport[],
+    drainMs: number,
+  ): Promise<void> {
+    await closed;
+    if (drainMs > 0) await within(drainMs, Promise.all(sessions.values()));
+    for (const session of sessions.keys())
+      session.end(new GatewayError('STOPPED', 'this forward was changed'));
+    await Promise.all(sessions.values());
+    await Promise.all(transports.map((transport) => transport.stop()));
   }
 
   /**
@@ -108,51 +245,52 @@ export class Gateway {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    await Promise.all(this.#active.map(({ listener }) => listener.close()));
-    if (drainMs > 0) await this.#drained(drainMs);
+    const halted = [...this.#candidates].map((transport) => transport.stop());
+    await Promise.all([...this.#active.map(({ listener }) => listener.close()), ...halted]);
+    const done = () => Promise.all([...this.#sessions.values()].map((session) => session.done));
+    if (drainMs > 0) await within(drainMs, done());
     for (const session of this.#sessions.keys()) session.end(stopping());
-    await Promise.all(this.#sessions.values());
-    await Promise.all([...this.#options.transports.values()].map((transport) => transport.stop()));
-    await this.#opening.catch(() => {});
+    await Promise.all([done(), ...this.#retiring]);
+    await Promise.all([...this.#transports.values()].map((transport) => transport.stop()));
+    await Promise.all([this.#opening.catch(() => {}), this.#changing]);
   }
 
-  async #drained(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
+  /** Tells of the states of a transport while it is this server's. */
+  #watch(server: string, transport: ManagedTransport): void {
+    transport.onState((state, error) => {
+      if (this.#transports.get(server) !== transport) return;
+      this.events.emit('transport.state', { server, state, ...(error && { error }) });
     });
-    await Promise.race([Promise.all(this.#sessions.values()), late]);
-    clearTimeout(timer);
   }
 
   async #openAll(): Promise<void> {
     for (const spec of this.#options.forwards) {
       if (this.#stopping) throw stopping();
-      await this.#open(spec);
+      const forward = await this.#open(routeOf(spec, this.#transports, this.#local));
+      if (this.#stopping) {
+        await forward.listener.close();
+        throw stopping();
+      }
+      this.#active.push(forward);
+      this.#tell(forward);
     }
   }
 
-  async #open(spec: ForwardSpec): Promise<void> {
-    const ssh = this.#options.transports.get(spec.server);
-    if (ssh === undefined) {
-      throw new GatewayError(
-        'CONFIG_INVALID',
-        `forward ${spec.name}: there is no server named ${spec.server}`,
-      );
-    }
-    const [near, far] = spec.direction === 'local' ? [this.#options.local, ssh] : [ssh, this.#options.local];
-    const onClient = (client: Duplex, peer: Peer) => this.#accept(spec, near, far, client, peer);
+  async #open(route: Route): Promise<ActiveForward> {
+    const { spec, near } = route;
+    // Whom it accepts before it is known to have bound everything goes by the first route.
+    let active: ActiveForward | null = null;
+    const onClient = (client: Duplex, peer: Peer) => this.#accept(active?.route ?? route, client, peer);
     const listener =
       spec.direction === 'local'
         ? await Listener.open(near, spec.bind, onClient)
         : await near.listen(remoteBind(spec.bind), onClient);
-    if (this.#stopping) {
-      await listener.close();
-      throw stopping();
-    }
-    this.#active.push({ spec, listener });
+    active = { route, listener };
+    return active;
+  }
+
+  #tell({ route: { spec }, listener: { endpoint } }: ActiveForward): void {
     const { name: forward, plugin, direction, server, target } = spec;
-    const { endpoint } = listener;
     this.events.emit('forward.listening', {
       forward,
       type: plugin.name,
@@ -163,7 +301,8 @@ export class Gateway {
     });
   }
 
-  #accept(spec: ForwardSpec, near: Transport, far: Transport, client: Duplex, peer: Peer): void {
+  #accept(route: Route, client: Duplex, peer: Peer): void {
+    const { spec, near, far } = route;
     if (this.#stopping) {
       resetStream(client, stopping());
       return;
@@ -189,7 +328,7 @@ export class Gateway {
       this.#sessions.delete(session);
       this.#count(spec, peer, -place);
     });
-    this.#sessions.set(session, done);
+    this.#sessions.set(session, { route, done });
   }
 
   /** Why one more client is too many; null if it is not. */
@@ -208,6 +347,16 @@ export class Gateway {
     this.#counts.add(spec.name, by);
     this.#counts.add(peerKey(spec, remote), by);
   }
+}
+
+/** Settles when `done` does, or after `ms`. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }
 
 function stopping(): GatewayError {

@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import pino from 'pino';
 import { Client } from 'ssh2';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -16,8 +13,8 @@ import { createHostVerifier } from '../../../src/core/ssh/host-key.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
 import { ScriptedPrompter, sshOptions } from '../../support/ssh-person.ts';
+import { SSHD, startSshd } from '../../support/sshd.ts';
 
-const SSHD = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'].find(existsSync) ?? 'sshd';
 const log = pino({ level: 'silent' });
 
 describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd', () => {
@@ -28,7 +25,6 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
 
   beforeAll(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-login-'));
-    if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true });
     await Promise.all([
       makeKey(file('host')),
       makeKey(file('plain')),
@@ -57,28 +53,8 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
 
   /** Starts an sshd of its own and gives its port. */
   async function sshd(...settings: string[]): Promise<number> {
-    const port = await freePort();
-    const config = file(`sshd_config.${port}`);
-    await writeFile(
-      config,
-      [
-        'ListenAddress 127.0.0.1',
-        `Port ${port}`,
-        `HostKey ${file('host')}`,
-        `AuthorizedKeysFile ${file('authorized_keys')}`,
-        'StrictModes no',
-        'PidFile none',
-        'PermitRootLogin yes',
-        'UsePAM no',
-        ...settings,
-      ].join('\n'),
-    );
-    const server = spawn(SSHD, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const { port, server } = await startSshd(dir, settings);
     servers.push(server);
-    for await (const line of createInterface({ input: server.stderr })) {
-      if (line.includes('Server listening')) break;
-    }
-    server.stderr.resume();
     return port;
   }
 
@@ -173,12 +149,3 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     );
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
