@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { run } from './cli/run.ts';
 import { notifyService } from './cli/service.ts';
 import { localTransport } from './core/local-transport.ts';
@@ -32,6 +33,7 @@ const status = await run(process.argv.slice(2), {
     sshTransport(options, prompter, log, progress),
   resolve: resolveSshOptions,
   notify: (state) => notifyService(state, process.env),
+  schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),
   facts: [
     `sshferry ${version}, Node.js ${process.version}`,
     nativeCrypto()

@@ -1,7 +1,8 @@
 import { check } from './check.ts';
 import { completion } from './completion.ts';
+import { init } from './init.ts';
 import type { Subcommand } from './subcommand.ts';
 import { up } from './up.ts';
 
 /** Every subcommand, in the order in which `--help` lists them. */
-export const SUBCOMMANDS: readonly Subcommand[] = [up, check, completion(() => SUBCOMMANDS)];
+export const SUBCOMMANDS: readonly Subcommand[] = [up, init, check, completion(() => SUBCOMMANDS)];

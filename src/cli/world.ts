@@ -31,6 +31,8 @@ export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {
   local(users: LocalUsers, log: Logger): Promise<Transport>;
   /** Tells the service manager; gives null, or why that failed. */
   notify(state: ServiceState): Promise<string | null>;
+  /** Where the JSON Schema of the config file is, for editors. */
+  readonly schemaFile: string;
   /** What else is worth knowing at `-v`, such as which parts are native. */
   readonly facts: readonly string[];
 }

@@ -26,6 +26,21 @@ export interface Arguments {
   readonly log: LogConfig;
 }
 
+/** Forwards as ssh_config has them, written as `-L` and `-R` take them. */
+interface ForwardLines {
+  readonly local: readonly string[];
+  readonly remote: readonly string[];
+}
+
+/** What a config file would say in place of the arguments; what nobody said is undefined. */
+export interface ArgumentsInput {
+  readonly servers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly forwards: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly log: LogConfig;
+  readonly localUsers: string | undefined;
+  readonly drainTimeout: number | string | undefined;
+}
+
 /**
  * Makes the arguments a Config with one server, which is named as the destination is. `lines` are ssh_config's LocalForward
  * and RemoteForward lines, written as `-L` and `-R` take them. Throws `CONFIG_*` naming the argument and what was expected.
@@ -33,13 +48,22 @@ export interface Arguments {
 export function configFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
-  lines: { readonly local: readonly string[]; readonly remote: readonly string[] } = {
-    local: [],
-    remote: [],
-  },
+  lines: ForwardLines = { local: [], remote: [] },
 ): Config {
+  const result = configSchema(plugins).safeParse(inputFromArguments(args, plugins, lines));
+  if (result.success) return result.data;
+  const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new GatewayError('CONFIG_INVALID', issues.join('; '));
+}
+
+/** The same as a config file would say it, not checked whole. Throws `CONFIG_*` naming the argument and what was expected. */
+export function inputFromArguments(
+  args: Arguments,
+  plugins: ConfigPlugins,
+  lines: ForwardLines = { local: [], remote: [] },
+): ArgumentsInput {
   const { ssh, protocols, own } = sortOptions(args.options, plugins);
-  const forwards: Record<string, unknown> = {};
+  const forwards: Record<string, Readonly<Record<string, unknown>>> = {};
   const taken = new Map<string, string>();
   const add = (forward: ForwardArgument, text: string, direction: 'local' | 'remote') => {
     const address = formatListen(forward.listen);
@@ -73,7 +97,7 @@ export function configFromArguments(
   const { destination, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, log } =
     args;
   const typed = parseDestination(destination);
-  const result = configSchema(plugins).safeParse({
+  return {
     servers: {
       [destination]: {
         // -l and -p go before what stands in the destination, as in ssh.
@@ -93,10 +117,7 @@ export function configFromArguments(
     log,
     localUsers: own.localUsers,
     drainTimeout: numeric(own.drainTimeout),
-  });
-  if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new GatewayError('CONFIG_INVALID', issues.join('; '));
+  };
 }
 
 /** Options of sshferry's own that belong to no protocol, as `-o` names them with a capital, and what they are. */

@@ -87,6 +87,7 @@ export function world(over: Partial<World> = {}): World {
     connect: () => new FakeTransport(),
     resolve: async (input) => login(input),
     notify: async () => null,
+    schemaFile: '/nonexistent/schema.json',
     facts: ['native crypto: yes'],
     ...over,
   };

@@ -1,0 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { jsonSchema } from '../src/config/json-schema.ts';
+import { PLUGINS } from '../src/protocols/registry.ts';
+
+/** Writes the JSON Schema of the config file; a test tells when it is out of date. */
+const file = new URL('../schema/sshferry.schema.json', import.meta.url);
+writeFileSync(file, `${JSON.stringify(jsonSchema(PLUGINS), null, 2)}\n`);

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { readConfigText } from '../../src/config/diagnose.ts';
+import { jsonSchema } from '../../src/config/json-schema.ts';
+import { PLUGINS } from '../../src/protocols/registry.ts';
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+const shipped = JSON.parse(read('schema/sshferry.schema.json'));
+const example = read('docs/sshferry.example.yaml');
+const valid = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(shipped);
+
+test('the schema that is shipped is the one that files are checked with (else: npm run schema)', () => {
+  expect(shipped).toEqual(JSON.parse(JSON.stringify(jsonSchema(PLUGINS))));
+});
+
+test('the example is right, for editors and for sshferry', () => {
+  expect(example.split('\n')[0]).toBe('# yaml-language-server: $schema=../schema/sshferry.schema.json');
+  expect(valid(parse(example)), JSON.stringify(valid.errors)).toBe(true);
+  expect(readConfigText(example, PLUGINS)).toHaveProperty('config');
+});
+
+test.each([
+  ['a key', 'listen: 8110', 'lissten: 8110'],
+  ['a type', 'type: ftp', 'type: gopher'],
+  ['a number', 'port: 2222', 'port: 70000'],
+  ['a missing key', 'server: office, ', ''],
+  ['a value', 'level: info', 'level: loud'],
+  ['a pattern', '50000-50100', 'some'],
+])('editors see what is wrong with %s', (_what, right, wrong) => {
+  expect(example).toContain(right);
+  expect(valid(parse(example.replace(right, wrong)))).toBe(false);
+});
