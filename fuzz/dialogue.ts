@@ -3,18 +3,30 @@ import { GatewayError } from '../src/core/errors.ts';
 import type { Action, DataEnd, Side } from '../src/ftp/action.ts';
 import { type Direction, latin1 } from '../src/ftp/command.ts';
 import { FtpControl } from '../src/ftp/control.ts';
-import { DEFAULT_LIMITS, type FtpPolicy } from '../src/ftp/policy.ts';
+import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../src/ftp/policy.ts';
 import { ReplyFramer } from '../src/ftp/reply.ts';
 
 /**
  * A random client and a random server on both sides of one FtpControl. Every choice comes from a list of numbers, so that the
  * list is the dialogue: the same numbers give the same dialogue, and fewer numbers a shorter one.
+ *
+ * What must hold in each of them:
+ * - Nothing is thrown, and the actions do not depend on how the bytes were split.
+ * - Every line that a side gets is one that the other sent, byte for byte and in order, or one of those that sshferry says itself.
+ * - Every command gets its own reply, in order. So it is with a hostile server as far as that can be said.
+ * - No transfer is told complete whose bytes did not all arrive, or that went over a connection half-closed for a download.
+ * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
+ * - What is kept is bounded: bytes, commands under way, data connections.
  */
 export type Choices = readonly number[];
 
 const TARGET: Endpoint = { host: 'ftp.test', port: 21 };
 const CLIENT = '10.9.8.7';
 const LOCAL: Endpoint = { host: '127.0.0.1', port: 50_000 };
+/** Small enough to be met. */
+const TIGHT: FtpLimits = { command: 64, replyLine: 200, reply: 1000, pending: 5, dataConnections: 3 };
+/** Of a reply that names a port; as in control.ts. */
+const MAX_PORT_REPLY = 16 * 1024;
 const MODES: FtpPolicy['active'][] = ['to-passive', 'to-passive', 'remote-forward', 'refuse'];
 
 /** A command that the client waits for, by what its final reply may look like. */
@@ -28,6 +40,8 @@ interface Data {
   readonly ends: Partial<Record<Direction, DataEnd>>;
   state: 'live' | 'retracted' | 'ended';
   connected: boolean;
+  exposed: boolean;
+  halfClosed: boolean;
   started: { path: string; direction: Direction } | null;
 }
 
@@ -52,10 +66,19 @@ class Dialogue {
   readonly #passing: Record<Side, string[]> = { client: [], server: [] };
   readonly #expected: Expected[] = [];
   readonly #commands: string[] = ['greeting'];
+  /** Says that it is vsftpd. */
+  readonly #isVsftpd: boolean;
+  /** The transfer that the server has begun and not ended. */
+  #running: string | null = null;
+  readonly #ended = { client: false, server: false };
+  readonly #toldEnd = { client: false, server: false };
+  readonly #lastChunk = { client: 0, server: 0 };
   readonly #framer = new ReplyFramer();
   readonly #data = new Map<number, Data>();
   readonly #completions: number[] = [];
   #closed = false;
+  /** In which 226 need not wait for the data connection's end. */
+  #blockMode = false;
   #tag = 0;
   /** Transfers that the client was told were complete, by their tag. */
   readonly #complete = new Set<string>();
@@ -64,7 +87,15 @@ class Dialogue {
     this.#choices = choices;
     this.#hostile = this.#pick(5) === 0;
     const active = MODES[this.#pick(MODES.length)] ?? 'to-passive';
-    this.#policy = { target: TARGET, client: CLIENT, dataHost: 'control', active, limits: DEFAULT_LIMITS };
+    this.#isVsftpd = this.#pick(2) === 0;
+    this.#policy = {
+      target: TARGET,
+      client: CLIENT,
+      dataHost: 'control',
+      active,
+      prefetch: this.#pick(2) === 0,
+      limits: this.#pick(4) === 0 ? TIGHT : DEFAULT_LIMITS,
+    };
     this.#control = new FtpControl(this.#policy);
     this.#expected.push({ sent: 'greeting', reply: /^220 greeting/ });
   }
@@ -72,7 +103,8 @@ class Dialogue {
   run(): void {
     while (this.#at < this.#choices.length && !this.#closed) this.#step();
     this.#drain();
-    if (!this.#closed && !this.#hostile && this.#expected.length > 0) {
+    const cutShort = this.#ended.server || (this.#ended.client && this.#toSend.client.length > 0);
+    if (!this.#closed && !this.#hostile && !cutShort && this.#expected.length > 0) {
       throw new Error(`no reply to ${JSON.stringify(this.#expected.map(({ sent }) => sent))}`);
     }
     this.#checkSplit();
@@ -104,26 +136,38 @@ class Dialogue {
       case 7:
         this.#complete1(this.#pick(4) > 0);
         break;
+      case 8:
+        if (this.#pick(40) === 0) this.#end(this.#pick(2) === 0 ? 'client' : 'server');
+        else this.#endData();
+        break;
       default:
         this.#endData();
     }
   }
 
+  #end(side: Side): void {
+    if (this.#ended[side]) return;
+    this.#ended[side] = true;
+    this.#perform({ on: 'control', call: (control) => control.end(side) });
+  }
+
   /** Lets everything that is under way come to its end. */
   #drain(): void {
-    this.#expected.push({ sent: 'NOOP', reply: /^\d+ NOOP/ });
-    this.#say('client', 'NOOP\r\n');
+    if (!this.#ended.client) {
+      this.#expected.push({ sent: 'NOOP', reply: /^\d+ NOOP/ });
+      this.#say('client', 'NOOP\r\n');
+    }
     for (let rounds = 0; rounds < 2000 && !this.#closed; rounds++) {
       const before = this.#events.length;
-      this.#feed('client', 1 << 20);
-      if (this.#commands.length > 0) this.#answer();
-      this.#feed('server', 1 << 20);
+      this.#feed('client', 200);
+      if (this.#commands.length > 0 || this.#running !== null) this.#answer();
+      this.#feed('server', 200);
       this.#complete1(true);
       for (const id of this.#data.keys()) {
         this.#report(id, 'download', { how: 'whole' });
         this.#report(id, 'upload', { how: 'whole' });
       }
-      if (this.#events.length === before && this.#commands.length === 0) return;
+      if (this.#events.length === before && this.#commands.length === 0 && this.#running === null) return;
     }
   }
 
@@ -137,7 +181,7 @@ class Dialogue {
   #command(): string {
     this.#tag += 1;
     const tag = `t${this.#tag}.`;
-    const own = `(425|426) sshferry`;
+    const own = `(425|426) (sshferry|Use PASV)`;
     const table: [line: string, reply: string][] = [
       [`CWD ${tag}`, `\\d+ ${tag}`],
       [`size ${tag}`, `\\d+ ${tag}`],
@@ -161,6 +205,17 @@ class Dialogue {
       ['REIN', '\\d+ REIN'],
       [`EPSV ALL`, '\\d+ EPSV'],
       [`MODE S`, '\\d+ MODE'],
+      [`MODE B`, '\\d+ MODE'],
+      [`MODE Z`, '\\d+ MODE'],
+      [`MODE X`, '\\d+ MODE'],
+      ['LPSV', '228|425 sshferry|503|5\\d\\d LPSV'],
+      ['LPRT 4,4,10,9,8,7,2,8,0', '200|425|50[023]|5\\d\\d (PASV|EPSV|LPRT|PORT)'],
+      ['P@SW', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
+      ['CPSV', '502 sshferry'],
+      ['STAT', '\\d+ STAT'],
+      ['USER a', '\\d+ USER'],
+      ['EPSV', '229|425 sshferry|5\\d\\d (PASV|EPSV)'],
+      [`XCUP ${'x'.repeat(70)}`, '500 Command line too long|\\d+ XCUP'],
     ];
     const [line, reply] = table[this.#pick(table.length)] ?? ['NOOP', '\\d+ NOOP'];
     this.#expected.push({ sent: line, reply: new RegExp(`^(${reply})`) });
@@ -171,12 +226,31 @@ class Dialogue {
   #answer(): void {
     if (this.#hostile && this.#at < this.#choices.length && this.#pick(3) === 0)
       return this.#say('server', this.#junk());
+    if (this.#running !== null) return this.#goOn(this.#running);
     const line = this.#commands.shift();
     if (line === undefined) return;
     const [verb = '', argument = ''] = line.split(' ');
     const text = argument.startsWith('t') ? argument : verb;
     const asks = argument === 'ALL' ? 'EPSV ALL' : verb.toUpperCase();
     this.#say('server', this.#replyTo(asks, text));
+  }
+
+  /** The transfer ends, or the server answers what may be answered meanwhile. */
+  #goOn(text: string): void {
+    const next = this.#commands[0] ?? '';
+    const meanwhile = (next === 'STAT' || next === 'NOOP') && this.#followsTransfer(next, text);
+    if (meanwhile && !this.#isVsftpd && this.#pick(3) === 0) {
+      this.#commands.shift();
+      return this.#say('server', `${[200, 211, 213, 450, 500][this.#pick(5)]} ${next}\r\n`);
+    }
+    this.#running = null;
+    this.#say('server', this.#replyTo(next.endsWith('ABOR') ? 'aborted' : 'ended', text));
+  }
+
+  /** Whether the client said it right behind the transfer: with anything between, nobody could tell what is answered. */
+  #followsTransfer(command: string, tag: string): boolean {
+    const at = this.#expected.findIndex(({ sent }) => sent === command);
+    return this.#expected[at - 1]?.sent.endsWith(tag) ?? false;
   }
 
   #replyTo(verb: string, text: string): string {
@@ -187,7 +261,15 @@ class Dialogue {
     const of = (...codes: number[]) => multi(codes[this.#pick(codes.length)] ?? 200);
     switch (verb) {
       case 'GREETING':
-        return this.#pick(2) === 0 ? '120 wait\r\n220 greeting\r\n' : '220 greeting\r\n';
+        return `${this.#pick(2) === 0 ? '120 wait\r\n' : ''}220 greeting${this.#isVsftpd ? ' (vsFTPd 3)' : ''}\r\n`;
+      case 'LPSV':
+        return (
+          ['228 (4,4,10,1,1,1,2,4,1)\r\n', '228 (4,4,10,1,1,1,2,4)\r\n', '500 LPSV\r\n'][this.#pick(3)] ?? ''
+        );
+      case 'ended':
+        return of(226, 226, 250, 426, 451);
+      case 'aborted':
+        return of(226, 426, 426);
       case 'PASV':
       case 'EPSV':
         return (
@@ -204,9 +286,9 @@ class Dialogue {
         );
       case 'RETR':
       case 'STOR':
-        return this.#pick(4) === 0
-          ? of(425, 550, 226)
-          : `${this.#pick(2) === 0 ? `150-a\r\n150 ${text}\r\n` : `125 ${text}\r\n`}${of(226, 226, 250, 426, 451)}`;
+        if (this.#pick(4) === 0) return of(425, 550, 226);
+        if (this.#pick(2) === 0) this.#running = text;
+        return `${this.#pick(2) === 0 ? `150-a\r\n150 ${text}\r\n` : `125 ${text}\r\n`}${this.#running === null ? of(226, 226, 250, 426, 451) : ''}`;
       case 'ABOR':
         return of(225, 226);
       case 'PORT':
@@ -235,8 +317,10 @@ class Dialogue {
   #feed(side: Side, most: number): void {
     // As the one who reads the sockets does: what is held back pauses its reader.
     if (this.#control.holds(side) || this.#toSend[side].length === 0 || this.#closed) return;
+    if (this.#ended[side]) return;
     const bytes = this.#toSend[side].subarray(0, most);
     this.#toSend[side] = this.#toSend[side].subarray(most);
+    this.#lastChunk[side] = bytes.length;
     this.#perform({ on: side, bytes });
   }
 
@@ -279,15 +363,36 @@ class Dialogue {
       this.#check(action);
     }
     this.#checkComplete();
+    this.#checkBounds();
+  }
+
+  #checkBounds(): void {
+    const { limits } = this.#policy;
+    const { client, server } = this.#lastChunk;
+    const most = limits.command + limits.replyLine + Math.min(MAX_PORT_REPLY, limits.reply) + client + server;
+    if (this.#control.kept > most) throw new Error(`${this.#control.kept} bytes are kept`);
+    // And one that sshferry asked behind the last.
+    if (!this.#hostile && this.#commands.length > limits.pending + 2) {
+      throw new Error(`${this.#commands.length} commands are under way`);
+    }
+    const live = [...this.#data.values()].filter(
+      ({ state, ends }) => state !== 'retracted' && !(ends.download && ends.upload),
+    );
+    if (live.length > limits.dataConnections) throw new Error(`${live.length} data connections`);
   }
 
   #check(action: Action): void {
     switch (action.type) {
       case 'send':
+        if (this.#toldEnd[action.to]) throw new Error(`bytes to the ${action.to} after its end`);
         this.#received[action.to] += latin1(action.bytes);
         return action.to === 'client' ? this.#clientReads() : this.#serverReads();
+      case 'end':
+        if (this.#toldEnd[action.to]) throw new Error(`the ${action.to} is ended twice`);
+        this.#toldEnd[action.to] = true;
+        return;
       case 'expose':
-        this.#isNew(action.id);
+        this.#isExposed(action.id);
         this.#completions.push(action.id);
         if (action.on === 'local') this.#isTarget(action.dial);
         else this.#isClient(action.dial);
@@ -295,6 +400,12 @@ class Dialogue {
       case 'dial':
         this.#isNew(action.id);
         return this.#isTarget(action.to);
+      case 'halfClose': {
+        const data = this.#data.get(action.id);
+        if (data?.state !== 'live' || data.halfClosed) throw new Error(`halfClose of ${action.id}`);
+        data.halfClosed = true;
+        return;
+      }
       case 'connect': {
         const data = this.#data.get(action.id);
         if (data?.state !== 'live' || data.connected) throw new Error(`connect of ${action.id}`);
@@ -312,7 +423,8 @@ class Dialogue {
         return action.phase === 'start' ? this.#starts(action) : this.#ends(action.id);
       case 'close':
         this.#closed = true;
-        if (!this.#hostile) throw new Error(`closed: ${action.reason.message}`);
+        if (!this.#hostile && this.#policy.limits !== TIGHT)
+          throw new Error(`closed: ${action.reason.message}`);
         return;
       default:
     }
@@ -320,7 +432,22 @@ class Dialogue {
 
   #isNew(id: number): void {
     if (this.#data.has(id)) throw new Error(`id ${id} again`);
-    this.#data.set(id, { ends: {}, state: 'live', connected: false, started: null });
+    this.#data.set(id, {
+      ends: {},
+      state: 'live',
+      connected: false,
+      exposed: false,
+      halfClosed: false,
+      started: null,
+    });
+  }
+
+  /** It is new, or was dialled before the client asked. */
+  #isExposed(id: number): void {
+    if (!this.#data.has(id)) this.#isNew(id);
+    const data = this.#data.get(id);
+    if (data?.state !== 'live' || data.exposed || data.connected) throw new Error(`expose of ${id}`);
+    data.exposed = true;
   }
 
   #isTarget({ host }: Endpoint): void {
@@ -346,11 +473,13 @@ class Dialogue {
 
   /** No success for a transfer whose bytes did not all arrive, unless the client itself hung up on a download. */
   #checkComplete(): void {
-    for (const { started, ends } of this.#data.values()) {
+    for (const { started, ends, halfClosed } of this.#data.values()) {
       if (started === null || !this.#complete.delete(started.path)) continue;
       const end = ends[started.direction];
       const hungUp = Object.values(ends).some((end) => end.how === 'cut' && end.by === 'client');
       const excused = started.direction === 'download' && hungUp;
+      if (this.#blockMode) continue;
+      if (halfClosed && started.direction === 'upload') throw new Error(`${started.path} was half-closed`);
       if (end?.how !== 'whole' && !excused) throw new Error(`${started.path} was told complete`);
     }
   }
@@ -358,14 +487,22 @@ class Dialogue {
   #clientReads(): void {
     for (const line of this.#lines('client')) {
       const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
-      this.#isFrom('server', line, /sshferry|^50[0123] |^200 (PORT|EPRT) |^22[79] /);
+      this.#isFrom('server', line, /sshferry|^425 Use PASV|^50[0123] |^200 (PORT|EPRT|LPRT) |^22[789] /);
       if (this.#hostile || code === null || code < 200 || !final) continue;
-      const expected = this.#expected.shift();
+      const [first, second] = this.#expected;
+      const meanwhile =
+        /^(RETR|STOR)/.test(first?.sent ?? '') &&
+        /^(STAT|NOOP)$/.test(second?.sent ?? '') &&
+        second?.reply.test(line);
+      const [expected] = this.#expected.splice(meanwhile && !first?.reply.test(line) ? 1 : 0, 1);
       if (expected === undefined || !expected.reply.test(line)) {
         throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
       }
       const [, tag] = /^(?:RETR|STOR) (t\d+\.)/.exec(expected.sent) ?? [];
       if (tag !== undefined && code < 300) this.#complete.add(tag);
+      const [, mode] = /^MODE (\w)/.exec(expected.sent) ?? [];
+      if (mode !== undefined && code < 300) this.#blockMode = !/[SZ]/.test(mode);
+      if (expected.sent === 'REIN' && code < 300) this.#blockMode = false;
     }
   }
 
@@ -374,7 +511,7 @@ class Dialogue {
       this.#isFrom(
         'client',
         line,
-        /^(EPSV|PASV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$/,
+        /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$/,
       );
       this.#commands.push(line.trim());
     }
@@ -383,7 +520,9 @@ class Dialogue {
   /** The complete lines that have arrived. */
   #lines(side: Side): string[] {
     const lines = this.#received[side].match(/[^\n]*\n/g) ?? [];
-    if (lines.join('') !== this.#received[side]) throw new Error(`half a line to the ${side}`);
+    // What a server did not finish is passed on all the same.
+    const cutShort = side === 'client' && this.#ended.server;
+    if (!cutShort && lines.join('') !== this.#received[side]) throw new Error(`half a line to the ${side}`);
     this.#received[side] = '';
     return lines;
   }

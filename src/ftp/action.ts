@@ -13,13 +13,15 @@ export type Action =
   /**
    * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's data port at once, without
    * waiting for the client. `on: 'remote'`: bind one for the server; `dial` is the client's own. Answer with complete(id, …).
-   * `family: 4` where only an IPv4 address can be told.
+   * `family: 4` where only an IPv4 address can be told. One that was dialled before keeps that connection.
    */
   | { type: 'expose'; id: number; on: 'local' | 'remote'; dial: Endpoint; family: 4 | 'any' }
-  /** Active mode: dial the server's data port at once, keep the connection until `connect`. */
-  | { type: 'dial'; id: number; to: Endpoint }
+  /** Dial the server's data port at once and keep the connection until `connect` or `expose`, for `forMs` at most. */
+  | { type: 'dial'; id: number; to: Endpoint; forMs: number | null }
   /** Active mode: reach the client's own port and join the two. Answer with complete(id, …). */
   | { type: 'connect'; id: number; to: Endpoint }
+  /** The client will send nothing on it: close the writing half at the server's end. */
+  | { type: 'halfClose'; id: number }
   /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
   | { type: 'retract'; id: number; graceMs: number }
   /** `size`: how many bytes it is going to carry; null, like `user`, where that was not told. */
@@ -39,6 +41,9 @@ export type Action =
   | { type: 'note'; event: string; text: string; warn: boolean }
   /** The session cannot go on: the client is told why, and all is ended. */
   | { type: 'close'; reason: GatewayError };
+
+/** Where the client or server can reach the data connection, or why it cannot. */
+export type Completion = { endpoint: Endpoint } | { error: GatewayError };
 
 /** How the bytes of a data connection ended in one direction. */
 export type DataEnd =

@@ -20,6 +20,11 @@ export class CommandSplitter {
     this.#lines = new LineSplitter(limit);
   }
 
+  /** How many bytes of an unfinished command are kept here. */
+  get kept(): number {
+    return this.#lines.partial.length;
+  }
+
   /** Takes the next bytes; gives the commands that they complete, as copies. Any split of the input gives the same ones. */
   push(chunk: Uint8Array): Line[] {
     const commands: Line[] = [];

@@ -9,6 +9,8 @@ export interface DataPort {
   /** Where to reach the client in active mode; null in passive mode, and once it is being reached. */
   connect: Endpoint | null;
   readonly ends: Record<Direction, DataEnd | null>;
+  /** The server has been told that nothing comes from the client. */
+  halfClosed: boolean;
   /** Nothing more will be asked of it: it has been retracted, or its transfer is over. */
   over: boolean;
 }
@@ -37,14 +39,20 @@ export class DataPorts {
   /** A new one. */
   add(connect: Endpoint | null): DataPort {
     this.#lastId += 1;
-    const port: DataPort = { id: this.#lastId, connect, ends: { download: null, upload: null }, over: false };
+    const port: DataPort = {
+      id: this.#lastId,
+      connect,
+      ends: { download: null, upload: null },
+      halfClosed: false,
+      over: false,
+    };
     this.#live.set(port.id, port);
     return port;
   }
 
   /** The next transfer command is to use it, in place of one that no transfer has used. */
   offer(port: DataPort): void {
-    if (this.#next !== null) this.drop(this.#next, new GatewayError('STOPPED', 'superseded by a newer one'));
+    this.dropUnused(new GatewayError('STOPPED', 'superseded by a newer one'));
     this.#next = port;
   }
 
@@ -53,6 +61,11 @@ export class DataPorts {
     const port = this.#next;
     this.#next = null;
     return port;
+  }
+
+  /** Gives up the one that no transfer has used. */
+  dropUnused(error: GatewayError): void {
+    if (this.#next !== null) this.drop(this.#next, error);
   }
 
   /** A transfer was refused before it began: the client may still use what it asked for. */
@@ -95,11 +108,18 @@ export class DataPorts {
 
 /**
  * Why a data connection that no transfer has used can no longer be used; null if it can. One that its client broke counts only
- * if `byClient`: a client that hangs up on a download gets the server's word, but an upload would leave an empty file.
+ * for an upload, which would leave an empty file: a client that hangs up on a download gets the server's word.
  */
-export function brokenEnd({ ends }: DataPort, byClient = false): GatewayError | null {
+export function brokenEnd(
+  { ends, halfClosed }: DataPort,
+  direction: Direction = 'download',
+): GatewayError | null {
+  const isUpload = direction === 'upload';
+  if (isUpload && halfClosed) {
+    return new GatewayError('STOPPED', 'the data connection was for a download; use PASV or EPSV again');
+  }
   for (const end of [ends.download, ends.upload]) {
-    if (end?.how === 'cut' && (byClient || end.by !== 'client')) return end.error;
+    if (end?.how === 'cut' && (isUpload || end.by !== 'client')) return end.error;
   }
   return null;
 }

@@ -5,9 +5,9 @@ import { Listener } from '../core/listener.ts';
 import { type Direction as Flow, type Leg, pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
 import type { Listening, Peer, Transport } from '../core/transport.ts';
-import type { DataEnd } from './action.ts';
+import type { Completion, DataEnd } from './action.ts';
 import type { Direction } from './command.ts';
-import type { Completion } from './control.ts';
+
 import type { PortRange } from './port-range.ts';
 
 /** How data connections are opened. */
@@ -46,9 +46,8 @@ export class DataConnections {
 
   /** Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. */
   expose(id: number, dial: Endpoint, family: 4 | 'any'): void {
-    const connection = this.#add(id);
-    connection.dialFar(dial);
-    connection.acceptNear(family);
+    if (!this.#connections.has(id)) this.dial(id, dial, null);
+    this.#connections.get(id)?.acceptNear(family);
   }
 
   /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
@@ -56,14 +55,19 @@ export class DataConnections {
     this.#add(id).acceptFar(dial);
   }
 
-  /** Active: dials the server's passive port. */
-  dial(id: number, to: Endpoint): void {
-    this.#add(id).dialFar(to);
+  /** Dials the server's passive port; gives it up when `forMs` have passed without `expose` or `connect`. */
+  dial(id: number, to: Endpoint, forMs: number | null): void {
+    this.#add(id).dialFar(to, forMs);
   }
 
   /** Active: dials the client's own port; completes when that stands. */
   connect(id: number, to: Endpoint): void {
     this.#connections.get(id)?.dialNear(to);
+  }
+
+  /** Closes the writing half at the server's end: the client sends nothing. */
+  halfClose(id: number): void {
+    this.#connections.get(id)?.endFar();
   }
 
   /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
@@ -111,6 +115,7 @@ class DataConnection {
   #pumped = false;
   #released = false;
   #failed = false;
+  #farEnds = false;
   /** Why it is over; null while it is not. */
   #over: GatewayError | null = null;
 
@@ -134,7 +139,11 @@ class DataConnection {
     return this.#listening !== null;
   }
 
-  dialFar(to: Endpoint): void {
+  dialFar(to: Endpoint, forMs: number | null): void {
+    if (forMs !== null) {
+      const vain = new GatewayError('DATA_TIMEOUT', `nobody asked for a data port within ${forMs / 1000} s`);
+      this.#after(forMs, () => this.#fail('gateway', vain));
+    }
     this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => this.#gotFar(stream),
       (cause: unknown) => {
@@ -149,6 +158,7 @@ class DataConnection {
   }
 
   dialNear(to: Endpoint): void {
+    clearTimeout(this.#timer);
     this.#session.near.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
       (stream) => {
         this.#gotNear(stream);
@@ -163,6 +173,7 @@ class DataConnection {
   }
 
   acceptNear(family: 4 | 'any'): void {
+    clearTimeout(this.#timer);
     this.#complete(async () => {
       const { advertise, ports } = this.#options;
       const { local, bound: asked } = this.#session.peer;
@@ -186,6 +197,11 @@ class DataConnection {
       });
       return { host: '127.0.0.1', port: bound.endpoint.port };
     });
+  }
+
+  endFar(): void {
+    this.#farEnds = true;
+    this.#far?.end();
   }
 
   retract(graceMs: number): void {
@@ -256,6 +272,7 @@ class DataConnection {
     this.#far = stream;
     if (this.#over !== null) return this.#drain(stream, this.#over);
     this.#watch(stream, 'server');
+    if (this.#farEnds) stream.end();
     this.#join();
   }
 

@@ -5,6 +5,8 @@ const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP'
 /** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
 const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
 const PORT_REPLIES: ReadonlySet<number> = new Set([227, 228, 229]);
+/** RFC 959 5.4. */
+const ABORT_REPLIES: ReadonlySet<number> = new Set([225, 226, 421, 500, 501, 502]);
 
 /** Commands without their final reply, in the order in which they came, and the rules by which a reply finds its command. */
 export class PendingQueue {
@@ -22,13 +24,19 @@ export class PendingQueue {
     this.#entries.push(entry);
   }
 
-  remove(entry: Pending): void {
-    const at = this.#entries.indexOf(entry);
-    if (at >= 0) this.#entries.splice(at, 1);
-  }
-
   some(test: (entry: Pending) => boolean): boolean {
     return this.#entries.some(test);
+  }
+
+  /** Like `some`, without the commands of which the client knows nothing. */
+  someFromClient(test: (entry: Pending) => boolean = () => true): boolean {
+    return this.#entries.some((entry) => !isOwn(entry) && test(entry));
+  }
+
+  /** Whether the client has said anything since. */
+  hasFromClientBehind(entry: Pending): boolean {
+    const behind = this.#entries.slice(this.#entries.indexOf(entry) + 1);
+    return behind.some((later) => !isOwn(later));
   }
 
   /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
@@ -39,7 +47,8 @@ export class PendingQueue {
       if (entry?.kind === 'answered') {
         this.#entries.splice(i, 1);
         replies.push(entry.reply);
-      } else if (entry?.kind === 'hidden' || (entry?.kind === 'transfer' && entry.answered)) i += 1;
+      } else if (entry !== undefined && (isOwn(entry) || (entry.kind === 'transfer' && entry.answered)))
+        i += 1;
       else break;
     }
     return replies;
@@ -53,14 +62,15 @@ export class PendingQueue {
     const [head, next] = this.#onServer();
     if (head === undefined) return undefined;
     if (code < 200) return head.kind === 'transfer' ? head : undefined;
-    // Some servers give ABOR and the transfer that it ends one reply instead of two; a later command's reply shows it, for
-    // ABOR is answered by 225 or 226 where it is not refused (RFC 959 5.4).
-    if (head.verb === 'ABOR' && next !== undefined && code < 400 && code !== 225 && code !== 226) return next;
+    // Some servers give ABOR and the transfer that it ends one reply instead of two: a later command's reply shows it.
+    if (next !== undefined && head.verb === 'ABOR' && !ABORT_REPLIES.has(code)) return next;
+    // No transfer ends with these.
+    if (head.kind === 'transfer' && next?.kind === 'port' && PORT_REPLIES.has(code)) return next;
     // A stray second reply to an earlier command: the request is still open.
     if (head.kind === 'port' && code < 300 && !PORT_REPLIES.has(code)) return undefined;
     if (head.kind === 'transfer' && head.started && next !== undefined) {
       if (NOT_NOW.has(code)) return next;
-      if (code < 400 && code !== 226 && code !== 250 && OUT_OF_BAND.has(next.verb)) return next;
+      if (code < 400 && code !== 226 && code !== 250 && OUT_OF_BAND.has(next.verb ?? '')) return next;
     }
     return head;
   }
@@ -68,12 +78,22 @@ export class PendingQueue {
   /** Takes a command out that has had its final reply, and an unanswered ABOR that stood before it. */
   settle(entry: Pending): void {
     const { head } = this;
-    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.remove(head);
-    this.remove(entry);
+    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.#remove(head);
+    this.#remove(entry);
+  }
+
+  #remove(entry: Pending): void {
+    const at = this.#entries.indexOf(entry);
+    if (at >= 0) this.#entries.splice(at, 1);
   }
 
   /** The first two that the server has to answer. */
   #onServer(): (Pending | undefined)[] {
     return this.#entries.filter((entry) => entry.kind !== 'answered').slice(0, 2);
   }
+}
+
+/** Whether sshferry asked this by itself. */
+function isOwn(entry: Pending): boolean {
+  return entry.kind === 'hidden' || (entry.kind === 'port' && entry.verb === null);
 }

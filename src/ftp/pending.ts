@@ -14,11 +14,11 @@ export interface Greeting {
   readonly verb: '';
 }
 
-/** A command that means nothing to sshferry; `done` sees its final reply's code and last line (Latin-1). */
+/** A command that passes; `done` sees its final reply's code and last line (Latin-1). */
 export interface Passed {
   readonly kind: 'passed';
   readonly verb: string;
-  readonly done: ((code: number, line: string) => void) | null;
+  readonly done: (code: number, line: string) => void;
 }
 
 /** FEAT, whose reply loses the lines of what sshferry refuses. */
@@ -28,15 +28,17 @@ export interface Feat {
 }
 
 /** The commands with which a client asks for a data connection. */
-export type PortVerb = 'PASV' | 'EPSV' | 'LPSV' | 'PORT' | 'EPRT' | 'LPRT';
+export type PassiveVerb = 'PASV' | 'EPSV' | 'LPSV';
+export type ActiveVerb = 'PORT' | 'EPRT' | 'LPRT';
+export type PortVerb = PassiveVerb | ActiveVerb;
 
 /** PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data connection. */
 export interface PortRequest {
   readonly kind: 'port';
-  /** What the client said. */
-  readonly verb: PortVerb;
+  /** What the client said; null as long as it has not asked for what Prefetch asked the server. */
+  verb: PortVerb | null;
   /** What the server was asked. */
-  readonly asked: 'PASV' | 'EPSV' | 'LPSV';
+  readonly asked: PassiveVerb;
   /** Where the client listens, for PORT, EPRT and LPRT. */
   readonly client: Endpoint | null;
   /** The server's refusal of what was asked first, when this is the second attempt. */
@@ -57,6 +59,8 @@ export interface Transfer {
   reported: boolean;
   /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
   answered: boolean;
+  /** The server has been asked for another port right behind it. */
+  followed: boolean;
 }
 
 /** A command that sshferry answers itself and that the server never sees. */

@@ -43,6 +43,12 @@ const schema = z.strictObject({
     .default('client')
     .describe("Who may connect to a data port: the client's own address (client, default) or any."),
   advertise: ipv4.optional().describe('The IPv4 address that PASV replies name, for clients on other hosts.'),
+  prefetch: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether vsftpd is asked for the next data port behind each transfer command, before the client asks: a round trip less for each file; default false.',
+    ),
   dataTimeout: z
     .number()
     .int()
@@ -79,12 +85,13 @@ async function runFtp(session: SessionContext, config: FtpConfig): Promise<void>
 }
 
 function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
-  const { dataHost, active } = config;
+  const { dataHost, active, prefetch } = config;
   return {
     target: session.target,
     client: session.peer.remote.host,
     dataHost: dataHost === 'control' || dataHost === 'reply' ? dataHost : { address: dataHost },
     active,
+    prefetch,
     limits: DEFAULT_LIMITS,
   };
 }
@@ -208,9 +215,11 @@ class ControlConnection implements DataReport {
         else this.#data.exposeRemote(action.id, action.dial);
         return;
       case 'dial':
-        return this.#data.dial(action.id, action.to);
+        return this.#data.dial(action.id, action.to, action.forMs);
       case 'connect':
         return this.#data.connect(action.id, action.to);
+      case 'halfClose':
+        return this.#data.halfClose(action.id);
       case 'retract':
         return this.#data.retract(action.id, action.graceMs);
       case 'transfer':

@@ -10,6 +10,8 @@ export interface FtpPolicy {
   readonly dataHost: 'control' | 'reply' | { readonly address: string };
   /** What becomes of PORT and EPRT. */
   readonly active: 'to-passive' | 'remote-forward' | 'refuse';
+  /** Whether the server is asked for the next data port before the client asks. */
+  readonly prefetch: boolean;
   readonly limits: FtpLimits;
 }
 

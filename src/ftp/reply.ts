@@ -10,6 +10,12 @@ export interface ReplyLine {
   readonly final: boolean;
 }
 
+/** What becomes of a reply: sees each of its lines, the last one marked `final`. */
+export type Sink = (line: ReplyLine) => void;
+
+/** "Service not available, closing control connection": the client is to hear it, whatever it answers. */
+export const GOING_DOWN = 421;
+
 const START = /^([1-6]\d\d)(-|[ \r\n]|$)/;
 
 /**

@@ -10,3 +10,8 @@ export function reply(code: number, text: string): Uint8Array {
 export function errorReply(code: number, error: GatewayError): Uint8Array {
   return reply(code, inWords(error));
 }
+
+/** A command line of sshferry's own. */
+export function commandLine(text: string): Uint8Array {
+  return line(text);
+}

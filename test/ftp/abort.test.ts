@@ -9,7 +9,21 @@ import {
   server,
   toClient,
   toServer,
+  whole,
 } from '../support/ftp-dialogue.ts';
+
+const heldThenAborted = [
+  ...passive(1),
+  ...retrieving(1),
+  server('226 Done'),
+  client(
+    'ABOR',
+    toServer('ABOR'),
+    'retract 1 later',
+    toClient('426 sshferry: transfer aborted by ABOR'),
+    'end 1 226 PEER_RESET',
+  ),
+];
 
 describe('ABOR', () => {
   scenario('with nothing to abort', [
@@ -20,17 +34,31 @@ describe('ABOR', () => {
     ...retrieving(1),
   ]);
   scenario('while 226 is held: the client does not read on, so the transfer is given up', [
-    ...passive(1),
-    ...retrieving(1),
-    server('226 Done'),
-    client(
-      'ABOR',
-      toServer('ABOR'),
-      'retract 1 later',
-      toClient('426 sshferry: transfer aborted by ABOR'),
-      'end 1 226 PEER_RESET',
-    ),
+    ...heldThenAborted,
     server('225 Nothing', toClient('225 Nothing')),
+    ...inStep(),
+  ]);
+  for (const one of ['225 Nothing', '226 Aborted']) {
+    scenario(`while 226 is held, with ${one} and nothing more`, [
+      ...heldThenAborted,
+      server(one, toClient(one)),
+      ...passive(2),
+      ...inStep(),
+    ]);
+  }
+  scenario('while 226 is held: a server that says nothing to it, and refuses what comes then', [
+    ...heldThenAborted,
+    client('CWD x', toServer('CWD x')),
+    server('550 No', toClient('550 No')),
+    ...inStep(),
+    ...passive(2),
+  ]);
+  scenario('while 226 is held: a server that says nothing to it, and the next transfer', [
+    ...heldThenAborted,
+    ...passive(2),
+    ...retrieving(2),
+    whole(2, 'download'),
+    server('226 Done', toClient('226 Done'), 'end 2 226'),
     ...inStep(),
   ]);
   scenario('answered once for itself and the transfer', [

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
@@ -46,7 +47,7 @@ describe('a data port that fails before it can be told', () => {
 
   it('gives the reason of the server’s leg for the dial to the client', async () => {
     const { near, far, report, data } = setUp();
-    data.dial(1, SERVER);
+    data.dial(1, SERVER, null);
     data.connect(1, CLIENT);
     far.dials[0]?.fail(refused());
     await turn();
@@ -58,7 +59,7 @@ describe('a data port that fails before it can be told', () => {
 
   it('gives the session’s reason where that has ended', async () => {
     const { report, data, abort } = setUp();
-    data.dial(1, SERVER);
+    data.dial(1, SERVER, null);
     data.connect(1, CLIENT);
     abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
     await turn();
@@ -193,4 +194,64 @@ describe('a data connection that is given up with a grace', () => {
     data.retract(1, 1);
     await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
   });
+});
+
+describe('a data port that is dialled before the client asks', () => {
+  it('keeps its connection when it is exposed', async () => {
+    const { near, far, data } = setUp();
+    data.dial(1, SERVER, 30_000);
+    const server = connection();
+    far.dials[0]?.answer(server.ours);
+    await turn();
+    data.expose(1, SERVER, 4);
+    near.listeners[0]?.grant();
+    await turn();
+    const client = connection();
+    near.listeners[0]?.onStream(client.ours, localPeer);
+    server.theirs.end('12345');
+    expect((await client.theirs.toArray()).join('')).toBe('12345');
+    expect(far.dials).toHaveLength(1);
+  });
+
+  it('is given up in time', async () => {
+    vi.useFakeTimers();
+    try {
+      const { far, report, data } = setUp();
+      data.dial(1, SERVER, 30_000);
+      data.dial(2, SERVER, 30_000);
+      const server = connection();
+      far.dials[0]?.answer(server.ours);
+      data.expose(2, SERVER, 4);
+      await vi.advanceTimersByTimeAsync(30_000);
+      const vain = cutBy('gateway', 'nobody asked for a data port within 30 s');
+      expect(report.ended.mock.calls).toEqual([
+        [1, 'download', vain],
+        [1, 'upload', vain],
+      ]);
+      expect(server.ours.destroyed).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('halfClose', () => {
+  for (const order of ['before', 'after'] as const) {
+    it(`ends what the server reads, asked ${order} it is connected; the download goes on`, async () => {
+      const { near, far, report, data } = setUp();
+      data.expose(1, SERVER, 4);
+      near.listeners[0]?.grant();
+      await turn();
+      const [client, server] = [connection(), connection()];
+      if (order === 'before') data.halfClose(1);
+      far.dials[0]?.answer(server.ours);
+      near.listeners[0]?.onStream(client.ours, localPeer);
+      await turn();
+      if (order === 'after') data.halfClose(1);
+      await once(server.theirs.resume(), 'end');
+      server.theirs.end('12345');
+      expect((await client.theirs.toArray()).join('')).toBe('12345');
+      expect(report.ended).toHaveBeenCalledWith(1, 'download', { how: 'whole' });
+    });
+  }
 });

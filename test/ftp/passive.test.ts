@@ -128,6 +128,15 @@ describe('a reply that names no port', () => {
   }
 });
 
+describe('P@SW, by which some clients keep PASV from firewalls', () => {
+  scenario('is sent on as PASV', [
+    client('P@SW', toServer('PASV')),
+    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    stands(1, toClient(`227 (${LOCAL_SIX})`)),
+    ...inStep(),
+  ]);
+});
+
 describe('PASV to a server that sshd has reached over IPv6', () => {
   for (const [name, line] of [
     ['proftpd', '227 Entering Passive Mode (4,182,73).'],

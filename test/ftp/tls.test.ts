@@ -18,10 +18,20 @@ describe('TLS', () => {
       ...inStep(),
     ]);
   }
+  for (const line of ['CPSV', 'SSCN ON']) {
+    const verb = line.slice(0, 4);
+    scenario(`${line}, for transfers between two servers over TLS: refused, and not sent on`, [
+      client(
+        line,
+        toClient(`502 sshferry: ${verb} is for transfers between two servers, which do not pass here`),
+      ),
+      ...inStep(),
+    ]);
+  }
   scenario('is left out of FEAT', [
     client('FEAT', toServer('FEAT')),
     server(
-      '211-Features\r\n AUTH TLS\r\n EPSV\r\n PBSZ\r\n PROT C;P;\r\n CCC\r\n AUTHOR\r\n\tauth ssl\r\n UTF8\r\n211 End',
+      '211-Features\r\n AUTH TLS\r\n EPSV\r\n CPSV\r\n SSCN\r\n PBSZ\r\n PROT C;P;\r\n CCC\r\n AUTHOR\r\n\tauth ssl\r\n UTF8\r\n211 End',
       toClient('211-Features\r\n EPSV\r\n AUTHOR\r\n UTF8\r\n211 End'),
     ),
     ...inStep(),

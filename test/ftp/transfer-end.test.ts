@@ -205,6 +205,26 @@ describe('an upload', () => {
     ],
     { ahead: [] },
   );
+  for (const [command, refused] of [
+    ['CWD x', '550 No'],
+    ['USER a', '331 More'],
+    ['RNFR x', '350 More'],
+    ['RETR x', '425 No port'],
+    ['REST x', '504 No'],
+  ] as const) {
+    scenario(
+      `that its client reset: a server that says nothing to ABOR, and ${refused} to what comes then`,
+      [
+        ...upload,
+        cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+        server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
+        client(command, toServer(command)),
+        server(refused, toClient(refused)),
+        ...inStep(),
+      ],
+      { ahead: [] },
+    );
+  }
   scenario('that its client broke before STOR: the server never sees it', [
     ...passive(1),
     cut(1, 'download', 'client', 'retract 1'),
@@ -234,6 +254,55 @@ describe('an upload', () => {
       ...inStep(),
     ]);
   }
+});
+
+describe("the server's end of a data connection of vsftpd's, which waits for an acknowledgement", () => {
+  const vsftpd = server('220 (vsFTPd 3.0.3)', toClient('220 (vsFTPd 3.0.3)'));
+  const options = { greeted: false };
+  scenario(
+    'has its other half closed early in a download, since the client sends nothing',
+    [
+      vsftpd,
+      ...passive(1),
+      client('RETR f', toServer('RETR f'), 'half-close 1'),
+      server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+      cut(1, 'upload', 'server'),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+    ],
+    options,
+  );
+  scenario(
+    'serves no upload after that: the file would be empty',
+    [
+      vsftpd,
+      ...passive(1),
+      client('RETR f', toServer('RETR f'), 'half-close 1'),
+      server('550 No', toClient('550 No')),
+      client('RETR g', toServer('RETR g')),
+      server('550 No', toClient('550 No')),
+      client(
+        'STOR g',
+        'retract 1',
+        toClient('425 sshferry: the data connection was for a download; use PASV or EPSV again'),
+      ),
+      client('PASV', toServer('PASV')),
+    ],
+    options,
+  );
+  scenario('is left alone in an upload', [vsftpd, ...upload], options);
+  scenario(
+    'is left alone in block mode',
+    [
+      vsftpd,
+      client('MODE B', toServer('MODE B')),
+      server('200 OK', toClient('200 OK')),
+      ...passive(1),
+      client('RETR f', toServer('RETR f')),
+    ],
+    options,
+  );
+  scenario('is left alone at another server', [server('220 Hi', toClient('220 Hi')), ...download], options);
 });
 
 describe('MODE', () => {

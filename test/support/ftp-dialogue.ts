@@ -16,6 +16,7 @@ export const POLICY: FtpPolicy = {
   client: '10.9.8.7',
   dataHost: 'control',
   active: 'to-passive',
+  prefetch: false,
   limits: DEFAULT_LIMITS,
 };
 
@@ -99,8 +100,11 @@ export function words(action: Action): string {
     case 'expose':
       return `expose ${action.id} ${action.on} ${at(action.dial)} ${action.family}`;
     case 'dial':
+      return `dial ${action.id} ${at(action.to)}${action.forMs === null ? '' : ' for a while'}`;
     case 'connect':
-      return `${action.type} ${action.id} ${at(action.to)}`;
+      return `connect ${action.id} ${at(action.to)}`;
+    case 'halfClose':
+      return `half-close ${action.id}`;
     case 'retract':
       return `retract ${action.id}${action.graceMs > 0 ? ' later' : ''}`;
     case 'transfer':

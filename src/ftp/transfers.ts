@@ -1,0 +1,263 @@
+import type { Endpoint } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { DataEnd } from './action.ts';
+import { type Command, type Direction, latin1, printable } from './command.ts';
+import { brokenEnd, type DataPort } from './data-ports.ts';
+import type { Exchange } from './exchange.ts';
+import type { Transfer } from './pending.ts';
+import { GOING_DOWN, type Sink } from './reply.ts';
+import type { TransferFacts } from './transfer-facts.ts';
+import { commandLine, errorReply } from './words.ts';
+
+/** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
+const ABORT_GRACE = 2000;
+
+/** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
+export class Transfers {
+  readonly #exchange: Exchange;
+  readonly #facts: TransferFacts;
+  /** RFC 959 3.4: in stream and deflate mode the end of the data is the end of the connection; in block mode it is not. */
+  #endsWithConnection = true;
+
+  constructor(exchange: Exchange, facts: TransferFacts) {
+    this.#exchange = exchange;
+    this.#facts = facts;
+  }
+
+  /** The server has taken MODE with this argument; REIN sets it to S (RFC 959 4.1.1). */
+  setMode(mode: string): void {
+    this.#endsWithConnection = /^[SZ]/i.test(mode);
+  }
+
+  // -------------------------------------------------------------------------------------------- the client's commands
+
+  /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
+  onCommand(command: Command, direction: Direction): Transfer | null {
+    const { pending, ports } = this.#exchange;
+    const transfer: Transfer = {
+      kind: 'transfer',
+      verb: command.verb,
+      path: printable(command.argument),
+      direction,
+      port: null,
+      started: false,
+      reported: false,
+      answered: false,
+      followed: false,
+    };
+    const port = pending.someFromClient() ? null : ports.next;
+    const broken = port && brokenEnd(port, direction);
+    if (port !== null && broken !== null) {
+      // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
+      ports.drop(port, broken);
+      this.#exchange.answer(command.verb, errorReply(425, broken));
+      return null;
+    }
+    if (direction === 'upload' && port?.connect) {
+      this.#forwardOnceConnected(transfer, command, port, port.connect);
+      return null;
+    }
+    this.#exchange.forward(transfer, command.bytes);
+    return transfer;
+  }
+
+  /** Active mode: a client that cannot be reached is to leave no empty file behind. */
+  #forwardOnceConnected(transfer: Transfer, command: Command, port: DataPort, to: Endpoint): void {
+    port.connect = null;
+    this.#exchange.emit({ type: 'connect', id: port.id, to });
+    this.#exchange.wait('client', port.id, (result) => {
+      const error = 'error' in result ? result.error : brokenEnd(port, 'upload');
+      if (error === null) return this.#exchange.forward(transfer, command.bytes);
+      this.#exchange.ports.drop(port, error);
+      this.#exchange.answer(command.verb, errorReply(425, error));
+    });
+  }
+
+  /**
+   * ABOR has been sent on. A server that is busy sending may notice it only by the urgent data that comes with it
+   * (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds its data connection closed.
+   */
+  onAbort(): void {
+    const { head } = this.#exchange.pending;
+    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.answered) return;
+    if (head.port === null || head.port.ends.download !== null) return;
+    this.#exchange.ports.retract(
+      head.port,
+      { how: 'cut', by: 'gateway', error: abortedByClient() },
+      ABORT_GRACE,
+    );
+  }
+
+  // ---------------------------------------------------------------------------------------------- the server's replies
+
+  /** Gives the data connection to the transfer whose turn has come. */
+  settleHead(): void {
+    const { pending, ports, midReply } = this.#exchange;
+    const { head } = pending;
+    if (midReply || head?.kind !== 'transfer' || head.port !== null) return;
+    head.port = ports.take();
+    this.#hastenEnd(head);
+    this.#answerFailedDial();
+  }
+
+  /**
+   * vsftpd says 226 when its end of the data connection has been acknowledged, which sshd's system puts off by 40 ms. Where that
+   * side has closed its own end before, it acknowledges at once.
+   */
+  #hastenEnd({ direction, port }: Transfer): void {
+    const useful = this.#exchange.isVsftpd && this.#endsWithConnection;
+    if (!useful || direction !== 'download' || port === null || port.halfClosed || port.over) return;
+    port.halfClosed = true;
+    this.#exchange.emit({ type: 'halfClose', id: port.id });
+  }
+
+  /** Whether a reply with this code, below 300, may reach the client now. Where it has to wait, sees to what it waits for. */
+  mayPass(transfer: Transfer, code: number): boolean {
+    const { port, answered } = transfer;
+    if (answered || port === null) return true;
+    if (!this.#reachClient(port)) return false;
+    return code < 200 || !this.#endsWithConnection || this.#hasEnded(transfer, port);
+  }
+
+  /**
+   * Whether the data that a transfer's success speaks of has reached the other side, or failed to. An upload is known to have
+   * arrived when the server has closed its end as well: the data may have gone through another SSH connection than this reply,
+   * and if that one was lost with bytes under way, the server has taken the part that it got for the whole.
+   */
+  #hasEnded({ direction }: Transfer, port: DataPort): boolean {
+    const { download, upload } = port.ends;
+    if (download !== null && (direction === 'download' || upload !== null)) return true;
+    // An ABOR behind it means that the client no longer reads: the data would never be flushed.
+    if (!this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) return false;
+    this.#exchange.ports.drop(port, abortedByClient());
+    return true;
+  }
+
+  /** Active mode: the client is reached before it is told that the transfer begins. */
+  #reachClient(port: DataPort): boolean {
+    if (port.connect === null) return true;
+    this.#exchange.emit({ type: 'connect', id: port.id, to: port.connect });
+    port.connect = null;
+    this.#exchange.wait('server', port.id, (result) => {
+      if ('endpoint' in result) return;
+      this.#exchange.ports.drop(port, result.error);
+      this.#answer(errorReply(425, result.error), result.error);
+    });
+    return false;
+  }
+
+  /** What becomes of a reply to the transfer. */
+  onReply(transfer: Transfer, code: number, pass: Sink): Sink {
+    if (code >= 200) return this.#onEnd(transfer, code, pass);
+    // pure-ftpd has no other final reply to a download that its client gave up.
+    return gaveUp(transfer) ? this.#onEnd(transfer, 426, pass) : this.#onStart(transfer, pass);
+  }
+
+  #onStart(transfer: Transfer, pass: Sink): Sink {
+    transfer.started = true;
+    if (transfer.answered) return () => {};
+    return (line) => {
+      // The last line may be the one that tells the size.
+      if (line.final) this.#reportStart(transfer, latin1(line.bytes));
+      pass(line);
+    };
+  }
+
+  #onEnd(transfer: Transfer, code: number, pass: Sink): Sink {
+    const { port, direction, answered } = transfer;
+    const end = port === null ? null : endOf(port, direction);
+    // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
+    const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
+    const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
+    return (line) => {
+      if (answered ? code === GOING_DOWN : error === null) pass(line);
+      if (!line.final) return;
+      this.#facts.over();
+      this.#exchange.pending.settle(transfer);
+      if (answered) return;
+      if (error !== null) this.#exchange.send('client', errorReply(426, error));
+      if (port !== null && !transfer.started && code >= 300) this.#onRefused(port, transfer.followed);
+      this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
+    };
+  }
+
+  /** The client may still use what it asked for, unless the server has another port for it by now. */
+  #onRefused(port: DataPort, followed: boolean): void {
+    const { ports } = this.#exchange;
+    if (followed)
+      ports.drop(port, new GatewayError('STOPPED', 'the transfer was refused; use PASV or EPSV again'));
+    else ports.giveBack(port);
+  }
+
+  // --------------------------------------------------------------------------------------------- the data connection
+
+  /**
+   * The bytes of a data connection did not all arrive. An upload that its client cut short: SSH knows no reset, so closing the
+   * channel would look to the server like the end of the file. It is told to abort first, and has a little time to do so. What
+   * is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under way.
+   */
+  onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
+    const { head } = this.#exchange.pending;
+    const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
+    if (transfer !== null && transfer.direction !== direction) return;
+    if (transfer?.direction === 'upload' && end.by === 'client') {
+      this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
+      this.#exchange.ports.retract(port, end, ABORT_GRACE);
+    } else this.#exchange.ports.retract(port, end);
+    this.#answerFailedDial();
+  }
+
+  /** The data connection failed before the transfer began: the server may be waiting for it a long time, the client need not. */
+  #answerFailedDial(): void {
+    const { head } = this.#exchange.pending;
+    if (head?.kind !== 'transfer' || head.started || head.port === null) return;
+    const error = brokenEnd(head.port);
+    if (error !== null) this.#answer(errorReply(425, error), error);
+  }
+
+  /** The client gets `bytes` as the final reply to the transfer at the head; the server's own, which is still to come, is dropped. */
+  #answer(bytes: Uint8Array, error: GatewayError): void {
+    const { pending, ports, midReply } = this.#exchange;
+    const { head } = pending;
+    if (midReply || head?.kind !== 'transfer' || head.answered) return;
+    head.answered = true;
+    if (head.port !== null) ports.drop(head.port, error);
+    this.#exchange.send('client', bytes);
+    this.#reportEnd(head, Number(latin1(bytes).slice(0, 3)), error);
+    this.#exchange.giveAnswers();
+  }
+
+  // -------------------------------------------------------------------------------------------------- status and logs
+
+  #reportStart(transfer: Transfer, preliminary: string): void {
+    if (transfer.reported || transfer.port === null) return;
+    transfer.reported = true;
+    const { verb, path, direction, port } = transfer;
+    const { user } = this.#facts;
+    const size = this.#facts.length(transfer, preliminary);
+    this.#exchange.emit({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
+  }
+
+  #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
+    if (transfer.port === null) return;
+    if (code < 300) this.#reportStart(transfer, '');
+    if (!transfer.reported) return;
+    this.#exchange.emit({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
+    this.#exchange.ports.release(transfer.port);
+  }
+}
+
+function abortedByClient(): GatewayError {
+  return new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
+}
+
+/** Whether the server has said that it begins, and its data connection broke since. */
+function gaveUp({ started, port, direction }: Transfer): boolean {
+  return started && port?.ends[direction]?.how === 'cut';
+}
+
+/** How a transfer's data ended. An upload whose last bytes were under way when SSH was lost has not arrived. */
+function endOf({ ends }: DataPort, direction: Direction): DataEnd | null {
+  const lost = direction === 'upload' && ends.download?.how === 'cut' && ends.download.by === 'gateway';
+  return lost && ends.upload?.how !== 'cut' ? ends.download : ends[direction];
+}
