@@ -7,6 +7,8 @@ import type { Listening, Peer, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
+/** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
+const BUFFER = 256 * 1024;
 
 /** Whether an accepted connection may come in; asked before a byte is read from it. */
 export type Admit = (peer: Peer) => Promise<boolean>;
@@ -24,7 +26,13 @@ export class DirectTransport implements Transport {
   openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const socket = net.connect({ host: to.host, port: to.port, allowHalfOpen: true, noDelay: true });
+      const socket = net.connect({
+        host: to.host,
+        port: to.port,
+        allowHalfOpen: true,
+        noDelay: true,
+        highWaterMark: BUFFER,
+      } as net.NetConnectOpts);
       const timer = setTimeout(
         () => fail(new GatewayError('CHANNEL_TIMEOUT', `${formatEndpoint(to)} did not answer in time`)),
         CONNECT_TIMEOUT,
@@ -59,7 +67,7 @@ export class DirectTransport implements Transport {
   listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
     return new Promise((resolve, reject) => {
       const server = net.createServer(
-        { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+        { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
         (socket) => {
           const peer = peerOf(socket);
           if (peer === null) socket.destroy();

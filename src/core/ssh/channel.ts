@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream';
-import type { Channel } from 'ssh2';
+import type { Channel, Client } from 'ssh2';
+import type { Endpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
-import { processBudget, ReceiveWindow, type WindowBudget } from './receive-window.ts';
+import { OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.ts';
 import type { SendGate } from './send-gate.ts';
 
 const WRITE_BUFFER = 256 * 1024;
@@ -23,7 +24,8 @@ interface RawChannel {
     /** The server's software, from its identification (RFC 4253 4.2). */
     readonly _remoteVer?: string;
   };
-  readonly stderr?: { resume(): unknown };
+  /** `push` takes extended data. A reader of it would have ssh2 grant window by itself. */
+  readonly stderr?: { push(chunk: Buffer | null): boolean };
   /**
    * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. After false it leaves
    * the receive window alone until a `_read`, which is never called here.
@@ -40,10 +42,47 @@ export interface ChannelContext {
   readonly peer: string;
   /** The connection's one queue for its socket. */
   readonly gate: SendGate;
-  /** What receive windows may come to; the process's own unless given. */
-  readonly budget?: WindowBudget;
+  /** As the channel was opened with it, by `openDirect`; ssh2's own where it was opened otherwise. */
+  readonly window?: ReceiveWindow;
   /** Why the SSH connection is gone; null while it is there. Must be set before ssh2 cleans up its channels. */
   readonly lost: () => GatewayError | null;
+}
+
+/** What is used of ssh2's Protocol to open a channel (lib/protocol/Protocol.js). */
+interface RawProtocol {
+  directTcpip(channel: number, window: number, packet: number, to: unknown): void;
+}
+
+/**
+ * Asks the server to dial `to` (direct-tcpip, RFC 4254 7.2), with a receive window that fits the budget where ssh2 has one size.
+ * `done` is called once; with a channel, its ChannelStream must be made then and there, with the window. Throws as ssh2 does
+ * where it is not connected.
+ */
+export function openDirect(
+  client: Client,
+  from: Endpoint,
+  to: Endpoint,
+  bulk: boolean,
+  done: (error: Error | null, channel: Channel, window: ReceiveWindow) => void,
+): void {
+  const protocol = (client as unknown as { _protocol: RawProtocol | null })._protocol;
+  const announce = protocol?.directTcpip;
+  const window = new ReceiveWindow(processBudget, announce ? processBudget.opening(bulk) : OPENING_WINDOW);
+  if (protocol && announce) {
+    protocol.directTcpip = (channel, _window, packet, cfg) =>
+      announce.call(protocol, channel, window.opening, packet, cfg);
+  }
+  try {
+    client.forwardOut(from.host, from.port, to.host, to.port, (error, channel) => {
+      if (error) window.close();
+      done(error ?? null, channel, window);
+    });
+  } catch (error) {
+    window.close();
+    throw error;
+  } finally {
+    if (protocol && announce) protocol.directTcpip = announce;
+  }
 }
 
 /**
@@ -75,11 +114,13 @@ export class ChannelStream extends Duplex {
     });
     this.#channel = channel as unknown as RawChannel;
     this.#context = context;
-    this.#window = new ReceiveWindow(context.budget ?? processBudget);
+    this.#window = context.window ?? new ReceiveWindow(processBudget);
+    // ssh2 believes that it has announced its own window.
+    this.#channel.incoming.window += this.#window.opening - OPENING_WINDOW;
     // The inner stream's own buffer, its `end` and its `close` are bypassed: they cannot tell EOF from a loss, and
     // `close` waits for an `end` that an unread stream never emits.
     this.#channel.push = (chunk) => this.#receive(chunk);
-    this.#channel.stderr?.resume();
+    if (this.#channel.stderr) this.#channel.stderr.push = () => false;
   }
 
   /** What is consumed is seen in `read`: the stream's own call of `_read` comes once, when its buffer has fallen low. */
@@ -97,6 +138,7 @@ export class ChannelStream extends Duplex {
       return;
     }
     this.#unsent = callback;
+    this.#context.gate.gather();
     try {
       this.#channel._write(chunk, null, () =>
         this.#context.gate.pass(() => {

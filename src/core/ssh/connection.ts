@@ -1,18 +1,19 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Client, type ClientChannel } from 'ssh2';
+import { type Channel, Client } from 'ssh2';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Listening, Peer, Transport } from '../transport.ts';
 import type { Identity } from './auth-identity.ts';
-import { type ChannelContext, ChannelStream } from './channel.ts';
+import { type ChannelContext, ChannelStream, openDirect } from './channel.ts';
 import { remotePeer } from './forwarded.ts';
 import type { HostVerifier } from './host-key.ts';
 import { login } from './login.ts';
 import { lostConnection, type Ssh2Error } from './login-failure.ts';
 import type { Prompter, SshOptions } from './options.ts';
 import type { OnProgress } from './progress.ts';
+import type { ReceiveWindow } from './receive-window.ts';
 import { channelRefused, oneLine } from './refusal.ts';
 import { SendGate } from './send-gate.ts';
 
@@ -37,6 +38,8 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds. */
   readonly timeout?: number;
+  /** See StreamOptions. */
+  readonly bulk?: boolean;
   /** Who the server is told the connection comes from (its log shows it). */
   readonly from?: Endpoint;
 }
@@ -112,7 +115,7 @@ export class SshConnection implements Transport {
   /** Dials `to` from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
   openStream(
     to: Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE }: OpenOptions = {},
+    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE, bulk = false }: OpenOptions = {},
   ): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -140,10 +143,10 @@ export class SshConnection implements Transport {
       );
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        client.forwardOut(from.host, from.port, to.host, to.port, (error, channel) => {
+        openDirect(client, from, to, bulk, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
-          const stream = this.#wrap(channel, where);
+          const stream = this.#wrap(channel, where, window);
           if (settled) stream.destroy();
           else settle(() => resolve(stream));
         }),
@@ -214,8 +217,8 @@ export class SshConnection implements Transport {
     clearTimeout(timer);
   }
 
-  #wrap(channel: ClientChannel, peer: string): ChannelStream {
-    return new ChannelStream(channel, { ...this.#channels, peer });
+  #wrap(channel: Channel, peer: string, window?: ReceiveWindow): ChannelStream {
+    return new ChannelStream(channel, { ...this.#channels, peer, ...(window && { window }) });
   }
 
   /** ssh2 throws where it is not connected; here that is a rejection, in words. */

@@ -1,7 +1,12 @@
 const MiB = 1024 * 1024;
 
-/** What ssh2 lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
+/** What ssh2 by itself lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
 export const OPENING_WINDOW = 2 * MiB;
+/** The same for a stream that need not carry much. */
+const SMALL_OPENING_WINDOW = MiB;
+/** Which share of the free budget one more stream is given from the start, at the most. */
+const BULK_SHARE = 1 / 16;
+const SMALL_SHARE = 1 / 128;
 /** OpenSSH 8.9 to 9.x have a limit of 16 MiB on what they keep for a channel; HPN-SSH stays below it for the same reason. */
 const LARGEST_WINDOW = 15 * MiB;
 /** What a channel may always have, even where the budget is used up: without any window it would stand still for ever. */
@@ -10,14 +15,15 @@ const SMALLEST_WINDOW = 128 * 1024;
 const STEP = 256 * 1024;
 
 /**
- * The memory, in bytes, that all receive windows of a process may come to. It holds for what is granted; what ssh2 lets
- * each channel have when it opens can't be withheld, but it is counted and leaves the others less.
+ * The memory, in bytes, that all receive windows of a process may come to. The fuller it is, the less a new channel begins
+ * with; only what every channel may always have is given beyond it.
  */
 export class WindowBudget {
   readonly #total: number;
   /** What all channels may receive and have not consumed yet. */
   #held = 0;
-  #channels = 0;
+  /** What the channels that have not carried much began with. */
+  #idle = 0;
   /** Channels that have carried much, among which the room is shared. */
   #busy = 0;
 
@@ -35,21 +41,27 @@ export class WindowBudget {
 
   /** How large the window of a busy channel may be. */
   get share(): number {
-    const others = (this.#channels - this.#busy) * OPENING_WINDOW;
-    return Math.max(SMALLEST_WINDOW, (this.#total - others) / Math.max(1, this.#busy));
+    return Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
   }
 
-  opened(): void {
-    this.#channels += 1;
+  /** What a new channel may begin with. */
+  opening(bulk: boolean): number {
+    const [most, share] = bulk ? [OPENING_WINDOW, BULK_SHARE] : [SMALL_OPENING_WINDOW, SMALL_SHARE];
+    return Math.floor(Math.max(SMALLEST_WINDOW, Math.min(most, share * this.free)));
   }
 
-  becameBusy(): void {
+  opened(window: number): void {
+    this.#idle += window;
+  }
+
+  becameBusy(opening: number): void {
+    this.#idle -= opening;
     this.#busy += 1;
   }
 
-  closed(wasBusy: boolean): void {
-    this.#channels -= 1;
+  closed(wasBusy: boolean, opening: number): void {
     if (wasBusy) this.#busy -= 1;
+    else this.#idle -= opening;
   }
 
   hold(change: number): void {
@@ -63,34 +75,39 @@ export const processBudget = new WindowBudget(128 * MiB);
 /**
  * How much more the other side of one channel may send (RFC 4254 5.2), decided without I/O.
  *
- * A window limits a channel to its size per round trip, and all of it may lie in memory when the reader stalls. It starts
- * at OPENING_WINDOW and is doubled, up to 15 MiB and the budget's share, each time that a window's worth has been consumed
+ * A window limits a channel to its size per round trip, and all of it may lie in memory when the reader stalls. It is doubled, up to 15 MiB and the budget's share, each time that a window's worth has been consumed
  * by a reader that caught up on the way. It is halved again where the reader never had less than half of it left to read:
  * then the reader is what limits. From here one cannot tell a sender that waits for the window from one that is slow for
  * its own reasons; a window that grows for the latter is a promise of memory that its reader does not need.
  */
 export class ReceiveWindow {
+  /** What the other side may send from the start, in bytes. */
+  readonly opening: number;
   readonly #budget: WindowBudget;
-  #target = OPENING_WINDOW;
+  #target: number;
   /** All that the other side was ever allowed to send. */
-  #granted = OPENING_WINDOW;
+  #granted: number;
   /** What was not consumed of it at the last call. */
-  #held = OPENING_WINDOW;
+  #held: number;
   /** Consumed when the present period began, and the fewest unread bytes since. */
   #since = 0;
   #fewestUnread = Number.POSITIVE_INFINITY;
   #busy = false;
   #closed = false;
 
-  constructor(budget: WindowBudget) {
+  constructor(budget: WindowBudget, opening: number = OPENING_WINDOW) {
     this.#budget = budget;
-    budget.opened();
-    budget.hold(this.#held);
+    this.opening = opening;
+    this.#target = opening;
+    this.#granted = opening;
+    this.#held = opening;
+    budget.opened(opening);
+    budget.hold(opening);
   }
 
   /** What outstanding and unread bytes may come to now. */
   get target(): number {
-    return Math.min(this.#target, this.#busy ? this.#budget.share : OPENING_WINDOW);
+    return Math.min(this.#target, this.#busy ? this.#budget.share : this.opening);
   }
 
   /**
@@ -122,7 +139,7 @@ export class ReceiveWindow {
     if (this.#closed) return;
     this.#closed = true;
     this.#budget.hold(-this.#held);
-    this.#budget.closed(this.#busy);
+    this.#budget.closed(this.#busy, this.opening);
   }
 
   #adapt(consumed: number, unread: number): void {
@@ -131,10 +148,10 @@ export class ReceiveWindow {
     if (consumed - this.#since < target) return;
     if (!this.#busy) {
       this.#busy = true;
-      this.#budget.becameBusy();
+      this.#budget.becameBusy(this.opening);
     }
     if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, LARGEST_WINDOW);
-    else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, OPENING_WINDOW);
+    else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
     this.#since = consumed;
     this.#fewestUnread = Number.POSITIVE_INFINITY;
   }

@@ -11,10 +11,22 @@ const SOCKET_BUFFER = 256 * 1024;
 export class SendGate {
   readonly #socket: Writable;
   readonly #waiting: (() => void)[] = [];
+  #corked = false;
 
   constructor(socket: Writable) {
     this.#socket = socket;
     socket.on('drain', () => this.#open());
+  }
+
+  /** Gathers what is sent in this turn of the event loop into one write of the socket: ssh2 makes one of each packet. */
+  gather(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      this.#socket.uncork();
+    });
   }
 
   /** Calls `next` at once, or when the socket has drained. Never, if the socket closes: the channels' owner ends them. */

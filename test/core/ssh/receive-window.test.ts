@@ -9,12 +9,13 @@ const SMALLEST = 128 * KiB;
 
 /** One channel as its two ends see it: a sender that heeds the window, and a reader. */
 class Channel {
-  outstanding = OPENING_WINDOW;
+  outstanding: number;
   unread = 0;
   readonly window: ReceiveWindow;
 
-  constructor(budget: WindowBudget) {
-    this.window = new ReceiveWindow(budget);
+  constructor(budget: WindowBudget, opening = OPENING_WINDOW) {
+    this.window = new ReceiveWindow(budget, opening);
+    this.outstanding = opening;
   }
 
   get held(): number {
@@ -74,7 +75,8 @@ it('whatever comes and is read: no grant above the target or the budget, and no 
       };
       for (const { act, channel: n, bytes } of run) {
         const channel = channels[n % channels.length];
-        if (channel === undefined || act === 'open') channels.push(new Channel(budget));
+        if (channel === undefined || act === 'open')
+          channels.push(new Channel(budget, budget.opening(bytes % 2 === 0)));
         else if (act === 'receive') check(channel, channel.receive(bytes));
         else if (act === 'consume') check(channel, channel.consume(bytes));
         else if (act === 'carry') channel.carry(bytes);
@@ -164,4 +166,22 @@ it('with more channels than the budget has room for, each still moves', () => {
     expect(channel.outstanding).toBeGreaterThan(0);
     expect(channel.held).toBeLessThanOrEqual(SMALLEST);
   }
+});
+
+it('350 channels open within the budget, and 200 leave room for a download', () => {
+  const budget = new WindowBudget(128 * MiB);
+  for (let i = 0; i < 350; i++) new Channel(budget, budget.opening(false));
+  expect(budget.held).toBeLessThan(128 * MiB);
+  const few = new WindowBudget(128 * MiB);
+  for (let i = 0; i < 200; i++) new Channel(few, few.opening(false));
+  expect(few.opening(true)).toBeGreaterThan(MiB);
+  const download = new Channel(few, few.opening(true));
+  download.carry(100 * MiB);
+  expect(download.window.target).toBe(15 * MiB);
+});
+
+it('a channel that begins with little grows like the others', () => {
+  const channel = new Channel(new WindowBudget(128 * MiB), 128 * KiB);
+  channel.carry(100 * MiB);
+  expect(channel.window.target).toBe(15 * MiB);
 });

@@ -3,7 +3,7 @@ import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
-import { OPENING_WINDOW } from '../../../src/core/ssh/receive-window.ts';
+import { OPENING_WINDOW, processBudget } from '../../../src/core/ssh/receive-window.ts';
 import { deferred } from '../../support/deferred.ts';
 import { connectTo } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
@@ -19,7 +19,7 @@ async function open(test: Pick<TestContext, 'onTestFinished'>, options: SshServe
   const to = await listenTcp(test, arrived.resolve);
   const connection = await connectTo(ssh.port);
   test.onTestFinished(() => connection.close());
-  const stream = quiet(await connection.openStream(to));
+  const stream = quiet(await connection.openStream(to, { bulk: true }));
   const target = await arrived.promise;
   const [channel] = ssh.openChannels;
   if (channel === undefined) throw new Error('the server has no channel');
@@ -249,6 +249,8 @@ describe('flow control', () => {
     expect(raw.outgoing?.id, `channel.outgoing.id: ${words}`).toBeTypeOf('number');
     const { channelWindowAdjust } = (raw._client?._protocol ?? {}) as Record<string, unknown>;
     expect(channelWindowAdjust, `client._protocol.channelWindowAdjust: ${words}`).toBeTypeOf('function');
+    const { directTcpip } = (raw._client?._protocol ?? {}) as Record<string, unknown>;
+    expect(directTcpip, `client._protocol.directTcpip: ${words}`).toBeTypeOf('function');
     expect(raw.incoming?.window, `ssh2's opening window: ${words}`).toBe(OPENING_WINDOW);
   });
 
@@ -274,6 +276,34 @@ describe('flow control', () => {
     expect(stream.readableLength).toBeLessThanOrEqual(15 * MiB);
     stream.resume();
     await vi.waitFor(() => expect(bytes).toBe(total + 32 * MiB), { timeout: 20_000 });
+  });
+
+  it('200 streams fit the budget with room for a download, and give it back', async (test) => {
+    const { connection, to } = await open(test);
+    const before = processBudget.held;
+    const streams = await Promise.all(
+      Array.from({ length: 200 }, async () => quiet(await connection.openStream(to))),
+    );
+    expect(processBudget.opening(true)).toBeGreaterThan(MiB);
+    for (const stream of streams) stream.destroy();
+    await vi.waitFor(() => expect(processBudget.held).toBe(before));
+  });
+
+  it('a stream that need not carry much begins with less, which the server honours', async (test) => {
+    const { ssh, connection } = await open(test);
+    const to = await listenTcp(test, (socket) => socket.on('error', () => {}).write(Buffer.alloc(8 * MiB)));
+    const small = processBudget.opening(false);
+    expect(small).toBeLessThan(OPENING_WINDOW);
+    const stream = quiet(await connection.openStream(to));
+    expect(ssh.openChannels).toHaveLength(2);
+    await vi.waitFor(() => expect(stream.readableLength).toBe(small));
+    for (let i = 0; i < 100; i++) await turn();
+    expect(stream.readableLength).toBe(small);
+    let bytes = 0;
+    stream.on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+    await vi.waitFor(() => expect(bytes).toBe(8 * MiB), { timeout: 20_000 });
   });
 
   it('an unread stream holds no more than the window', async (test) => {
