@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { GatewayError } from '../core/errors.ts';
+import { nearest } from '../core/suggest.ts';
 import { EXIT, tellFailure } from './failure.ts';
 import { mainCommand } from './main-command.ts';
 import { parse } from './parse.ts';
@@ -31,12 +32,18 @@ export async function run(argv: readonly string[], world: World): Promise<number
 }
 
 function tunnel(command: Command, world: World): Promise<number> {
-  const word = command.args.find((arg) => SUBCOMMANDS.some(({ name }) => name === arg));
+  const names = SUBCOMMANDS.map(({ name }) => name);
+  const word = command.args.find((arg) => names.includes(arg));
   if (word !== undefined) {
     throw new GatewayError(
       'CONFIG_INVALID',
       `${word} is a subcommand; expected it before all else, as in sshferry ${word} (a host of that name: ssh://${word})`,
     );
   }
-  return serve(readArguments(command, world), world);
+  const [host = ''] = command.args;
+  const near = nearest(host, names);
+  return serve(
+    { ...readArguments(command, world), ...(near !== null && { meant: `sshferry ${near}` }) },
+    world,
+  );
 }

@@ -22,6 +22,8 @@ export interface Draft {
   readonly source: Source;
   /** The content of the file, as it was written. */
   readonly input?: unknown;
+  /** What may have been meant where it says too little. */
+  readonly meant?: string;
   /** Remarks for `-v`. */
   readonly notes: readonly string[];
 }
@@ -98,7 +100,7 @@ export async function loadSource(
  * source is the tunnel's arguments, without them where it is a file. Rejects with `CONFIG_*`, also where nothing is forwarded.
  */
 export async function completePlan(
-  { config, source, input }: Draft,
+  { config, source, input, meant }: Draft,
   world: World,
   log: Logger,
 ): Promise<Plan> {
@@ -120,5 +122,9 @@ export async function completePlan(
   const none = lines.local.length + lines.remote.length === 0;
   const whole = none ? config : configFromArguments(source.args, world.plugins, lines);
   if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
-  throw new GatewayError('CONFIG_INVALID', `there is nothing to forward; expected -L or -R, ${EXAMPLE}`);
+  const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
+  throw new GatewayError(
+    'CONFIG_INVALID',
+    `there is nothing to forward${hint}; expected -L or -R, ${EXAMPLE}`,
+  );
 }

@@ -5,18 +5,25 @@ import { SECRET_KEY } from './excerpt.ts';
 import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';
 import { type Config, type ConfigPlugins, configSchema } from './schema.ts';
 
-/** Checks the content of a config file, wherever it comes from: the Config, or every mistake with what was expected instead. */
-export function checkInput(
-  input: unknown,
-  plugins: ConfigPlugins,
-): { readonly config: Config } | { readonly issues: readonly Issue[] } {
+/** The Config, or every mistake with what was expected instead. */
+type Checked = { readonly config: Config } | { readonly issues: readonly Issue[] };
+
+/** Checks the content of a config file, wherever it comes from. */
+export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
+  const checked = checkParts(input, plugins);
+  const issues = [...crossCheck(input), ...emptyForwards(input)];
+  if (issues.length === 0) return checked;
+  return { issues: [...('issues' in checked ? checked.issues : []), ...issues] };
+}
+
+/** Checks each part for itself, as far as the schema sees it. */
+export function checkParts(input: unknown, plugins: ConfigPlugins): Checked {
   const schema = configSchema(plugins);
   const result = schema.safeParse(input);
-  const issues = [...crossCheck(input), ...emptyForwards(input)];
-  if (result.success && issues.length === 0) return { config: result.data };
+  if (result.success) return { config: result.data };
   const json = z.toJSONSchema(schema, { io: 'input' }) as SchemaNode;
-  const found = (result.error?.issues ?? []).flatMap((issue) => toIssues(issue, input, json));
-  return { issues: [...found.filter((issue) => !misspelt(issue, found)), ...issues] };
+  const found = result.error.issues.flatMap((issue) => toIssues(issue, input, json));
+  return { issues: found.filter((issue) => !misspelt(issue, found)) };
 }
 
 /** Whether a key is missing only because it is there in another spelling, which is told. */

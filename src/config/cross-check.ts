@@ -43,8 +43,7 @@ function checkServer(path: string[], server: unknown): Issue[] {
     }
   };
   if (typeof host === 'string' && host !== '') {
-    const hint = '; expected a host name, an address or an ssh_config alias';
-    attempt(['host'], 'value', () => parseDestination(host), hint);
+    attempt(['host'], 'value', () => parseDestination(host));
   }
   if (typeof user === 'string' && user !== '') attempt(['user'], 'value', () => checkUser(user, user));
   for (const [key, value] of Object.entries(keysOf(options))) {

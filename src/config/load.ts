@@ -2,9 +2,16 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseDestination } from '../core/ssh/ssh-config-destination.ts';
 import type { ListenAddress } from './address.ts';
+import { checkParts, tell } from './check-input.ts';
 import { type ForwardArgument, parseForward } from './forward-spec.ts';
-import { findProtocolOption, protocolOptions, readProtocolValue, splitOption } from './protocol-options.ts';
-import { type Config, type ConfigPlugins, configSchema, type LogConfig } from './schema.ts';
+import {
+  capitalized,
+  findProtocolOption,
+  protocolOptions,
+  readProtocolValue,
+  splitOption,
+} from './protocol-options.ts';
+import type { Config, ConfigPlugins, LogConfig } from './schema.ts';
 
 /** What the command line says, each argument still as it was typed. */
 export interface Arguments {
@@ -50,9 +57,13 @@ export function configFromArguments(
   plugins: ConfigPlugins,
   lines: ForwardLines = { local: [], remote: [] },
 ): Config {
-  const result = configSchema(plugins).safeParse(inputFromArguments(args, plugins, lines));
-  if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const checked = checkParts(inputFromArguments(args, plugins, lines), plugins);
+  if ('config' in checked) return checked.config;
+  const issues = checked.issues.map((issue) => {
+    const option = OWN_NAMES.find((name) => name === issue.path.at(-1));
+    // Everything else was checked as the argument that it is.
+    return option === undefined ? tell(issue) : `-o ${capitalized(option)}: ${issue.message}`;
+  });
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
 }
 

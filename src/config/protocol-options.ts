@@ -108,6 +108,7 @@ function unwrapped(schema: unknown): unknown {
   return inner;
 }
 
-function capitalized(name: string): string {
+/** `dataPorts` → `DataPorts`. */
+export function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }

@@ -185,35 +185,6 @@ describe('a run that goes well', () => {
 
 describe('a run that fails tells it in one line', () => {
   test.each([
-    [[], 'no host is given'],
-    [L, 'no host is given'],
-    [[HOST], 'there is nothing to forward; expected -L or -R, such as sshferry -L 8021:localhost:21 you@'],
-    [['-L', '8021:localhost', HOST], '-L 8021:localhost: there are only two parts'],
-    [['-L', '8021:localhost:21', '-L', '8021:b:21', HOST], 'port 8021 is taken by'],
-    [[...L, '-o', 'FtpPrefech=yes', HOST], 'did you mean FtpPrefetch?'],
-    [[...L, '-o', 'FtpActive', HOST], 'expected Key=Value'],
-    [[...L, '-p', '0', HOST], "-p 0: the port is '0'; expected a number from 1 to 65535"],
-    [[...L, '-p', 'ssh', HOST], '-p ssh'],
-    [[...L, '--log-format', 'xml', HOST], '--log-format xml: expected pretty or json'],
-    [[...L, '--log-fromat', 'json', HOST], 'Did you mean --log-format?'],
-    [[...L, '-Z', HOST], "unknown option '-Z'"],
-    [[HOST, '-L'], "option '-L <forward>' argument missing"],
-    [[...L, '-46', HOST], '-4 and -6 exclude each other'],
-    [[...L, HOST, 'ls', '/'], "runs no commands on the server; leave out 'ls /'"],
-    [['-D', '1080', HOST], '-D: dynamic forwards'],
-    [['-fN', ...L, HOST], '-f: sshferry stays in the foreground'],
-    [[...L, 'up'], 'up is a subcommand; expected it before all else'],
-    [[...L, 'you@'], 'you@'],
-    [['-L', '/tmp/a:localhost:21', HOST], 'Unix sockets cannot be forwarded'],
-  ])('%j', async (argv, message) => {
-    const run = new Run(argv);
-    expect(await run.status).toBe(2);
-    expect(run.stdout.text).toBe('');
-    expect(run.stderr.lines).toEqual([expect.stringContaining(message), "Try 'sshferry --help'."]);
-    expect(run.stderr.text).toMatch(/^sshferry: /);
-  });
-
-  test.each([
     ['SSH_AUTH', 255],
     ['SSH_HOST_KEY', 255],
     ['SSH_CONNECT', 255],

@@ -100,7 +100,7 @@ describe('what is wrong is named', () => {
     [{ options: ['FtpPrefech=yes'] }, 'did you mean FtpPrefetch?'],
     [{ options: ['FtpPrefetch'] }, '-o FtpPrefetch: expected Key=Value'],
     [{ options: ['FtpActive=never'] }, '-o FtpActive=never: expected one of'],
-    [{ options: ['LocalUsers=alice,,bob'] }, "localUsers: 'alice,,bob': expected any, or user names"],
+    [{ options: ['LocalUsers=alice,,bob'] }, "-o LocalUsers: 'alice,,bob': expected any, or user names"],
     [{ destination: 'you@' }, 'you@'],
     [{ destination: 'ssh://h:99999' }, 'ssh://h:99999'],
     [{ destination: 'ssh://h:x' }, 'ssh://h:x'],

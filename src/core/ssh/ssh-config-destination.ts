@@ -24,7 +24,7 @@ function parseUri(text: string): Destination {
   const host = parts?.[2]?.replace(/^\[|\]$/g, '').replace(/\/$/, '');
   const port = parts?.[3] === undefined ? null : Number(parts[3]);
   if (!host || (port !== null && (port < 1 || port > 65_535)))
-    invalid(text, 'it should be ssh://[user@]host[:port]');
+    invalid(text, 'the port or the host is wrong', 'ssh://[user@]host[:port]');
   return { user: parts?.[1] === undefined ? null : decode(parts[1], text), host, port };
 }
 
@@ -52,6 +52,9 @@ export function checkUser(user: string, text: string): void {
     invalid(text, 'the user name has characters that none may have');
 }
 
-function invalid(text: string, why: string): never {
-  throw new GatewayError('CONFIG_INVALID', `${JSON.stringify(text)} is no SSH destination: ${why}`);
+function invalid(text: string, why: string, form = '[user@]host'): never {
+  throw new GatewayError(
+    'CONFIG_INVALID',
+    `${JSON.stringify(text)} is no SSH destination: ${why}; expected ${form}`,
+  );
 }
