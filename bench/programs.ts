@@ -4,6 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onInterrupt } from './interrupt.ts';
 
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...argv: string[]];
@@ -23,11 +24,13 @@ export function find(program: string): string | null {
 /** Runs a program to its end and gives what it wrote; rejects with its complaint. */
 export function run(program: string, argv: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(program, argv, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(program, argv, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      forget();
       if (error)
         reject(new Error(`${program} ${argv.join(' ').slice(-300)}: ${stderr.trim() || error.message}`));
       else resolve(stdout);
     });
+    const forget = onInterrupt(() => child.kill());
   });
 }
 
