@@ -11,6 +11,7 @@ import { terminalPrompter } from './core/ssh/prompter.ts';
 import { resolveSshOptions } from './core/ssh/ssh-config.ts';
 import { sshTransport } from './core/ssh/transport.ts';
 import { PLUGINS } from './protocols/registry.ts';
+import { StatusServer } from './status/server.ts';
 
 // Whoever read the output may go before the end, as with `| head`; that ends nothing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -23,6 +24,7 @@ const status = await run(process.argv.slice(2), {
   version,
   stdout: process.stdout,
   stderr: process.stderr,
+  stdin: process.stdin,
   env: process.env,
   script: process.argv[1] ?? '',
   cwd: process.cwd(),
@@ -33,6 +35,7 @@ const status = await run(process.argv.slice(2), {
   local: localTransport,
   connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
     sshTransport(options, prompter, log, progress),
+  tellStatus: (source) => StatusServer.open(process.pid, process, source),
   resolve: resolveSshOptions,
   notify: (state) => notifyService(state, process.env),
   schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),

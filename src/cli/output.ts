@@ -2,6 +2,20 @@
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
-  /** The width of a terminal. */
+  /** The size of a terminal. */
   readonly columns?: number;
+  readonly rows?: number;
+  /** A terminal tells when its size changes. */
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
+}
+
+/** Where keys come from, such as standard input. */
+export interface Keys {
+  readonly isTTY?: boolean;
+  setRawMode?(raw: boolean): unknown;
+  on(event: 'data', listener: (bytes: Buffer) => void): unknown;
+  off(event: 'data', listener: (bytes: Buffer) => void): unknown;
+  resume(): unknown;
+  pause(): unknown;
 }

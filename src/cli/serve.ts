@@ -1,13 +1,19 @@
+import type { Surroundings } from '../compose.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
 import { createLogger } from '../log/logger.ts';
+import { keepLedger, Ledger } from '../status/ledger.ts';
+import type { StatusSource } from '../status/server.ts';
 import { announce, listeningPorts } from './announce.ts';
 import { Ending } from './ending.ts';
 import { EXIT, type Teller, tellFailure } from './failure.ts';
 import { isUnicodeLocale } from './forward-lines.ts';
+import { lookOf } from './look.ts';
 import { reportEvents } from './reporter.ts';
 import type { ServiceState } from './service.ts';
 import type { Draft } from './source.ts';
+import { transfersBelow } from './transfers-below.ts';
 import { Tunnel } from './tunnel.ts';
 import type { World } from './world.ts';
 
@@ -16,10 +22,12 @@ const CRASH_GRACE = 1000;
 
 /** Runs a tunnel until the person, a signal or a failure ends it; gives the exit status. Never rejects. */
 export async function serve(draft: Draft, world: World): Promise<number> {
-  const { stderr, env } = world;
+  const { env } = world;
   const { level } = draft.config.log;
-  const format = draft.config.log.format ?? (stderr.isTTY ? 'pretty' : 'json');
-  const color = Boolean(stderr.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';
+  const format = draft.config.log.format ?? (world.stderr.isTTY ? 'pretty' : 'json');
+  const live = format === 'pretty' && level !== 'error' ? transfersBelow(world) : null;
+  const stderr = live?.lines ?? world.stderr;
+  const { color } = lookOf(world.stderr, world);
   const log = createLogger(stderr, { level, format, color });
   for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
 
@@ -27,10 +35,18 @@ export async function serve(draft: Draft, world: World): Promise<number> {
     SIGHUP: hangUp(draft, world, () => void reloadAndTell(tunnel, log)),
   });
   let ports: ReadonlyMap<string, number> = new Map();
-  const surroundings = { plugins: world.plugins, connect: world.connect, log };
+  let telling: Promise<{ close(): Promise<void> } | null> = Promise.resolve(null);
+  const prompter = live?.beside(world.prompter()) ?? world.prompter();
+  const connect: Surroundings['connect'] = (options, log) => world.connect(options, log, { prompter });
+  const surroundings = { plugins: world.plugins, connect, log };
   const tunnel: Tunnel = new Tunnel(draft, world, surroundings, {
     ended: () => ending.begun,
-    composed: ({ events }) => {
+    composed: (gateway) => {
+      const { events } = gateway;
+      const ledger = ledgerOf(gateway, (server) => tunnel.label(server), world);
+      live?.follow(events, ledger);
+      const reload = draft.source.kind === 'file' ? () => tunnel.reload() : null;
+      telling = tellStatus({ status: () => ledger.status(Date.now()), reload }, world, log);
       reportEvents(events, log, (server) => tunnel.label(server));
       ports = listeningPorts(events);
       events.on('transport.state', ({ server, state, error }) => {
@@ -62,7 +78,31 @@ export async function serve(draft: Draft, world: World): Promise<number> {
       { world, log },
     );
   } finally {
+    live?.close();
+    await (await telling)?.close();
     ending.dispose();
+  }
+}
+
+function ledgerOf(gateway: Gateway, label: (server: string) => string, { version }: World): Ledger {
+  const dataConnections = (server: string) => gateway.dataConnections(server);
+  const ledger = new Ledger({ version, pid: process.pid, label, dataConnections }, Date.now());
+  keepLedger(ledger, gateway.events);
+  return ledger;
+}
+
+/** Answers `sshferry status`; null where it cannot, which is told and keeps nobody from the tunnel. */
+async function tellStatus(
+  source: StatusSource,
+  world: World,
+  log: Logger,
+): Promise<{ close(): Promise<void> } | null> {
+  try {
+    return await world.tellStatus(source);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.warn({ event: 'status.unavailable' }, `sshferry status will not find this one: ${why}`);
+    return null;
   }
 }
 

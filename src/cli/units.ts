@@ -11,9 +11,22 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
-/** `0.4 s`, `75 s`, `12 min`: a duration for people. */
+/** `0.4 s`, `75 s`, `12 min`, `30 h`, `4 days`: a duration for people. */
 export function formatDuration(ms: number): string {
   const seconds = ms / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  return seconds < 600 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 600) return `${Math.round(seconds)} s`;
+  const minutes = seconds / 60;
+  if (minutes < 120) return `${Math.round(minutes)} min`;
+  return minutes < 72 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / (24 * 60))} days`;
+}
+
+/** `12:34:56`: the time of day here. */
+export function formatTime(iso: string): string {
+  return new Date(iso).toTimeString().slice(0, 8);
+}
+
+/** `1 client`, `2 clients`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

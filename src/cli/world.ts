@@ -6,7 +6,8 @@ import type { Prompter, SshOptions } from '../core/ssh/options.ts';
 import type { OnProgress } from '../core/ssh/progress.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
-import type { Output } from './output.ts';
+import type { StatusSource } from '../status/server.ts';
+import type { Keys, Output } from './output.ts';
 import type { ServiceState } from './service.ts';
 
 /** The process and the world around it, so that a test can stand in for both. */
@@ -14,6 +15,7 @@ export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {
   readonly version: string;
   readonly stdout: Output;
   readonly stderr: Output;
+  readonly stdin: Keys;
   readonly env: NodeJS.ProcessEnv;
   /** The path of the running program. */
   readonly script: string;
@@ -26,6 +28,8 @@ export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {
   prompter(): Prompter;
   /** Makes the transport of one login; nothing is dialled before its `start`. Left out, it is the terminal's person. */
   connect(options: SshOptions, log: Logger, how?: ConnectHow): ManagedTransport;
+  /** Answers those who ask for the status, until closed. Rejects with what is in the way. */
+  tellStatus(source: StatusSource): Promise<{ close(): Promise<void> }>;
   resolve(input: SshInput): Promise<ResolvedSsh>;
   /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;

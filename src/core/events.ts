@@ -44,6 +44,8 @@ export interface GatewayEvents {
       direction: 'local' | 'remote';
       server: string;
       endpoint: Endpoint;
+      /** As it was asked for (`localhost`, `*`, an address), with the port that was given. */
+      listen: Endpoint;
       target: Endpoint;
     },
   ];

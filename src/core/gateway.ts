@@ -103,6 +103,11 @@ export class Gateway {
     return this.#sessions.size;
   }
 
+  /** How many connections of a server's for bulk data stand, beside the main one. */
+  dataConnections(server: string): number {
+    return this.#transports.get(server)?.dataConnections ?? 0;
+  }
+
   /** Where the forward of that name listens; undefined before it does. Port 0 has become the port that was given. */
   endpoint(forward: string): Endpoint | undefined {
     return this.#active.find(({ route }) => route.spec.name === forward)?.listener.endpoint;
@@ -290,13 +295,14 @@ export class Gateway {
   }
 
   #tell({ route: { spec }, listener: { endpoint } }: ActiveForward): void {
-    const { name: forward, plugin, direction, server, target } = spec;
+    const { name: forward, plugin, direction, server, bind, target } = spec;
     this.events.emit('forward.listening', {
       forward,
       type: plugin.name,
       direction,
       server,
       endpoint,
+      listen: { host: bind.host, port: endpoint.port },
       target,
     });
   }

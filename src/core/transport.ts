@@ -51,6 +51,8 @@ export interface Transport {
 
 /** A transport with a life of its own, which a Gateway begins and ends. */
 export interface ManagedTransport extends Transport {
+  /** How many connections for bulk data stand, where it has such beside its main one. */
+  readonly dataConnections?: number;
   /** Settles when it is first ready; rejects with the GatewayError that keeps it from getting there. */
   start(): Promise<void>;
   /** Ends every stream and listener of its own. Idempotent. */

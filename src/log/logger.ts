@@ -1,5 +1,6 @@
 import pino, { type DestinationStream } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { formatTime } from '../cli/units.ts';
 import type { Logger } from '../core/log.ts';
 import { printable } from '../core/ssh/prompter.ts';
 
@@ -45,7 +46,7 @@ function prettyStream(out: DestinationStream, { color, fields }: { color: boolea
       const paint =
         level === 'error' || level === 'fatal' ? colors.red : level === 'warn' ? colors.yellow : colors.gray;
       const shown = level === 'info' ? '' : `${paint(level)} `;
-      return `${colors.gray(localTime(String(log.time)))} ${shown}${indented(printable(String(log[messageKey] ?? log.event)))}`;
+      return `${colors.gray(formatTime(String(log.time)))} ${shown}${indented(printable(String(log[messageKey] ?? log.event)))}`;
     },
   });
   return {
@@ -59,8 +60,4 @@ function prettyStream(out: DestinationStream, { color, fields }: { color: boolea
 /** A second line stands under the first one's text, so that nothing in a message can pass for a line of the log. */
 function indented(text: string): string {
   return text.replaceAll('\n', `\n${' '.repeat(9)}`);
-}
-
-function localTime(iso: string): string {
-  return new Date(iso).toTimeString().slice(0, 8);
 }

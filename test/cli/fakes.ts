@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
 import type { Output } from '../../src/cli/output.ts';
 import { run } from '../../src/cli/run.ts';
 import type { World } from '../../src/cli/world.ts';
@@ -84,7 +85,9 @@ export function world(over: Partial<World> = {}): World {
       tell: (text) => stderr.write(text),
     }),
     local: async () => localhost,
+    stdin: new PassThrough(),
     connect: () => new FakeTransport(),
+    tellStatus: async () => ({ close: async () => {} }),
     resolve: async (input) => login(input),
     notify: async () => null,
     schemaFile: '/nonexistent/schema.json',

@@ -16,5 +16,8 @@ test.each([
   [0, '0.0 s'],
   [1234, '1.2 s'],
   [75_400, '75 s'],
+  [9960, '10 s'],
   [720_000, '12 min'],
+  [9_000_000, '3 h'],
+  [400_000_000, '5 days'],
 ])('%d ms are %s', (ms, text) => expect(formatDuration(ms)).toBe(text));

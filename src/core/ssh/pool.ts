@@ -53,6 +53,10 @@ export class SshPool implements ManagedTransport {
     return this.#main.state;
   }
 
+  get dataConnections(): number {
+    return [...this.#members].filter(({ transport }) => transport.state === 'ready').length;
+  }
+
   onState(listener: (state: TransportState, error?: GatewayError) => void): void {
     this.#main.onState(listener);
   }

@@ -1,0 +1,86 @@
+import { Command, Option } from 'commander';
+import { GatewayError } from '../core/errors.ts';
+import { askStatus, findRunning } from '../status/client.ts';
+import type { Status, StatusReport } from '../status/schema.ts';
+import { EXIT } from './failure.ts';
+import { lookOf } from './look.ts';
+import { statusLines } from './status-lines.ts';
+import type { Subcommand } from './subcommand.ts';
+import { watch } from './watch.ts';
+import type { World } from './world.ts';
+
+/** `sshferry status`: what this user's running sshferrys are doing. */
+export const status: Subcommand = {
+  name: 'status',
+  define: () =>
+    new Command('status')
+      .description('what a running sshferry is doing')
+      .argument('[pid]', 'only the one with this process id')
+      .addOption(new Option('--json', 'one JSON object; with --watch one a line'))
+      .addOption(new Option('--watch', 'a view that is kept up to date; q ends it'))
+      .addHelpText('after', '\nExit status: 0 shown, 1 no sshferry is running, 2 usage.'),
+  run: async (command, world) => {
+    const { json = false, watch: watching = false } = command.opts<{ json?: true; watch?: true }>();
+    const pid = readPid(command.args[0]);
+    const found = await ask(world);
+    const wanted = found.filter((each) => pid === null || each.status.pid === pid);
+    if (wanted.length === 0) {
+      const which =
+        pid === null ? 'no sshferry of yours is running' : `no sshferry of yours has process id ${pid}`;
+      const others = found.length > 0 ? `; running: ${found.map((each) => each.status.pid).join(', ')}` : '';
+      if (json) world.stdout.write(reportLine([]));
+      else world.stderr.write(`sshferry: ${which}${others}\n`);
+      return EXIT.absent;
+    }
+    if (watching) return watch(wanted, { json }, world);
+    const statuses = wanted.map((each) => each.status);
+    if (json) world.stdout.write(reportLine(statuses));
+    else world.stdout.write(reportText(statuses, world));
+    return EXIT.stopped;
+  },
+};
+
+/** A running sshferry, and where to ask it. */
+export interface Running {
+  readonly path: string;
+  readonly status: Status;
+}
+
+/** What `--json` prints, with its line end. */
+export function reportLine(running: readonly Status[]): string {
+  const report: StatusReport = { format: 1, running: [...running] };
+  return `${JSON.stringify(report)}\n`;
+}
+
+/** For people, and for what is no terminal. */
+export function reportText(statuses: readonly Status[], world: World): string {
+  const look = lookOf(world.stdout, world);
+  return statuses.map((each) => `${statusLines(each, look).join('\n')}\n`).join('\n');
+}
+
+/** Those that answer, the oldest first; of those that do not, standard error tells why. */
+async function ask(world: World): Promise<Running[]> {
+  const paths = await findRunning(world);
+  const answers = await Promise.allSettled(
+    paths.map(async (path): Promise<Running> => ({ path, status: await askStatus(path) })),
+  );
+  const running: Running[] = [];
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled') running.push(answer.value);
+    else world.stderr.write(`sshferry: one does not tell: ${messageOf(answer.reason)}\n`);
+  }
+  return running.sort((a, b) => a.status.started.localeCompare(b.status.started));
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}
+
+function readPid(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new GatewayError(
+    'CONFIG_INVALID',
+    `status ${text}: expected a process id, or nothing for all of them`,
+  );
+}

@@ -1,0 +1,88 @@
+import { unlink } from 'node:fs/promises';
+import net from 'node:net';
+import { listSockets, type Owner } from './place.ts';
+import {
+  type Answer,
+  answerSchema,
+  MAX_ANSWER,
+  MessageReader,
+  type Request,
+  writeMessage,
+} from './protocol.ts';
+import type { Status } from './schema.ts';
+
+/** How long a running sshferry may take to answer, in milliseconds. */
+const ANSWER_TIMEOUT = 5000;
+/** A reload may log in to servers. */
+const RELOAD_TIMEOUT = 180_000;
+
+/** The sockets of this user's running sshferrys. Sockets that dead ones have left are removed. */
+export async function findRunning(owner: Owner): Promise<string[]> {
+  const running: string[] = [];
+  for (const path of await listSockets(owner)) {
+    if (await isAlive(path)) running.push(path);
+    else if (owner.platform !== 'win32') await unlink(path).catch(() => {});
+  }
+  return running;
+}
+
+/** Whether anybody listens on a socket. */
+export function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    // Anything else, such as a full backlog, comes of somebody who is there.
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ENOTSOCK'),
+    );
+  });
+}
+
+/** What the sshferry at that socket is doing. Rejects where it does not say. */
+export async function askStatus(path: string): Promise<Status> {
+  for await (const answer of ask(path, { request: 'status' }, { timeout: ANSWER_TIMEOUT }))
+    if ('status' in answer) return answer.status;
+  throw new Error(`${path}: no answer`);
+}
+
+/** Has the sshferry at that socket read its config file again; gives what changed, in lines for people. */
+export async function askReload(path: string): Promise<string[]> {
+  for await (const answer of ask(path, { request: 'reload' }, { timeout: RELOAD_TIMEOUT }))
+    if ('reloaded' in answer) return answer.reloaded;
+  throw new Error(`${path}: no answer`);
+}
+
+/** What the sshferry at that socket is doing, now and every so many milliseconds. Ends when that one does, or by `signal`. */
+export async function* watchStatus(path: string, every: number, signal: AbortSignal): AsyncGenerator<Status> {
+  const request: Request = { request: 'watch', every };
+  for await (const answer of ask(path, request, { timeout: ANSWER_TIMEOUT + every, signal }))
+    if ('status' in answer) yield answer.status;
+}
+
+async function* ask(
+  path: string,
+  request: Request,
+  { timeout, signal }: { timeout: number; signal?: AbortSignal },
+): AsyncGenerator<Answer> {
+  const socket = net.connect({ path, ...(signal && { signal }) });
+  socket.setTimeout(timeout, () =>
+    socket.destroy(new Error(`${path}: no answer within ${timeout / 1000} s`)),
+  );
+  socket.write(writeMessage(request));
+  const reader = new MessageReader(answerSchema, MAX_ANSWER);
+  try {
+    for await (const chunk of socket) {
+      for (const answer of reader.push(chunk)) {
+        if ('error' in answer) throw new Error(answer.error);
+        yield answer;
+      }
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,269 @@
+import type { GatewayError } from '../core/errors.ts';
+import type { GatewayEmitter, GatewayEvents, TransferInfo, TransferProgress } from '../core/events.ts';
+import type { TransportState } from '../core/transport.ts';
+import { Rate } from './rate.ts';
+import type { ForwardStatus, Problem, ServerStatus, Status, TransferStatus } from './schema.ts';
+
+type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
+
+/** How many errors are kept. */
+const MAX_ERRORS = 20;
+/** How many transfers one Status tells of. */
+const MAX_TRANSFERS = 1000;
+const MAX_MESSAGE = 500;
+
+/** What a ledger cannot learn from events. */
+export interface LedgerFacts {
+  readonly version: string;
+  readonly pid: number;
+  /** What people call a server. */
+  label(server: string): string;
+  /** How many further SSH connections of a server's stand. */
+  dataConnections(server: string): number;
+}
+
+interface Server {
+  state: TransportState;
+  since: number;
+  reconnects: number;
+  lost: boolean;
+  lastError: Problem | null;
+}
+
+interface Forward {
+  readonly about: EventData<'forward.listening'>;
+  clientsTotal: number;
+  /** Of sessions that are over. */
+  bytesUp: number;
+  bytesDown: number;
+}
+
+/** Sessions that are running. */
+interface Live {
+  clients: number;
+  up: number;
+  down: number;
+}
+
+interface Transfer {
+  readonly info: TransferInfo;
+  readonly progress: TransferProgress;
+  readonly since: number;
+  readonly rate: Rate;
+}
+
+/**
+ * Keeps what a gateway's events tell, for `status`. No I/O and no clock: the time comes with each call, in milliseconds since
+ * 1970. What it holds is bounded by what is running.
+ */
+export class Ledger {
+  readonly #facts: LedgerFacts;
+  readonly #started: number;
+  readonly #servers = new Map<string, Server>();
+  readonly #forwards = new Map<string, Forward>();
+  readonly #sessions = new Map<number, EventData<'session.start'>>();
+  readonly #transfers = new Map<string, Transfer>();
+  readonly #totals = { clients: 0, transfersComplete: 0, transfersFailed: 0, bytesUp: 0, bytesDown: 0 };
+  /** The newest first. */
+  readonly #errors: Problem[] = [];
+
+  constructor(facts: LedgerFacts, now: number) {
+    this.#facts = facts;
+    this.#started = now;
+  }
+
+  transportState({ server: name, state, error }: EventData<'transport.state'>, now: number): void {
+    const server = this.#servers.get(name) ?? newServer(now);
+    this.#servers.set(name, server);
+    if (state !== server.state) server.since = now;
+    server.state = state;
+    if (state === 'backoff') server.lost = true;
+    if (state === 'ready' && server.lost) {
+      server.lost = false;
+      server.reconnects += 1;
+    }
+    if (error) server.lastError = this.#problem(name, error.code, error.message, now);
+  }
+
+  forwardListening(about: EventData<'forward.listening'>): void {
+    const before = this.#forwards.get(about.forward);
+    this.#forwards.set(about.forward, {
+      ...(before ?? { clientsTotal: 0, bytesUp: 0, bytesDown: 0 }),
+      about,
+    });
+  }
+
+  serverRemoved({ server }: EventData<'server.removed'>): void {
+    this.#servers.delete(server);
+  }
+
+  /** Its clients may go on for a while; they count in the totals. */
+  forwardRemoved({ forward }: EventData<'forward.removed'>): void {
+    this.#forwards.delete(forward);
+  }
+
+  sessionStart(data: EventData<'session.start'>): void {
+    this.#sessions.set(data.session, data);
+    this.#totals.clients += 1;
+    const forward = this.#forwards.get(data.forward);
+    if (forward !== undefined) forward.clientsTotal += 1;
+  }
+
+  sessionEnd(data: EventData<'session.end'>, now: number): void {
+    const { session, bytesUp, bytesDown, error } = data;
+    if (!this.#sessions.delete(session)) return;
+    this.#totals.bytesUp += bytesUp;
+    this.#totals.bytesDown += bytesDown;
+    const forward = this.#forwards.get(data.forward);
+    if (forward !== undefined) {
+      forward.bytesUp += bytesUp;
+      forward.bytesDown += bytesDown;
+    }
+    if (error !== undefined && !isOrdinary(error))
+      this.#problem(data.forward, error.code, error.message, now);
+  }
+
+  transferStart({ progress, ...info }: EventData<'transfer.start'>, now: number): void {
+    this.#transfers.set(key(info), { info, progress, since: now, rate: new Rate(now) });
+  }
+
+  transferEnd(data: EventData<'transfer.end'>, now: number): void {
+    this.#transfers.delete(key(data));
+    const { outcome, error, verb, path, forward } = data;
+    this.#totals[outcome === 'complete' ? 'transfersComplete' : 'transfersFailed'] += 1;
+    if (outcome !== 'complete' && error?.code !== 'STOPPED') {
+      const why = error?.message ?? 'the server reported a failure';
+      this.#problem(forward, error?.code ?? 'SERVER', `${verb} ${path}: ${why}`, now);
+    }
+  }
+
+  /** All of it, as it is now. */
+  status(now: number): Status {
+    const live: Live = { clients: 0, up: 0, down: 0 };
+    const byForward = new Map<string, Live>();
+    for (const { forward, traffic } of this.#sessions.values()) {
+      const sum = byForward.get(forward) ?? { clients: 0, up: 0, down: 0 };
+      byForward.set(forward, sum);
+      for (const each of [live, sum]) {
+        each.clients += 1;
+        each.up += traffic.up;
+        each.down += traffic.down;
+      }
+    }
+    const { bytesUp, bytesDown } = this.#totals;
+    return {
+      version: this.#facts.version,
+      pid: this.#facts.pid,
+      started: iso(this.#started),
+      now: iso(now),
+      servers: [...this.#servers].map(([name, server]) => this.#server(name, server)),
+      forwards: [...this.#forwards.values()].map((forward) =>
+        forwardStatus(forward, byForward.get(forward.about.forward)),
+      ),
+      transfers: this.transfers(now),
+      totals: { ...this.#totals, bytesUp: bytesUp + live.up, bytesDown: bytesDown + live.down },
+      errors: [...this.#errors],
+    };
+  }
+
+  /** The transfers in progress, the oldest first. */
+  transfers(now: number): TransferStatus[] {
+    return [...this.#transfers.values()].slice(0, MAX_TRANSFERS).map((each) => transferStatus(each, now));
+  }
+
+  #server(name: string, { state, since, reconnects, lastError }: Server): ServerStatus {
+    return {
+      name,
+      label: this.#facts.label(name),
+      state,
+      since: iso(since),
+      reconnects,
+      dataConnections: this.#facts.dataConnections(name),
+      lastError,
+    };
+  }
+
+  /** Notes it; what comes again and again, as while a server is away, is one entry. */
+  #problem(where: string, code: string, text: string, now: number): Problem {
+    const message = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+    const same = (other: Problem) =>
+      other.where === where && other.code === code && other.message === message;
+    const at = this.#errors.findIndex(same);
+    const times = at < 0 ? 1 : (this.#errors[at]?.times ?? 0) + 1;
+    if (at >= 0) this.#errors.splice(at, 1);
+    const problem: Problem = { at: iso(now), times, where, code, message };
+    this.#errors.unshift(problem);
+    this.#errors.length = Math.min(this.#errors.length, MAX_ERRORS);
+    return problem;
+  }
+}
+
+/** Enters into the ledger what the emitter tells, from now on. */
+export function keepLedger(ledger: Ledger, events: GatewayEmitter, clock: () => number = Date.now): void {
+  events.on('transport.state', (data) => ledger.transportState(data, clock()));
+  events.on('forward.listening', (data) => ledger.forwardListening(data));
+  events.on('server.removed', (data) => ledger.serverRemoved(data));
+  events.on('forward.removed', (data) => ledger.forwardRemoved(data));
+  events.on('session.start', (data) => ledger.sessionStart(data));
+  events.on('session.end', (data) => ledger.sessionEnd(data, clock()));
+  events.on('transfer.start', (data) => ledger.transferStart(data, clock()));
+  events.on('transfer.end', (data) => ledger.transferEnd(data, clock()));
+}
+
+function newServer(now: number): Server {
+  return { state: 'idle', since: now, reconnects: 0, lost: false, lastError: null };
+}
+
+function forwardStatus(
+  { about, clientsTotal, bytesUp, bytesDown }: Forward,
+  { clients, up, down }: Live = { clients: 0, up: 0, down: 0 },
+): ForwardStatus {
+  const { forward: name, type, direction, server, listen, target } = about;
+  return {
+    name,
+    type,
+    direction,
+    server,
+    listen: { host: listen.host, port: listen.port },
+    target: { host: target.host, port: target.port },
+    clients,
+    clientsTotal,
+    bytesUp: bytesUp + up,
+    bytesDown: bytesDown + down,
+  };
+}
+
+function transferStatus({ info, progress, since, rate }: Transfer, now: number): TransferStatus {
+  const { id, session, forward, client, user, verb, path, direction, size } = info;
+  const { bytes } = progress;
+  const bytesPerSecond = Math.round(rate.read(now, bytes));
+  const left = size === null || bytesPerSecond === 0 ? null : Math.max(0, size - bytes) / bytesPerSecond;
+  return {
+    session,
+    id,
+    forward,
+    client: { host: client.host, port: client.port },
+    user,
+    verb,
+    path,
+    direction,
+    started: iso(since),
+    bytes,
+    size,
+    bytesPerSecond,
+    secondsLeft: left === null ? null : Math.round(left),
+  };
+}
+
+/** Clients hang up as they please, and sshferry ends when it is told to. */
+function isOrdinary({ code }: GatewayError): boolean {
+  return code === 'STOPPED' || code === 'PEER_RESET';
+}
+
+function key({ session, id }: TransferInfo): string {
+  return `${session}/${id}`;
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

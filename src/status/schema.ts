@@ -1,0 +1,90 @@
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+const time = z.iso.datetime().describe('ISO 8601, UTC');
+const endpoint = z.object({ host: z.string(), port: count }).describe('an address and a port');
+const bytesUp = count.describe('bytes towards the target');
+const bytesDown = count.describe('bytes towards the client');
+
+const problem = z
+  .object({
+    at: time.describe('when it was last so'),
+    times: count.describe('how often in succession'),
+    where: z.string().describe("the server's or forward's name"),
+    code: z.string().describe('stable, such as SSH_LOST or CHANNEL_REFUSED'),
+    message: z.string().describe('for people; never holds a secret'),
+  })
+  .describe('something that went wrong');
+
+const server = z.object({
+  name: z.string().describe('as the forwards name it'),
+  label: z.string().describe('user@host'),
+  state: z.enum(['idle', 'connecting', 'ready', 'backoff', 'failed', 'draining', 'closed']),
+  since: time.describe('since when it is in this state'),
+  reconnects: count.describe('how often it came back after a loss'),
+  dataConnections: count.describe('further SSH connections, for bulk data, that stand'),
+  lastError: problem.nullable(),
+});
+
+const forward = z.object({
+  name: z.string(),
+  type: z.string().describe('the protocol: ftp, pop3, smtp, imap, tcp or one of a plugin'),
+  direction: z.enum(['local', 'remote']).describe('local listens on this machine, remote on the server'),
+  server: z.string().describe("the server's name"),
+  listen: endpoint,
+  target: endpoint,
+  clients: count.describe('connected now'),
+  clientsTotal: count.describe('connected since the start'),
+  bytesUp,
+  bytesDown,
+});
+
+const transfer = z.object({
+  session: count.describe('the client connection that it belongs to'),
+  id: count.describe('unique within the session'),
+  forward: z.string(),
+  client: endpoint,
+  user: z.string().nullable().describe('who the client is to the FTP server'),
+  verb: z.string().describe('RETR, STOR, LIST, …'),
+  path: z.string().describe('as the client named it; empty where the command has no argument'),
+  direction: z.enum(['download', 'upload']),
+  started: time,
+  bytes: count.describe('carried so far'),
+  size: count.nullable().describe('of how many, as a server or client has told; may be wrong'),
+  bytesPerSecond: count.describe('over the last seconds'),
+  secondsLeft: count.nullable().describe('null where the size is not known or nothing moves'),
+});
+
+/** What a running sshferry is doing. */
+export const statusSchema = z.object({
+  version: z.string().describe("sshferry's own"),
+  pid: count,
+  started: time,
+  now: time.describe('when this was true'),
+  servers: z.array(server),
+  forwards: z.array(forward),
+  transfers: z.array(transfer).describe('those in progress, the oldest first'),
+  totals: z
+    .object({
+      clients: count,
+      transfersComplete: count,
+      transfersFailed: count,
+      bytesUp,
+      bytesDown,
+    })
+    .describe('since the start'),
+  errors: z.array(problem).describe('the last ones, the newest first'),
+});
+
+/** What `sshferry status --json` prints: one object, also where nothing runs. */
+export const statusReportSchema = z.object({
+  format: z.literal(1).describe('changes when something here changes its meaning or goes'),
+  running: z.array(statusSchema).describe("this user's running sshferrys, the oldest first"),
+});
+
+export type Status = z.infer<typeof statusSchema>;
+export type StatusReport = z.infer<typeof statusReportSchema>;
+export type ServerStatus = z.infer<typeof server>;
+export type ForwardStatus = z.infer<typeof forward>;
+export type TransferStatus = z.infer<typeof transfer>;
+export type Problem = z.infer<typeof problem>;

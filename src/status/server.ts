@@ -1,0 +1,134 @@
+import { unlink } from 'node:fs/promises';
+import net from 'node:net';
+import { isAlive } from './client.ts';
+import { type Owner, placeSocket, protectSocket } from './place.ts';
+import {
+  type Answer,
+  MAX_REQUEST,
+  MessageReader,
+  type Request,
+  requestSchema,
+  writeMessage,
+} from './protocol.ts';
+import type { Status } from './schema.ts';
+
+/** What is told and done on request. */
+export interface StatusSource {
+  status(): Status;
+  /** Reads the configuration again and gives what changed, in lines for people; null where there is nothing to read again. */
+  readonly reload: (() => Promise<string[]>) | null;
+}
+
+/** How long an asker may take to ask, in milliseconds. */
+const ASK_TIMEOUT = 5000;
+/** How long one may leave a `watch` unread. */
+const STALL_TIMEOUT = 30_000;
+const MAX_ASKERS = 16;
+/** Names to try where a process of another PID namespace has this one's. */
+const NAME_TRIES = 4;
+
+/** Answers on a socket of its own what this sshferry is doing; nobody but its own user can ask. */
+export class StatusServer {
+  readonly path: string;
+  readonly #server: net.Server;
+  readonly #sockets: Set<net.Socket>;
+
+  private constructor(path: string, server: net.Server, sockets: Set<net.Socket>) {
+    this.path = path;
+    this.#server = server;
+    this.#sockets = sockets;
+  }
+
+  /** Listens on a socket named after the process. Rejects with what is in the way; the tunnel works without. */
+  static async open(pid: number, owner: Owner, source: StatusSource): Promise<StatusServer> {
+    for (let tries = 0; ; tries++) {
+      const path = await placeSocket(tries === 0 ? `${pid}` : `${pid}-${tries}`, owner);
+      const sockets = new Set<net.Socket>();
+      const server = net.createServer((socket) => accept(socket, sockets, source));
+      try {
+        if (owner.platform !== 'win32' && !(await isAlive(path))) await unlink(path).catch(() => {});
+        await listen(server, path);
+        await protectSocket(path, owner);
+        return new StatusServer(path, server, sockets);
+      } catch (error) {
+        server.close();
+        const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+        if (!taken || tries === NAME_TRIES) throw error;
+      }
+    }
+  }
+
+  /** Hangs up on everybody and takes the socket away. */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+function listen(server: net.Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      // What befalls the socket later must not end the tunnel.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+function accept(socket: net.Socket, sockets: Set<net.Socket>, source: StatusSource): void {
+  socket.on('error', () => {});
+  if (sockets.size >= MAX_ASKERS) return void socket.destroy();
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+  socket.setTimeout(ASK_TIMEOUT, () => socket.destroy());
+  const reader = new MessageReader(requestSchema, MAX_REQUEST);
+  const onData = (chunk: Buffer) => {
+    let request: Request | undefined;
+    try {
+      [request] = reader.push(chunk);
+    } catch {
+      return void socket.end(writeMessage({ error: 'this sshferry does not know that request' }));
+    }
+    if (request === undefined) return;
+    socket.off('data', onData);
+    socket.resume();
+    socket.setTimeout(0);
+    void answer(socket, request, source);
+  };
+  socket.on('data', onData);
+}
+
+async function answer(socket: net.Socket, request: Request, source: StatusSource): Promise<void> {
+  const say = (message: Answer) => socket.write(writeMessage(message));
+  try {
+    switch (request.request) {
+      case 'status':
+        say({ status: source.status() });
+        break;
+      case 'watch':
+        return watch(socket, request.every, () => say({ status: source.status() }));
+      case 'reload':
+        if (source.reload === null)
+          say({ error: 'it was started from arguments; there is no file to read again' });
+        else say({ reloaded: await source.reload() });
+    }
+  } catch (error) {
+    say({ error: error instanceof Error ? error.message : String(error) });
+  }
+  socket.end();
+}
+
+/** Says it again and again; to somebody who does not keep up, less often, and at last no more. */
+function watch(socket: net.Socket, every: number, say: () => void): void {
+  let heard = Date.now();
+  const timer = setInterval(() => {
+    if (!socket.writableNeedDrain) {
+      heard = Date.now();
+      say();
+    } else if (Date.now() - heard > STALL_TIMEOUT) socket.destroy();
+  }, every);
+  socket.once('close', () => clearInterval(timer));
+  say();
+}

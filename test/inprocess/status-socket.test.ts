@@ -1,0 +1,168 @@
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askReload, askStatus, findRunning, watchStatus } from '../../src/status/client.ts';
+import { Ledger } from '../../src/status/ledger.ts';
+import { StatusServer, type StatusSource } from '../../src/status/server.ts';
+
+const ledger = new Ledger(
+  { version: '1.2.3', pid: 42, label: (server) => server, dataConnections: () => 0 },
+  0,
+);
+const source: StatusSource = { status: () => ledger.status(Date.now()), reload: null };
+
+let runtime: string;
+let owner: { env: NodeJS.ProcessEnv; platform: NodeJS.Platform };
+const servers: StatusServer[] = [];
+
+beforeEach(async () => {
+  runtime = await mkdtemp(path.join(tmpdir(), 'sshferry-status-'));
+  owner = { env: { XDG_RUNTIME_DIR: runtime, TMPDIR: path.join(runtime, 'none') }, platform: 'linux' };
+});
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+  await rm(runtime, { recursive: true, force: true });
+});
+
+async function open(pid: number, from = source, by = owner): Promise<StatusServer> {
+  const server = await StatusServer.open(pid, by, from);
+  servers.push(server);
+  return server;
+}
+
+/** Leaves a socket behind as a process does that is killed. */
+async function leaveSocket(file: string): Promise<void> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(file, resolve));
+  // Renamed away, it is not removed when its server closes.
+  await rename(file, `${file}.kept`);
+  await new Promise((resolve) => server.close(resolve));
+  await rename(`${file}.kept`, file);
+}
+
+describe('the socket', () => {
+  test('is in a directory of the user alone, and gone after the end', async () => {
+    const server = await open(42);
+    const directory = path.join(runtime, 'sshferry');
+    expect(server.path).toBe(path.join(directory, '42.sock'));
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    expect((await stat(server.path)).mode & 0o777).toBe(0o600);
+    await server.close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('where there is no runtime directory is among the temporary files', async () => {
+    const by = { ...owner, env: { TMPDIR: runtime } };
+    const { path: file } = await open(42, source, by);
+    const directory = path.join(runtime, `sshferry-${process.getuid?.()}`);
+    expect(path.dirname(file)).toBe(directory);
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    // Found by somebody who has a runtime directory, too.
+    const both = { ...owner, env: { TMPDIR: runtime, XDG_RUNTIME_DIR: '/nonexistent' } };
+    expect(await findRunning(both)).toEqual([file]);
+  });
+
+  test('is not put where others can look', async () => {
+    await mkdir(path.join(runtime, 'sshferry'));
+    await chmod(path.join(runtime, 'sshferry'), 0o755);
+    await expect(open(42)).rejects.toThrow(/sshferry is open to other users; chmod 700 mends that/);
+    expect(await findRunning(owner)).toEqual([]);
+  });
+
+  test('is not put where something else stands, nor where the path is too long', async () => {
+    await writeFile(path.join(runtime, 'sshferry'), '');
+    await expect(open(42)).rejects.toThrow(/sshferry is no directory/);
+    const deep = path.join(runtime, 'x'.repeat(100));
+    await mkdir(deep);
+    await expect(
+      open(42, source, { ...owner, env: { XDG_RUNTIME_DIR: deep, TMPDIR: deep } }),
+    ).rejects.toThrow(/too long for a socket/);
+  });
+
+  test('that a dead process left is replaced by one of the same name, and removed by who looks for others', async () => {
+    await open(1);
+    const directory = path.join(runtime, 'sshferry');
+    await leaveSocket(path.join(directory, '42.sock'));
+    await leaveSocket(path.join(directory, '43.sock'));
+    const { path: file } = await open(42);
+    expect(file).toBe(path.join(directory, '42.sock'));
+    expect((await findRunning(owner)).sort()).toEqual([path.join(directory, '1.sock'), file]);
+    expect((await readdir(directory)).sort()).toEqual(['1.sock', '42.sock']);
+  });
+
+  test('of a live process of the same number is left alone', async () => {
+    const first = await open(42);
+    const second = await open(42);
+    expect(path.basename(second.path)).toBe('42-1.sock');
+    expect((await findRunning(owner)).sort()).toEqual([second.path, first.path].sort());
+  });
+});
+
+describe('an asker', () => {
+  test('is told the status', async () => {
+    const { path: file } = await open(42);
+    expect(await askStatus(file)).toMatchObject({ version: '1.2.3', pid: 42, transfers: [] });
+  });
+
+  test('is told it again and again until one of them ends', async () => {
+    const server = await open(42);
+    const times: string[] = [];
+    for await (const { now } of watchStatus(server.path, 100, new AbortController().signal)) {
+      times.push(now);
+      if (times.length === 3) await server.close();
+    }
+    expect(times.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(times).size).toBeGreaterThan(1);
+
+    const again = await open(43);
+    const enough = new AbortController();
+    for await (const _ of watchStatus(again.path, 100, enough.signal)) enough.abort();
+    expect(enough.signal.aborted).toBe(true);
+  });
+
+  test('may have the configuration read again, and hears what came of it', async () => {
+    const { path: good } = await open(1, { ...source, reload: async () => ['files: added'] });
+    expect(await askReload(good)).toEqual(['files: added']);
+    const failing = async () => Promise.reject(new Error('line 3: what is prefech?'));
+    const { path: bad } = await open(2, { ...source, reload: failing });
+    await expect(askReload(bad)).rejects.toThrow('line 3: what is prefech?');
+    const { path: none } = await open(3);
+    await expect(askReload(none)).rejects.toThrow('started from arguments');
+  });
+
+  test.each([
+    ['GET / HTTP/1.1\r\n\r\n'],
+    ['{"request":"format-disk"}\n'],
+    ['{"request":"watch","every":0}\n'],
+    ['x'.repeat(10_000)],
+  ])('that says %.30j gets a refusal, and others are served on', async (text) => {
+    const { path: file } = await open(42);
+    const socket = net.connect(file);
+    socket.write(text);
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    expect(JSON.parse(answer)).toEqual({ error: expect.stringContaining('does not know that request') });
+    expect(await askStatus(file)).toMatchObject({ pid: 42 });
+  });
+
+  test('is refused when there are very many', async () => {
+    const { path: file } = await open(42);
+    const sockets = Array.from({ length: 16 }, () => net.connect(file));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    await expect(askStatus(file)).rejects.toThrow();
+    for (const socket of sockets) socket.destroy();
+    await expect
+      .poll(
+        () =>
+          askStatus(file).then(
+            ({ pid }) => pid,
+            () => 0,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(42);
+  });
+});
