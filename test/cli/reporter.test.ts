@@ -3,6 +3,7 @@ import { reportEvents } from '../../src/cli/reporter.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { GatewayEmitter } from '../../src/core/events.ts';
 import { createLogger } from '../../src/log/logger.ts';
+import { undocumented } from '../support/documented-events.ts';
 import { Written } from './fakes.ts';
 
 /** The log lines that `emit` causes. */
@@ -11,7 +12,9 @@ function logged(emit: (events: GatewayEmitter) => void): Record<string, unknown>
   const events = new GatewayEmitter();
   reportEvents(events, createLogger(out, { level: 'trace', format: 'json' }), (server) => `you@${server}`);
   emit(events);
-  return out.lines.map((line) => JSON.parse(line));
+  const lines = out.lines.map((line): Record<string, unknown> => JSON.parse(line));
+  expect(lines.flatMap(undocumented)).toEqual([]);
+  return lines;
 }
 
 const transfer = {

@@ -5,6 +5,7 @@ import { GatewayError } from '../../src/core/errors.ts';
 import type { Peer } from '../../src/core/transport.ts';
 import { plugins as schemas } from '../config/plugins.ts';
 import { deferred } from '../support/deferred.ts';
+import { undocumented } from '../support/documented-events.ts';
 import { FakeTransport, localhost, login, Run } from './fakes.ts';
 
 const L = ['-L', '8021:localhost:21'];
@@ -39,6 +40,7 @@ describe('a run that goes well', () => {
     run.process.emit('SIGTERM');
     await run.status;
     const lines = run.stderr.lines.map((line) => JSON.parse(line));
+    expect(lines.flatMap(undocumented)).toEqual([]);
     expect(lines.map(({ event }) => event)).toEqual([
       'note',
       'forward.listening',
