@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --min-semi-space-size=8
 // Each read of a socket is memory outside V8's heap, and with the small new space that V8 begins with, V8 runs a whole collection
-// every 20 MB because of it: a quarter of a download's CPU time, and pauses that other sessions notice. With 8 MB it runs none.
+// every 20 MB because of it: a quarter of a download's CPU time, and pauses that other sessions notice. With 8 MB it hardly runs any.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { run } from './cli/run.ts';
