@@ -32,7 +32,7 @@ export async function serve(draft: Draft, world: World): Promise<number> {
   for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
 
   const ending: Ending = new Ending(world.process, {
-    SIGHUP: hangUp(draft, world, () => void reloadAndTell(tunnel, log)),
+    SIGHUP: hangUp(draft, world, () => void reloadAndTell(tunnel, log).catch(() => {})),
   });
   let ports: ReadonlyMap<string, number> = new Map();
   let telling: Promise<{ close(): Promise<void> } | null> = Promise.resolve(null);
@@ -45,7 +45,7 @@ export async function serve(draft: Draft, world: World): Promise<number> {
       const { events } = gateway;
       const ledger = ledgerOf(gateway, (server) => tunnel.label(server), world);
       live?.follow(events, ledger);
-      const reload = draft.source.kind === 'file' ? () => tunnel.reload() : null;
+      const reload = draft.source.kind === 'file' ? () => reloadAndTell(tunnel, log) : null;
       telling = tellStatus({ status: () => ledger.status(Date.now()), reload }, world, log);
       reportEvents(events, log, (server) => tunnel.label(server));
       ports = listeningPorts(events);
@@ -156,12 +156,16 @@ function hangUp({ source }: Draft, world: World, reload: () => void): () => bool
   };
 }
 
-async function reloadAndTell(tunnel: Tunnel, log: Logger): Promise<void> {
+/** Reloads and logs what came of it, whoever asked. */
+async function reloadAndTell(tunnel: Tunnel, log: Logger): Promise<string[]> {
   try {
-    for (const line of await tunnel.reload()) log.info({ event: 'reload' }, line);
+    const lines = await tunnel.reload();
+    for (const line of lines) log.info({ event: 'reload' }, line);
+    return lines;
   } catch (error) {
     const { code, message } = asGatewayError(error, 'CONFIG_INVALID', 'reload');
     log.error({ event: 'reload.failed', code }, `nothing was changed: ${message}`);
+    throw error;
   }
 }
 

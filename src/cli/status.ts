@@ -21,8 +21,8 @@ export const status: Subcommand = {
       .addHelpText('after', '\nExit status: 0 shown, 1 no sshferry is running, 2 usage.'),
   run: async (command, world) => {
     const { json = false, watch: watching = false } = command.opts<{ json?: true; watch?: true }>();
-    const pid = readPid(command.args[0]);
-    const found = await ask(world);
+    const pid = readPid('status', command.args[0]);
+    const found = await askRunning(world);
     const wanted = found.filter((each) => pid === null || each.status.pid === pid);
     if (wanted.length === 0) {
       const which =
@@ -59,7 +59,7 @@ export function reportText(statuses: readonly Status[], world: World): string {
 }
 
 /** Those that answer, the oldest first; of those that do not, standard error tells why. */
-async function ask(world: World): Promise<Running[]> {
+export async function askRunning(world: World): Promise<Running[]> {
   const paths = await findRunning(world);
   const answers = await Promise.allSettled(
     paths.map(async (path): Promise<Running> => ({ path, status: await askStatus(path) })),
@@ -76,11 +76,12 @@ function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 
-function readPid(text: string | undefined): number | null {
+/** The process id that a subcommand was given; null for none. Throws `CONFIG_INVALID`. */
+export function readPid(subcommand: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   if (/^\d{1,10}$/.test(text)) return Number(text);
   throw new GatewayError(
     'CONFIG_INVALID',
-    `status ${text}: expected a process id, or nothing for all of them`,
+    `${subcommand} ${text}: expected a process id, or nothing for all of them`,
   );
 }

@@ -26,6 +26,9 @@ export const answerSchema = z.union([
   z.object({ error: z.string() }),
 ]);
 
+/** Why there is nothing to reload. */
+export const NO_FILE = 'it was started from arguments; there is no file to read again';
+
 export type Answer = z.infer<typeof answerSchema>;
 
 /** Makes messages of bytes in any portions; each is checked. `limit` is in bytes, for one message. */

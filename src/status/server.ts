@@ -6,6 +6,7 @@ import {
   type Answer,
   MAX_REQUEST,
   MessageReader,
+  NO_FILE,
   type Request,
   requestSchema,
   writeMessage,
@@ -110,8 +111,7 @@ async function answer(socket: net.Socket, request: Request, source: StatusSource
       case 'watch':
         return watch(socket, request.every, () => say({ status: source.status() }));
       case 'reload':
-        if (source.reload === null)
-          say({ error: 'it was started from arguments; there is no file to read again' });
+        if (source.reload === null) say({ error: NO_FILE });
         else say({ reloaded: await source.reload() });
     }
   } catch (error) {

@@ -5,6 +5,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { Client } from 'basic-ftp';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { PASSWORD, USER } from '../../demo/account.ts';
@@ -15,6 +16,7 @@ import { freePort, SSHD, startSshd } from '../support/sshd.ts';
 import { listenTcp } from '../support/tcp.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
+const CLI = ['--import', 'tsx', path.join(ROOT, 'src/cli.ts')];
 const SIZE = 8 << 20;
 
 describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
@@ -47,16 +49,13 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
   const content = (forwards: string, more = '') =>
     `drainTimeout: 0\nservers:\n  office:${server()}\nforwards:\n${forwards}${more}`;
 
-  async function up(text: string) {
-    await writeFile(file('sshferry.yaml'), text, { mode: 0o600 });
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', path.join(ROOT, 'src/cli.ts'), 'up', '-c', file('sshferry.yaml')],
-      {
-        cwd: ROOT,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
+  async function up(yaml: string) {
+    await writeFile(file('sshferry.yaml'), yaml, { mode: 0o600 });
+    const child = spawn(process.execPath, [...CLI, 'up', '-c', file('sshferry.yaml')], {
+      cwd: ROOT,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, XDG_RUNTIME_DIR: dir },
+    });
     onTestFinished(() => void child.kill('SIGKILL'));
     const ended = once(child, 'exit').then(([code]) => code);
     let log = '';
@@ -195,8 +194,39 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
     expect((await connect(added)).word).toBe('two');
     expect((await connect(words)).word).toBe('one');
 
+    // The same by a command, which tells what came of it; of several running ones, which.
+    const command = async (...argv: string[]) => {
+      const child = spawn(process.execPath, [...CLI, 'reload', ...argv], {
+        cwd: ROOT,
+        env: { ...process.env, XDG_RUNTIME_DIR: dir },
+      });
+      const [status, out, err] = await Promise.all([
+        once(child, 'close'),
+        text(child.stdout),
+        text(child.stderr),
+      ]);
+      return { status: status[0], out, err };
+    };
+    await writeFile(file('sshferry.yaml'), `${second}grops: {}\n`);
+    expect(await command()).toMatchObject({
+      status: 2,
+      out: '',
+      err: expect.stringMatching(
+        /^sshferry: \d+: nothing was changed: .*sshferry\.yaml:\d+:1: grops: .*did you mean groups/,
+      ),
+    });
+    expect(await command('1')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('no sshferry up of yours'),
+    });
     // A forward that goes, and its server with it.
-    await reload(first.replace(forward('words', words, one.port), ''), 'reload', /^forward added: removed$/);
+    await writeFile(file('sshferry.yaml'), first.replace(forward('words', words, one.port), ''));
+    const removed = ['server again: removed', 'forward words: removed', 'forward added: removed'];
+    expect(await command(String(child.pid))).toEqual({
+      status: 0,
+      out: removed.map((line) => `${child.pid}: ${line}\n`).join(''),
+      err: '',
+    });
     expect((await connect(words)).word).toBe('closed');
     expect((await connect(added)).word).toBe('closed');
 
