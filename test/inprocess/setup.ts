@@ -22,6 +22,7 @@ export async function setup(): Promise<void> {
     'ssh-agent': 'openssh-client',
     curl: 'curl',
     openssl: 'openssl',
+    tmux: 'tmux',
     '/usr/lib/python3/dist-packages/pyftpdlib/__init__.py': 'python3-pyftpdlib',
   };
   await installMissing(programs, (line) => process.stderr.write(`in-process: ${line}\n`));
