@@ -478,7 +478,6 @@ class Dialogue {
       const end = ends[started.direction];
       const hungUp = Object.values(ends).some((end) => end.how === 'cut' && end.by === 'client');
       const excused = started.direction === 'download' && hungUp;
-      if (this.#blockMode) continue;
       if (halfClosed && started.direction === 'upload') throw new Error(`${started.path} was half-closed`);
       if (end?.how !== 'whole' && !excused) throw new Error(`${started.path} was told complete`);
     }
@@ -499,7 +498,7 @@ class Dialogue {
         throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
       }
       const [, tag] = /^(?:RETR|STOR) (t\d+\.)/.exec(expected.sent) ?? [];
-      if (tag !== undefined && code < 300) this.#complete.add(tag);
+      if (tag !== undefined && code < 300 && !this.#blockMode) this.#complete.add(tag);
       const [, mode] = /^MODE (\w)/.exec(expected.sent) ?? [];
       if (mode !== undefined && code < 300) this.#blockMode = !/[SZ]/.test(mode);
       if (expected.sent === 'REIN' && code < 300) this.#blockMode = false;
