@@ -110,16 +110,15 @@ export class DataPorts {
  * Why a data connection that no transfer has used can no longer be used; null if it can. One that its client broke counts only
  * for an upload, which would leave an empty file: a client that hangs up on a download gets the server's word.
  */
-export function brokenEnd(
-  { ends, halfClosed }: DataPort,
-  direction: Direction = 'download',
-): GatewayError | null {
-  const isUpload = direction === 'upload';
-  if (isUpload && halfClosed) {
-    return new GatewayError('STOPPED', 'the data connection was for a download; use PASV or EPSV again');
+export function brokenEnd(port: DataPort, direction: Direction = 'download'): GatewayError | null {
+  for (const end of [port.ends.download, port.ends.upload]) {
+    if (end?.how === 'cut' && (direction === 'upload' || end.by !== 'client')) return end.error;
   }
-  for (const end of [ends.download, ends.upload]) {
-    if (end?.how === 'cut' && (isUpload || end.by !== 'client')) return end.error;
-  }
-  return null;
+  return unfitFor(port, direction);
+}
+
+/** Why it cannot serve a transfer in this direction; null if it can. The server would take an upload for empty. */
+export function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
+  if (direction !== 'upload' || !halfClosed) return null;
+  return new GatewayError('STOPPED', 'the data connection was for a download; use PASV or EPSV again');
 }

@@ -2,7 +2,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { DataEnd } from './action.ts';
 import { type Command, type Direction, latin1, printable } from './command.ts';
-import { brokenEnd, type DataPort } from './data-ports.ts';
+import { brokenEnd, type DataPort, unfitFor } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { Transfer } from './pending.ts';
 import { GOING_DOWN, type Sink } from './reply.ts';
@@ -211,7 +211,7 @@ export class Transfers {
   #answerFailedDial(): void {
     const { head } = this.#exchange.pending;
     if (head?.kind !== 'transfer' || head.started || head.port === null) return;
-    const error = brokenEnd(head.port);
+    const error = brokenEnd(head.port) ?? unfitFor(head.port, head.direction);
     if (error !== null) this.#answer(errorReply(425, error), error);
   }
 

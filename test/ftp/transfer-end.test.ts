@@ -290,6 +290,24 @@ describe("the server's end of a data connection of vsftpd's, which waits for an 
     ],
     options,
   );
+  scenario(
+    'serves no upload after that, not even one that was sent ahead',
+    [
+      vsftpd,
+      ...passive(1),
+      client('RETR f\r\nSTOR g', toServer('RETR f'), 'half-close 1', toServer('STOR g')),
+      server(
+        '550 No',
+        toClient('550 No'),
+        'retract 1',
+        toClient('425 sshferry: the data connection was for a download; use PASV or EPSV again'),
+      ),
+      server('150 Go'),
+      server('226 Done'),
+      ...inStep(),
+    ],
+    { ...options, ahead: [] },
+  );
   scenario('is left alone in an upload', [vsftpd, ...upload], options);
   scenario(
     'is left alone in block mode',
