@@ -70,6 +70,10 @@ export class Exchange {
     this.emit({ type: 'end', to });
   }
 
+  hasEnded(to: Side): boolean {
+    return this.#toldEnd[to];
+  }
+
   /** Sends the server a command; its reply will find `entry`. */
   forward(entry: Pending, bytes: Uint8Array): void {
     this.pending.push(entry);

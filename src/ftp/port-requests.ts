@@ -164,7 +164,8 @@ export class PortRequests {
     const other = asked === 'EPSV' ? 'PASV' : 'EPSV';
     // With later commands under way the second request would come after them, and the replies out of order.
     const possible = unsupported && asked !== 'LPSV' && !pending.hasFromClientBehind(request);
-    if (!possible || (this.#epsvAll && other !== 'EPSV')) return this.#answer(request, bytes);
+    if (!possible || this.#exchange.hasEnded('server') || (this.#epsvAll && other !== 'EPSV'))
+      return this.#answer(request, bytes);
     pending.settle(request);
     this.#exchange.forward({ ...request, asked: other, refusal: bytes }, commandLine(other));
   }

@@ -200,7 +200,7 @@ export class Transfers {
     const { head } = this.#exchange.pending;
     const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
     if (transfer !== null && transfer.direction !== direction) return;
-    if (transfer?.direction === 'upload' && end.by === 'client') {
+    if (transfer?.direction === 'upload' && end.by === 'client' && !this.#exchange.hasEnded('server')) {
       this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
       this.#exchange.ports.retract(port, end, ABORT_GRACE);
     } else this.#exchange.ports.retract(port, end);

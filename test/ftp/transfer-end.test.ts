@@ -377,6 +377,11 @@ describe('the end of the control connection', () => {
     raw('client', 'DELE impor'),
     closes('client', 'end server'),
   ]);
+  scenario('by the client, whose PASV is refused then: the server cannot be asked for EPSV any more', [
+    client('PASV', toServer('PASV')),
+    closes('client', 'end server'),
+    server('500 What', toClient('500 What')),
+  ]);
   scenario('by the client while its command waits', [
     client('PORT 10,9,8,7,8,0\r\nQUIT', toServer('EPSV')),
     closes('client'),
