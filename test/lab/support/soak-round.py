@@ -29,7 +29,8 @@ def count(what, by=1):
 
 
 def ftp_login():
-    ftp = ftplib.FTP()
+    # Names in a listing are bytes of any kind; ftplib takes them for UTF-8 unless told.
+    ftp = ftplib.FTP(encoding="latin-1")
     ftp.connect("localhost", ftp_port, timeout=60)
     ftp.login(user, password)
     count("ftp")
