@@ -121,6 +121,8 @@ export class ChannelStream extends Duplex {
     // `close` waits for an `end` that an unread stream never emits.
     this.#channel.push = (chunk) => this.#receive(chunk);
     if (this.#channel.stderr) this.#channel.stderr.push = () => false;
+    // It may break in the very chunk that opens it, before whoever is to get it can listen.
+    this.on('error', () => {});
   }
 
   /** What is consumed is seen in `read`: the stream's own call of `_read` comes once, when its buffer has fallen low. */
