@@ -2,6 +2,7 @@ import type { Surroundings } from '../compose.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
+import { within } from '../core/within.ts';
 import { createLogger } from '../log/logger.ts';
 import { keepLedger, Ledger } from '../status/ledger.ts';
 import type { StatusSource } from '../status/server.ts';
@@ -17,8 +18,8 @@ import { transfersBelow } from './transfers-below.ts';
 import { Tunnel } from './tunnel.ts';
 import type { World } from './world.ts';
 
-/** How long clients and the server may take to be told of a crash before the process ends, in milliseconds. */
-const CRASH_GRACE = 1000;
+/** How long clients and the server may take to be told of a crash, or of an end that is to come now, in milliseconds. */
+const GRACE = 1000;
 
 /** Runs a tunnel until the person, a signal or a failure ends it; gives the exit status. Never rejects. */
 export async function serve(draft: Draft, world: World): Promise<number> {
@@ -67,8 +68,7 @@ export async function serve(draft: Draft, world: World): Promise<number> {
     await tunnel.start();
     if (!ending.begun) await notify(world, 'ready', log);
   };
-  // A signal raised by Ctrl-C at a prompt counts before the prompt's own failure: it is delivered a turn later.
-  begin().catch((error) => setImmediate(() => ending.add({ kind: 'failed', error })));
+  begin().catch((error) => ending.add({ kind: 'failed', error }));
   try {
     const json = format === 'json' ? log : null;
     return await end(
@@ -132,14 +132,16 @@ async function end(
   } else {
     status = tellFailure(cause.error, teller);
   }
-  const stopped = Promise.resolve(tunnel.gateway?.stop({ drainMs })).then(() => status);
-  const hurried = ending.second.then(() => (status === EXIT.stopped ? EXIT.interrupted : status));
-  if (cause.kind !== 'crash') return await Promise.race([stopped, hurried]);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<number>((resolve) => {
-    timer = setTimeout(resolve, CRASH_GRACE, status);
-  });
-  return await Promise.race([stopped, hurried, late]).finally(() => clearTimeout(timer));
+  const stopped = Promise.resolve(tunnel.gateway?.stop({ drainMs }));
+  if (cause.kind === 'crash') {
+    await within(GRACE, stopped);
+    return status;
+  }
+  const hurried = await Promise.race([stopped.then(() => false), ending.second.then(() => true)]);
+  if (!hurried) return status;
+  // Left to the end of the process, the sockets would be closed as if all had been said.
+  await within(GRACE, Promise.resolve(tunnel.gateway?.stop()));
+  return status === EXIT.stopped ? EXIT.interrupted : status;
 }
 
 /**

@@ -18,6 +18,7 @@ import {
 } from './route.ts';
 import { Session } from './session.ts';
 import type { ManagedTransport, Peer, Transport } from './transport.ts';
+import { within } from './within.ts';
 
 /** One forward: listen here, serve with this plugin, lead there. */
 export interface ForwardSpec<C = unknown> {
@@ -90,6 +91,8 @@ export class Gateway {
   /** What ends with clients that came by a route that is no more. */
   readonly #retiring = new Set<Promise<void>>();
   #stopping: Promise<void> | null = null;
+  /** Aborted when nobody is waited for any more. */
+  readonly #hurry = new AbortController();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -234,7 +237,7 @@ export class Gateway {
     drainMs: number,
   ): Promise<void> {
     await closed;
-    if (drainMs > 0) await within(drainMs, Promise.all(sessions.values()));
+    if (drainMs > 0) await within(drainMs, Promise.all(sessions.values()), this.#hurry.signal);
     for (const session of sessions.keys())
       session.end(new GatewayError('STOPPED', 'this forward was changed'));
     await Promise.all(sessions.values());
@@ -243,18 +246,25 @@ export class Gateway {
 
   /**
    * Stops accepting, waits up to `drainMs` for the clients that are there, ends those that are left, then ends the transports.
+   * A further call without `drainMs` cuts the wait short: before it returns, every client's stream is reset.
    */
   stop({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
     this.#stopping ??= this.#stop(drainMs);
+    if (drainMs === 0) this.#endSessions();
     return this.#stopping;
+  }
+
+  #endSessions(): void {
+    this.#hurry.abort();
+    for (const session of this.#sessions.keys()) session.end(stopping());
   }
 
   async #stop(drainMs: number): Promise<void> {
     const halted = [...this.#candidates].map((transport) => transport.stop());
     await Promise.all([...this.#active.map(({ listener }) => listener.close()), ...halted]);
     const done = () => Promise.all([...this.#sessions.values()].map((session) => session.done));
-    if (drainMs > 0) await within(drainMs, done());
-    for (const session of this.#sessions.keys()) session.end(stopping());
+    if (drainMs > 0) await within(drainMs, done(), this.#hurry.signal);
+    this.#endSessions();
     await Promise.all([done(), ...this.#retiring]);
     await Promise.all([...this.#transports.values()].map((transport) => transport.stop()));
     await Promise.all([this.#opening.catch(() => {}), this.#changing]);
@@ -353,16 +363,6 @@ export class Gateway {
     this.#counts.add(spec.name, by);
     this.#counts.add(peerKey(spec, remote), by);
   }
-}
-
-/** Settles when `done` does, or after `ms`. */
-async function within(ms: number, done: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }
 
 function stopping(): GatewayError {

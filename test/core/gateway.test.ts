@@ -1,20 +1,27 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Gateway } from '../../src/core/gateway.ts';
 import type { ProtocolPlugin } from '../../src/core/plugin.ts';
 import type { ManagedTransport, Peer } from '../../src/core/transport.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
 
+/** Why sessions of this test were ended, as their plugins are told. */
+let ended: string[] = [];
+beforeEach(() => {
+  ended = [];
+});
+
 /** Serves until the client ends. */
 const plugin: ProtocolPlugin<unknown> = {
   name: 'echo',
   schema: z.unknown(),
   defaultPorts: [],
-  run: async ({ client }) => {
+  run: async ({ client, signal }) => {
     client.resume();
-    await once(client, 'end');
+    signal.addEventListener('abort', () => ended.push(signal.reason.code));
+    await once(client, 'end', { signal });
     client.end();
   },
   refusal: (error) => Buffer.from(`no: ${error.message}`),
@@ -129,5 +136,25 @@ describe('stop during start', () => {
     local.listeners[0]?.grant();
     await stopped;
     expect(local.listeners[0]?.closed).toBe(true);
+  });
+});
+
+describe('stop with time for clients', () => {
+  it('is cut short by another without, before that returns', async () => {
+    const { gateway, connect } = await started({});
+    const { ours, client } = connect();
+    await turn();
+    let over = false;
+    const stopped = gateway.stop({ drainMs: 60_000 }).then(() => {
+      over = true;
+    });
+    await turn();
+    expect(over).toBe(false);
+    void gateway.stop();
+    expect(gateway.sessions).toBe(1);
+    expect(ended).toEqual(['STOPPED']);
+    client.destroy();
+    await stopped;
+    expect(ours.closed).toBe(true);
   });
 });

@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Listening, ManagedTransport, Peer, StreamOptions, TransportState } from '../transport.ts';
+import { within } from '../within.ts';
 
 /** How long a stream waits for a data connection that is being made before it takes the main one, in milliseconds. */
 const PATIENCE = 5000;
@@ -147,13 +148,4 @@ const INSTEAD = 'the main connection carries it instead';
  */
 function aboutTarget({ code, reason }: GatewayError): boolean {
   return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason === 'connect-failed');
-}
-
-async function within(ms: number, done: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }
