@@ -10,6 +10,7 @@ import type {
   Transport,
   TransportState,
 } from '../transport.ts';
+import { within } from '../within.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -38,6 +39,9 @@ export interface SupervisorOptions {
 const STABLE = 30_000;
 /** How long to wait before a remote listener is asked for again that the server would not open, in milliseconds. */
 const RELISTEN_DELAY = 5000;
+
+/** How long a connection that can carry nothing any more may take to end, in milliseconds. */
+const CLOSING = 5000;
 
 /** A listener at the server's side that outlives the connections that carry it. */
 interface Registration {
@@ -108,7 +112,16 @@ export class SshSupervisor implements ManagedTransport {
 
   async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const connection = await this.#ready(options.signal);
-    return connection.openStream(to, options);
+    try {
+      return await connection.openStream(to, options);
+    } catch (error) {
+      // It was lost before anything was said, perhaps unnoticed before this. Bulk belongs to what has gone with it.
+      const lost = error instanceof GatewayError && error.code === 'SSH_LOST' && !options.bulk;
+      if (!lost || this.#abort.signal.aborted) throw error;
+      await within(CLOSING, connection.closed, options.signal);
+      options.signal?.throwIfAborted();
+      return (await this.#ready(options.signal)).openStream(to, options);
+    }
   }
 
   async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {

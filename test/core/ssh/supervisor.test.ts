@@ -276,6 +276,48 @@ describe('reconnecting', () => {
   });
 });
 
+describe('a client that comes while the connection goes', () => {
+  const lost = () => Promise.reject(new GatewayError('SSH_LOST', 'not connected'));
+
+  it('is served by the next, when the end was yet to be noticed', async () => {
+    const server = new Server();
+    const { supervisor } = await running(server);
+    const { last } = server;
+    last.openStream = lost;
+    const stream = supervisor.openStream(TARGET);
+    await settle();
+    expect(server.attempts).toHaveLength(1);
+    last.lose();
+    await pass(5000);
+    expect(await stream).toBeInstanceOf(PassThrough);
+    expect(server.connections).toHaveLength(2);
+    await stopsClean(supervisor, server);
+  });
+
+  it.each(['bulk', 'a refusal', 'stop', 'its own end'])('is not, when it is about %s', async (what) => {
+    const server = new Server();
+    const { supervisor } = await running(server);
+    const { last } = server;
+    const abort = new AbortController();
+    last.openStream = async () => {
+      if (what === 'a refusal') throw new GatewayError('CHANNEL_REFUSED', 'no');
+      return lost();
+    };
+    const stream = supervisor.openStream(TARGET, { bulk: what === 'bulk', signal: abort.signal });
+    const code = stream.catch((error) => error.code);
+    await settle();
+    if (what === 'its own end') abort.abort(new GatewayError('SESSION_IDLE', 'gone'));
+    if (what === 'stop') await supervisor.stop();
+    const codes: Record<string, string> = {
+      'a refusal': 'CHANNEL_REFUSED',
+      stop: 'STOPPED',
+      bulk: 'SSH_LOST',
+    };
+    expect(await code).toBe(codes[what] ?? 'SESSION_IDLE');
+    await stopsClean(supervisor, server);
+  });
+});
+
 describe('a client that comes while there is no connection', () => {
   /** Loses the connection and lets `failures` attempts fail; returns at the beginning of the delay after the last. */
   async function down(failures: number, options: Partial<SupervisorOptions> = {}) {
