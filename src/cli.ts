@@ -2,6 +2,7 @@
 // Each read of a socket is memory outside V8's heap, and with the small new space that V8 begins with, V8 runs a whole collection
 // every 20 MB because of it: a quarter of a download's CPU time, and pauses that other sessions notice. With 8 MB it hardly runs any.
 import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { run } from './cli/run.ts';
 import { notifyService } from './cli/service.ts';
@@ -15,6 +16,8 @@ import { StatusServer } from './status/server.ts';
 
 // Whoever read the output may go before the end, as with `| head`; that ends nothing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -46,4 +49,9 @@ const status = await run(process.argv.slice(2), {
       : 'ssh2 lacks its native addon: encryption costs twice as much',
   ],
 });
+// Node aborts, with a stack and a core file, when it ends and cannot restore a terminal that is gone (ResetStdio in its node.cc).
+if (terminals.some((fd) => !isatty(fd))) {
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+}
 process.exit(status);

@@ -9,7 +9,7 @@ type Ask = Prompter['ask'];
 /**
  * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
  * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
- * Ctrl-C rejects the question and raises SIGINT, since a raw terminal does not.
+ * Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
  */
 export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter {
   const terminal = hasTerminal();
@@ -24,7 +24,7 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
       return answer;
     },
     tell(text) {
-      if (terminal) withTerminal((fd) => writeSync(fd, text));
+      if (terminal && hasTerminal()) withTerminal((fd) => show(fd, text));
       else process.stderr.write(text);
     },
   };
@@ -99,22 +99,26 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     const fd = openSync('/dev/tty', 'r+');
     const input = new ReadStream(fd);
     const editor = new LineEditor();
+    let over = false;
     const restore = () => input.setRawMode(false);
     const finish = () => {
+      over = true;
       process.off('exit', restore);
       signal?.removeEventListener('abort', onAbort);
       restore();
-      writeSync(fd, '\n');
+      show(fd, '\n');
       input.destroy();
     };
     const giveUp = (error: unknown) => {
+      // Where the terminal is gone, restoring it fails too, and brings us here again.
+      if (over) return;
       finish();
       reject(error);
     };
     const onAbort = () => giveUp(signal?.reason);
     input.on('data', (bytes: Buffer) => {
       const { echo: typed, end } = editor.feed(bytes);
-      if (echo && typed !== '') writeSync(fd, typed);
+      if (echo && typed !== '') show(fd, typed);
       if (end === null) return;
       switch (end.type) {
         case 'line':
@@ -125,8 +129,8 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
           giveUp(new Error('no answer was given'));
           break;
         case 'interrupt':
-          giveUp(new Error('interrupted'));
-          process.kill(process.pid, 'SIGINT');
+          finish();
+          interrupt(() => reject(new Error('interrupted')));
           break;
       }
     });
@@ -135,5 +139,18 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     signal?.addEventListener('abort', onAbort, { once: true });
     process.on('exit', restore);
     input.setRawMode(true);
-    writeSync(fd, question);
+    show(fd, question);
   });
+
+/** Raises SIGINT, and calls `then` when whoever listens for it has been told; where nobody does, it ends the process. */
+function interrupt(then: () => void): void {
+  if (process.listenerCount('SIGINT') > 0) process.once('SIGINT', then);
+  process.kill(process.pid, 'SIGINT');
+}
+
+/** Writes to a terminal that may be gone; reading from it tells. */
+function show(fd: number, text: string): void {
+  try {
+    writeSync(fd, text);
+  } catch {}
+}
