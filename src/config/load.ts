@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseDestination } from '../core/ssh/ssh-config-destination.ts';
+import { canonicalKey } from '../core/ssh/ssh-config-keys.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
 import { type ForwardArgument, parseForward } from './forward-spec.ts';
@@ -155,7 +156,8 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
       own[name] ??= value;
       continue;
     }
-    const option = findProtocolOption(key, known);
+    // TCPKeepAlive is no option of tcp's.
+    const option = canonicalKey(key) === null ? findProtocolOption(key, known) : null;
     if (option === null) {
       ssh.push([key, value]);
       continue;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Arguments, configFromArguments } from '../../src/config/load.ts';
+import { PLUGINS } from '../../src/protocols/registry.ts';
 import { plugins } from './plugins.ts';
 
 const args = (given: Partial<Arguments> = {}): Arguments => ({
@@ -58,6 +59,13 @@ test("ssh_config's options are kept in their order", () => {
     ['Ciphers', 'b'],
     ['TCPKeepAlive', 'no'],
   ]);
+});
+
+test('TCPKeepAlive is ssh_config’s, though tcp has options too', () => {
+  const given = args({ options: ['tcpkeepalive=no', 'TcpIdleTimeout=60'], forwards: ['tcp/9:a:9'] });
+  const { servers, forwards } = configFromArguments(given, PLUGINS);
+  expect(only(servers)?.options).toEqual([['tcpkeepalive', 'no']]);
+  expect(only(forwards)?.options).toMatchObject({ idleTimeout: 60 });
 });
 
 test.each([
