@@ -7,6 +7,9 @@ import type { SshOptions } from './options.ts';
 /** Milliseconds before the next of a name's addresses is tried. Node's own 250 would give up on a slow link's only IPv6. */
 const NEXT_ADDRESS = 2000;
 
+/** Node's numbers for them. */
+const FAMILY = { any: 0, inet: 4, inet6: 6 } as const;
+
 /**
  * Opens the TCP connection to the SSH server, without Nagle's delay. `onAddress` is told each address of its name. Rejects with
  * `SSH_CONNECT`, in words, or with the signal's reason.
@@ -17,7 +20,10 @@ export async function dial(
   onAddress: (address: string) => void = () => {},
 ): Promise<net.Socket> {
   signal.throwIfAborted();
-  const family = { any: 0, inet: 4, inet6: 6 }[options.addressFamily];
+  const family = FAMILY[options.addressFamily];
+  // Node goes by the address alone.
+  const literal = net.isIP(options.hostName);
+  if (literal !== 0 && family !== 0 && literal !== family) throw notConnected(options, { code: 'ENOTFOUND' });
   const socket = net.connect({
     host: options.hostName,
     port: options.port,
@@ -41,14 +47,20 @@ export async function dial(
   }
 }
 
-function notConnected(options: SshOptions, error: NodeJS.ErrnoException): GatewayError {
-  const { hostName, port } = options;
+function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>): GatewayError {
+  const { hostName, port, addressFamily } = options;
   const where = formatEndpoint({ host: hostName, port });
   const failed = (why: string) =>
     new GatewayError('SSH_CONNECT', `cannot connect to ${where}: ${why}`, { cause: error });
 
   switch (error.code) {
     case 'ENOTFOUND':
+      if (addressFamily !== 'any') {
+        const kind = `IPv${FAMILY[addressFamily]}`;
+        return failed(
+          `"${hostName}" has no ${kind} address, and ${kind} alone is asked for (-${FAMILY[addressFamily]}, AddressFamily)`,
+        );
+      }
       return failed(`no host of the name "${hostName}"; check the spelling and this machine's DNS`);
     case 'EAI_AGAIN':
       return failed(`the name "${hostName}" cannot be looked up now; check this machine's network and DNS`);
@@ -66,6 +78,6 @@ function notConnected(options: SshOptions, error: NodeJS.ErrnoException): Gatewa
           : `this machine cannot send from ${options.bindAddress} (BindAddress)`,
       );
     default:
-      return failed(error.message === '' ? String(error.code) : error.message);
+      return failed(error.message || String(error.code));
   }
 }

@@ -1,7 +1,9 @@
 import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
+import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
 import type { SshOptions } from './options.ts';
 import { oneLine } from './refusal.ts';
+import { serverOffer } from './server-offer.ts';
 
 /** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
 export interface Ssh2Error extends Error {
@@ -11,13 +13,9 @@ export interface Ssh2Error extends Error {
 
 /**
  * Says in words why the connection failed before or during the key exchange. `SSH_CONNECT`, or `CONFIG_UNSUPPORTED` where
- * the two sides have no algorithm in common. `error` null: the server hung up. `greeting` is what it sent first.
+ * the two sides have no algorithm in common. `error` null: the server hung up. `heard` is what it sent first.
  */
-export function handshakeFailure(
-  options: SshOptions,
-  error: Ssh2Error | null,
-  greeting: string,
-): GatewayError {
+export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   const cause = error === null ? {} : { cause: error };
   const text = oneLine(error?.message ?? '');
@@ -26,18 +24,12 @@ export function handshakeFailure(
   if (missing !== undefined) {
     return new GatewayError(
       'CONFIG_UNSUPPORTED',
-      `${where} and sshferry have no ${missing} in common: see Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in ssh_config(5), or update the server`,
+      `${where} and sshferry ${nothingShared(missing, heard)}`,
       cause,
     );
   }
-  // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
-  if (greeting !== '' && !/^SSH-/m.test(greeting)) {
-    const said = oneLine(greeting.split('\n', 1)[0] ?? '');
-    const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
-      ? `turned this connection away ("${said}"): try again later`
-      : `does not speak SSH ("${said}"): check the port (-p)`;
-    return new GatewayError('SSH_CONNECT', `${where} ${why}`, cause);
-  }
+  const stranger = notSsh(options, heard);
+  if (stranger !== null) return stranger;
   if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
     return new GatewayError(
       'SSH_CONNECT',
@@ -46,6 +38,47 @@ export function handshakeFailure(
     );
   }
   return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
+}
+
+/** What there is to say of a server that has sent something, but no identification of SSH; else null. `SSH_CONNECT`. */
+export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null {
+  const greeting = heard.toString('latin1');
+  // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
+  if (greeting === '' || /^SSH-/m.test(greeting)) return null;
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const said = oneLine(greeting.split('\n', 1)[0] ?? '');
+  const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
+    ? `turned this connection away ("${said}"): try again later`
+    : `does not speak SSH ("${said}"): check the port (-p)`;
+  return new GatewayError('SSH_CONNECT', `${where} ${why}`);
+}
+
+const KINDS: readonly (readonly [pattern: RegExp, kind: AlgorithmKind])[] = [
+  [/key exchange/, 'KexAlgorithms'],
+  [/host key/, 'HostKeyAlgorithms'],
+  [/cipher/, 'Ciphers'],
+  [/MAC/, 'MACs'],
+];
+
+/** `missing` is ssh2's name for it: `C->S cipher`. */
+function nothingShared(missing: string, heard: Buffer): string {
+  const kind = KINDS.find(([pattern]) => pattern.test(missing))?.[1];
+  const offer = kind && serverOffer(heard)?.[kind];
+  const text = `have no ${missing.replace(/^[CS]->[CS] /, '')} in common`;
+  if (kind === undefined || !offer) return `${text}: update the server`;
+  const remedy = (usable: string | undefined) =>
+    usable === undefined
+      ? `sshferry has none of these: update the server, or see ${kind} in its sshd_config`
+      : `update it, or allow what it has: -o ${kind}=+${usable}`;
+  return `${text}: the server has ${oneLine(offer)}; ${remedy(firstUsable(kind, offer))}`;
+}
+
+function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
+  try {
+    return filterAlgorithms(kind, offer).names[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Says in words why a connection that was in use has ended. `SSH_LOST`. `error` null: it just closed. */

@@ -8,11 +8,15 @@ import { createAuthHandler } from './auth.ts';
 import type { ConnectionDeps } from './connection.ts';
 import { dial } from './dial.ts';
 import { fingerprint, keyTypeOf } from './known-hosts.ts';
-import { handshakeFailure, type Ssh2Error } from './login-failure.ts';
+import { handshakeFailure, notSsh, type Ssh2Error } from './login-failure.ts';
 import { LoginTimer } from './login-timer.ts';
 import type { SshOptions } from './options.ts';
 import { observePrompter, printable } from './prompter.ts';
 import { oneLine } from './refusal.ts';
+import { serverOffer } from './server-offer.ts';
+
+/** How much is kept of what the server says first, in bytes; RFC 4253 bounds a packet to less. */
+const GREETING = 64 * 1024;
 
 /**
  * Takes a new client to its `ready`. `begin` is called with the stream that it will speak over, before it does, and must
@@ -84,11 +88,13 @@ function authenticate(
     let denied: GatewayError | null = null;
     let verified: Buffer | null = null;
     let exchanged = false;
-    let greeting = '';
+    let heard: Buffer = Buffer.alloc(0);
 
     const fail = (error: unknown) => {
       if (!over.signal.aborted) over.abort(error);
-      reject(over.signal.reason);
+      const late = over.signal.reason instanceof GatewayError && over.signal.reason.code === 'SSH_TIMEOUT';
+      // What was said says more than that nothing followed.
+      reject((late && notSsh(options, heard)) || over.signal.reason);
     };
     const onError = (error: Ssh2Error) => {
       // A key in the agent did not sign; the next one follows.
@@ -96,9 +102,9 @@ function authenticate(
       if (denied !== null) return fail(denied);
       // A disconnect carries the server's reason code (RFC 4253 11.1).
       const login = error.level === 'client-authentication' || typeof error.code === 'number';
-      fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error, greeting));
+      fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error, heard));
     };
-    const onClose = () => fail(denied ?? handshakeFailure(options, null, greeting));
+    const onClose = () => fail(denied ?? handshakeFailure(options, null, heard));
     over.signal.addEventListener('abort', () => fail(over.signal.reason), { once: true });
     if (over.signal.aborted) return fail(over.signal.reason);
 
@@ -146,17 +152,18 @@ function authenticate(
             if (verdict === true) {
               verified = key;
               const keyType = keyTypeOf(key) ?? '';
-              const software = identification(greeting);
+              const software = identification(heard);
               progress?.({ stage: 'verified', host, keyType, fingerprint: fingerprint(key), software });
             } else denied = verdict;
             if (!socket.destroyed) answer(verdict === true);
           })
-          .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error, greeting)));
+          .catch((error: Ssh2Error) => fail(denied ?? handshakeFailure(options, error, heard)));
       },
     });
-    // After ssh2 has paused the stream and before it reads.
-    socket.once('data', (chunk: Buffer) => {
-      greeting = chunk.toString('latin1');
+    // Before ssh2 sees it, which fails over it at once. It has paused the stream and is yet to read.
+    socket.prependListener('data', function hear(chunk: Buffer) {
+      heard = Buffer.concat([heard, chunk]);
+      if (serverOffer(heard) !== null || heard.length > GREETING) socket.off('data', hear);
     });
   });
 }
@@ -166,7 +173,7 @@ function addressOf(socket: Duplex): string | null {
 }
 
 /** What the server calls itself in `SSH-2.0-OpenSSH_9.2p1 Debian-2`; null where it has not said so at once. */
-function identification(greeting: string): string | null {
-  const software = /^SSH-[\d.]+-(.*)$/m.exec(greeting)?.[1];
+function identification(heard: Buffer): string | null {
+  const software = /^SSH-[\d.]+-(.*)$/m.exec(heard.toString('latin1'))?.[1];
   return software === undefined ? null : oneLine(software);
 }

@@ -36,7 +36,8 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
   const off = interval === 0 && (r.baseline === null || r.given.has('serveraliveinterval'));
 
   const algorithms = (kind: AlgorithmKind): string[] | null => {
-    const value = s.optional(kind);
+    // An empty list is what ssh -G makes of `-*`.
+    const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
     const { names, dropped } = filterAlgorithms(kind, value);
     if (dropped.length > 0)

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { describe, expect, it, type TestContext, vi } from 'vitest';
+import ssh2, { type Algorithms } from 'ssh2';
+import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
 import { nativeCrypto } from '../../../src/core/ssh/native-crypto.ts';
+import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import type { Peer } from '../../../src/core/transport.ts';
 import { deferred } from '../../support/deferred.ts';
+import { newKeyPair } from '../../support/key-pair.ts';
 import { anyHostKey, connectTo, typing } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
@@ -116,11 +119,51 @@ describe('connecting', () => {
     server.close();
   });
 
-  it('says that there is no algorithm in common', async (test) => {
-    const ssh = await serve(test, { algorithms: { cipher: ['aes128-cbc'] } });
-    await expect(connectTo(ssh.port)).rejects.toMatchObject({
-      code: 'CONFIG_UNSUPPORTED',
-      message: expect.stringContaining('cipher'),
+  it.each([
+    [
+      { cipher: ['aes128-cbc', 'aes256-cbc'] },
+      {},
+      /no cipher in common: the server has aes128-cbc,aes256-cbc; .*-o Ciphers=\+aes128-cbc$/,
+    ],
+    [
+      { kex: ['diffie-hellman-group14-sha1'] },
+      {},
+      /no key exchange algorithm in common: the server has diffie-hellman-group14-sha1\b.*; .*KexAlgorithms=\+/,
+    ],
+    [
+      { hmac: ['hmac-md5'] },
+      { ciphers: ['aes128-ctr'] },
+      /no MAC in common: the server has hmac-md5; .*MACs=\+/,
+    ],
+    [{}, { hostKeyAlgorithms: ['ssh-dss'] }, /no host key format in common: the server has ssh-ed25519; /],
+  ] as const)(
+    'says what a server has that shares no algorithm (%j)',
+    async (algorithms, options, message) => {
+      const ssh = await serve({ onTestFinished }, { algorithms: structuredClone(algorithms) as Algorithms });
+      const wanted: Partial<SshOptions> = options;
+      const verifier = { ...anyHostKey, algorithms: wanted.hostKeyAlgorithms ?? anyHostKey.algorithms };
+      await expect(connectTo(ssh.port, wanted, { verifier })).rejects.toMatchObject({
+        code: 'CONFIG_UNSUPPORTED',
+        message: expect.stringMatching(message),
+      });
+    },
+  );
+
+  it('says that what listens there speaks another protocol, though it says no more and stays', async (test) => {
+    const { port } = await listenTcp(test, (socket) => socket.write('220 ftp ready\r\n'));
+    await expect(connectTo(port, { connectTimeout: 0.5 })).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining('does not speak SSH ("220 ftp ready")'),
+    });
+  });
+
+  it.each([
+    ['inet', '::1', /"::1" has no IPv4 address/],
+    ['inet6', '127.0.0.1', /"127.0.0.1" has no IPv6 address/],
+  ] as const)('does not leave %s for %s', async (addressFamily, hostName, message) => {
+    await expect(connectTo(1, { addressFamily, hostName })).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringMatching(message),
     });
   });
 
@@ -236,6 +279,29 @@ describe('openStream', () => {
       code: 'SSH_LOST',
     });
   });
+});
+
+it('survives a channel that is closed in the packet that opens it, before anybody can listen', async (test) => {
+  const server = new ssh2.Server({ hostKeys: [newKeyPair().private] }, (client) => {
+    client.on('error', () => {});
+    client.on('authentication', (context) => context.accept());
+    client.on('tcpip', (accept) => {
+      const { _sock: socket } = client as unknown as { _sock: net.Socket };
+      socket.cork();
+      accept().close();
+      socket.uncork();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const connection = await connectTo(port);
+  test.onTestFinished(async () => {
+    await connection.close();
+    server.close();
+  });
+  const stream = await connection.openStream({ host: 'localhost', port: 1 });
+  expect(stream.errored).toMatchObject({ code: 'PEER_RESET' });
 });
 
 describe('listen', () => {

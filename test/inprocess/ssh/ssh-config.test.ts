@@ -145,6 +145,16 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     expect((await resolve('ProxyJump none')).options.proxyJump).toBeNull();
   });
 
+  it.each(['Ciphers', 'MACs', 'KexAlgorithms', 'HostKeyAlgorithms'])(
+    'refuses %s -*, which leaves nothing',
+    async (key) => {
+      await expect(resolve(`${key} -*`)).rejects.toMatchObject({
+        code: 'CONFIG_UNSUPPORTED',
+        message: expect.stringContaining(`${key} has nothing left`),
+      });
+    },
+  );
+
   it('reports what ssh does not accept, in its words', async () => {
     await expect(resolve('Hots box')).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
