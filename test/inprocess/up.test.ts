@@ -10,13 +10,13 @@ import { Client } from 'basic-ftp';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { PASSWORD, USER } from '../../demo/account.ts';
 import { startFtpServer } from '../../demo/ftp-server.ts';
+import { CLI, startCli } from '../support/cli.ts';
 import { deferred } from '../support/deferred.ts';
 import { describeWith, makeKey } from '../support/openssh.ts';
 import { freePort, SSHD, startSshd } from '../support/sshd.ts';
 import { listenTcp } from '../support/tcp.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
-const CLI = ['--import', 'tsx', path.join(ROOT, 'src/cli.ts')];
 const SIZE = 8 << 20;
 
 describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
@@ -51,38 +51,16 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
 
   async function up(yaml: string) {
     await writeFile(file('sshferry.yaml'), yaml, { mode: 0o600 });
-    const child = spawn(process.execPath, [...CLI, 'up', '-c', file('sshferry.yaml')], {
-      cwd: ROOT,
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, XDG_RUNTIME_DIR: dir },
+    const { child, ended, lines, said } = startCli({ onTestFinished }, ['up', '-c', file('sshferry.yaml')], {
+      ...process.env,
+      XDG_RUNTIME_DIR: dir,
     });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const ended = once(child, 'exit').then(([code]) => code);
-    let log = '';
-    child.stderr.setEncoding('utf8').on('data', (chunk) => {
-      log += chunk;
-    });
-    const events = () =>
-      log
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line): { event: string; msg: string; forward?: string } => JSON.parse(line));
-    const said = (event: string, pattern = /(?:)/, count = 1) =>
-      expect
-        .poll(
-          () => {
-            if (child.exitCode !== null) throw new Error(`it has ended: ${log}`);
-            return events().filter((line) => line.event === event && pattern.test(line.msg)).length;
-          },
-          { timeout: 20_000 },
-        )
-        .toBeGreaterThanOrEqual(count);
     const reload = async (next: string, event: string, pattern: RegExp) => {
       await writeFile(file('sshferry.yaml'), next);
       child.kill('SIGHUP');
       await said(event, pattern);
     };
-    return { child, ended, events, said, reload };
+    return { child, ended, lines, said, reload };
   }
 
   /** Says one word to each who comes, then keeps the connection. */
@@ -113,7 +91,7 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
       `  ${name}: { listen: ${listen}, server: office, to: 127.0.0.1:${to}${rest} }\n`;
     const filesLine = forward('files', files, ftp.port, ', type: ftp');
     const first = content(filesLine + forward('words', words, one.port));
-    const { child, ended, events, said, reload } = await up(first);
+    const { child, ended, lines, said, reload } = await up(first);
     await said('forward.ready', /./, 2);
 
     const client = new Client();
@@ -146,7 +124,7 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
     expect((await connect(words)).word).toBe('two');
     expect((await connect(added)).word).toBe('one');
     expect(
-      events()
+      lines()
         .filter(({ event }) => event === 'reload')
         .map(({ msg }) => msg),
     ).toEqual(['forward words: changed', 'forward added: new']);
@@ -196,7 +174,8 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
 
     // The same by a command, which tells what came of it; of several running ones, which.
     const command = async (...argv: string[]) => {
-      const child = spawn(process.execPath, [...CLI, 'reload', ...argv], {
+      const [program, ...before] = CLI;
+      const child = spawn(program, [...before, 'reload', ...argv], {
         cwd: ROOT,
         env: { ...process.env, XDG_RUNTIME_DIR: dir },
       });
