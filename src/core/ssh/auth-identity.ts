@@ -30,7 +30,7 @@ export type Identity = {
  */
 export async function prepareIdentities(options: SshOptions, log: Logger): Promise<Identity[]> {
   if (!options.pubkeyAuthentication) return [];
-  const agentKeys = await keysOfAgent(options.identityAgent, log);
+  const agentKeys = await keysOfAgent(options.identityAgent, options.connectTimeout, log);
   const configured: Identity[] = [];
   const files: Identity[] = [];
   const matched = new Set<number>();
@@ -54,11 +54,18 @@ export async function prepareIdentities(options: SshOptions, log: Logger): Promi
 
 type AgentIdentity = Extract<Identity, { type: 'agent' }>;
 
-async function keysOfAgent(socket: string | null, log: Logger): Promise<AgentIdentity[]> {
+/** `timeout` is in seconds. */
+async function keysOfAgent(socket: string | null, timeout: number, log: Logger): Promise<AgentIdentity[]> {
   if (socket === null) return [];
   const agent = createAgent(socket);
   return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      const text = `the agent at ${socket} did not answer within ${timeout} s; going on without it`;
+      log.warn({ event: 'ssh.agent', socket }, text);
+      resolve([]);
+    }, timeout * 1000);
     agent.getIdentities((error, keys) => {
+      clearTimeout(timer);
       if (error) {
         log.debug({ event: 'ssh.agent', socket }, `no agent at ${socket}: ${error.message}`);
         resolve([]);

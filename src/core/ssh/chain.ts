@@ -34,7 +34,11 @@ export async function connectChain(
       before.push(connection);
       openSession(connection, hops.at(-1)?.options.session === true, log);
       const socket = await reach(connection, hop.options, signal);
-      connection = await SshConnection.connect(hop.options, { ...(await hop.login()), signal, socket });
+      connection = await SshConnection.connect(hop.options, {
+        ...(await loginOf(hop, signal)),
+        signal,
+        socket,
+      });
     }
   } catch (error) {
     await closeAll(before);
@@ -90,7 +94,7 @@ class Chain implements SupervisedConnection {
 
 async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
   const { options } = hop;
-  const deps = await hop.login();
+  const deps = await loginOf(hop, signal);
   if (options.proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
   signal.throwIfAborted();
   const proxy = runProxyCommand(options.proxyCommand);
@@ -101,6 +105,17 @@ async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnectio
     const mute = error instanceof GatewayError && error.code === 'SSH_CONNECT';
     throw (mute && (await proxy.failure())) || error;
   }
+}
+
+/** Waits no longer than until `signal` aborts: an agent may never answer. */
+function loginOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['login']> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const done = () => signal.removeEventListener('abort', onAbort);
+    hop.login().finally(done).then(resolve, reject);
+  });
 }
 
 /** A stream from the hop to the next SSH server. A refusal is that of a connection: it may be tried again. */

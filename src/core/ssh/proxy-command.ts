@@ -16,7 +16,8 @@ export interface ProxyProcess {
 
 /**
  * Runs a ProxyCommand, whose tokens are expanded, as ssh does (sshconnect.c): by the user's shell, which it replaces. Its
- * standard error is this process's. Never throws: what fails shows as the stream's end and in `failure`.
+ * standard error is this process's. What fails shows as the stream's end and in `failure`; but throws `SSH_CONNECT` where there is no
+ * file descriptor left for it.
  */
 export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = process.env): ProxyProcess {
   const child = spawn(env.SHELL || '/bin/sh', ['-c', `exec ${command}`], {
@@ -34,6 +35,9 @@ export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = proces
       resolve();
     });
   });
+  // Node makes no pipes then (EMFILE), whatever the types say.
+  if (!child.stdin || !child.stdout)
+    throw new GatewayError('SSH_CONNECT', `ProxyCommand cannot be run: too many open files: ${command}`);
   // A broken pipe is told by the other pipe's end.
   child.stdin.on('error', () => {});
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });

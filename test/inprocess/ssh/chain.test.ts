@@ -1,11 +1,15 @@
+import { execFile } from 'node:child_process';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
 import { connectChain, type Hop } from '../../../src/core/ssh/chain.ts';
 import type { HostVerifier } from '../../../src/core/ssh/host-key.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
+import { deferred } from '../../support/deferred.ts';
 import { anyHostKey, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer, type TestSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
@@ -141,6 +145,31 @@ describe('jump hosts', () => {
   });
 });
 
+it.each([0, 1])(
+  'a login that never gets ready, as with a mute agent, can be called off: at number %i',
+  async (which) => {
+    const owner = new AbortController();
+    const server = await startSshServer();
+    const hops = [hop(server, 'gate'), hop(server, 'inner')];
+    const asked = deferred<void>();
+    const mute = () => {
+      asked.resolve();
+      return new Promise<never>(() => {});
+    };
+    const chain = connectChain(
+      hops.map((each, index) => (index === which ? { ...each, login: mute } : each)),
+      silentLog,
+      owner.signal,
+    );
+    await asked.promise;
+    const reason = new Error('called off');
+    owner.abort(reason);
+    await expect(chain).rejects.toBe(reason);
+    await vi.waitFor(() => expect(server.connections).toBe(0));
+    await server.close();
+  },
+);
+
 describe('ProxyCommand', () => {
   /** A program that joins its standard streams to the server, and says that it has ended in a file. */
   async function proxy(test: TestContext, port: number) {
@@ -213,6 +242,28 @@ describe('ProxyCommand', () => {
       code: 'SSH_CONNECT',
       message: `ProxyCommand ended before the login (${why}): ${proxyCommand}`,
     });
+  });
+
+  it('that cannot be run for want of file descriptors may be tried again', async () => {
+    const source = fileURLToPath(new URL('../../../src/core/ssh/proxy-command.ts', import.meta.url));
+    const script = `
+      import { closeSync, openSync } from 'node:fs';
+      import { runProxyCommand } from ${JSON.stringify(source)};
+      const taken = [];
+      try {
+        for (;;) taken.push(openSync('/dev/null'));
+      } catch {}
+      let failure;
+      try {
+        runProxyCommand('cat');
+      } catch (error) {
+        failure = error;
+      }
+      for (const fd of taken) closeSync(fd);
+      console.log(failure.code, failure.retryable, failure.message);`;
+    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', ...node]);
+    expect(stdout.trim()).toBe('SSH_CONNECT true ProxyCommand cannot be run: too many open files: cat');
   });
 
   it('that says nothing is ended after the connect timeout', async () => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import pino from 'pino';
@@ -73,6 +74,19 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
       `file ${file('plain')}`,
       `file ${file('ecdsa')}`,
     ]);
+  });
+
+  it('does without an agent that never answers, and says so', async () => {
+    const mute = net.createServer(() => {}).listen(file('mute.sock'));
+    await once(mute, 'listening');
+    const identityAgent = file('mute.sock');
+    expect(await labels(['plain'], { identityAgent, connectTimeout: 0.1 })).toEqual([
+      `file ${file('plain')}`,
+    ]);
+    expect(warnings).toEqual([
+      `the agent at ${identityAgent} did not answer within 0.1 s; going on without it`,
+    ]);
+    mute.close();
   });
 
   it('lists encrypted keys, both formats, and knows their public half', async () => {
