@@ -45,10 +45,13 @@ const HONOURED = [
 /** Keys whose older name is another's. */
 const ALIASES: Readonly<Record<string, string>> = {
   challengeresponseauthentication: 'KbdInteractiveAuthentication',
+  dsaauthentication: 'PubkeyAuthentication',
   keepalive: 'TCPKeepAlive',
+  skeyauthentication: 'KbdInteractiveAuthentication',
+  tisauthentication: 'KbdInteractiveAuthentication',
 };
 
-/** Keys that say nothing about a login that only forwards, or only make it less strict or more talkative. */
+/** Keys that say nothing about a login that only forwards, or only make it less strict or more talkative; and ssh's former ones. */
 const WITHOUT_EFFECT = [
   'AddKeysToAgent',
   'CanonicalDomains',
@@ -58,6 +61,8 @@ const WITHOUT_EFFECT = [
   'CanonicalizePermittedCNAMEs',
   'CASignatureAlgorithms',
   'ChannelTimeout',
+  'Cipher',
+  'CompressionLevel',
   'ControlMaster',
   'ControlPath',
   'ControlPersist',
@@ -83,8 +88,11 @@ const WITHOUT_EFFECT = [
   'LogVerbose',
   'ObscureKeystrokeTiming',
   'PermitRemoteOpen',
+  'Protocol',
   'RekeyLimit',
   'RequestTTY',
+  'RhostsRSAAuthentication',
+  'RSAAuthentication',
   'SecurityKeyProvider',
   'SendEnv',
   'SetEnv',
@@ -96,6 +104,7 @@ const WITHOUT_EFFECT = [
   'TunnelDevice',
   'UpdateHostKeys',
   'UsePrivilegedPort',
+  'UseRoaming',
   'VersionAddendum',
   'VisualHostKey',
   'WarnWeakCrypto',
@@ -173,6 +182,12 @@ export function checkOption(key: string, value: string): string | null {
   const gap = missing.get(name.toLowerCase());
   if (gap && !gap.fine.test(value.trim())) {
     throw new GatewayError('CONFIG_UNSUPPORTED', `-o ${name}=${value} is not supported: ${gap.why}`);
+  }
+  if (/^(Local|Remote)Forward$/.test(name) && !/^[^/\s]\S*\s+[^/\s]\S*$/.test(value.trim())) {
+    throw new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `-o ${name}=${value} is not supported: a forward leads from a TCP port to a host and port; there are no Unix sockets and no SOCKS proxy here`,
+    );
   }
   return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;
 }

@@ -61,6 +61,9 @@ describe('checkOption', () => {
     ['ForwardX11', 'yes'],
     ['DynamicForward', '1080'],
     ['RevokedHostKeys', '/etc/ssh/revoked'],
+    ['RemoteForward', '1080'],
+    ['RemoteForward', '/run/remote.sock localhost:80'],
+    ['LocalForward', '8080 /run/remote.sock'],
   ])('refuses %s=%s, which is not done here', (key, value) => {
     expect(() => checkOption(key, value)).toThrow(expect.objectContaining({ code: 'CONFIG_UNSUPPORTED' }));
   });
@@ -71,6 +74,10 @@ describe('checkOption', () => {
     ['ChallengeResponseAuthentication', 'no', null],
     ['ForwardX11', 'no', null],
     ['LogLevel', 'QUIET', 'LogLevel has no effect here'],
+    ['LocalForward', '[::1]:8080 [::1]:80', null],
+    ['RemoteForward', '8080 localhost/80', null],
+    ['Protocol', '2', 'Protocol has no effect here'],
+    ['DSAAuthentication', 'no', null],
   ])('takes %s=%s', (key, value, note) => {
     expect(checkOption(key, value)).toBe(note);
   });
