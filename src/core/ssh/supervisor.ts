@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Endpoint } from '../endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type {
@@ -259,11 +259,14 @@ export class SshSupervisor implements ManagedTransport {
   async #register(connection: SupervisedConnection, registration: Registration): Promise<void> {
     const wanted = () =>
       this.#connection === connection && !registration.closed && !this.#abort.signal.aborted;
-    while (wanted()) {
+    for (let tries = 1; wanted(); tries++) {
       try {
         const listening = await connection.listen(registration.bind, registration.onStream);
-        if (!registration.closed) registration.listening = listening;
-        else await listening.close();
+        if (registration.closed) return await listening.close();
+        registration.listening = listening;
+        const { host, port } = listening.endpoint;
+        const text = `${this.#options.host} listens on ${formatEndpoint({ host: host || '*', port })} again`;
+        this.#log[tries > 1 ? 'info' : 'debug']({ event: 'ssh.listen' }, text);
         return;
       } catch (cause) {
         if (!wanted()) return;
