@@ -74,7 +74,7 @@ export function filterAlgorithms(kind: AlgorithmKind, list: string): { names: st
   if (names.length === 0) {
     throw new GatewayError(
       'CONFIG_UNSUPPORTED',
-      `${kind} ${list === '' ? 'has nothing left' : `${list}: sshferry has none of these`}; it has ${[...known].join(', ')}`,
+      `${kind} ${list || 'is empty'}: sshferry has ${list && 'none of these; it has '}${[...known].join(', ')}`,
     );
   }
   return { names, dropped };

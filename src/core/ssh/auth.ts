@@ -28,6 +28,8 @@ export interface AuthInput {
   readonly log: Logger;
   /** Aborted when the connection ends: closes a prompt that is still open. */
   readonly signal: AbortSignal;
+  /** Told when an agent is about to sign, and when it has: it may ask a person, for a PIN or a touch. */
+  readonly signing?: (on: boolean) => void;
 }
 
 type Method = 'publickey' | 'keyboard-interactive' | 'password';
@@ -39,8 +41,8 @@ type Next = (method: AnyAuthMethod | false) => void;
  * in a row work, since each answer of the server names what is still wanted.
  *
  * What connection.ts must do:
- * - set `readyTimeout: 0` and keep a timer of its own that stands still while a prompt is open (`observePrompter`):
- *   ssh2's counts the time a person takes;
+ * - set `readyTimeout: 0` and keep a timer of its own that stands still while a prompt is open (`observePrompter`) or an agent
+ *   signs (`signing`): ssh2's counts the time a person takes;
  * - pass over ssh2's `error` events of level `agent`: a key did not sign, the next one follows;
  * - answer `change password` (ssh2 would wait for ever) by ending the connection: the password has expired.
  */
@@ -158,7 +160,12 @@ class Login {
       case 'agent': {
         const { agent, publicKey } = identity;
         const sign = signByAgent(agent, publicKey);
-        return { type: 'agent', username, agent: this.#signer(publicKey, sign) };
+        const { signing = () => {} } = this.#input;
+        const signer = this.#signer(publicKey, (data, how) => {
+          signing(true);
+          return sign(data, how).finally(() => signing(false));
+        });
+        return { type: 'agent', username, agent: signer };
       }
       case 'encrypted': {
         if (identity.unlocked) return { type: 'publickey', username, key: identity.unlocked };

@@ -63,7 +63,8 @@ const KINDS: readonly (readonly [pattern: RegExp, kind: AlgorithmKind])[] = [
 /** `missing` is ssh2's name for it: `C->S cipher`. */
 function nothingShared(missing: string, heard: Buffer): string {
   const kind = KINDS.find(([pattern]) => pattern.test(missing))?.[1];
-  const offer = kind && serverOffer(heard)?.[kind];
+  // Neither is an algorithm (RFC 8308 2.1; PROTOCOL of OpenSSH, 1.10).
+  const offer = kind && serverOffer(heard)?.[kind].replace(/,(ext-info|kex-strict)-[^,]*/g, '');
   const text = `have no ${missing.replace(/^[CS]->[CS] /, '')} in common`;
   if (kind === undefined || !offer) return `${text}: update the server`;
   const remedy = (usable: string | undefined) =>

@@ -82,6 +82,7 @@ function authenticate(
     prompter: observePrompter(prompter, (busy) => timer.hold(busy)),
     log,
     signal: over.signal,
+    signing: (on) => timer.hold(on),
   });
 
   return new Promise<void>((resolve, reject) => {

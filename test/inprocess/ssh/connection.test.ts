@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import ssh2, { type Algorithms } from 'ssh2';
 import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
+import { KeyAgent, signByKey } from '../../../src/core/ssh/auth-key-agent.ts';
 import { nativeCrypto } from '../../../src/core/ssh/native-crypto.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import type { Peer } from '../../../src/core/transport.ts';
@@ -128,7 +130,7 @@ describe('connecting', () => {
     [
       { kex: ['diffie-hellman-group14-sha1'] },
       {},
-      /no key exchange algorithm in common: the server has diffie-hellman-group14-sha1\b.*; .*KexAlgorithms=\+/,
+      /no key exchange algorithm in common: the server has diffie-hellman-group14-sha1; .*KexAlgorithms=\+/,
     ],
     [
       { hmac: ['hmac-md5'] },
@@ -181,6 +183,21 @@ describe('connecting', () => {
       { connectTimeout: 0.5 },
       { prompter: slow, verifier: { ...anyHostKey, verify } },
     );
+    expect(connection.state).toBe('ready');
+    await connection.close();
+  });
+
+  it('does not count the time that an agent takes to sign: it may ask a person', async (test) => {
+    const pair = newKeyPair();
+    const ssh = await serve(test, { users: { demo: { publicKeys: [pair.public] } } });
+    const publicKey = ssh2.utils.parseKey(pair.private);
+    if (publicKey instanceof Error) throw publicKey;
+    const agent = new KeyAgent(publicKey, async (data, how) => {
+      await delay(600);
+      return signByKey(publicKey, data, how);
+    });
+    const identities = [{ type: 'agent', label: 'key', agent, publicKey } as const];
+    const connection = await connectTo(ssh.port, { connectTimeout: 0.5 }, { identities });
     expect(connection.state).toBe('ready');
     await connection.close();
   });

@@ -150,7 +150,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     async (key) => {
       await expect(resolve(`${key} -*`)).rejects.toMatchObject({
         code: 'CONFIG_UNSUPPORTED',
-        message: expect.stringContaining(`${key} has nothing left`),
+        message: expect.stringContaining(`${key} is empty: sshferry has `),
       });
     },
   );
