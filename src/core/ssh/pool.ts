@@ -104,7 +104,7 @@ export class SshPool implements ManagedTransport {
     // One that is reconnecting is not waited for.
     const usable = [...this.#members].filter(({ transport }) => transport.state !== 'backoff');
     const best = usable.sort((a, b) => a.streams - b.streams)[0] ?? null;
-    const more = this.#members.size < this.#options.size() && Date.now() >= this.#notBefore;
+    const more = this.#members.size < this.#options.size() && performance.now() >= this.#notBefore;
     return more && (best === null || best.streams > 0) ? this.#add() : best;
   }
 
@@ -125,7 +125,7 @@ export class SshPool implements ManagedTransport {
   #failed(member: Member, cause: unknown): void {
     if (!this.#members.has(member)) return;
     const error = asGatewayError(cause, 'SSH_CONNECT', 'a data connection');
-    this.#notBefore = error.retryable ? Date.now() + PAUSE : Number.POSITIVE_INFINITY;
+    this.#notBefore = error.retryable ? performance.now() + PAUSE : Number.POSITIVE_INFINITY;
     this.#options.log.debug(
       { event: 'ssh.data', err: error.message },
       `no further connection for data: ${error.message}; ${INSTEAD}`,

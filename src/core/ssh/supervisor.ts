@@ -70,7 +70,7 @@ export class SshSupervisor implements ManagedTransport {
   /** Why there is no connection. */
   #error: GatewayError | null = null;
   #attempt = 0;
-  /** The delay before the next attempt: when it began and its part of chance. */
+  /** The delay before the next attempt: when it began, by the clock that nobody sets, and its part of chance. */
   #backoff = { since: 0, random: 0 };
   #retryTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | null = null;
@@ -193,7 +193,7 @@ export class SshSupervisor implements ManagedTransport {
       await connection.close();
       throw this.#abort.signal.reason;
     }
-    const since = Date.now();
+    const since = performance.now();
     this.#connection = connection;
     this.#error = null;
     this.#on('connected');
@@ -203,7 +203,7 @@ export class SshSupervisor implements ManagedTransport {
       });
     }
     for (const registration of this.#registrations) void this.#register(connection, registration);
-    void connection.closed.then((reason) => this.#ended(Date.now() - since, reason));
+    void connection.closed.then((reason) => this.#ended(performance.now() - since, reason));
     this.#waiting.admit(connection);
   }
 
@@ -218,7 +218,7 @@ export class SshSupervisor implements ManagedTransport {
   #scheduleRetry(): void {
     if (this.#state !== 'backoff') return;
     this.#attempt += 1;
-    this.#backoff = { since: Date.now(), random: this.#random() };
+    this.#backoff = { since: performance.now(), random: this.#random() };
     const delay = this.#setRetryTimer();
     this.#log.debug(
       { event: 'ssh.backoff', ms: delay },
@@ -235,7 +235,7 @@ export class SshSupervisor implements ManagedTransport {
       () => {
         this.#current = this.#retry();
       },
-      since + delay - Date.now(),
+      since + delay - performance.now(),
     );
     return delay;
   }

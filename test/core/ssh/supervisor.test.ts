@@ -380,6 +380,17 @@ describe('a client that comes while there is no connection', () => {
     await stopsClean(supervisor, server);
   });
 
+  it('is not kept waiting by a clock that was set back', async () => {
+    const { server, supervisor } = await down(5);
+    const before = server.attempts.length;
+    vi.setSystemTime(Date.now() - 3_600_000);
+    const stream = supervisor.openStream(TARGET);
+    await pass(6250);
+    await stream;
+    expect(server.attempts).toHaveLength(before + 1);
+    await stopsClean(supervisor, server);
+  });
+
   it('keeps the attempts close while it waits, and no longer', async () => {
     const { server, supervisor } = await down(5);
     server.next(...Array<ErrorCode>(20).fill('SSH_CONNECT'));
