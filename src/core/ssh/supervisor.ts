@@ -275,7 +275,8 @@ export class SshSupervisor implements ManagedTransport {
           this.#on('fatal', error);
           return void connection.close();
         }
-        this.#log.warn({ event: 'ssh.listen', err: error.message }, `${error.message}; trying again`);
+        const text = `${error.message}; trying again`;
+        this.#log[tries > 1 ? 'debug' : 'warn']({ event: 'ssh.listen', err: error.message }, text);
         await this.#sleep(RELISTEN_DELAY);
       }
     }

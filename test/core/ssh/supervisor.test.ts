@@ -529,6 +529,29 @@ describe('remote listeners', () => {
     await stopsClean(supervisor, server);
   });
 
+  it('are complained about once, however long the server refuses', async () => {
+    const server = new Server();
+    const warn = vi.fn();
+    const info = vi.fn();
+    const log = Object.assign(Object.create(silentLog), { warn, info });
+    const options = { host: 'yourserver', connectTimeout: 30, connectionAttempts: 1, session: false };
+    const supervisor = new SshSupervisor(server.connect, options, log, () => RANDOM);
+    await supervisor.start();
+    await supervisor.listen(BIND, () => {});
+    const stubborn = new FakeConnection();
+    stubborn.refuseListen = 100;
+    server.next(stubborn);
+    server.last.lose();
+    await pass(1500 + 499_999);
+    expect(stubborn.bound).toEqual([]);
+    expect(warn).toHaveBeenCalledOnce();
+    await pass(1);
+    expect(info.mock.calls.map(([, text]) => text)).toEqual([
+      expect.stringMatching(/yourserver listens on .* again/),
+    ]);
+    await stopsClean(supervisor, server);
+  });
+
   it.each(['closed', 'lost', 'stopped'])('are no longer asked for once %s', async (what) => {
     const server = new Server();
     const { supervisor } = await running(server);
