@@ -39,7 +39,7 @@ export function channelRefused(
         );
       }
       return refused(
-        `${server} does not allow forwarding to ${where}${quote}: see AllowTcpForwarding and PermitOpen in its sshd_config, and permitopen= in authorized_keys`,
+        `${server} does not allow forwarding to ${where}${quote}: see AllowTcpForwarding, DisableForwarding and PermitOpen in its sshd_config, and permitopen=, restrict and no-port-forwarding in authorized_keys`,
       );
     case 'connect-failed':
       return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);

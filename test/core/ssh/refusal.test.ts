@@ -5,7 +5,12 @@ const FTP = { host: 'localhost', port: 21 };
 
 describe('channelRefused', () => {
   it.each([
-    [1, 'open failed', 'prohibited', ['localhost:21', 'AllowTcpForwarding', 'PermitOpen', 'permitopen=']],
+    [
+      1,
+      'open failed',
+      'prohibited',
+      ['localhost:21', 'AllowTcpForwarding', 'DisableForwarding', 'PermitOpen', 'restrict'],
+    ],
     [2, 'Connection refused', 'connect-failed', ['localhost:21', 'connection refused', 'port 21']],
     [
       2,
