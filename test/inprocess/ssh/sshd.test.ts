@@ -221,6 +221,24 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     expect([await first.download, await third.download]).toEqual([SIZE, SIZE]);
   });
 
+  it('ends its data connections with the main one, and has new ones with the next', async () => {
+    const ftp = await startFtpServer(file('ftp'));
+    onTestFinished(() => ftp.close());
+    const local = await freePort();
+    const { relay, said } = await running('-L', `ftp/${local}:127.0.0.1:${ftp.port}`);
+    const first = await halfway(await ftpClient(local));
+    expect(relay.connections).toHaveLength(2);
+    relay.connections[0]?.();
+    await said('transport.state', /connected again/);
+    expect(relay.connections).toHaveLength(1);
+    first.goOn();
+    expect(await first.download).toBeInstanceOf(Error);
+    const second = await halfway(await ftpClient(local));
+    expect(relay.connections).toHaveLength(2);
+    second.goOn();
+    expect(await second.download).toBe(SIZE);
+  });
+
   it('serves after a sleep those who come before it knows what it has lost', async () => {
     const target = await greeter();
     const local = await freePort();
