@@ -122,7 +122,14 @@ async function loadFile(
     content = await readFile(file);
     const publicOnly = parsePublicFile(content);
     // `-i key.pub` names a key that the agent holds.
-    if (publicOnly) return { identity: null, publicKey: publicOnly };
+    if (publicOnly) {
+      if (explicit && !agentKeys.some((key) => sameKey(key.publicKey, publicOnly))) {
+        warn(
+          `${file} is a public key, and no agent holds its private half: name the private key's file, or add it with ssh-add`,
+        );
+      }
+      return { identity: null, publicKey: publicOnly };
+    }
     const { mode, uid } = await stat(file);
     if (exposed(mode, uid)) {
       warn(unprotected(file, mode));

@@ -69,6 +69,16 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     ]);
   });
 
+  it('says that a public file alone is of no use', async () => {
+    expect(await labels(['plain.pub'])).toEqual([
+      `agent agent key ${comment()}`,
+      `agent agent key ${comment()}`,
+    ]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/plain\.pub is a public key, and no agent holds.*ssh-add/),
+    ]);
+  });
+
   it('does without an agent', async () => {
     expect(await labels(['plain', 'ecdsa'], { identityAgent: file('nothing') })).toEqual([
       `file ${file('plain')}`,
