@@ -40,6 +40,15 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
   return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
 }
 
+/** Says in words that the server hung up after the key exchange and before anybody was let in. `SSH_CONNECT`. */
+export function cutAtLogin(options: SshOptions): GatewayError {
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  return new GatewayError(
+    'SSH_CONNECT',
+    `${where} closed the connection before the login was done: the time that it allows may be over (LoginGraceTime in its sshd_config)`,
+  );
+}
+
 /** What there is to say of a server that has sent something, but no identification of SSH; else null. `SSH_CONNECT`. */
 export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null {
   const greeting = heard.toString('latin1');

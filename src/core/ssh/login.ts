@@ -8,7 +8,7 @@ import { createAuthHandler } from './auth.ts';
 import type { ConnectionDeps } from './connection.ts';
 import { dial } from './dial.ts';
 import { fingerprint, keyTypeOf } from './known-hosts.ts';
-import { handshakeFailure, notSsh, type Ssh2Error } from './login-failure.ts';
+import { cutAtLogin, handshakeFailure, notSsh, type Ssh2Error } from './login-failure.ts';
 import { LoginTimer } from './login-timer.ts';
 import type { SshOptions } from './options.ts';
 import { observePrompter, printable } from './prompter.ts';
@@ -105,7 +105,8 @@ function authenticate(
       const login = error.level === 'client-authentication' || typeof error.code === 'number';
       fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error, heard));
     };
-    const onClose = () => fail(denied ?? handshakeFailure(options, null, heard));
+    const onClose = () =>
+      fail(denied ?? (exchanged ? cutAtLogin(options) : handshakeFailure(options, null, heard)));
     over.signal.addEventListener('abort', () => fail(over.signal.reason), { once: true });
     if (over.signal.aborted) return fail(over.signal.reason);
 

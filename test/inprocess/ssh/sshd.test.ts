@@ -14,6 +14,7 @@ import { CLI, startCli } from '../../support/cli.ts';
 import { deferred } from '../../support/deferred.ts';
 import { describeWith, makeKey } from '../../support/openssh.ts';
 import { startRelay } from '../../support/relay.ts';
+import { connectTo, typing } from '../../support/ssh-login.ts';
 import { freePort, SSHD, startSshd } from '../../support/sshd.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
@@ -295,6 +296,17 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       expect(await ended).toBe(130);
       expect(Date.now() - since).toBeLessThan(5000);
       expect(await got).toBe('halfECONNRESET');
+    });
+  });
+
+  it('says that its time was over to who did not answer in it', async () => {
+    const { port, server } = await startSshd(dir, ['LoginGraceTime 1', 'PubkeyAuthentication no']);
+    onTestFinished(() => void server.kill());
+    const absent = { ...typing(''), ask: () => new Promise<never>(() => {}) };
+    const { username: user } = os.userInfo();
+    await expect(connectTo(port, { user }, { prompter: absent })).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining('LoginGraceTime'),
     });
   });
 
