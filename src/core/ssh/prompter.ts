@@ -6,6 +6,9 @@ import type { Prompter } from './options.ts';
 
 type Ask = Prompter['ask'];
 
+/** How long a signal may take to arrive, in milliseconds. */
+const SIGNAL_WITHIN = 5000;
+
 /**
  * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
  * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
@@ -144,7 +147,14 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
 
 /** Raises SIGINT, and calls `then` when whoever listens for it has been told; where nobody does, it ends the process. */
 function interrupt(then: () => void): void {
-  if (process.listenerCount('SIGINT') > 0) process.once('SIGINT', then);
+  if (process.listenerCount('SIGINT') > 0) {
+    // A signal on its way does not keep the process running.
+    const waiting = setTimeout(() => {}, SIGNAL_WITHIN);
+    process.once('SIGINT', () => {
+      clearTimeout(waiting);
+      then();
+    });
+  }
   process.kill(process.pid, 'SIGINT');
 }
 

@@ -17,6 +17,6 @@ answers.then(
     writeFileSync(result, JSON.stringify(texts));
     prompter.tell('told\n');
   },
-  // Given up: SIGINT is on its way.
+  // Given up: SIGINT has come.
   () => {},
 );
