@@ -10,6 +10,7 @@ import {
 } from './command.ts';
 import { CommandSplitter } from './command-splitter.ts';
 import { Exchange } from './exchange.ts';
+import { Fifo } from './fifo.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { FtpPolicy } from './policy.ts';
 import { PortRequests } from './port-requests.ts';
@@ -50,7 +51,7 @@ export class FtpControl {
   readonly #split: { readonly client: CommandSplitter; readonly server: LineSplitter };
   readonly #framer = new ReplyFramer();
   /** What has come but must wait for a Completion, or for the end of a transfer's data. */
-  readonly #held: { client: Line[]; server: (ReplyLine | GatewayError)[] } = { client: [], server: [] };
+  readonly #held = { client: new Fifo<Line>(), server: new Fifo<ReplyLine | GatewayError>() };
   /** What becomes of the reply that is coming in. */
   #sink: Sink | null = null;
   #replyBytes = 0;
@@ -138,7 +139,7 @@ export class FtpControl {
 
   #advance(): void {
     while (!this.#exchange.closed) {
-      const line = this.#held.server[0];
+      const line = this.#held.server.first;
       if (line !== undefined && this.#mayPass(line)) {
         this.#held.server.shift();
         this.#onReplyLine(line);

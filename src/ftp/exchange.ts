@@ -23,7 +23,9 @@ export class Exchange {
   readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #toldEnd = { client: false, server: false };
   #closed = false;
-  #actions: Action[] = [];
+  readonly #actions: Action[] = [];
+  /** What goes to one side without another action between: put together once, however many lines it is. */
+  #sending: { readonly to: Side; readonly parts: Uint8Array[] } | null = null;
 
   constructor(policy: FtpPolicy) {
     this.policy = policy;
@@ -45,22 +47,29 @@ export class Exchange {
   }
 
   emit(action: Action): void {
+    this.#flush();
     this.#actions.push(action);
   }
 
   /** All actions since the last call. */
   takeActions(): Action[] {
-    const actions = this.#actions;
-    this.#actions = [];
-    return actions;
+    this.#flush();
+    return this.#actions.splice(0);
+  }
+
+  #flush(): void {
+    if (this.#sending === null) return;
+    const { to, parts } = this.#sending;
+    this.#sending = null;
+    this.#actions.push({ type: 'send', to, bytes: Buffer.concat(parts) });
   }
 
   /** Nothing is said to a side that has been told that nothing more comes. */
   send(to: Side, bytes: Uint8Array): void {
     if (this.#toldEnd[to]) return;
-    const last = this.#actions.at(-1);
-    if (last?.type === 'send' && last.to === to) last.bytes = Buffer.concat([last.bytes, bytes]);
-    else this.emit({ type: 'send', to, bytes });
+    if (this.#sending?.to !== to) this.#flush();
+    this.#sending ??= { to, parts: [] };
+    this.#sending.parts.push(bytes);
   }
 
   /** Nothing more is to go to that side. */

@@ -154,7 +154,12 @@ class ControlConnection implements DataReport {
       if (side === 'server' && this.#data.expectsClient) this.#receiveAfterClient(chunk);
       else this.#perform(this.#control.receive(side, chunk));
     });
-    stream.on('end', () => this.#perform(this.#control.end(side)));
+    stream.on('end', () => {
+      const end = () => this.#perform(this.#control.end(side));
+      // Behind the chunk that waits for its turn.
+      if (side === 'server' && this.#deferred) setImmediate(end);
+      else end();
+    });
     stream.on('drain', () => this.#pace());
     const lost = (error?: Error) => {
       if (stream.readableEnded && stream.writableFinished) return this.#closed();
@@ -183,7 +188,7 @@ class ControlConnection implements DataReport {
     if (this.#streams.client.closed && this.#streams.server.closed) this.#finish();
   }
 
-  /** A side is read only while what it says can be dealt with and passed on. */
+  /** A side is read only while what it says can be dealt with and passed on, or, of the client's commands, answered. */
   #pace(): void {
     if (this.#over) return;
     const { client, server } = this.#streams;
@@ -192,7 +197,7 @@ class ControlConnection implements DataReport {
       ['server', server, client] as const,
     ]) {
       const held = this.#control.holds(side) || (side === 'server' && this.#deferred);
-      if (held || to.writableNeedDrain) from.pause();
+      if (held || to.writableNeedDrain || (side === 'client' && client.writableNeedDrain)) from.pause();
       else from.resume();
     }
   }

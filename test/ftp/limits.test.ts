@@ -1,7 +1,9 @@
-import { describe } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { FtpControl } from '../../src/ftp/control.ts';
 import {
   client,
   inStep,
+  POLICY,
   passive,
   raw,
   retrieving,
@@ -84,4 +86,18 @@ describe('limits', () => {
     ],
     { limits: { dataConnections: 1 }, policy: { active: 'remote-forward' } },
   );
+});
+
+// What took 2 to 47 s, when each line cost as much as all before it.
+it.each([
+  ['a client, which are answered', '', Buffer.alloc(65_536, '\n'), null],
+  ['a client, which wait', 'PORT 10,9,8,7,8,0\r\n', Buffer.alloc(131_072, '\n'), '229 (|||1025|)\r\n'],
+  ['a server', '', null, Buffer.alloc(131_072, '\n')],
+])('many empty lines of %s, take little time', (_, before, lines, replies) => {
+  const control = new FtpControl(POLICY);
+  control.receive('server', Buffer.from('220 Ready\r\n'));
+  const begun = performance.now();
+  control.receive('client', Buffer.concat([Buffer.from(before), lines ?? Buffer.alloc(0)]));
+  control.receive('server', Buffer.from(replies ?? ''));
+  expect(performance.now() - begun).toBeLessThan(4000);
 });

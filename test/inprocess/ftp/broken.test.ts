@@ -213,6 +213,17 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
   });
 
+  it('by the server’s goodbye behind a long reply, with a data port told: the client gets all of it', async (test) => {
+    const session = await ftpSession(test, { transport });
+    const { client, peer } = session;
+    await agree(session);
+    client.send('STAT');
+    await peer.command('STAT');
+    peer.control.end(`211-Status\r\n${` ${'x'.repeat(61)}\r\n`.repeat(3000)}211 End\r\n`);
+    expect((await client.reply()).slice(-8)).toBe('\n211 End');
+    expect(await client.control.ended()).toBe('eof');
+  });
+
   it('lets a client that says goodbye early read all that was sent to it', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;

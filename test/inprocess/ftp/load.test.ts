@@ -63,6 +63,23 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(offered).toBeLessThan(64 * MIB);
   });
 
+  it('takes no more commands from a client that does not read the answers', async (test) => {
+    const { client, gateway } = await ftpSession(test, { transport });
+    client.control.socket.pause();
+    const commands = Buffer.from('AUTH TLS\r\n'.repeat(MIB / 10));
+    let offered = 0;
+    const offer = () => {
+      while (offered < LARGE && client.control.socket.write(commands)) offered += commands.length;
+    };
+    client.control.socket.on('drain', offer);
+    offer();
+    // Each of these is answered here, with eight times as many bytes.
+    await eventually(() => expect(gateway.network.unsent).toBeGreaterThan(0));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(gateway.network.unsent).toBeLessThan(4 * MIB);
+    expect(offered).toBeLessThan(16 * MIB);
+  });
+
   it('serves 200 sessions at once', async (test) => {
     const server = await ScriptedFtpServer.start(test);
     serveAll(server);
