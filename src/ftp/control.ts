@@ -256,8 +256,12 @@ export class FtpControl {
   #mayPass(line: ReplyLine | GatewayError): boolean {
     if (this.#exchange.waits('server')) return false;
     if (line instanceof GatewayError || !line.first || line.code === null || line.code >= 300) return true;
-    const entry = this.#exchange.pending.answeredBy(line.code);
-    return entry?.kind !== 'transfer' || this.#transfers.mayPass(entry, line.code);
+    const { pending } = this.#exchange;
+    const entry = pending.answeredBy(line.code);
+    if (entry?.kind !== 'transfer') return true;
+    pending.settleAbortBefore(entry);
+    this.#transfers.settleHead();
+    return this.#transfers.mayPass(entry, line.code);
   }
 
   #onReplyLine(line: ReplyLine | GatewayError): void {

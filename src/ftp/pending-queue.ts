@@ -61,9 +61,10 @@ export class PendingQueue {
   answeredBy(code: number): Pending | undefined {
     const [head, next] = this.#onServer();
     if (head === undefined) return undefined;
-    if (code < 200) return head.kind === 'transfer' ? head : undefined;
     // Some servers give ABOR and the transfer that it ends one reply instead of two: a later command's reply shows it.
-    if (next !== undefined && head.verb === 'ABOR' && !ABORT_REPLIES.has(code)) return next;
+    const first = next !== undefined && head.verb === 'ABOR' && !ABORT_REPLIES.has(code) ? next : head;
+    if (code < 200) return first.kind === 'transfer' ? first : undefined;
+    if (first !== head) return first;
     // No transfer ends with these.
     if (head.kind === 'transfer' && next?.kind === 'port' && PORT_REPLIES.has(code)) return next;
     // A stray second reply to an earlier command: the request is still open.
@@ -77,9 +78,14 @@ export class PendingQueue {
 
   /** Takes a command out that has had its final reply, and an unanswered ABOR that stood before it. */
   settle(entry: Pending): void {
+    this.settleAbortBefore(entry);
+    this.#remove(entry);
+  }
+
+  /** Takes an unanswered ABOR out that stands before a command to which there is a reply. */
+  settleAbortBefore(entry: Pending): void {
     const { head } = this;
     if (head !== undefined && head !== entry && head.verb === 'ABOR') this.#remove(head);
-    this.#remove(entry);
   }
 
   #remove(entry: Pending): void {

@@ -96,6 +96,10 @@ export class PortRequests {
   onReply(request: PortRequest, code: number, bytes: Uint8Array, final: string): void {
     const { verb, asked, client } = request;
     if (verb === null) return this.#onUnclaimed(request, { code, bytes, final });
+    if (code === GOING_DOWN) {
+      this.#exchange.pending.settle(request);
+      return this.#exchange.send('client', bytes);
+    }
     if (code >= 400) return this.#onRefusal(request, UNSUPPORTED.has(code), bytes);
     const span = parsePortReply(code, final);
     if (span === null) {

@@ -61,6 +61,21 @@ describe('ABOR', () => {
     server('226 Done', toClient('226 Done'), 'end 2 226'),
     ...inStep(),
   ]);
+  scenario('to which the server says nothing, and a transfer behind it: its 226 waits for the data', [
+    ...passive(1),
+    client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+    server('226 Done'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+    ...inStep(),
+  ]);
+  scenario('to which the server says nothing, and a transfer behind it with no 150', [
+    ...passive(1),
+    client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
+    server('250 Done'),
+    whole(1, 'download', toClient('250 Done'), 'start 1 RETR f download', 'end 1 250'),
+    ...inStep(),
+  ]);
   scenario('answered once for itself and the transfer', [
     ...passive(1),
     ...retrieving(1),

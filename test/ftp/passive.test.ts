@@ -338,6 +338,12 @@ describe('a server that does not know the command', () => {
     server('502 No PASV', toClient('500 No EPSV')),
     client('EPSV', toServer('EPSV')),
   ]);
+  scenario('and goes down while it is asked again: the client hears that', [
+    client('EPSV', toServer('EPSV')),
+    server('500 No EPSV', toServer('PASV')),
+    server('421 Timeout', toClient('421 Timeout')),
+    closes('server', 'end client'),
+  ]);
   scenario(
     'while it is asked again, the next command waits',
     [
