@@ -42,6 +42,7 @@ interface Data {
   connected: boolean;
   exposed: boolean;
   halfClosed: boolean;
+  hurried: boolean;
   started: { path: string; direction: Direction } | null;
 }
 
@@ -406,6 +407,13 @@ class Dialogue {
         data.halfClosed = true;
         return;
       }
+      case 'hurry': {
+        const data = this.#data.get(action.id);
+        if (data?.state !== 'live' || data.hurried || !data.ends.upload)
+          throw new Error(`hurry of ${action.id}`);
+        data.hurried = true;
+        return;
+      }
       case 'connect': {
         const data = this.#data.get(action.id);
         if (data?.state !== 'live' || data.connected) throw new Error(`connect of ${action.id}`);
@@ -438,6 +446,7 @@ class Dialogue {
       connected: false,
       exposed: false,
       halfClosed: false,
+      hurried: false,
       started: null,
     });
   }

@@ -116,6 +116,19 @@ export class FtpControl {
     return this.#proceed();
   }
 
+  /** The client's connection is broken, and nothing of it comes or goes any more. */
+  clientLost(error: GatewayError): Action[] {
+    if (this.#exchange.closed) return [];
+    this.#exchange.end('client');
+    this.#transfers.onClientLost(error);
+    return this.#exchange.takeActions();
+  }
+
+  /** Whether the server has been told to give an upload up, and has not said that it did. */
+  get aborting(): boolean {
+    return this.#exchange.pending.some(({ kind }) => kind === 'hidden');
+  }
+
   /** The answer to `expose` and `connect`. */
   complete(id: number, result: Completion): Action[] {
     if (this.#exchange.closed || !this.#exchange.complete(id, result)) return [];

@@ -11,6 +11,8 @@ export interface DataPort {
   readonly ends: Record<Direction, DataEnd | null>;
   /** The server has been told that nothing comes from the client. */
   halfClosed: boolean;
+  /** The server has said that it has all, and not closed its end. */
+  hurried: boolean;
   /** Nothing more will be asked of it: it has been retracted, or its transfer is over. */
   over: boolean;
 }
@@ -44,6 +46,7 @@ export class DataPorts {
       connect,
       ends: { download: null, upload: null },
       halfClosed: false,
+      hurried: false,
       over: false,
     };
     this.#live.set(port.id, port);

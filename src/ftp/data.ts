@@ -28,7 +28,7 @@ export interface DataReport {
   ended(id: number, direction: Direction, end: DataEnd): void;
 }
 
-/** How long a client may keep its end open after the whole download has been passed to it, in milliseconds. */
+/** How long the receiver may keep its end open after it has got all, in milliseconds. */
 const LINGER = 60_000;
 
 /** Carries out what FtpControl wants of data connections; all of them belong to the session. */
@@ -68,6 +68,11 @@ export class DataConnections {
   /** Closes the writing half at the server's end: the client sends nothing. */
   halfClose(id: number): void {
     this.#connections.get(id)?.endFar();
+  }
+
+  /** The server has all, and is to close its end within a minute. */
+  hurry(id: number): void {
+    this.#connections.get(id)?.hurry();
   }
 
   /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
@@ -202,6 +207,10 @@ class DataConnection {
   endFar(): void {
     this.#farEnds = true;
     this.#far?.end();
+  }
+
+  hurry(): void {
+    this.#after(LINGER, () => this.#far?.destroy());
   }
 
   retract(graceMs: number): void {

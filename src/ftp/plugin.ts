@@ -9,6 +9,7 @@ import { FtpControl } from './control.ts';
 import { DataConnections, type DataReport } from './data.ts';
 import { DEFAULT_LIMITS, type FtpPolicy } from './policy.ts';
 import { PortRange } from './port-range.ts';
+import { ABORT_GRACE } from './transfers.ts';
 import { errorReply } from './words.ts';
 
 const portRange = z
@@ -105,6 +106,8 @@ class ControlConnection implements DataReport {
   readonly #transfers = new Map<number, Transfer>();
   /** Whether a chunk of the server's is waiting for its turn. */
   #deferred = false;
+  /** Runs while the server has been told to abort an upload whose client is gone. */
+  #farewell: NodeJS.Timeout | undefined;
   /** What still comes is read and dropped: the session says its last words without interruption. */
   #over = false;
   #finish: (error?: GatewayError) => void = () => {};
@@ -129,6 +132,7 @@ class ControlConnection implements DataReport {
       this.#finish = (error) => {
         if (this.#over) return;
         this.#over = true;
+        clearTimeout(this.#farewell);
         this.#reportUnfinished(error);
         if (error === undefined) resolve();
         else reject(error);
@@ -163,7 +167,9 @@ class ControlConnection implements DataReport {
     stream.on('drain', () => this.#pace());
     const lost = (error?: Error) => {
       if (stream.readableEnded && stream.writableFinished) return this.#closed();
-      this.#finish(asGatewayError(error, 'PEER_RESET', `the ${side} broke the control connection`));
+      const reason = asGatewayError(error, 'PEER_RESET', `the ${side} broke the control connection`);
+      if (side === 'client') this.#clientLost(reason);
+      else this.#finish(reason);
     };
     stream.once('error', lost);
     stream.once('close', () =>
@@ -182,6 +188,16 @@ class ControlConnection implements DataReport {
       this.#deferred = false;
       this.#perform(this.#control.receive('server', chunk));
     });
+  }
+
+  /** An upload that was under way would look whole to the server: it has a little time to abort it, until it says something. */
+  #clientLost(reason: GatewayError): void {
+    if (this.#over || this.#farewell !== undefined) return;
+    this.#perform(this.#control.clientLost(reason));
+    if (!this.#control.aborting) return this.#finish(reason);
+    const finish = () => this.#finish(reason);
+    this.#farewell = setTimeout(finish, ABORT_GRACE);
+    this.#streams.server.once('data', finish);
   }
 
   #closed(): void {
@@ -225,6 +241,8 @@ class ControlConnection implements DataReport {
         return this.#data.connect(action.id, action.to);
       case 'halfClose':
         return this.#data.halfClose(action.id);
+      case 'hurry':
+        return this.#data.hurry(action.id);
       case 'retract':
         return this.#data.retract(action.id, action.graceMs);
       case 'transfer':

@@ -10,7 +10,7 @@ import type { TransferFacts } from './transfer-facts.ts';
 import { commandLine, errorReply } from './words.ts';
 
 /** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
-const ABORT_GRACE = 2000;
+export const ABORT_GRACE = 2000;
 
 /** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
 export class Transfers {
@@ -122,11 +122,16 @@ export class Transfers {
   /**
    * Whether the data that a transfer's success speaks of has reached the other side, or failed to. An upload is known to have
    * arrived when the server has closed its end as well: the data may have gone through another SSH connection than this reply,
-   * and if that one was lost with bytes under way, the server has taken the part that it got for the whole.
+   * and if that one was lost with bytes under way, the server has taken the part that it got for the whole. It may take its time
+   * over closing, but the client is not to wait for ever.
    */
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
     const { download, upload } = port.ends;
     if (download !== null && (direction === 'download' || upload !== null)) return true;
+    if (direction === 'upload' && upload !== null && !port.hurried) {
+      port.hurried = true;
+      this.#exchange.emit({ type: 'hurry', id: port.id });
+    }
     // An ABOR behind it means that the client no longer reads: the data would never be flushed.
     if (!this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) return false;
     this.#exchange.ports.drop(port, abortedByClient());
@@ -192,19 +197,33 @@ export class Transfers {
   // --------------------------------------------------------------------------------------------- the data connection
 
   /**
-   * The bytes of a data connection did not all arrive. An upload that its client cut short: SSH knows no reset, so closing the
-   * channel would look to the server like the end of the file. It is told to abort first, and has a little time to do so. What
-   * is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under way.
+   * The bytes of a data connection did not all arrive. An upload that its client cut short, or never came for: SSH knows no
+   * reset, so closing the channel would look to the server like the end of the file. It is told to abort first, and has a little
+   * time to do so. What is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under
+   * way.
    */
   onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
     const { head } = this.#exchange.pending;
     const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
     if (transfer !== null && transfer.direction !== direction) return;
-    if (transfer?.direction === 'upload' && end.by === 'client' && !this.#exchange.hasEnded('server')) {
-      this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
-      this.#exchange.ports.retract(port, end, ABORT_GRACE);
-    } else this.#exchange.ports.retract(port, end);
+    const looksWhole = end.by === 'client' || (end.by === 'gateway' && transfer?.started);
+    if (transfer?.direction === 'upload' && looksWhole) this.#abortUpload(port, end);
+    else this.#exchange.ports.retract(port, end);
     this.#answerFailedDial();
+  }
+
+  /** The client is gone for good, and with it the rest of what it uploads. */
+  onClientLost(error: GatewayError): void {
+    const { head } = this.#exchange.pending;
+    if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.answered) return;
+    if (head.port === null || head.port.ends.upload !== null) return;
+    this.#abortUpload(head.port, { how: 'cut', by: 'client', error });
+  }
+
+  #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
+    if (this.#exchange.hasEnded('server')) return this.#exchange.ports.retract(port, end);
+    this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
+    this.#exchange.ports.retract(port, end, ABORT_GRACE);
   }
 
   /** The data connection failed before the transfer began: the server may be waiting for it a long time, the client need not. */

@@ -235,6 +235,29 @@ describe('a data port that is dialled before the client asks', () => {
   });
 });
 
+it('breaks a connection whose server says that it has all, and keeps it open', async () => {
+  vi.useFakeTimers();
+  try {
+    const { near, far, report, data } = setUp();
+    data.expose(1, SERVER, 4);
+    near.listeners[0]?.grant();
+    await vi.advanceTimersByTimeAsync(0);
+    const [client, server] = [connection(), connection()];
+    far.dials[0]?.answer(server.ours);
+    near.listeners[0]?.onStream(client.ours, localPeer);
+    server.theirs.resume();
+    client.theirs.resume().end('12345');
+    await vi.advanceTimersByTimeAsync(0);
+    data.hurry(1);
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(report.ended.mock.calls).toEqual([[1, 'upload', { how: 'whole' }]]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(report.ended).toHaveBeenLastCalledWith(1, 'download', expect.objectContaining({ by: 'server' }));
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe('halfClose', () => {
   for (const order of ['before', 'after'] as const) {
     it(`ends what the server reads, asked ${order} it is connected; the download goes on`, async () => {

@@ -147,7 +147,7 @@ describe('an upload', () => {
   scenario('whose 226 comes early', [
     ...upload,
     server('226 Done'),
-    whole(1, 'upload'),
+    whole(1, 'upload', 'hurry 1'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
   scenario(
@@ -163,7 +163,7 @@ describe('an upload', () => {
   scenario('the same, with 226 before the loss is noticed', [
     ...upload,
     whole(1, 'upload'),
-    server('226 Done'),
+    server('226 Done', 'hurry 1'),
     cut(1, 'download', 'gateway', BROKEN, 'end 1 226 PEER_RESET'),
     ...inStep(),
   ]);
@@ -205,6 +205,14 @@ describe('an upload', () => {
     ],
     { ahead: [] },
   );
+  scenario('that nobody came for: the server is told to abort, or it would take it for empty', [
+    ...upload,
+    cut(1, 'download', 'gateway'),
+    cut(1, 'upload', 'gateway', toServer('ABOR'), 'retract 1 later'),
+    server('226 Done', BROKEN, 'end 1 226 PEER_RESET'),
+    server('226 Aborted'),
+    ...inStep(),
+  ]);
   for (const [command, refused] of [
     ['CWD x', '550 No'],
     ['USER a', '331 More'],

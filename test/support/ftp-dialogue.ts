@@ -105,6 +105,8 @@ export function words(action: Action): string {
       return `connect ${action.id} ${at(action.to)}`;
     case 'halfClose':
       return `half-close ${action.id}`;
+    case 'hurry':
+      return `hurry ${action.id}`;
     case 'retract':
       return `retract ${action.id}${action.graceMs > 0 ? ' later' : ''}`;
     case 'transfer':
@@ -134,13 +136,13 @@ function merged(lines: readonly string[]): string[] {
   return result;
 }
 
-/** What each side receives, and what else is done, each in its order. */
+/** What each side receives, and what else is done, each in its order; but not `hurry`, which is for a 226 that is early. */
 function streams(lines: readonly string[]): Record<'client' | 'server' | 'rest', string[]> {
   const pick = (test: (line: string) => boolean) => merged(lines.filter(test));
   return {
     client: pick((line) => line.startsWith('< ')),
     server: pick((line) => line.startsWith('> ')),
-    rest: lines.filter((line) => !/^[<>] /.test(line)),
+    rest: lines.filter((line) => !/^([<>]|hurry) /.test(line)),
   };
 }
 

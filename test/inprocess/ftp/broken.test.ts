@@ -177,6 +177,47 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(gateway.network.streams.size).toBe(0);
   });
 
+  it.for([
+    ['the control connection alone', false],
+    ['both connections', true],
+  ] as const)(
+    'by the client’s reset of %s in an upload: ABOR comes before the end of the data',
+    async ([, both], test) => {
+      const session = await ftpSession(test, { transport });
+      const { client, peer, gateway } = session;
+      const { data, far } = await openData(session);
+      await begin(session, 'STOR f');
+      const incoming = new Wire(far);
+      data.write('half');
+      await incoming.take(4);
+      if (both) data.reset();
+      client.control.reset();
+      expect(await peer.command()).toBe('ABOR');
+      expect([incoming.ending, peer.control.ending]).toEqual([null, null]);
+      peer.reply('426 aborted');
+      expect(await incoming.ended()).toBe('ECONNRESET');
+      expect(await peer.control.ended()).toBe('ECONNRESET');
+      expect(await gateway.happened('session.end')).toMatchObject({ error: { code: 'PEER_RESET' } });
+      expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
+      expect(gateway.network.streams.size).toBe(0);
+    },
+  );
+
+  it('by the client’s reset of the control connection in an upload, which the server does not abort', async (test) => {
+    const session = await ftpSession(test, { transport });
+    const { client, gateway } = session;
+    const { data, far } = await openData(session);
+    await begin(session, 'STOR f');
+    const incoming = new Wire(far);
+    data.write('half');
+    await incoming.take(4);
+    client.control.reset();
+    expect(await data.ended()).toBe('ECONNRESET');
+    expect(await incoming.ended()).toBe('ECONNRESET');
+    await gateway.happened('session.end');
+    expect(gateway.network.streams.size).toBe(0);
+  });
+
   it('by a dead data port at the server: 425 in words, and the session lives', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
