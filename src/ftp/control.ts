@@ -153,6 +153,7 @@ export class FtpControl {
   #advance(): void {
     while (!this.#exchange.closed) {
       const line = this.#held.server.first;
+      if (line !== undefined) this.#catchUp(line);
       if (line !== undefined && this.#mayPass(line)) {
         this.#held.server.shift();
         this.#onReplyLine(line);
@@ -265,16 +266,23 @@ export class FtpControl {
     else this.#held.server.push(this.#framer.next(line));
   }
 
+  /** A reply has come to a command that stands behind others: sshferry's own replies to these go first. */
+  #catchUp(line: ReplyLine | GatewayError): void {
+    if (line instanceof GatewayError || !line.first || line.code === null) return;
+    if (this.#exchange.waits('server')) return;
+    const { pending } = this.#exchange;
+    const entry = pending.answeredBy(line.code);
+    if (entry === undefined || entry === pending.head) return;
+    for (const bytes of pending.takeAnsweredBefore(entry)) this.#exchange.send('client', bytes);
+    this.#settle();
+  }
+
   /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
   #mayPass(line: ReplyLine | GatewayError): boolean {
     if (this.#exchange.waits('server')) return false;
     if (line instanceof GatewayError || !line.first || line.code === null || line.code >= 300) return true;
-    const { pending } = this.#exchange;
-    const entry = pending.answeredBy(line.code);
-    if (entry?.kind !== 'transfer') return true;
-    pending.settleAbortBefore(entry);
-    this.#transfers.settleHead();
-    return this.#transfers.mayPass(entry, line.code);
+    const entry = this.#exchange.pending.answeredBy(line.code);
+    return entry?.kind !== 'transfer' || this.#transfers.mayPass(entry, line.code);
   }
 
   #onReplyLine(line: ReplyLine | GatewayError): void {

@@ -76,19 +76,25 @@ export class PendingQueue {
     return head;
   }
 
-  /** Takes a command out that has had its final reply, and an unanswered ABOR that stood before it. */
-  settle(entry: Pending): void {
-    this.settleAbortBefore(entry);
-    this.#remove(entry);
-  }
-
-  /** Takes an unanswered ABOR out that stands before a command to which there is a reply. */
-  settleAbortBefore(entry: Pending): void {
+  /**
+   * Takes out what stands before a command that is being answered and whose own reply can come no later: an ABOR that the
+   * server has left unanswered, and sshferry's own replies, which it gives.
+   */
+  takeAnsweredBefore(entry: Pending): Uint8Array[] {
     const { head } = this;
-    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.#remove(head);
+    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.settle(head);
+    const before = this.#entries.slice(0, this.#entries.indexOf(entry));
+    const replies: Uint8Array[] = [];
+    for (const earlier of before) {
+      if (earlier.kind !== 'answered') continue;
+      this.settle(earlier);
+      replies.push(earlier.reply);
+    }
+    return replies;
   }
 
-  #remove(entry: Pending): void {
+  /** Takes a command out that has had its final reply. */
+  settle(entry: Pending): void {
     const at = this.#entries.indexOf(entry);
     if (at >= 0) this.#entries.splice(at, 1);
   }

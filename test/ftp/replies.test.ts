@@ -115,4 +115,25 @@ describe('the order of replies', () => {
     server('211 Idle'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226', toClient('211 Idle')),
   ]);
+  const NO_TLS = toClient('502 sshferry: no TLS here, it would hide the data ports; SSH encrypts already');
+  scenario(
+    "STAT answered while a transfer runs, behind a command that sshferry answers: that one's reply goes first",
+    [
+      ...passive(1),
+      ...retrieving(1),
+      client('AUTH TLS'),
+      client('STAT', toServer('STAT')),
+      server('211 Half', NO_TLS, toClient('211 Half')),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+      ...inStep(),
+    ],
+  );
+  scenario("behind an ABOR to which the server says nothing, sshferry's own come before the next one's", [
+    client('ABOR', toServer('ABOR')),
+    client('AUTH TLS'),
+    client('CWD x', toServer('CWD x')),
+    server('250 OK', NO_TLS, toClient('250 OK')),
+    ...inStep(),
+  ]);
 });
