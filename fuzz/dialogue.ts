@@ -16,7 +16,8 @@ import { ReplyFramer } from '../src/ftp/reply.ts';
  * - Every command gets its own reply, in order. So it is with a hostile server as far as that can be said.
  * - No transfer is told complete whose bytes did not all arrive, or that went over a connection half-closed for a download.
  * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
- * - What is kept is bounded: bytes, commands under way, data connections.
+ * - What is kept is bounded: bytes, commands under way, data connections; none is left open once the client has gone.
+ * - A server that says 421 is heard, whatever it answers; a client that is lost in an upload has the server told to abort it.
  */
 export type Choices = readonly number[];
 
@@ -28,6 +29,58 @@ const TIGHT: FtpLimits = { command: 64, replyLine: 200, reply: 1000, pending: 5,
 /** Of a reply that names a port; as in control.ts. */
 const MAX_PORT_REPLY = 16 * 1024;
 const MODES: FtpPolicy['active'][] = ['to-passive', 'to-passive', 'remote-forward', 'refuse'];
+const DATA_HOSTS: FtpPolicy['dataHost'][] = ['control', 'control', 'reply', { address: '10.5.5.5' }];
+/** Where each of these leads, besides the target: the servers here name two addresses. */
+const DIALLED: readonly string[] = ['10.1.1.1', '1.2.3.4', '10.5.5.5'];
+/** What a server may answer while it transfers (RFC 959 4.1.3), and with which codes. */
+const MEANWHILE: ReadonlyMap<string, readonly number[]> = new Map([
+  ['STAT', [200, 211, 213, 450, 500]],
+  ['NOOP', [200, 211, 213, 450, 500]],
+  ['HELP', [211, 214, 450, 500]],
+  ['QUIT', [221]],
+  ['ABOR', [225]],
+]);
+/** How files are transferred, step by step; `ask` always asks in the same way, as clients do. */
+const AGREE = ['ask', 'heard', 'answer', 'told', 'stands'];
+const BEGIN = ['transfer', 'heard', 'answer', 'told'];
+const END = ['over', 'answer', 'told'];
+const FILE = [...AGREE, ...BEGIN, ...END];
+const SESSIONS: readonly (readonly string[])[] = [
+  [...FILE, 'answer', 'told', ...FILE, 'answer', 'told', ...FILE, 'answer', 'told', ...FILE],
+  // The next port is asked for before the server has said all of the last transfer.
+  [
+    ...FILE,
+    ...FILE,
+    ...AGREE,
+    ...BEGIN,
+    'ask',
+    'heard',
+    ...END,
+    'answer',
+    'told',
+    'stands',
+    ...BEGIN,
+    ...END,
+  ],
+  [...AGREE, ...BEGIN, 'abort', 'heard', 'answer', 'told', 'answer', 'told', ...FILE],
+  [...AGREE, ...BEGIN, 'answer', 'told', 'cut', 'told', ...FILE],
+  [...AGREE, ...BEGIN, 'cut', 'answer', 'told', 'answer', 'told', ...FILE],
+  [...AGREE, ...BEGIN, 'sent', 'answer', 'told', 'over', 'told', ...FILE],
+  [
+    ...AGREE,
+    'transfer',
+    'ask',
+    'transfer',
+    'heard',
+    'answer',
+    'told',
+    'stands',
+    'answer',
+    'told',
+    ...END,
+    ...END,
+  ],
+];
 
 /** A command that the client waits for, by what its final reply may look like. */
 interface Expected {
@@ -61,6 +114,12 @@ class Dialogue {
   readonly #events: { event: Event; words: string[] }[] = [];
   /** A hostile server answers what and when it likes: then only the invariants about safety are checked. */
   readonly #hostile: boolean;
+  /** A server that does all that it is asked to: only with one do dialogues get far. */
+  readonly #obliging: boolean;
+  /** How the client asks for a data port when all goes as it should. */
+  readonly #asks: string;
+  /** What is left of a session that goes as it should, but for what comes between. */
+  #session: string[] = [];
   readonly #toSend: Record<Side, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) };
   readonly #received: Record<Side, string> = { client: '', server: '' };
   /** The lines that each side has sent and the other has not been seen to receive. */
@@ -78,21 +137,32 @@ class Dialogue {
   readonly #data = new Map<number, Data>();
   readonly #completions: number[] = [];
   #closed = false;
+  /** The server has left an ABOR without a reply: what it says next is to make that plain. */
+  #silent = false;
+  /** The server has said 421, and the client has heard it. */
+  readonly #goingDown = { said: false, heard: false };
+  /** The client's connection broke. */
+  #lost = false;
   /** In which 226 need not wait for the data connection's end. */
   #blockMode = false;
   #tag = 0;
   /** Transfers that the client was told were complete, by their tag. */
   readonly #complete = new Set<string>();
+  /** Data connections of which only the drain has said that they are over. */
+  readonly #drained = new Set<number>();
 
   constructor(choices: Choices) {
     this.#choices = choices;
-    this.#hostile = this.#pick(5) === 0;
+    const temper = this.#pick(6);
+    this.#hostile = temper === 0;
+    this.#obliging = temper > 2;
+    this.#asks = ['EPSV', 'EPSV', 'PASV', 'LPSV', 'PORT', 'EPRT'][this.#pick(6)] ?? 'EPSV';
     const active = MODES[this.#pick(MODES.length)] ?? 'to-passive';
     this.#isVsftpd = this.#pick(2) === 0;
     this.#policy = {
       target: TARGET,
       client: CLIENT,
-      dataHost: 'control',
+      dataHost: DATA_HOSTS[this.#pick(DATA_HOSTS.length)] ?? 'control',
       active,
       prefetch: this.#pick(2) === 0,
       limits: this.#pick(4) === 0 ? TIGHT : DEFAULT_LIMITS,
@@ -104,11 +174,27 @@ class Dialogue {
   run(): void {
     while (this.#at < this.#choices.length && !this.#closed) this.#step();
     this.#drain();
-    const cutShort = this.#ended.server || (this.#ended.client && this.#toSend.client.length > 0);
+    const cutShort =
+      this.#lost || this.#ended.server || (this.#ended.client && this.#toSend.client.length > 0);
     if (!this.#closed && !this.#hostile && !cutShort && this.#expected.length > 0) {
       throw new Error(`no reply to ${JSON.stringify(this.#expected.map(({ sent }) => sent))}`);
     }
+    if (!this.#closed && !this.#lost && this.#goingDown.said && !this.#goingDown.heard) {
+      throw new Error('421 was not heard');
+    }
+    const saidAll =
+      this.#ended.client && !this.#ended.server && !this.#lost && this.#toSend.client.length === 0;
+    if (saidAll && !this.#closed && !this.#hostile) this.#checkLeft();
     this.#checkSplit();
+  }
+
+  /** Of a client that has gone, only what its transfers use may be there. */
+  #checkLeft(): void {
+    for (const [id, { state, started, ends }] of this.#data) {
+      const over =
+        state !== 'live' || started !== null || (ends.download && ends.upload && !this.#drained.has(id));
+      if (!over) throw new Error(`data connection ${id} is left`);
+    }
   }
 
   #pick(n: number): number {
@@ -118,7 +204,8 @@ class Dialogue {
   }
 
   #step(): void {
-    switch (this.#pick(10)) {
+    if (this.#session.length > 0 && this.#pick(16) > 0) return this.#goOnWith(this.#session.shift());
+    switch (this.#pick(11)) {
       case 0:
       case 1:
       case 2:
@@ -138,11 +225,81 @@ class Dialogue {
         this.#complete1(this.#pick(4) > 0);
         break;
       case 8:
-        if (this.#pick(40) === 0) this.#end(this.#pick(2) === 0 ? 'client' : 'server');
+        if (this.#pick(20) === 0) this.#depart();
         else this.#endData();
+        break;
+      case 9:
+        this.#session = [...(SESSIONS[this.#pick(SESSIONS.length)] ?? [])];
         break;
       default:
         this.#endData();
+    }
+  }
+
+  #goOnWith(what: string | undefined): void {
+    switch (what) {
+      case 'ask':
+        return this.#say('client', this.#command(this.#asks));
+      case 'abort':
+        return this.#say('client', this.#command('ABOR'));
+      case 'cut': {
+        const id = [...this.#data.keys()].at(-1);
+        return id === undefined ? undefined : this.#endOf(id);
+      }
+      case 'sent': {
+        const id = [...this.#data.keys()].at(-1);
+        return id === undefined ? undefined : this.#report(id, 'upload', { how: 'whole' });
+      }
+      case 'transfer':
+        return this.#say('client', this.#command(this.#pick(2) === 0 ? 'RETR' : 'STOR'));
+      case 'heard':
+        return this.#feed('client', 1000);
+      case 'answer':
+        return this.#answer();
+      case 'told':
+        return this.#feed('server', 1000);
+      case 'stands':
+        return this.#complete1(true);
+      case 'over': {
+        const id = [...this.#data.keys()].at(-1);
+        if (id === undefined) return;
+        this.#complete1(true);
+        this.#report(id, 'download', { how: 'whole' });
+        return this.#report(id, 'upload', { how: 'whole' });
+      }
+    }
+  }
+
+  /** A side goes: it ends, the client's connection breaks, or the server says 421 first. */
+  #depart(): void {
+    switch (this.#pick(4)) {
+      case 0:
+        return this.#end('client');
+      case 1:
+        return this.#end('server');
+      case 2:
+        return this.#loseClient();
+      default:
+        // Behind what is held back its end could not be seen.
+        if (this.#hostile || this.#ended.server || this.#control.holds('server')) return;
+        this.#goingDown.said = true;
+        this.#say('server', '421 sshferry or not, going down\r\n');
+        this.#feed('server', this.#toSend.server.length);
+        this.#end('server');
+    }
+  }
+
+  #loseClient(): void {
+    if (this.#ended.client) return;
+    this.#ended.client = true;
+    this.#lost = true;
+    const uploading = [...this.#data].filter(
+      ([, { started, state, ends }]) => started?.direction === 'upload' && state === 'live' && !ends.upload,
+    );
+    const error = new GatewayError('PEER_RESET', 'broke');
+    this.#perform({ on: 'control', call: (control) => control.clientLost(error) });
+    if (!this.#hostile && !this.#toldEnd.server && uploading.length > 0 && !this.#control.aborting) {
+      throw new Error('an upload is not aborted');
     }
   }
 
@@ -164,7 +321,8 @@ class Dialogue {
       if (this.#commands.length > 0 || this.#running !== null) this.#answer();
       this.#feed('server', 200);
       this.#complete1(true);
-      for (const id of this.#data.keys()) {
+      for (const [id, { ends }] of this.#data) {
+        if (!ends.download || !ends.upload) this.#drained.add(id);
         this.#report(id, 'download', { how: 'whole' });
         this.#report(id, 'upload', { how: 'whole' });
       }
@@ -179,7 +337,8 @@ class Dialogue {
     for (const line of lines.match(/[^\n]*\n/g) ?? []) this.#passing[side].push(line);
   }
 
-  #command(): string {
+  /** The next command: any, or one with this verb. */
+  #command(verb?: string): string {
     this.#tag += 1;
     const tag = `t${this.#tag}.`;
     const own = `(425|426) (sshferry|Use PASV)`;
@@ -214,13 +373,23 @@ class Dialogue {
       ['P@SW', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
       ['CPSV', '502 sshferry'],
       ['STAT', '\\d+ STAT'],
+      ['HELP', '\\d+ HELP'],
+      ['HOST a', '\\d+ HOST'],
+      ['FEAT', '\\d+ FEAT'],
+      ['REST 100', '\\d+ REST'],
+      ['ALLO 5', '\\d+ ALLO'],
+      ['PBSZ 0', '502 sshferry'],
+      ['QUIT', '\\d+ QUIT'],
+      ['\xff\xf4\xff\xf2ABOR\r', '\\d+ ABOR'],
       ['USER a', '\\d+ USER'],
       ['EPSV', '229|425 sshferry|5\\d\\d (PASV|EPSV)'],
       [`XCUP ${'x'.repeat(70)}`, '500 Command line too long|\\d+ XCUP'],
     ];
-    const [line, reply] = table[this.#pick(table.length)] ?? ['NOOP', '\\d+ NOOP'];
-    this.#expected.push({ sent: line, reply: new RegExp(`^(${reply})`) });
-    return `${line}\r\n`;
+    const own_ = table.filter(([line]) => verb === undefined || line.startsWith(verb));
+    const [line, reply] = own_[verb === undefined ? this.#pick(own_.length) : 0] ?? ['NOOP', '\\d+ NOOP'];
+    this.#expected.push({ sent: line.trimEnd(), reply: new RegExp(`^(${reply})`) });
+    // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone behind that ABOR would be its own.
+    return line.endsWith('\r') ? line : `${line}${line !== '' && this.#pick(8) === 0 ? '' : '\r'}\n`;
   }
 
   /** The server answers its next command; a hostile one says anything. */
@@ -233,24 +402,71 @@ class Dialogue {
     const [verb = '', argument = ''] = line.split(' ');
     const text = argument.startsWith('t') ? argument : verb;
     const asks = argument === 'ALL' ? 'EPSV ALL' : verb.toUpperCase();
-    this.#say('server', this.#replyTo(asks, text));
+    const silent = this.#silent;
+    if (asks !== 'ABOR') this.#silent = false;
+    this.#say('server', silent ? this.#plainReplyTo(asks, text) : this.#replyTo(asks, text));
+  }
+
+  /** A reply that cannot be to the ABOR that had none. */
+  #plainReplyTo(verb: string, text: string): string {
+    switch (verb) {
+      case 'ABOR':
+        return `225 ${text}\r\n`;
+      case 'PORT':
+      case 'EPRT':
+        return `200 ${text}\r\n`;
+      case 'PASV':
+        return '227 (10,1,1,1,4,1)\r\n';
+      case 'EPSV':
+        return '229 (|||1025|)\r\n';
+      case 'LPSV':
+        return '228 (4,4,10,1,1,1,2,4,1)\r\n';
+      case 'RETR':
+      case 'STOR':
+        this.#running = text;
+        return `150 ${text}\r\n`;
+      default:
+        return `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
+    }
   }
 
   /** The transfer ends, or the server answers what may be answered meanwhile. */
   #goOn(text: string): void {
-    const next = this.#commands[0] ?? '';
-    const meanwhile = (next === 'STAT' || next === 'NOOP') && this.#followsTransfer(next, text);
-    if (meanwhile && !this.#isVsftpd && this.#pick(3) === 0) {
+    const next = (this.#commands[0] ?? '').replace(/^.*ABOR$/, 'ABOR');
+    const codes = MEANWHILE.get(next);
+    const meanwhile = codes !== undefined && (this.#isOwnAbort() || this.#followsTransfer(next, text));
+    if (meanwhile && !this.#isVsftpd && !this.#silent && this.#pick(3) === 0) {
       this.#commands.shift();
-      return this.#say('server', `${[200, 211, 213, 450, 500][this.#pick(5)]} ${next}\r\n`);
+      return this.#say('server', `${codes[this.#pick(codes.length)]} ${next}\r\n`);
     }
     this.#running = null;
-    this.#say('server', this.#replyTo(next.endsWith('ABOR') ? 'aborted' : 'ended', text));
+    this.#say('server', this.#replyTo(next === 'ABOR' ? 'aborted' : 'ended', text));
+    if (next === 'ABOR' && !this.#hostile && this.#pick(4) === 0) this.#leaveUnanswered(text);
+  }
+
+  /** One reply for ABOR and the transfer that it ended. Only where it is plain whose ABOR it is, and none is under way. */
+  #leaveUnanswered(transfer: string): void {
+    const underWay = latin1(this.#toSend.client).includes('ABOR') || this.#control.holds('client');
+    const own = this.#isOwnAbort();
+    if (underWay || this.#silent || this.#commands.filter((command) => command.endsWith('ABOR')).length > 1)
+      return;
+    this.#commands.shift();
+    this.#silent = true;
+    if (own) return;
+    const ended = this.#expected.findIndex(({ sent }) => sent.endsWith(transfer));
+    const at = this.#expected.findIndex(({ sent }, index) => index > ended && sent.endsWith('ABOR'));
+    this.#expected.splice(at, 1);
+  }
+
+  /** Whether the server's next command is an ABOR of sshferry's. */
+  #isOwnAbort(): boolean {
+    const isAbort = (text: string) => text.endsWith('ABOR');
+    return isAbort(this.#commands[0] ?? '') && !this.#expected.some(({ sent }) => isAbort(sent));
   }
 
   /** Whether the client said it right behind the transfer: with anything between, nobody could tell what is answered. */
   #followsTransfer(command: string, tag: string): boolean {
-    const at = this.#expected.findIndex(({ sent }) => sent === command);
+    const at = this.#expected.findIndex(({ sent }) => sent.endsWith(command));
     return this.#expected[at - 1]?.sent.endsWith(tag) ?? false;
   }
 
@@ -260,6 +476,10 @@ class Dialogue {
         ? `${code}-first\r\n 226 no\r\n227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`
         : `${code} ${text}\r\n`;
     const of = (...codes: number[]) => multi(codes[this.#pick(codes.length)] ?? 200);
+    if (this.#obliging) {
+      const reply = this.#obligingReplyTo(verb, text);
+      if (reply !== null) return reply;
+    }
     switch (verb) {
       case 'GREETING':
         return `${this.#pick(2) === 0 ? '120 wait\r\n' : ''}220 greeting${this.#isVsftpd ? ' (vsFTPd 3)' : ''}\r\n`;
@@ -295,8 +515,33 @@ class Dialogue {
       case 'PORT':
       case 'EPRT':
         return of(200, 200, 500);
+      case 'REST':
+        return of(350, 350, 501);
+      case 'FEAT':
+        return `211-FEAT\r\n EPSV\r\n AUTH TLS\r\n211 FEAT\r\n`;
+      case 'QUIT':
+        return of(221, 221, 500);
       default:
         return of(200, 250, 550);
+    }
+  }
+
+  #obligingReplyTo(verb: string, text: string): string | null {
+    switch (verb) {
+      case 'ended':
+        return `226 ${text}\r\n`;
+      case 'PASV':
+        return '227 (10,1,1,1,4,1)\r\n';
+      case 'EPSV':
+        return '229 (|||1025|)\r\n';
+      case 'LPSV':
+        return '228 (4,4,10,1,1,1,2,4,1)\r\n';
+      case 'RETR':
+      case 'STOR':
+        this.#running = text;
+        return `150 ${text}\r\n`;
+      default:
+        return null;
     }
   }
 
@@ -326,7 +571,8 @@ class Dialogue {
   }
 
   #complete1(works: boolean): void {
-    const id = this.#completions.shift();
+    const late = this.#completions.length > 1 ? this.#pick(this.#completions.length) : 0;
+    const [id] = this.#completions.splice(late, 1);
     if (id === undefined) return;
     const error = new GatewayError('LISTEN_FAILED', 'no port');
     this.#perform({
@@ -338,10 +584,13 @@ class Dialogue {
   #endData(): void {
     const ids = [...this.#data.keys()];
     const id = ids[ids.length - 1 - this.#pick(3)];
+    if (id !== undefined) this.#endOf(id);
+  }
+
+  #endOf(id: number): void {
     const direction = this.#pick(2) === 0 ? 'download' : 'upload';
     const how = this.#pick(6);
     const by = (['client', 'server', 'gateway'] as const)[how];
-    if (id === undefined) return;
     const error = new GatewayError('PEER_RESET', 'cut');
     this.#report(id, direction, by === undefined ? { how: 'whole' } : { how: 'cut', by, error });
   }
@@ -379,7 +628,9 @@ class Dialogue {
     const live = [...this.#data.values()].filter(
       ({ state, ends }) => state !== 'retracted' && !(ends.download && ends.upload),
     );
-    if (live.length > limits.dataConnections) throw new Error(`${live.length} data connections`);
+    // The one that is superseded goes when the server has taken the new one, which takes a round trip there.
+    const superseded = this.#policy.active === 'remote-forward' ? 1 : 0;
+    if (live.length > limits.dataConnections + superseded) throw new Error(`${live.length} data connections`);
   }
 
   #check(action: Action): void {
@@ -460,7 +711,10 @@ class Dialogue {
   }
 
   #isTarget({ host }: Endpoint): void {
-    if (host !== TARGET.host) throw new Error(`dials ${host}`);
+    const { dataHost } = this.#policy;
+    const fits =
+      dataHost === 'control' ? host === TARGET.host : host === TARGET.host || DIALLED.includes(host);
+    if (!fits) throw new Error(`dials ${host}`);
   }
 
   #isClient({ host, port }: Endpoint): void {
@@ -496,11 +750,12 @@ class Dialogue {
     for (const line of this.#lines('client')) {
       const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
       this.#isFrom('server', line, /sshferry|^425 Use PASV|^50[0123] |^200 (PORT|EPRT|LPRT) |^22[789] /);
-      if (this.#hostile || code === null || code < 200 || !final) continue;
+      if (code === 421 && this.#goingDown.said) this.#goingDown.heard = true;
+      if (this.#hostile || this.#goingDown.said || code === null || code < 200 || !final) continue;
       const [first, second] = this.#expected;
       const meanwhile =
         /^(RETR|STOR)/.test(first?.sent ?? '') &&
-        /^(STAT|NOOP)$/.test(second?.sent ?? '') &&
+        /^(STAT|NOOP|HELP|QUIT|.*ABOR)$/.test(second?.sent ?? '') &&
         second?.reply.test(line);
       const [expected] = this.#expected.splice(meanwhile && !first?.reply.test(line) ? 1 : 0, 1);
       if (expected === undefined || !expected.reply.test(line)) {
@@ -519,7 +774,7 @@ class Dialogue {
       this.#isFrom(
         'client',
         line,
-        /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$/,
+        /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$|^ABOR\n$/,
       );
       this.#commands.push(line.trim());
     }
