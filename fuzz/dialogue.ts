@@ -143,8 +143,9 @@ class Dialogue {
   readonly #goingDown = { said: false, heard: false };
   /** The client's connection broke. */
   #lost = false;
-  /** In which 226 need not wait for the data connection's end. */
+  /** What 226 need not wait for the data connection's end in. */
   #blockMode = false;
+  #records = false;
   #tag = 0;
   /** Transfers that the client was told were complete, by their tag. */
   readonly #complete = new Set<string>();
@@ -376,6 +377,10 @@ class Dialogue {
       ['HELP', '\\d+ HELP'],
       ['HOST a', '\\d+ HOST'],
       ['FEAT', '\\d+ FEAT'],
+      ['EPSV 2', '229|425 sshferry|5\\d\\d (PASV|EPSV)'],
+      ['EPSV 3', '522'],
+      ['STRU R', '\\d+ STRU'],
+      ['STRU F', '\\d+ STRU'],
       ['REST 100', '\\d+ REST'],
       ['ALLO 5', '\\d+ ALLO'],
       ['PBSZ 0', '502 sshferry'],
@@ -749,7 +754,11 @@ class Dialogue {
   #clientReads(): void {
     for (const line of this.#lines('client')) {
       const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
-      this.#isFrom('server', line, /sshferry|^425 Use PASV|^50[0123] |^200 (PORT|EPRT|LPRT) |^22[789] /);
+      this.#isFrom(
+        'server',
+        line,
+        /sshferry|^425 Use PASV|^50[0123] |^522 Network |^200 (PORT|EPRT|LPRT) |^22[789] /,
+      );
       if (code === 421 && this.#goingDown.said) this.#goingDown.heard = true;
       if (this.#hostile || this.#goingDown.said || code === null || code < 200 || !final) continue;
       const [first, second] = this.#expected;
@@ -762,10 +771,11 @@ class Dialogue {
         throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
       }
       const [, tag] = /^(?:RETR|STOR) (t\d+\.)/.exec(expected.sent) ?? [];
-      if (tag !== undefined && code < 300 && !this.#blockMode) this.#complete.add(tag);
+      if (tag !== undefined && code < 300 && !this.#blockMode && !this.#records) this.#complete.add(tag);
       const [, mode] = /^MODE (\w)/.exec(expected.sent) ?? [];
       if (mode !== undefined && code < 300) this.#blockMode = !/[SZ]/.test(mode);
-      if (expected.sent === 'REIN' && code < 300) this.#blockMode = false;
+      if (expected.sent.startsWith('STRU') && code < 300) this.#records = expected.sent.endsWith('R');
+      if (expected.sent === 'REIN' && code < 300) this.#blockMode = this.#records = false;
     }
   }
 

@@ -216,6 +216,8 @@ export class FtpControl {
         return this.#exchange.forward({ kind: 'feat', verb }, bytes);
       case 'MODE':
         return this.#pass(command, () => this.#transfers.setMode(argument));
+      case 'STRU':
+        return this.#pass(command, () => this.#transfers.setStructure(argument));
       case 'ALLO':
         this.#facts.allo(argument);
         break;
@@ -223,6 +225,7 @@ export class FtpControl {
         return this.#pass(command, () => {
           this.#ports.setEpsvAll(false);
           this.#transfers.setMode('S');
+          this.#transfers.setStructure('F');
         });
     }
     const direction = transferDirection(verb);

@@ -24,6 +24,9 @@ import { commandLine, errorReply, reply } from './words.ts';
  */
 const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
 
+/** RFC 2428 2. */
+const NO_FAMILY = reply(522, 'Network protocol not supported, use (1,2)');
+
 /**
  * How long the server's port is kept for a client that may ask for one, in milliseconds: well below the minute that servers
  * allow for a connection that was agreed upon.
@@ -52,6 +55,13 @@ export class PortRequests {
   /** PASV, EPSV and LPSV. */
   onPassive(verb: PassiveVerb, argument: string, bytes: Uint8Array): void {
     if (this.#refusedByEpsvAll(verb)) return;
+    if (verb === 'EPSV' && argument !== '' && !/^[12]$/.test(argument)) {
+      const unknown = /^\d+$/.test(argument);
+      return this.#exchange.answer(
+        verb,
+        unknown ? NO_FAMILY : reply(501, 'Cannot read the protocol in EPSV'),
+      );
+    }
     // RFC 2428 names the family of the address that the server is to use: the client's. The server's may be the other.
     const asked = verb === this.#lacks ? otherThan(this.#lacks) : verb;
     const prefetched = this.#prefetch.claim(verb, asked);
@@ -71,7 +81,7 @@ export class PortRequests {
     const named = PARSE[verb](argument);
     // "No address in particular", which lftp sends over ::1, can only mean its own.
     const client = isUnspecified(named) ? { ...named, host: policy.client } : named;
-    if (client === 'protocol') return answer(reply(522, 'Network protocol not supported, use (1,2)')); // RFC 2428 2
+    if (client === 'protocol') return answer(NO_FAMILY);
     if (client === 'syntax') return answer(reply(501, `Cannot read the address in ${verb}`));
     if (policy.active === 'refuse') {
       return answer(reply(502, 'sshferry: active mode is refused here (FtpActive=refuse); use passive mode'));

@@ -16,8 +16,8 @@ export const ABORT_GRACE = 2000;
 export class Transfers {
   readonly #exchange: Exchange;
   readonly #facts: TransferFacts;
-  /** RFC 959 3.4: in stream and deflate mode the end of the data is the end of the connection; in block mode it is not. */
-  #endsWithConnection = true;
+  #mode = 'S';
+  #structure = 'F';
 
   constructor(exchange: Exchange, facts: TransferFacts) {
     this.#exchange = exchange;
@@ -26,7 +26,20 @@ export class Transfers {
 
   /** The server has taken MODE with this argument; REIN sets it to S (RFC 959 4.1.1). */
   setMode(mode: string): void {
-    this.#endsWithConnection = /^[SZ]/i.test(mode);
+    this.#mode = mode.charAt(0).toUpperCase();
+  }
+
+  /** The server has taken STRU with this argument; REIN sets it to F. */
+  setStructure(structure: string): void {
+    this.#structure = structure.charAt(0).toUpperCase();
+  }
+
+  /**
+   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or where it has
+   * records, its end stands in the data.
+   */
+  get #endsWithConnection(): boolean {
+    return 'SZ'.includes(this.#mode) && this.#structure !== 'R';
   }
 
   // -------------------------------------------------------------------------------------------- the client's commands
@@ -165,6 +178,8 @@ export class Transfers {
       // The last line may be the one that tells the size.
       if (line.final) this.#reportStart(transfer, latin1(line.bytes));
       pass(line);
+      // ABOR came before the server had begun.
+      if (line.final && this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) this.onAbort();
     };
   }
 

@@ -76,6 +76,14 @@ describe('ABOR', () => {
     whole(1, 'download', toClient('250 Done'), 'start 1 RETR f download', 'end 1 250'),
     ...inStep(),
   ]);
+  scenario('before the transfer has begun: its data is given up as soon as it does', [
+    ...passive(1),
+    client('RETR f\r\nABOR', toServer('RETR f\r\nABOR')),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go'), 'retract 1 later'),
+    server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
+    server('226 Aborted', toClient('226 Aborted')),
+    ...inStep(),
+  ]);
   scenario('answered once for itself and the transfer', [
     ...passive(1),
     ...retrieving(1),

@@ -91,6 +91,15 @@ describe('a reply to EPSV', () => {
     server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
     stands(1, toClient('229 (|||50000|)')),
   ]);
+  for (const [argument, refusal] of [
+    ['3', '522 Network protocol not supported, use (1,2)'],
+    ['IPv4', '501 Cannot read the protocol in EPSV'],
+  ] as const) {
+    scenario(`to EPSV ${argument}, which the server does not see`, [
+      client(`EPSV ${argument}`, toClient(refusal)),
+      ...inStep(),
+    ]);
+  }
   scenario('to LPSV', [
     client('LPSV', toServer('LPSV')),
     server('228 (4,4,10,1,1,1,2,4,1)', 'expose 1 local ftp.test:1025 any'),

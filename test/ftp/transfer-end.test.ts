@@ -350,6 +350,21 @@ describe('MODE', () => {
     ...download,
     server('226 Done'),
   ]);
+  for (const before of ['MODE B', 'STRU R']) {
+    scenario(`S and STRU F again, after ${before}: it waits`, [
+      ...[client(before, toServer(before)), server('200 OK', toClient('200 OK'))],
+      ...[client('MODE s', toServer('MODE s')), server('200 OK', toClient('200 OK'))],
+      ...[client('STRU f', toServer('STRU f')), server('200 OK', toClient('200 OK'))],
+      ...download,
+      server('226 Done'),
+    ]);
+  }
+  scenario('S with records: their end stands in the data, so 226 does not wait', [
+    client('STRU R', toServer('STRU R')),
+    server('200 OK', toClient('200 OK')),
+    ...download,
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
   scenario('B, then REIN: it waits', [
     ...block,
     client('REIN', toServer('REIN')),
