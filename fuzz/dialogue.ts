@@ -136,6 +136,8 @@ class Dialogue {
   readonly #framer = new ReplyFramer();
   readonly #data = new Map<number, Data>();
   readonly #completions: number[] = [];
+  /** Listeners at the server's side that were asked for on ::1. */
+  readonly #atIpv6 = new Set<number>();
   #closed = false;
   /** The server has left an ABOR without a reply: what it says next is to make that plain. */
   #silent = false;
@@ -580,9 +582,10 @@ class Dialogue {
     const [id] = this.#completions.splice(late, 1);
     if (id === undefined) return;
     const error = new GatewayError('LISTEN_FAILED', 'no port');
+    const host = this.#atIpv6.has(id) ? '::1' : LOCAL.host;
     this.#perform({
       on: 'control',
-      call: (control) => control.complete(id, works ? { endpoint: LOCAL } : { error }),
+      call: (control) => control.complete(id, works ? { endpoint: { ...LOCAL, host } } : { error }),
     });
   }
 
@@ -650,6 +653,7 @@ class Dialogue {
         return;
       case 'expose':
         this.#isExposed(action.id);
+        if (action.family === 6) this.#atIpv6.add(action.id);
         this.#completions.push(action.id);
         if (action.on === 'local') this.#isTarget(action.dial);
         else this.#isClient(action.dial);
@@ -784,7 +788,7 @@ class Dialogue {
       this.#isFrom(
         'client',
         line,
-        /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT \|1\|127.0.0.1\|50000\|)\r\n$|^ABOR\n$/,
+        /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT (\|1\|127.0.0.1|\|2\|::1)\|50000\|)\r\n$|^ABOR\n$/,
       );
       this.#commands.push(line.trim());
     }

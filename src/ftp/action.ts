@@ -12,10 +12,12 @@ export type Action =
   | { type: 'end'; to: Side }
   /**
    * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's data port at once, without
-   * waiting for the client. `on: 'remote'`: bind one for the server; `dial` is the client's own. Answer with complete(id, …).
-   * `family: 4` where only an IPv4 address can be told. One that was dialled before keeps that connection.
+   * waiting for the client. Answer with complete(id, …). `family: 4` where only an IPv4 address can be told. One that was
+   * dialled before keeps that connection.
    */
-  | { type: 'expose'; id: number; on: 'local' | 'remote'; dial: Endpoint; family: 4 | 'any' }
+  | { type: 'expose'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any' }
+  /** Bind a listener for the server, on that loopback address of its side; `dial` is the client's own. Answer with complete(id, …). */
+  | { type: 'expose'; id: number; on: 'remote'; dial: Endpoint; family: 4 | 6 }
   /** Dial the server's data port at once and keep the connection until `connect` or `expose`, for `forMs` at most. */
   | { type: 'dial'; id: number; to: Endpoint; forMs: number | null }
   /** Active mode: reach the client's own port and join the two. Answer with complete(id, …). */

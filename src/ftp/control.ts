@@ -314,6 +314,8 @@ export class FtpControl {
     switch (entry.kind) {
       case 'port':
         return this.#collect((bytes, final) => this.#ports.onReply(entry, code, bytes, final));
+      case 'remote':
+        return this.#collect((bytes) => this.#ports.onRemoteReply(entry, code, bytes));
       case 'transfer': {
         const sink = this.#transfers.onReply(entry, code, this.#passLine);
         return (line) => {
@@ -363,7 +365,9 @@ export class FtpControl {
     return (
       side === 'client' &&
       this.#exchange.pending.some(
-        (entry) => entry.kind === 'port' && (entry.client !== null || entry.refusal !== null),
+        (entry) =>
+          (entry.kind === 'port' && (entry.client !== null || entry.refusal !== null)) ||
+          (entry.kind === 'remote' && entry.refusal !== null),
       )
     );
   }

@@ -51,8 +51,8 @@ export class DataConnections {
   }
 
   /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
-  exposeRemote(id: number, dial: Endpoint): void {
-    this.#add(id).acceptFar(dial);
+  exposeRemote(id: number, dial: Endpoint, family: 4 | 6): void {
+    this.#add(id).acceptFar(dial, family === 4 ? '127.0.0.1' : '::1');
   }
 
   /** Dials the server's passive port; gives it up when `forMs` have passed without `expose` or `connect`. */
@@ -192,15 +192,15 @@ class DataConnection {
     });
   }
 
-  acceptFar(dial: Endpoint): void {
+  acceptFar(dial: Endpoint, host: string): void {
     this.#complete(async () => {
-      const bound = await this.#bind(this.#session.far, '127.0.0.1', null, (stream) => {
+      const bound = await this.#bind(this.#session.far, host, null, (stream) => {
         if (this.#over !== null || this.#far !== null) return resetStream(stream, this.#over ?? taken());
         this.#closeListener();
         this.#gotFar(stream);
         this.dialNear(dial);
       });
-      return { host: '127.0.0.1', port: bound.endpoint.port };
+      return { host, port: bound.endpoint.port };
     });
   }
 

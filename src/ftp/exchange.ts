@@ -6,7 +6,7 @@ import { PendingQueue } from './pending-queue.ts';
 import type { FtpPolicy } from './policy.ts';
 
 /** What is done with a Completion once it is there. */
-type Resume = (result: Completion) => void;
+export type Resume = (result: Completion) => void;
 
 /**
  * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections

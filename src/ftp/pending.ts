@@ -6,7 +6,7 @@ import type { DataPort } from './data-ports.ts';
  * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
  * which is the order in which the server gives them.
  */
-export type Pending = Greeting | Passed | Feat | PortRequest | Transfer | Answered | Hidden;
+export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | Answered | Hidden;
 
 /** The connection itself, which 220 answers. */
 export interface Greeting {
@@ -42,6 +42,18 @@ export interface PortRequest {
   /** Where the client listens, for PORT, EPRT and LPRT. */
   readonly client: Endpoint | null;
   /** The server's refusal of what was asked first, when this is the second attempt. */
+  readonly refusal: Uint8Array | null;
+}
+
+/** PORT or EPRT at the server, naming a listener at its side in place of the client's own. */
+export interface RemotePort {
+  readonly kind: 'remote';
+  /** What the client said. */
+  readonly verb: ActiveVerb;
+  readonly client: Endpoint;
+  readonly port: DataPort;
+  readonly family: 4 | 6;
+  /** The server's refusal of what it was told first, when this is the second attempt. */
   readonly refusal: Uint8Array | null;
 }
 

@@ -233,7 +233,7 @@ class ControlConnection implements DataReport {
         return;
       case 'expose':
         if (action.on === 'local') this.#data.expose(action.id, action.dial, action.family);
-        else this.#data.exposeRemote(action.id, action.dial);
+        else this.#data.exposeRemote(action.id, action.dial, action.family);
         return;
       case 'dial':
         return this.#data.dial(action.id, action.to, action.forMs);

@@ -11,8 +11,8 @@ import {
   parsePort,
 } from './address.ts';
 import { brokenEnd, type DataPort } from './data-ports.ts';
-import type { Exchange } from './exchange.ts';
-import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb } from './pending.ts';
+import type { Exchange, Resume } from './exchange.ts';
+import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, RemotePort } from './pending.ts';
 import { type PortReply, parsePortReply, rewrittenReply } from './port-reply.ts';
 import type { Prefetch, Prefetched } from './prefetch.ts';
 import { GOING_DOWN } from './reply.ts';
@@ -23,6 +23,8 @@ import { commandLine, errorReply, reply } from './words.ts';
  * pure-ftpd refuses PASV on a connection that has come over IPv6.
  */
 const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
+
+const NOT_LOGGED_IN = 530;
 
 /** RFC 2428 2. */
 const NO_FAMILY = reply(522, 'Network protocol not supported, use (1,2)');
@@ -41,6 +43,8 @@ export class PortRequests {
   #epsvAll = false;
   /** A passive command that this server has turned out not to know. */
   #lacks: 'PASV' | 'EPSV' | null = null;
+  /** The family of the loopback address that this server has taken in PORT or EPRT. */
+  #loopback: 4 | 6 | null = null;
 
   constructor(exchange: Exchange, prefetch: Prefetch) {
     this.#exchange = exchange;
@@ -215,25 +219,62 @@ export class PortRequests {
 
   /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
   #askServerToConnect(verb: ActiveVerb, client: Endpoint): void {
-    const { ports } = this.#exchange;
     const port = this.#newPort(null);
     if (port === null) return this.#exchange.answer(verb, this.#tooMany());
-    const family = verb === 'EPRT' ? 'any' : 4;
-    this.#exchange.emit({ type: 'expose', id: port.id, on: 'remote', dial: client, family });
-    this.#exchange.wait('client', port.id, (result) => {
-      if ('error' in result) {
-        ports.drop(port, result.error);
-        return this.#exchange.answer(verb, errorReply(425, result.error));
-      }
-      const done = (code: number) => {
-        if (code < 300) ports.offer(port);
-        else ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
-      };
-      const told =
-        verb === 'EPRT' ? `EPRT ${formatEprt(result.endpoint)}` : `PORT ${formatSix(result.endpoint)}`;
-      this.#exchange.forward({ kind: 'passed', verb, done }, commandLine(told));
+    const family = this.#loopback ?? 4;
+    this.#listenThere('client', port, client, family, (result) => {
+      if ('error' in result) return this.#exchange.answer(verb, errorReply(425, result.error));
+      const entry: RemotePort = { kind: 'remote', verb, client, port, family, refusal: null };
+      this.#exchange.forward(entry, portCommand(verb, result.endpoint));
     });
   }
+
+  #listenThere(side: Side, port: DataPort, dial: Endpoint, family: 4 | 6, then: Resume): void {
+    this.#exchange.emit({ type: 'expose', id: port.id, on: 'remote', dial, family });
+    this.#exchange.wait(side, port.id, (result) => {
+      if ('error' in result) this.#exchange.ports.drop(port, result.error);
+      then(result);
+    });
+  }
+
+  /** The server's whole reply to the PORT or EPRT that it was told. */
+  onRemoteReply(entry: RemotePort, code: number, bytes: Uint8Array): void {
+    const { pending, ports } = this.#exchange;
+    const { verb, port, family, refusal } = entry;
+    if (code < 300) {
+      this.#loopback = family;
+      ports.offer(port);
+    } else {
+      ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
+      // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
+      const inDoubt = this.#loopback === null && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
+      if (inDoubt && !this.#exchange.hasEnded('server') && !pending.hasFromClientBehind(entry))
+        return this.#tellOtherLoopback(entry, bytes);
+    }
+    pending.settle(entry);
+    this.#exchange.send('client', code < 300 || refusal === null || code === GOING_DOWN ? bytes : refusal);
+  }
+
+  #tellOtherLoopback(refused: RemotePort, refusal: Uint8Array): void {
+    const { pending } = this.#exchange;
+    pending.settle(refused);
+    const { verb, client } = refused;
+    const port = this.#newPort(null);
+    if (port === null) return this.#exchange.send('client', refusal);
+    const entry: RemotePort = { ...refused, port, family: 6, refusal };
+    pending.push(entry);
+    this.#listenThere('server', port, client, entry.family, (result) => {
+      if ('endpoint' in result) return this.#exchange.send('server', portCommand(verb, result.endpoint));
+      pending.settle(entry);
+      this.#exchange.send('client', refusal);
+    });
+  }
+}
+
+/** What tells a server of a listener: by PORT where that can name it and the client said so, else by EPRT. */
+function portCommand(verb: ActiveVerb, listener: Endpoint): Uint8Array {
+  const byEprt = verb === 'EPRT' || listener.host.includes(':');
+  return commandLine(byEprt ? `EPRT ${formatEprt(listener)}` : `PORT ${formatSix(listener)}`);
 }
 
 const PARSE: Record<ActiveVerb, (argument: string) => Endpoint | AddressError> = {

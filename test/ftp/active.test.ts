@@ -6,9 +6,11 @@ import {
   fails,
   inStep,
   passive,
+  type Step,
   scenario,
   server,
   stands,
+  standsAt,
   toClient,
   toServer,
   whole,
@@ -199,6 +201,15 @@ describe('FtpActive=refuse', () => {
   }
 });
 
+/** PORT or EPRT, up to the command that the server gets. */
+function remote(id: number, verb: 'PORT' | 'EPRT'): Step[] {
+  const [said, told] =
+    verb === 'PORT'
+      ? ['PORT 10,9,8,7,8,0', 'PORT 127,0,0,1,195,80']
+      : ['EPRT |1|10.9.8.7|2048|', 'EPRT |1|127.0.0.1|50000|'];
+  return [client(said, `expose ${id} remote 10.9.8.7:2048 4`), stands(id, toServer(told))];
+}
+
 describe('FtpActive=remote-forward', () => {
   const policy = { active: 'remote-forward' } as const;
   scenario(
@@ -217,7 +228,7 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'EPRT',
     [
-      client('EPRT |1|10.9.8.7|2048|', 'expose 1 remote 10.9.8.7:2048 any'),
+      client('EPRT |1|10.9.8.7|2048|', 'expose 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('EPRT |1|127.0.0.1|50000|')),
     ],
     { policy },
@@ -234,9 +245,85 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'refused by the server: the listener goes',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
-      stands(1, toServer('PORT 127,0,0,1,195,80')),
-      server('500 No', toClient('500 No'), 'retract 1'),
+      ...remote(1, 'PORT'),
+      server('200 OK', toClient('200 OK')),
+      ...remote(2, 'PORT'),
+      server('500 No', 'retract 2', toClient('500 No')),
+      ...inStep(),
+    ],
+    { policy },
+  );
+  scenario(
+    'refused by a server that sshd has reached over IPv6: it is told of a listener there, now and afterwards',
+    [
+      ...remote(1, 'PORT'),
+      server('500 Illegal PORT', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
+      server('200 OK', toClient('200 OK')),
+      client('RETR f', toServer('RETR f')),
+      server('150 Go', 'start 2 RETR f download', toClient('150 Go')),
+      whole(2, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 2 226'),
+      client('EPRT |1|10.9.8.7|2048|', 'expose 3 remote 10.9.8.7:2048 6'),
+      standsAt(3, '::1', toServer('EPRT |2|::1|50000|')),
+    ],
+    { policy },
+  );
+  scenario(
+    'refused before login: that has nothing to do with the address',
+    [...remote(1, 'PORT'), server('530 Log in', 'retract 1', toClient('530 Log in')), ...inStep()],
+    { policy },
+  );
+  scenario(
+    'refused over both: its first refusal',
+    [
+      ...remote(1, 'EPRT'),
+      server('501-Illegal\r\n501 EPRT', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
+      server('522 No', 'retract 2', toClient('501-Illegal\r\n501 EPRT')),
+      ...inStep(),
+    ],
+    { policy },
+  );
+  scenario(
+    'refused, and no IPv6 there: its refusal',
+    [
+      ...remote(1, 'PORT'),
+      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      fails(2, 'no ::1', 'retract 2', toClient('500 No')),
+      ...inStep(),
+    ],
+    { policy },
+  );
+  scenario(
+    'refused with commands under way behind it: they could not be kept in order',
+    [
+      client('PORT 10,9,8,7,8,0\r\nNOOP', 'expose 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80\r\nNOOP')),
+      server('500 No', 'retract 1', toClient('500 No')),
+      server('200 OK', toClient('200 OK')),
+    ],
+    { policy },
+  );
+  scenario(
+    'while the server is told of the other, the next command waits',
+    [
+      ...remote(1, 'PORT'),
+      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      client('RETR f'),
+      standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
+      server('200 OK', toClient('200 OK'), toServer('RETR f')),
+      server('150 Go', 'start 2 RETR f download', toClient('150 Go')),
+    ],
+    { policy, ahead: [] },
+  );
+  scenario(
+    'a server that goes down meanwhile is heard',
+    [
+      ...remote(1, 'PORT'),
+      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
+      server('421 Bye', 'retract 2', toClient('421 Bye')),
     ],
     { policy },
   );

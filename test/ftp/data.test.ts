@@ -72,7 +72,7 @@ describe('a data port that fails before it can be told', () => {
 describe('a listener at the server’s side', () => {
   async function listening() {
     const parts = setUp();
-    parts.data.exposeRemote(1, CLIENT);
+    parts.data.exposeRemote(1, CLIENT, 4);
     parts.far.listeners[0]?.grant();
     await turn();
     const connect = (): { ours: Duplex; theirs: Duplex } => {

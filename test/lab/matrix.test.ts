@@ -1,8 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { exec } from './support/exec.ts';
 import { describeLab, lab } from './support/lab.ts';
 import { basicFtpClient } from './support/matrix-basic-ftp.ts';
-import { type Family, type MatrixClient, packageVersion } from './support/matrix-client.ts';
+import {
+  type Family,
+  type MatrixClient,
+  type Mode,
+  PASSWORD,
+  type Place,
+  packageVersion,
+  USER,
+} from './support/matrix-client.ts';
 import { curlClient } from './support/matrix-curl.ts';
 import { startDirect } from './support/matrix-direct.ts';
 import { explanationOf, explanations } from './support/matrix-explained.ts';
@@ -17,7 +26,7 @@ import {
   type Operation,
   operate,
 } from './support/matrix-operations.ts';
-import { formatMatrix, labelOf, type Outcome } from './support/matrix-table.ts';
+import { formatMatrix, labelOf, type Outcome, placeless } from './support/matrix-table.ts';
 import { tnftpClient } from './support/matrix-tnftp.ts';
 import { wgetClient } from './support/matrix-wget.ts';
 import type { Program } from './support/program.ts';
@@ -68,9 +77,8 @@ async function attempt(
 ): Promise<Map<Operation, string | null>> {
   const { hosts } = lab();
   const host = hosts.c[server];
-  if (directly) direct ??= startDirect(lab());
   const place = directly
-    ? { container: (await direct) ?? '', host: host.inner?.[`v${family}`] ?? '', port: 21, mode }
+    ? await withoutSshferry(server, mode, family)
     : { container: hosts.a.container, host: LOOPBACK[family], port: PORTS[server], mode };
   const own = `${client.name}-${mode}-${family}`;
   const work = {
@@ -84,7 +92,15 @@ async function attempt(
   if (!directly && wrong.get('abort') === null) {
     await noneOfItsDataIsLeft(before).catch((error: Error) => wrong.set('abort', error.message));
   }
+  for (const [operation, error] of wrong) wrong.set(operation, error && placeless(error, place));
   return wrong;
+}
+
+/** Where a client reaches the server itself. */
+async function withoutSshferry(server: FtpHost, mode: Mode, family: Family): Promise<Place> {
+  direct ??= startDirect(lab());
+  const host = lab().hosts.c[server].inner?.[`v${family}`] ?? '';
+  return { container: await direct, host, port: 21, mode };
 }
 
 /** sshferry's data connections, as far as clients see them; other clients' of this moment among them. */
@@ -127,12 +143,31 @@ describeLab('every client with every server', () => {
     expect(tried).toHaveLength(FTP_HOSTS.length * client.modes.length * client.families.length * operations);
     const unexplained = tried
       .filter((outcome) => outcome.error !== null)
-      .filter((outcome) => outcome.direct === null || explanationOf(outcome) === undefined)
+      // The same has to go wrong: another error would be sshferry's own.
+      .filter((outcome) => outcome.direct !== outcome.error || explanationOf(outcome) === undefined)
       .map((outcome) => {
         const without = outcome.direct ?? 'all is well';
         return `${outcome.server}, ${labelOf(outcome)}: ${outcome.error}\n=== without sshferry: ${without}`;
       });
     expect(unexplained).toEqual([]);
+  });
+
+  it('is not what has two servers answer ncftpls with 550', async () => {
+    const answers = await Promise.all(
+      FTP_HOSTS.map(async (server) => {
+        const { container, host } = await withoutSshferry(server, 'passive', 4);
+        const login = ['-u', USER, '-p', PASSWORD];
+        const argv = ['ncftpls', '-1', '-d', 'stdout', ...login, `ftp://${host}/pub/matrix/`];
+        const { stdout } = await exec(container, argv);
+        return [server, /^Cmd: +NLST -1\r?\n(\d+):/m.exec(stdout)?.[1]];
+      }),
+    );
+    expect(Object.fromEntries(answers)).toEqual({
+      vsftpd: '150',
+      proftpd: '150',
+      'pure-ftpd': '550',
+      pyftpdlib: '550',
+    });
   });
 
   it('leaves nothing but the listeners and the SSH connections', async () => {

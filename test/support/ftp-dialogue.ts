@@ -59,6 +59,11 @@ export function stands(id: number, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { endpoint: LOCAL }));
 }
 
+/** The same, at another address than LOCAL's. */
+export function standsAt(id: number, host: string, ...expected: string[]): Step {
+  return tell(expected, (control) => control.complete(id, { endpoint: { ...LOCAL, host } }));
+}
+
 /** What an `expose` or `connect` asked for cannot be. */
 export function fails(id: number, why: string, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { error: new GatewayError('LISTEN_FAILED', why) }));

@@ -8,13 +8,15 @@ interface Explanation {
 
 const EXPLANATIONS: readonly Explanation[] = [
   {
-    concerns: ({ client, operation }) => client === 'ncftp' && operation === 'resume',
+    // Whatever went wrong on the client's side would be something else.
+    concerns: ({ client, operation, error }) =>
+      client === 'ncftp' && operation === 'resume' && /^\s*remote: there is\n/.test(error ?? ''),
     text: 'ncftp, resume: `ncftpget -z` resumes; `ncftpput -z` leaves a wrong file on the server, without sshferry as well.',
   },
   {
     concerns: ({ client, operation, server }) =>
       client === 'ncftp' && operation === 'list' && (server === 'pure-ftpd' || server === 'pyftpdlib'),
-    text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib do not answer with a list, without sshferry as well.',
+    text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib answer with 550, without sshferry as well.',
   },
 ];
 

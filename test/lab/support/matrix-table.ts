@@ -1,4 +1,4 @@
-import type { Family, MatrixClient, Mode } from './matrix-client.ts';
+import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
 import { has, OPERATIONS, type Operation } from './matrix-operations.ts';
 import type { FtpHost } from './topology.ts';
 
@@ -11,8 +11,13 @@ export interface Outcome {
   readonly family: Family;
   /** What went wrong through sshferry. */
   readonly error: string | null;
-  /** What went wrong without sshferry; only tried where `error` is not null. */
+  /** What went wrong without sshferry, in the same words if it is the same; only tried where `error` is not null. */
   readonly direct: string | null;
+}
+
+/** An error without the address and port that the client was given: so it can be compared with one had elsewhere. */
+export function placeless(error: string, { host, port }: Place): string {
+  return error.replaceAll(host, 'HOST').replace(new RegExp(`\\b${port}\\b`, 'g'), 'PORT');
 }
 
 /** `abort, active, IPv6`. */
