@@ -80,6 +80,11 @@ const SESSIONS: readonly (readonly string[])[] = [
     ...END,
     ...END,
   ],
+  // Asked again, in another way, and then gone.
+  ['ask', 'heard', 'refuse', 'told', 'stands', 'down'],
+  ['ask', 'heard', 'refuse', 'told', 'stands', 'answer', 'told', 'stands', ...BEGIN, ...END],
+  [...AGREE, ...BEGIN, 'lose', 'answer', 'told'],
+  [...AGREE, ...BEGIN, 'tls', 'status', 'heard', 'answer', 'told', 'answer', 'told', ...FILE],
 ];
 
 /** A command that the client waits for, by what its final reply may look like. */
@@ -245,6 +250,18 @@ class Dialogue {
         return this.#say('client', this.#command(this.#asks));
       case 'abort':
         return this.#say('client', this.#command('ABOR'));
+      case 'tls':
+        return this.#say('client', this.#command('AUTH'));
+      case 'status':
+        return this.#say('client', this.#command('STAT'));
+      case 'lose':
+        return this.#loseClient();
+      case 'down':
+        return this.#goDown();
+      case 'refuse': {
+        const refused = this.#running === null && !this.#silent ? this.#commands.shift() : undefined;
+        return refused === undefined ? undefined : this.#refuse(refused);
+      }
       case 'cut': {
         const id = [...this.#data.keys()].at(-1);
         return id === undefined ? undefined : this.#endOf(id);
@@ -283,13 +300,25 @@ class Dialogue {
       case 2:
         return this.#loseClient();
       default:
-        // Behind what is held back its end could not be seen.
-        if (this.#hostile || this.#ended.server || this.#control.holds('server')) return;
-        this.#goingDown.said = true;
-        this.#say('server', '421 sshferry or not, going down\r\n');
-        this.#feed('server', this.#toSend.server.length);
-        this.#end('server');
+        return this.#goDown();
     }
+  }
+
+  #goDown(): void {
+    // Behind what is held back its end could not be seen.
+    if (this.#hostile || this.#ended.server || this.#control.holds('server')) return;
+    this.#goingDown.said = true;
+    this.#say('server', '421 sshferry or not, going down\r\n');
+    this.#feed('server', this.#toSend.server.length);
+    this.#end('server');
+  }
+
+  /** The server knows no such command, if it may say so. */
+  #refuse(command: string): void {
+    const [verb = ''] = command.split(' ');
+    if (/^(EPSV|PASV|LPSV|PORT|EPRT)$/.test(verb)) return this.#say('server', `500 ${verb}\r\n`);
+    this.#commands.unshift(command);
+    this.#answer();
   }
 
   #loseClient(): void {
@@ -474,7 +503,8 @@ class Dialogue {
   /** Whether the client said it right behind the transfer: with anything between, nobody could tell what is answered. */
   #followsTransfer(command: string, tag: string): boolean {
     const at = this.#expected.findIndex(({ sent }) => sent.endsWith(command));
-    return this.#expected[at - 1]?.sent.endsWith(tag) ?? false;
+    const before = this.#expected.slice(0, Math.max(0, at)).filter(({ sent }) => !isAnsweredHere(sent));
+    return before.at(-1)?.sent.endsWith(tag) ?? false;
   }
 
   #replyTo(verb: string, text: string): string {
@@ -765,12 +795,7 @@ class Dialogue {
       );
       if (code === 421 && this.#goingDown.said) this.#goingDown.heard = true;
       if (this.#hostile || this.#goingDown.said || code === null || code < 200 || !final) continue;
-      const [first, second] = this.#expected;
-      const meanwhile =
-        /^(RETR|STOR)/.test(first?.sent ?? '') &&
-        /^(STAT|NOOP|HELP|QUIT|.*ABOR)$/.test(second?.sent ?? '') &&
-        second?.reply.test(line);
-      const [expected] = this.#expected.splice(meanwhile && !first?.reply.test(line) ? 1 : 0, 1);
+      const [expected] = this.#expected.splice(this.#answered(line), 1);
       if (expected === undefined || !expected.reply.test(line)) {
         throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
       }
@@ -781,6 +806,14 @@ class Dialogue {
       if (expected.sent.startsWith('STRU') && code < 300) this.#records = expected.sent.endsWith('R');
       if (expected.sent === 'REIN' && code < 300) this.#blockMode = this.#records = false;
     }
+  }
+
+  /** Which of the commands that the client waits for a final reply answers: the first, or what was answered during a transfer. */
+  #answered(line: string): number {
+    const [first, second] = this.#expected;
+    if (first === undefined || second === undefined || first.reply.test(line)) return 0;
+    const meanwhile = /^(STAT|NOOP|HELP|QUIT|.*ABOR)$/.test(second.sent) || isAnsweredHere(second.sent);
+    return /^(RETR|STOR)/.test(first.sent) && meanwhile && second.reply.test(line) ? 1 : 0;
   }
 
   #serverReads(): void {
@@ -829,6 +862,11 @@ class Dialogue {
       }
     }
   }
+}
+
+/** Whether the server never sees this command. */
+function isAnsweredHere(command: string): boolean {
+  return /^(AUTH|PBSZ|CPSV)/.test(command);
 }
 
 /** Actions on one line each; adjacent bytes to one side are one. */

@@ -45,6 +45,33 @@ describe('commands pass byte for byte', () => {
     ],
     { ahead: ['server', 'client'] },
   );
+  scenario('REST, then STOR', [
+    ...passive(1),
+    client('REST 100', toServer('REST 100')),
+    server('350 Go on', toClient('350 Go on')),
+    ...storing(1),
+    whole(1, 'upload'),
+    whole(1, 'download'),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+  ]);
+  for (const [command, direction] of [
+    ['MLSD', 'download'],
+    ['nlst', 'download'],
+    ['STOU', 'upload'],
+    ['APPE f', 'upload'],
+  ] as const) {
+    scenario(`${command} uses a data connection, and its 226 waits for that`, [
+      ...passive(1),
+      client(command, toServer(command)),
+      server(
+        '150 Go',
+        `start 1 ${command.replace(/^\w+/, (verb) => verb.toUpperCase())}${command.includes(' ') ? '' : ' '} ${direction}`,
+        toClient('150 Go'),
+      ),
+      whole(1, direction),
+      server('226 Done', ...(direction === 'upload' ? ['hurry 1'] : [toClient('226 Done'), 'end 1 226'])),
+    ]);
+  }
   scenario('REST, then RETR', [
     ...passive(1),
     client('REST 100', toServer('REST 100')),

@@ -137,6 +137,22 @@ describe('a reply that names no port', () => {
   }
 });
 
+describe('a reply to EPSV that names no port', () => {
+  for (const line of [
+    '229 (|||1000000|)',
+    '229 (|||0|)',
+    '229 nonsense',
+    '227 (1216,256,2,127,127,127)',
+    '314 nonsense',
+  ]) {
+    scenario(line, [
+      client('EPSV', toServer('EPSV')),
+      server(line, toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`)),
+      ...inStep(),
+    ]);
+  }
+});
+
 describe('P@SW, by which some clients keep PASV from firewalls', () => {
   scenario('is sent on as PASV', [
     client('P@SW', toServer('PASV')),

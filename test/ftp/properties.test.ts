@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { play } from '../../fuzz/dialogue.ts';
@@ -8,8 +9,13 @@ describe('FtpControl', () => {
   it('keeps its promises in any dialogue (see fuzz/dialogue.ts)', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(659), { maxLength: 100 }), (choices) => play(choices)),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
+  });
+
+  const corpus = new URL('../../fuzz/corpus/', import.meta.url);
+  it.each(readdirSync(corpus))('keeps them where it did not once: %s', (name) => {
+    play(JSON.parse(readFileSync(new URL(name, corpus), 'utf8')));
   });
 });
 
