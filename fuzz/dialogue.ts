@@ -439,15 +439,19 @@ class Dialogue {
     const text = argument.startsWith('t') ? argument : verb;
     const asks = argument === 'ALL' ? 'EPSV ALL' : verb.toUpperCase();
     const silent = this.#silent;
-    if (asks !== 'ABOR') this.#silent = false;
+    if (silent && asks.endsWith('ABOR')) {
+      // A server that leaves one unanswered leaves them all: the reply could be to either.
+      const at = this.#expected.findIndex(({ sent }) => sent.endsWith('ABOR'));
+      this.#expected.splice(at, 1);
+      return;
+    }
+    this.#silent = false;
     this.#say('server', silent ? this.#plainReplyTo(asks, text) : this.#replyTo(asks, text));
   }
 
   /** A reply that cannot be to the ABOR that had none. */
   #plainReplyTo(verb: string, text: string): string {
     switch (verb) {
-      case 'ABOR':
-        return `225 ${text}\r\n`;
       case 'PORT':
       case 'EPRT':
         return `200 ${text}\r\n`;
@@ -788,10 +792,11 @@ class Dialogue {
   #clientReads(): void {
     for (const line of this.#lines('client')) {
       const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
+      // A reply that Prefetch has kept comes later than those behind it.
       this.#isFrom(
         'server',
         line,
-        /sshferry|^425 Use PASV|^50[0123] |^522 Network |^200 (PORT|EPRT|LPRT) |^22[789] /,
+        /sshferry|^425 Use PASV|^50[0123] |^522 Network |^200 (PORT|EPRT|LPRT) |^22[789][ -]/,
       );
       if (code === 421 && this.#goingDown.said) this.#goingDown.heard = true;
       if (this.#hostile || this.#goingDown.said || code === null || code < 200 || !final) continue;

@@ -59,12 +59,12 @@ export class PendingQueue {
    * answer to that. Undefined for a reply that nobody asked for.
    */
   answeredBy(code: number): Pending | undefined {
-    const [head, next] = this.#onServer();
-    if (head === undefined) return undefined;
+    const waiting = this.#onServer();
     // Some servers give ABOR and the transfer that it ends one reply instead of two: a later command's reply shows it.
-    const first = next !== undefined && head.verb === 'ABOR' && !ABORT_REPLIES.has(code) ? next : head;
-    if (code < 200) return first.kind === 'transfer' ? first : undefined;
-    if (first !== head) return first;
+    if (!ABORT_REPLIES.has(code)) while (waiting.length > 1 && waiting[0]?.verb === 'ABOR') waiting.shift();
+    const [head, next] = waiting;
+    if (head === undefined) return undefined;
+    if (code < 200) return head.kind === 'transfer' ? head : undefined;
     // No transfer ends with these.
     if (head.kind === 'transfer' && next?.kind === 'port' && PORT_REPLIES.has(code)) return next;
     // A stray second reply to an earlier command: the request is still open.
@@ -81,14 +81,11 @@ export class PendingQueue {
    * server has left unanswered, and sshferry's own replies, which it gives.
    */
   takeAnsweredBefore(entry: Pending): Uint8Array[] {
-    const { head } = this;
-    if (head !== undefined && head !== entry && head.verb === 'ABOR') this.settle(head);
     const before = this.#entries.slice(0, this.#entries.indexOf(entry));
     const replies: Uint8Array[] = [];
     for (const earlier of before) {
-      if (earlier.kind !== 'answered') continue;
-      this.settle(earlier);
-      replies.push(earlier.reply);
+      if (earlier.kind === 'answered') replies.push(earlier.reply);
+      if (earlier.kind === 'answered' || earlier.verb === 'ABOR') this.settle(earlier);
     }
     return replies;
   }
@@ -99,9 +96,9 @@ export class PendingQueue {
     if (at >= 0) this.#entries.splice(at, 1);
   }
 
-  /** The first two that the server has to answer. */
-  #onServer(): (Pending | undefined)[] {
-    return this.#entries.filter((entry) => entry.kind !== 'answered').slice(0, 2);
+  /** Those that the server has to answer. */
+  #onServer(): Pending[] {
+    return this.#entries.filter((entry) => entry.kind !== 'answered');
   }
 }
 

@@ -84,6 +84,16 @@ describe('ABOR', () => {
     server('226 Aborted', toClient('226 Aborted')),
     ...inStep(),
   ]);
+  scenario('said three times and answered once, with the transfer that it ends', [
+    ...passive(1),
+    ...retrieving(1),
+    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    client('ABOR', toServer('ABOR')),
+    client('ABOR', toServer('ABOR')),
+    server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
+    ...passive(2),
+    ...inStep(),
+  ]);
   scenario('answered once for itself and the transfer', [
     ...passive(1),
     ...retrieving(1),
