@@ -101,6 +101,8 @@ interface Data {
   exposed: boolean;
   halfClosed: boolean;
   hurried: boolean;
+  /** It has been retracted, whether its transfer has ended or not. */
+  gone: boolean;
   started: { path: string; direction: Direction } | null;
 }
 
@@ -668,7 +670,7 @@ class Dialogue {
       throw new Error(`${this.#commands.length} commands are under way`);
     }
     const live = [...this.#data.values()].filter(
-      ({ state, ends }) => state !== 'retracted' && !(ends.download && ends.upload),
+      ({ gone, ends }) => !gone && !(ends.download && ends.upload),
     );
     // The one that is superseded goes when the server has taken the new one, which takes a round trip there.
     const superseded = this.#policy.active === 'remote-forward' ? 1 : 0;
@@ -719,6 +721,7 @@ class Dialogue {
         const data = this.#data.get(action.id);
         if (data?.state !== 'live') throw new Error(`retract of ${action.id}, which is ${data?.state}`);
         data.state = 'retracted';
+        data.gone = true;
         return;
       }
       case 'transfer':
@@ -741,6 +744,7 @@ class Dialogue {
       exposed: false,
       halfClosed: false,
       hurried: false,
+      gone: false,
       started: null,
     });
   }
