@@ -85,5 +85,5 @@ export function parseTarget(text: string): Endpoint {
 }
 
 function tooManyColons(text: string): AddressError {
-  return new AddressError(`'${text}' has too many colons; write IPv6 addresses in [brackets]`);
+  return new AddressError(`'${text}' has too many colons; expected IPv6 addresses in [brackets]`);
 }

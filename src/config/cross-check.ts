@@ -21,6 +21,7 @@ export function crossCheck(input: unknown): Issue[] {
   const { servers, forwards, groups } = keysOf(input);
   return [
     ...Object.entries(keysOf(servers)).flatMap(([name, server]) => checkServer(['servers', name], server)),
+    ...checkNames('servers', servers, SERVER_NAME),
     ...checkNames('forwards', forwards),
     ...checkServerNames(forwards, servers),
     ...checkPorts(forwards),
@@ -55,9 +56,13 @@ function checkServer(path: string[], server: unknown): Issue[] {
 }
 
 /** Names are words of a command line, where `user@host` and `ssh://host` are something else. */
-function checkNames(part: 'forwards' | 'groups', named: unknown): Issue[] {
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u;
+/** That of a server stands in the file and the log alone. */
+const SERVER_NAME = /./;
+
+function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, allowed = NAME): Issue[] {
   return Object.keys(keysOf(named))
-    .filter((name) => !/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name))
+    .filter((name) => !allowed.test(name) || name === '__proto__')
     .map((name) => ({
       path: [part, name],
       message: `'${name}' cannot be a name; expected letters, digits, - _ and . such as mail-in`,

@@ -28,7 +28,8 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   const syntax = syntaxMistakes(document, at);
   // Of a text that is not YAML, nothing can be said but where it stops being that.
   if (syntax.fatal !== null) return { mistakes: [...syntax.duplicates, syntax.fatal] };
-  const input: unknown = document.toJS();
+  const input = toValue(document);
+  if (input === TOO_MANY_ALIASES) return { mistakes: [at(0, TOO_MANY_ALIASES)] };
   if (input === null || input === undefined) {
     return {
       mistakes: [at(0, 'the file is empty; expected servers and forwards (sshferry init writes them)')],
@@ -42,6 +43,18 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
     ...issues.map((issue) => at(offsetOf(document, issue), tell(issue))),
   ];
   return { mistakes: mistakes.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+const TOO_MANY_ALIASES = 'aliases (*name) stand for too much here; expected the values themselves';
+
+/** What the document says; that of one whose aliases multiply without end is not worked out. */
+function toValue(document: Document.Parsed): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (error instanceof ReferenceError) return TOO_MANY_ALIASES;
+    throw error;
+  }
 }
 
 /** All mistakes for people: `file:line:column: message` and the line itself, each. */

@@ -4,6 +4,7 @@ export interface SchemaNode {
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly additionalProperties?: SchemaNode | boolean;
   readonly items?: SchemaNode | boolean;
@@ -43,7 +44,7 @@ function kind(node: SchemaNode): string {
   return [...new Set(types.map((type) => ofType(type, node)))].join(' or ') || 'something else';
 }
 
-function ofType(type: string, { minimum, maximum }: SchemaNode): string {
+function ofType(type: string, { minimum, maximum, required = [] }: SchemaNode): string {
   switch (type) {
     case 'boolean':
       return 'true or false';
@@ -57,7 +58,7 @@ function ofType(type: string, { minimum, maximum }: SchemaNode): string {
     case 'array':
       return 'a list';
     default:
-      return 'keys with values';
+      return `keys with values${required.length > 0 ? `, at least ${required.join(', ')}` : ''}`;
   }
 }
 
@@ -72,6 +73,7 @@ export function whatIs(value: unknown): string {
 
 function inYaml(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.map(inYaml).join(', ')}]`;
   const pairs = Object.entries(value).map(([key, inner]) => `${key}: ${inYaml(inner)}`);
   return `{ ${pairs.join(', ')} }`;
 }

@@ -112,7 +112,7 @@ export function configSchema(plugins: ConfigPlugins) {
       .record(z.string().min(1), forwardSchema(plugins))
       .describe('What is forwarded, each with a name of your own'),
     groups: z
-      .record(z.string().min(1), z.array(z.string().min(1)))
+      .record(z.string().min(1), z.array(z.string().min(1)).meta({ examples: [['mail-in', 'mail-out']] }))
       .default({})
       .describe('Names for several forwards: sshferry up NAME'),
     log: logSchema.prefault({}),

@@ -69,6 +69,41 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   ],
   ['no servers', FORWARDS, '1:1: servers is missing; expected keys with values'],
   [
+    'a host where a server should be',
+    GOOD.replace('{ host: yourserver.example.com }', 'yourserver.example.com'),
+    "2:11: servers.office: expected keys with values, at least host, not 'yourserver.example.com'",
+  ],
+  [
+    "-L's argument where a forward should be",
+    GOOD.replace(/\{ listen.*\}/, '8021:localhost:21'),
+    "4:10: forwards.files: expected keys with values, at least listen, server, to, not '8021:localhost:21'",
+  ],
+  [
+    'one forward where a group should be',
+    `${GOOD}groups: { all: files }\n`,
+    "5:16: groups.all: expected a list, such as [mail-in, mail-out], not 'files'",
+  ],
+  [
+    'an IPv6 address without brackets',
+    GOOD.replace('localhost:21', '"::1:21"'),
+    "4:46: forwards.files.to: '::1:21' has too many colons; expected IPv6 addresses in [brackets]",
+  ],
+  [
+    'aliases that multiply',
+    `a: &a [${'x, '.repeat(100)}]\nb: &b [${'*a, '.repeat(100)}]\n${GOOD}`,
+    '1:1: aliases (*name) stand for too much here; expected the values themselves',
+  ],
+  [
+    'names that none can be',
+    GOOD.replace('office:', '__proto__:')
+      .replace('server: office', 'server: __proto__')
+      .concat('  "": { listen: 8110, server: __proto__, to: localhost:110 }\n'),
+    [
+      "2:3: servers.__proto__: '__proto__' cannot be a name; expected letters, digits, - _ and . such as mail-in",
+      "5:3: forwards.: '' cannot be a name; expected letters, digits, - _ and . such as mail-in",
+    ],
+  ],
+  [
     'no target',
     GOOD.replace(', to: localhost:21', ''),
     '4:3: forwards.files: to is missing; expected text, such as localhost:21',
@@ -222,6 +257,14 @@ test.each([
 ])('no secret is shown: %s', (text) => {
   expect(shown(text)).toMatch(/^sshferry\.yaml:\d+:\d+: /);
   expect(shown(text)).not.toContain('hunter2');
+});
+
+test('the mark stands below characters of two columns', () => {
+  const [, line = '', mark = ''] = shown(GOOD.replace('files', '日本').replace('listen', 'lissten')).split(
+    '\n',
+  );
+  expect(line).toContain('日本: { lissten');
+  expect(mark.indexOf('^')).toBe(line.indexOf('lissten') + 2);
 });
 
 test('a long line is cut around the mistake, control characters are not shown', () => {
