@@ -9,6 +9,12 @@ import type { Subcommand } from './subcommand.ts';
 import { watch } from './watch.ts';
 import type { World } from './world.ts';
 
+interface Flags {
+  json?: true;
+  watch?: true;
+  ready?: true;
+}
+
 /** `sshferry status`: what this user's running sshferrys are doing. */
 export const status: Subcommand = {
   name: 'status',
@@ -18,9 +24,10 @@ export const status: Subcommand = {
       .argument('[pid]', 'only the one with this process id')
       .addOption(new Option('--json', 'one JSON object; with --watch one a line'))
       .addOption(new Option('--watch', 'a view that is kept up to date; q ends it'))
-      .addHelpText('after', '\nExit status: 0 shown, 1 no sshferry is running, 2 usage.'),
+      .addOption(new Option('--ready', 'exit status 1 unless every server is connected').conflicts('watch'))
+      .addHelpText('after', '\nExit status: 0 shown, 1 no sshferry is running, or not --ready, 2 usage.'),
   run: async (command, world) => {
-    const { json = false, watch: watching = false } = command.opts<{ json?: true; watch?: true }>();
+    const { json = false, watch: watching = false, ready = false } = command.opts<Flags>();
     const pid = readPid('status', command.args[0]);
     const found = await askRunning(world);
     const wanted = found.filter((each) => pid === null || each.status.pid === pid);
@@ -36,7 +43,7 @@ export const status: Subcommand = {
     const statuses = wanted.map((each) => each.status);
     if (json) world.stdout.write(reportLine(statuses));
     else world.stdout.write(reportText(statuses, world));
-    return EXIT.stopped;
+    return ready && !statuses.every(isReady) ? EXIT.absent : EXIT.stopped;
   },
 };
 
@@ -44,6 +51,11 @@ export const status: Subcommand = {
 export interface Running {
   readonly path: string;
   readonly status: Status;
+}
+
+/** Whether clients can be served: all that is forwarded listens, which it does after the first logins, and no server is away. */
+function isReady({ servers, forwards }: Status): boolean {
+  return forwards.length > 0 && servers.every(({ state }) => state === 'ready');
 }
 
 /** What `--json` prints, with its line end. */

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askReload, askStatus, findRunning, watchStatus } from '../../src/status/client.ts';
 import { Ledger } from '../../src/status/ledger.ts';
 import { StatusServer, type StatusSource } from '../../src/status/server.ts';
+import { Run } from '../cli/fakes.ts';
 
 const ledger = new Ledger(
   { version: '1.2.3', pid: 42, label: (server) => server, dataConnections: () => 0 },
@@ -164,5 +165,47 @@ describe('an asker', () => {
         { timeout: 10_000 },
       )
       .toBe(42);
+  });
+});
+
+describe('sshferry status --ready', () => {
+  const ask = async (...argv: string[]) => {
+    const run = new Run(['status', '--ready', ...argv], owner);
+    return { status: await run.status, stdout: run.stdout.text, stderr: run.stderr.text };
+  };
+  const told = () =>
+    new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
+  const end = { host: 'localhost', port: 8110 };
+  const ends = { endpoint: end, listen: end, target: { host: 'localhost', port: 110 } };
+  const forward = { forward: 'f', type: 'pop3', direction: 'local', server: 'a', ...ends } as const;
+
+  test('fails while a server is not connected, or nothing listens yet', async () => {
+    const ledger = told();
+    await open(42, { ...source, status: () => ledger.status(1) });
+    expect((await ask()).status).toBe(1);
+    ledger.transportState({ server: 'a', state: 'ready' }, 1);
+    expect((await ask()).status).toBe(1);
+    ledger.forwardListening(forward);
+    expect(await ask()).toMatchObject({ status: 0, stdout: expect.stringContaining('a ready'), stderr: '' });
+    ledger.transportState({ server: 'b', state: 'backoff' }, 1);
+    expect(await ask()).toMatchObject({ status: 1, stdout: expect.stringContaining('b backoff') });
+    ledger.transportState({ server: 'b', state: 'ready' }, 1);
+    expect((await ask('--json')).status).toBe(0);
+  });
+
+  test('fails where none is running, or one of several is not ready', async () => {
+    expect((await ask()).status).toBe(1);
+    const [ready, away] = [told(), told()];
+    ready.transportState({ server: 'a', state: 'ready' }, 1);
+    ready.forwardListening(forward);
+    away.transportState({ server: 'a', state: 'connecting' }, 1);
+    await open(42, { ...source, status: () => ready.status(1) });
+    expect((await ask()).status).toBe(0);
+    await open(43, { ...source, status: () => away.status(1) });
+    expect((await ask()).status).toBe(1);
+  });
+
+  test('is a question, not a view', async () => {
+    expect((await ask('--watch')).stderr).toMatch(/'--ready' cannot be used with option '--watch'/);
   });
 });
