@@ -49,10 +49,10 @@ export function forwardHeading(
 /** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
 export function stepLines(step: Step, { unicode, color, width }: CheckStyle): string[] {
   const [mark, style] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
-  const time = step.outcome === 'skipped' ? '' : ` (${duration(step.ms)})`;
+  const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
   const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
   const text = unicode ? step.text : step.text.replace(/[^\x20-\x7e]/g, '?');
-  const [first = '', ...more] = wrapped(`${text}${time}`, Math.max(20, width - head.length));
+  const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
   const painted = color ? head.replace(mark, styleText(style, mark, { validateStream: false })) : head;
   return [painted + first, ...more.map((line) => ' '.repeat(head.length) + line)];
 }
@@ -78,11 +78,11 @@ function duration(ms: number): string {
   return ms < 1000 ? `${ms} ms` : formatDuration(ms);
 }
 
-/** Breaks at blanks; a word that is longer than a line stays whole. */
-function wrapped(text: string, width: number): string[] {
+/** Lines of these words; one that is longer than a line stays whole. */
+function wrapped(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of words) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

@@ -34,6 +34,14 @@ describe('stepLines', () => {
     expect(lines.map((line) => line.slice(16)).join(' ')).toBe(`${text} (12 ms)`);
   });
 
+  it('keeps the time in one piece', () => {
+    const text = 'one two three four five';
+    for (let width = 36; width < 50; width++) {
+      const lines = stepLines(step({ text }), { ...STYLE, width });
+      expect(lines.filter((line) => line.includes('(12 ms)'))).toHaveLength(1);
+    }
+  });
+
   it('keeps to ASCII, also where a server did not', () => {
     const lines = stepLines(step({ outcome: 'failed', text: 'it says "é"' }), ASCII);
     expect(lines).toEqual(['  FAIL SSH login   it says "?" (12 ms)']);

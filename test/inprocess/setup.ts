@@ -23,6 +23,8 @@ export async function setup(): Promise<void> {
     curl: 'curl',
     openssl: 'openssl',
     tmux: 'tmux',
+    zsh: 'zsh',
+    fish: 'fish',
     '/usr/lib/python3/dist-packages/pyftpdlib/__init__.py': 'python3-pyftpdlib',
   };
   await installMissing(programs, (line) => process.stderr.write(`in-process: ${line}\n`));
