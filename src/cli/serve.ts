@@ -68,6 +68,7 @@ export async function serve(draft: Draft, world: World): Promise<number> {
     await tunnel.start();
     if (!ending.begun) await notify(world, 'ready', log);
   };
+  // Of Ctrl-C at a prompt comes a signal first, and then the prompt's own failure, which counts no more.
   begin().catch((error) => ending.add({ kind: 'failed', error }));
   try {
     const json = format === 'json' ? log : null;

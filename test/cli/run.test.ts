@@ -284,9 +284,10 @@ describe('signals', () => {
     );
     const run = new Run([...L, HOST], { transport });
     await new Promise((resolve) => setImmediate(resolve));
-    give(new GatewayError('SSH_AUTH', 'given up'));
     run.process.emit('SIGINT');
+    give(new GatewayError('SSH_AUTH', 'given up'));
     expect(await run.status).toBe(0);
+    expect(run.stderr.text).toBe('');
   });
 });
 

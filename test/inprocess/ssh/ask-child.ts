@@ -4,9 +4,9 @@ import { terminalPrompter } from '../../../src/core/ssh/prompter.ts';
 /** Asks twice on the terminal, hidden then shown, and leaves the answers in the file that it is given. */
 const [, , result = ''] = process.argv;
 const prompter = terminalPrompter({});
+let signals = 0;
 process.on('SIGINT', () => {
-  writeFileSync(result, JSON.stringify('interrupted'));
-  process.exit(130);
+  signals += 1;
 });
 const answers = Promise.all([
   prompter.ask('Hidden? ', { echo: false }),
@@ -17,6 +17,9 @@ answers.then(
     writeFileSync(result, JSON.stringify(texts));
     prompter.tell('told\n');
   },
-  // Given up: SIGINT has come.
-  () => {},
+  // Given up: SIGINT has come before.
+  (error: Error) => {
+    writeFileSync(result, JSON.stringify(`${error.message} after ${signals} SIGINT`));
+    process.exit(130);
+  },
 );

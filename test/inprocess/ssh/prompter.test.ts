@@ -47,10 +47,10 @@ describeWith(['script', 'stty'], 'a question on the terminal', () => {
     expect(screen).toMatch(/ icanon .* echo /s);
   });
 
-  it('ends by Ctrl-C, and leaves the terminal as it was', async () => {
+  it('ends by Ctrl-C, of which SIGINT is heard first, and leaves the terminal as it was', async () => {
     const result = path.join(dir, 'interrupted');
     const screen = await type(result, [['Hidden? ', 'half\x03']]);
-    expect(JSON.parse(await readFile(result, 'utf8'))).toBe('interrupted');
+    expect(JSON.parse(await readFile(result, 'utf8'))).toBe('interrupted after 1 SIGINT');
     expect(screen).toMatch(/ icanon .* echo /s);
   });
 });
