@@ -41,11 +41,15 @@ export async function askForArguments({ prompter, plugins, platform }: World): P
     return answer;
   });
   const services = await ask(`Which services of ${names.join(', ')}`, names[0] ?? '', (answer) =>
-    words(answer).map((word) => {
-      const type = types.find(({ name }) => name === word.toLowerCase());
-      if (type !== undefined) return type;
-      throw invalid(`there is no service '${word}'${didYouMean(word, names)}; expected ${names.join(', ')}`);
-    }),
+    distinct(
+      words(answer).map((word) => {
+        const type = types.find(({ name }) => name === word.toLowerCase());
+        if (type !== undefined) return type;
+        throw invalid(
+          `there is no service '${word}'${didYouMean(word, names)}; expected ${names.join(', ')}`,
+        );
+      }),
+    ),
   );
   const host = await ask('Where they run, as the SSH server sees it', 'localhost', (answer) =>
     parseHost(answer, 'the host'),
@@ -54,7 +58,9 @@ export async function askForArguments({ prompter, plugins, platform }: World): P
   const usual = services.map(({ defaultPorts: [port = 0] }) => (platform === 'win32' ? port : 8000 + port));
   const ports = await ask('Local ports for them', usual.join(', '), (answer) => {
     const given = words(answer);
-    if (given.length === services.length) return given.map((port) => parsePort(port, 'the port'));
+    const ports = given.map((port) => parsePort(port, 'the port'));
+    if (distinct(ports).length < ports.length) throw invalid('expected a port of its own for each service');
+    if (ports.length === services.length) return ports;
     throw invalid(
       `expected as many port numbers as services: ${services.map(({ name }) => name).join(', ')}`,
     );
@@ -72,6 +78,10 @@ export async function askForArguments({ prompter, plugins, platform }: World): P
 
 function words(answer: string): string[] {
   return answer.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+function distinct<T>(items: readonly T[]): T[] {
+  return [...new Set(items)];
 }
 
 function invalid(message: string): GatewayError {

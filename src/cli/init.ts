@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
@@ -30,6 +31,8 @@ export const init: Subcommand = {
   async run(command, world) {
     const { config = FILE_NAME, force = false } = command.opts<{ config?: string; force?: boolean }>();
     const file = path.resolve(world.cwd, config);
+    // Before anything is asked: the answers would be for nothing.
+    if (!force && existsSync(file)) throw notWritten(config, EXISTS);
     const asked = command.args.length === 0 && !hasSshFlags(command);
     const args = asked ? await askForArguments(world) : readSshArguments(command).args;
     if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
@@ -75,12 +78,29 @@ async function writeNew(
     await link(draft, file);
     await unlink(draft);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
     await unlink(draft).catch(() => {});
-    const why =
-      code === 'EEXIST'
-        ? 'there is such a file already; --force writes over it, -c FILE names another'
-        : message;
-    throw new GatewayError('CONFIG_INVALID', `${shown} is not written: ${why}`, { cause: error });
+    throw notWritten(shown, whyNot(error as NodeJS.ErrnoException, path.dirname(shown)), error);
   }
+}
+
+const EXISTS = 'there is such a file already; --force writes over it, -c FILE names another';
+
+function whyNot({ code, message }: NodeJS.ErrnoException, folder: string): string {
+  switch (code) {
+    case 'EEXIST':
+      return EXISTS;
+    case 'ENOENT':
+      return `there is no folder ${folder}; mkdir -p ${folder} makes it`;
+    case 'EACCES':
+    case 'EROFS':
+      return `no permission to write in ${folder}; -c FILE names another place`;
+    case 'EISDIR':
+      return 'it is a directory; -c FILE names the file';
+    default:
+      return message;
+  }
+}
+
+function notWritten(shown: string, why: string, cause?: unknown): GatewayError {
+  return new GatewayError('CONFIG_INVALID', `${shown} is not written: ${why}`, { cause });
 }

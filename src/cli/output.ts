@@ -5,9 +5,9 @@ export interface Output {
   /** The size of a terminal. */
   readonly columns?: number;
   readonly rows?: number;
-  /** A terminal tells when its size changes. */
-  on?(event: 'resize', listener: () => void): unknown;
-  off?(event: 'resize', listener: () => void): unknown;
+  /** A terminal tells when its size changes, a pipe when nobody reads it any more. */
+  on?(event: 'resize' | 'error', listener: () => void): unknown;
+  off?(event: 'resize' | 'error', listener: () => void): unknown;
 }
 
 /** Where keys come from, such as standard input. */

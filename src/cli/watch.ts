@@ -23,7 +23,7 @@ interface Watched {
 }
 
 /**
- * Shows what these are doing until the person has seen enough or all of them have ended: as a full screen on a terminal, else
+ * Shows what these are doing until the person has seen enough, nobody reads it, or all of them have ended: as a full screen on a terminal, else
  * each time anew, one below the other. Gives the exit status.
  */
 export async function watch(
@@ -53,6 +53,8 @@ export async function watch(
     screen.enter();
     show();
   };
+  const unread = () => ending.add({ kind: 'signal', signal: 'SIGPIPE' });
+  stdout.on?.('error', unread);
   if (full) {
     screen.enter();
     world.process.on('SIGCONT', goOn);
@@ -70,6 +72,7 @@ export async function watch(
     abort.abort();
     world.process.off('SIGCONT', goOn);
     screen.leave();
+    stdout.off?.('error', unread);
     ending.dispose();
   }
   const cause = ending.begun ? await ending.first : null;

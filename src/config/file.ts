@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { GatewayError } from '../core/errors.ts';
@@ -39,6 +40,8 @@ export async function findConfigFile(
   place: Place,
   { optional = false } = {},
 ): Promise<string | null> {
+  if (given === '')
+    throw new GatewayError('CONFIG_INVALID', '-c names no file; expected one, such as sshferry.yaml');
   if (given !== undefined) return path.resolve(place.cwd, given);
   const files = searchedFiles(place);
   for (const file of files) {
@@ -94,12 +97,20 @@ async function readText(file: string, shown: string): Promise<string> {
         `${shown} can be written by every user of this machine, and it can name programs to run; chmod o-w ${shown}`,
       );
     }
-    if (found.size > MAX_SIZE) throw fileError(`${shown} is larger than 1 MB; expected a config file`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+    const bytes = await readUpTo(MAX_SIZE + 1, file);
+    if (bytes.length > MAX_SIZE) throw fileError(`${shown} is larger than 1 MB; expected a config file`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     throw unreadable(shown, error as NodeJS.ErrnoException);
   }
+}
+
+/** Not more, also of what tells no size, such as a pipe or /dev/zero. */
+async function readUpTo(limit: number, file: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(file, { end: limit - 1 })) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {

@@ -133,6 +133,38 @@ test('an answer that cannot be read is asked for again, with the reason', async 
   expect((await configIn(dir)).config.forwards['ftp-8021']?.to).toEqual({ host: '::1', port: 21 });
 });
 
+test('a service that is named twice is one, and no port is for two', async () => {
+  const dir = await folder();
+  const { asked, prompter } = person(['h', 'ftp FTP pop3', '', '8021 8021', '8021 8110']);
+  expect((await init(dir, [], { prompter })).status).toBe(0);
+  expect(asked.join('')).toContain('[8021, 8110]: expected a port of its own for each service\n');
+  expect(Object.keys((await configIn(dir)).config.forwards)).toEqual(['ftp-8021', 'pop3-8110']);
+});
+
+test('nothing is asked where there is a file already', async () => {
+  const dir = await folder();
+  await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');
+  const { asked, prompter } = person([]);
+  expect(await init(dir, [], { prompter })).toMatchObject({
+    status: 2,
+    told: expect.stringContaining('there is such a file already'),
+  });
+  expect(asked).toEqual([]);
+});
+
+test.each([
+  [
+    'no/folder/x.yaml',
+    'no/folder/x.yaml is not written: there is no folder no/folder; mkdir -p no/folder makes it\n',
+  ],
+  ['.', '. is not written: it is a directory; -c FILE names the file\n'],
+])('a file that cannot be written: %s', async (file, told) => {
+  const dir = await folder();
+  const argv = ['--force', '-c', file, '-L', '8021:localhost:21', 'h'];
+  expect(await init(dir, argv)).toMatchObject({ status: 2, told: expect.stringContaining(told) });
+  expect(await readdir(dir)).toEqual([]);
+});
+
 test.each([
   [
     'nobody to ask',

@@ -94,6 +94,7 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
     'up',
   ],
   [['up', '--confg', 'x'], "unknown option '--confg' (Did you mean --config?)", 'up'],
+  [['up', '-c', ''], '-c names no file; expected one, such as sshferry.yaml', 'up'],
   [['up', '-c'], "option '-c, --config <file>' argument missing", 'up'],
   [
     ['init', 'h'],

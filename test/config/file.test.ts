@@ -63,6 +63,10 @@ test('no file, and a directory', async () => {
   );
 });
 
+test.skipIf(process.platform === 'win32')('one that never ends is not read to its end', async () => {
+  await expect(loadConfigFile('/dev/zero', plugins)).rejects.toThrow('/dev/zero is larger than 1 MB');
+});
+
 test('what lies at one of the usual places is taken; a relative XDG_CONFIG_HOME is not, as XDG says', async () => {
   const home = await folder();
   const file = path.join(home, '.config/sshferry/sshferry.yaml');

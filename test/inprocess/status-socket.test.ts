@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -166,6 +168,17 @@ describe('an asker', () => {
       )
       .toBe(42);
   });
+});
+
+test.each([[[]], [['--json']]])('status --watch %j ends when nobody reads it', async (flags) => {
+  await open(42);
+  const cli = path.join(import.meta.dirname, '../../dist/cli.js');
+  const watch = spawn(process.execPath, [cli, 'status', '--watch', ...flags], {
+    env: { PATH: process.env.PATH, ...owner.env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  watch.stdout.once('data', () => watch.stdout.destroy());
+  expect(await once(watch, 'exit')).toEqual([0, null]);
 });
 
 describe('sshferry status --ready', () => {
