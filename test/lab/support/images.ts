@@ -35,6 +35,22 @@ export async function buildImages(
   return Object.fromEntries(built) as Record<ImageName, string>;
 }
 
+/**
+ * Builds the image of sshferry itself, or the stage of it that is named, out of the project as it is now; docker knows what has
+ * changed. Gives its tag.
+ */
+export async function buildSshferry(project: string, stage?: 'node'): Promise<string> {
+  const tag = `sshferry-lab/${stage ?? 'sshferry'}:latest`;
+  const target = stage === undefined ? [] : ['--target', stage];
+  const file = join(project, 'docker/Dockerfile');
+  await docker(
+    'build',
+    ...['--network=host', '--build-arg', `EXTRA_CA=${ownAuthorities()}`],
+    ...['--label', 'sshferry.lab=image', '--file', file, ...target, '--tag', tag, project],
+  );
+  return tag;
+}
+
 /** Gives the base image's id; pulls it, or makes it out of Debian packages where no registry can be reached. */
 async function ensureBase(folder: string, say: (line: string) => void): Promise<string> {
   const inspect = ['docker', 'image', 'inspect', '--format', '{{.Id}}', BASE];
@@ -50,6 +66,14 @@ async function ensureBase(folder: string, say: (line: string) => void): Promise<
     await mustRun([join(folder, 'make-base.sh'), debianMirror()]);
   }
   return mustRun(inspect);
+}
+
+/** The certificates that this machine trusts besides the usual, as update-ca-certificates(8) has them. */
+function ownAuthorities(): string {
+  const folder = '/usr/local/share/ca-certificates';
+  if (!existsSync(folder)) return '';
+  const files = readdirSync(folder).filter((name) => name.endsWith('.crt'));
+  return files.map((name) => readFileSync(join(folder, name), 'utf8').trim()).join('\n');
 }
 
 /** The mirror that this machine's own apt uses for Debian itself. */

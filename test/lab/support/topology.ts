@@ -20,6 +20,8 @@ export const FTP_HOSTS = ['vsftpd', 'proftpd', 'pure-ftpd', 'pyftpdlib'] as cons
 export type FtpHost = (typeof FTP_HOSTS)[number];
 
 export interface Hosts {
+  /** The run's name, which its networks' names begin with. */
+  readonly run: string;
   /** Runs sshferry and the clients; only on `wire`. */
   readonly a: Host;
   /** yourserver: sshd and its own services; on both networks. */
@@ -120,10 +122,17 @@ export async function createHosts(
     FTP_HOSTS.map(async (name, i) => [name, await host(c[i] ?? name)] as const),
   );
   return {
+    run: runName,
     a: await host(a),
     b: await host(b),
     c: Object.fromEntries(ftpHosts) as Record<FtpHost, Host>,
   };
+}
+
+/** What `docker run` takes for one more container of a run, on `wire`; it goes with the others. */
+export function joining({ run }: Hosts, name: string): string[] {
+  const aliases = ['--hostname', name, '--network', `${run}-wire`, '--network-alias', name];
+  return ['--name', `${run}-${name}`, '--label', `${LABEL}=${run}`, ...aliases];
 }
 
 /** Removes everything that a run created. */
