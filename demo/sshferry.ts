@@ -33,7 +33,8 @@ export async function startSshferry(
   onEvent: (event: LogEvent) => void,
   signal: AbortSignal,
 ): Promise<Sshferry> {
-  if (!existsSync(path.join(ROOT, CLI))) throw new DemoError(`there is no ${CLI} yet; run npm ci first`);
+  if (!existsSync(path.join(ROOT, CLI)))
+    throw new DemoError(`there is no ${CLI} yet; run npm run build first`);
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -22,7 +22,7 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
     synopsis('', tunnel),
     ...subcommands.flatMap(({ name, command }) => ['.br', synopsis(name, command)]),
     '.SH DESCRIPTION',
-    ...DESCRIPTION.flatMap((paragraph) => ['.PP', roff(paragraph)]),
+    ...DESCRIPTION.flatMap((paragraph, index) => [...(index > 0 ? ['.PP'] : []), roff(paragraph)]),
     '.SH OPTIONS',
     ...optionItems(tunnel),
     '.PP',
@@ -59,8 +59,10 @@ const SECTIONS: readonly Section[] = [
   [
     'EXIT STATUS',
     [
-      ['0', 'it was stopped on request'],
+      ['0', 'it was stopped on request; of a subcommand, that it did what it was to do'],
+      ['1', 'check: a forward does not work; status: none is running, or not ready; reload: none is running'],
       ['2', 'wrong usage or configuration'],
+      ['130', 'it was broken off by a signal'],
       ['255', 'the SSH connection or a listener failed for good'],
     ],
   ],
@@ -75,6 +77,8 @@ const SECTIONS: readonly Section[] = [
     'ENVIRONMENT',
     [
       ['XDG_CONFIG_HOME', 'stands for ~/.config'],
+      ['XDG_RUNTIME_DIR, TMPDIR', 'where the socket of sshferry status is, the first that is your own'],
+      ['NETRC', 'stands for ~/.netrc, where check finds the FTP login'],
       ['SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE', 'as for ssh'],
       ['NO_COLOR', 'if set, nothing is coloured'],
     ],

@@ -12,6 +12,7 @@ const run = promisify(execFile);
 describe('the package, installed where nothing of the project is', { timeout: 180_000 }, () => {
   let folder: string;
   let packed: string[];
+  let said: { stdout: string; stderr: string };
   const installed = (...names: string[]) => path.join(folder, 'prefix/lib/node_modules/sshferry', ...names);
   const command = (...args: string[]) => run(path.join(folder, 'prefix/bin/sshferry'), args, { cwd: folder });
 
@@ -26,16 +27,17 @@ describe('the package, installed where nothing of the project is', { timeout: 18
     packed = files.map((file) => file.path);
     const prefix = path.join(folder, 'prefix');
     await mkdir(prefix);
-    await run(
-      'npm',
-      ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', `./${filename}`],
-      {
-        cwd: folder,
-      },
-    );
+    // As the README has it.
+    const flags = ['--global', '--allow-scripts=ssh2,cpu-features', '--prefix', prefix];
+    said = await run('npm', ['install', ...flags, `./${filename}`], { cwd: folder });
   }, 600_000);
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('is installed without a word about scripts that are to be allowed', () => {
+    expect(said.stdout).toMatch(/added \d+ packages/);
+    expect(said.stderr).not.toContain('install-scripts');
+  });
 
   test('has what is needed and no leftovers of development', () => {
     const kinds = /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|package\.json|schema\/.*\.json)$/;
@@ -52,8 +54,10 @@ describe('the package, installed where nothing of the project is', { timeout: 18
     await expect(command('-F', 'none', 'nobody@localhost')).rejects.toMatchObject({ code: 2 });
   });
 
-  test('the manual page names the version', async () => {
-    expect(await readFile(installed('dist/sshferry.1'), 'utf8')).toMatch(/^\.TH SSHFERRY 1 .* "sshferry \d/);
+  test('the manual page is where man looks, and names the version', async () => {
+    expect(await readFile(path.join(folder, 'prefix/share/man/man1/sshferry.1'), 'utf8')).toMatch(
+      /^\.TH SSHFERRY 1 .* "sshferry \d/,
+    );
   });
 
   test("development's own packages are not installed with it", async () => {
