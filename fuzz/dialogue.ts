@@ -101,7 +101,7 @@ interface Data {
   exposed: boolean;
   halfClosed: boolean;
   hurried: boolean;
-  /** It has been retracted, whether its transfer has ended or not. */
+  /** Nothing is left of it, whether its transfer has ended or not. */
   gone: boolean;
   started: { path: string; direction: Direction } | null;
 }
@@ -643,6 +643,8 @@ class Dialogue {
     const data = this.#data.get(id);
     if (data === undefined || data.state === 'retracted' || data.ends[direction] || this.#closed) return;
     data.ends[direction] = end;
+    // One whose transfer is over, as in block mode, goes by itself when it breaks.
+    if (data.state === 'ended' && end.how === 'cut') data.gone = true;
     this.#perform({ on: 'control', call: (control) => control.dataEnded(id, direction, end) });
   }
 
