@@ -156,8 +156,7 @@ export class Place implements Ground {
     ].flatMap(([type, port]) => ['-L', `${type}/${host}:${port}:${LOCALHOST}:${port}`]);
     const command: Command = [
       process.execPath,
-      // The first as in the first line of cli.ts.
-      ...['--min-semi-space-size=8', '--import', 'tsx', ...node, path.join(ROOT, 'src/cli.ts')],
+      ...['--import', 'tsx', ...node, path.join(ROOT, 'src/cli.ts')],
       ...[...forwards, ...options, ...this.#login],
     ];
     return this.#programs.start(command, host, PORTS.ftp, env);

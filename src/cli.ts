@@ -1,9 +1,8 @@
-#!/usr/bin/env -S node --min-semi-space-size=8
-// Each read of a socket is memory outside V8's heap, and with the small new space that V8 begins with, V8 runs a whole collection
-// every 20 MB because of it: a quarter of a download's CPU time, and pauses that other sessions notice. With 8 MB it hardly runs any.
+#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
+import { letHeapGrow } from './cli/heap.ts';
 import { run } from './cli/run.ts';
 import { notifyService } from './cli/service.ts';
 import { localTransport } from './core/local-transport.ts';
@@ -13,6 +12,8 @@ import { resolveSshOptions } from './core/ssh/ssh-config.ts';
 import { sshTransport } from './core/ssh/transport.ts';
 import { PLUGINS } from './protocols/registry.ts';
 import { StatusServer } from './status/server.ts';
+
+letHeapGrow();
 
 // Whoever read the output may go before the end, as with `| head`; that ends nothing.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
