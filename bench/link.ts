@@ -4,6 +4,14 @@ import net from 'node:net';
 import path from 'node:path';
 import { type Command, find, type Programs, run } from './programs.ts';
 
+/** How far apart the two sides are. */
+export interface Line {
+  /** There and back, in milliseconds; 0 for no link. */
+  readonly rtt: number;
+  /** What it carries each way, in Mbit/s; null: as much as this machine can. The relay has no limit. */
+  readonly mbit: number | null;
+}
+
 /** Where the servers are, and how a program is run there. */
 export interface Far {
   /** The address they have to listen on. */
@@ -43,16 +51,16 @@ export async function buildLink(directory: string): Promise<{ program: string } 
 }
 
 /**
- * Puts the servers' side `rtt` milliseconds (there and back) away: with link.c where `tun` names the program, else behind the
+ * Puts the servers' side at the other end of `line`: with link.c where `tun` names the program, else behind the
  * relay, which carries `ports`. Without a delay they stay on this side.
  */
 export async function openLink(
   programs: Programs,
   tun: string | null,
-  rtt: number,
+  line: Line,
   ports: readonly number[],
 ): Promise<Far> {
-  if (rtt > 0) return tun === null ? openRelay(programs, rtt, ports) : openTun(programs, tun, rtt);
+  if (line.rtt > 0) return tun === null ? openRelay(programs, line.rtt, ports) : openTun(programs, tun, line);
   for (const [name, value] of buffers) await writeFile(sysctl(name), value);
   return HERE;
 }
@@ -60,11 +68,14 @@ export async function openLink(
 /** The kernel's own sizes of TCP buffers, from before link.c made them larger: without a delay, large ones only cost. */
 const buffers = new Map<string, string>();
 
-async function openTun(programs: Programs, program: string, rtt: number): Promise<Far> {
+async function openTun(programs: Programs, program: string, { rtt, mbit }: Line): Promise<Far> {
   for (const name of ['tcp_rmem', 'tcp_wmem']) {
     if (!buffers.has(name)) buffers.set(name, await readFile(sysctl(name), 'utf8'));
   }
-  const { child } = await programs.startSaying([program, 'delay', String(rtt / 2)], /linked/);
+  const { child } = await programs.startSaying(
+    [program, 'delay', String(rtt / 2), String(mbit ?? 0)],
+    /linked/,
+  );
   return {
     listen: '0.0.0.0',
     host: FAR,
@@ -82,7 +93,9 @@ async function openRelay(programs: Programs, rtt: number, ports: readonly number
 /** What the link carries from the servers' side with no delay, in MB/s: below it, the link is not what limits. */
 export async function measureCeiling(programs: Programs, tun: string | null, size: number): Promise<number> {
   const port = 20_001;
-  const far = await (tun === null ? openRelay(programs, 0, [port]) : openTun(programs, tun, 0));
+  const far = await (tun === null
+    ? openRelay(programs, 0, [port])
+    : openTun(programs, tun, { rtt: 0, mbit: null }));
   const source = path.join(import.meta.dirname, 'source.ts');
   await programs.startSaying(
     far.there([process.execPath, '--import', 'tsx', source, far.listen, String(port), String(size)]),

@@ -9,7 +9,7 @@ import { nativeCrypto } from '../src/core/ssh/native-crypto.ts';
 import { installMissing } from '../test/support/packages.ts';
 import { draw } from './draw.ts';
 import { onInterrupt } from './interrupt.ts';
-import { buildLink, congestionControl, measureCeiling } from './link.ts';
+import { buildLink, congestionControl, type Line, measureCeiling } from './link.ts';
 import { measure } from './measure.ts';
 import { Place } from './place.ts';
 import { Programs, run } from './programs.ts';
@@ -133,9 +133,15 @@ async function measureAll(
 
   const former = smoke ? [] : await readResults(options.json);
   const results: Result[] = [];
-  for (const rtt of new Set(rows.map((row) => row.rtt))) {
-    await at(rtt, ftpServer, tun, async (place) => {
-      for (const row of rows.filter((each) => each.rtt === rtt)) {
+  const lines = new Map(rows.map((row) => [`${row.rtt} ms, ${row.mbit} Mbit/s`, row]));
+  for (const { rtt, mbit } of lines.values()) {
+    const there = rows.filter((row) => row.rtt === rtt && row.mbit === mbit);
+    if (tun === null && mbit !== null) {
+      for (const row of there) say(`not measured: ${title(row)}: the relay has no limit\n`);
+      continue;
+    }
+    await at({ rtt, mbit }, ftpServer, tun, async (place) => {
+      for (const row of there) {
         const measured = await measure(place, row, runs, smoke).catch((error: Error) => error);
         if (measured instanceof Error) {
           say(`FAILED: ${title(row)}: ${measured.message}\n`);
@@ -181,7 +187,7 @@ function describe(conditions: Conditions, reason: string): void {
 }
 
 async function at(
-  rtt: number,
+  line: Line,
   ftpServer: FtpServer,
   tun: string | null,
   use: (place: Place) => Promise<void>,
@@ -190,7 +196,7 @@ async function at(
     const place = new Place(directory);
     const forget = onInterrupt(() => place.stop());
     try {
-      await place.start(ftpServer, tun, rtt);
+      await place.start(ftpServer, tun, line);
       await use(place);
     } finally {
       await place.stop();

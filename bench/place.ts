@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { appendFile, chmod, mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type Far, openLink } from './link.ts';
+import { type Far, type Line, openLink } from './link.ts';
 import { LISTENS, type Peer, type Tunnel } from './peers.ts';
 import { type Command, Programs } from './programs.ts';
 import { type Ground, PORTS, startFtp, startPop3, startSshd } from './servers.ts';
@@ -54,14 +54,14 @@ export class Place implements Ground {
     this.spare = path.join(directory, 'spare');
   }
 
-  /** Starts it all. `tun` is link.c's program, null for the relay; `rtt` in milliseconds, 0 for no link. */
-  async start(ftpServer: FtpServer, tun: string | null, rtt: number): Promise<void> {
+  /** Starts it all. `tun` is link.c's program, null for the relay; `line` is between the sides. */
+  async start(ftpServer: FtpServer, tun: string | null, line: Line): Promise<void> {
     await mkdir(this.files);
     await mkdir(this.spare);
     await chmod(this.#directory, 0o755);
     await chmod(this.files, 0o777);
     const ports = [PORTS.ssh, PORTS.ftp, PORTS.roomyFtp, ...PORTS.data];
-    this.#far = await openLink(this.#programs, tun, rtt, ports);
+    this.#far = await openLink(this.#programs, tun, line, ports);
     await startSshd(this.#programs, this.#far, this);
     await startFtp(ftpServer, this.#programs, this.#far, this);
     if (ftpServer !== 'vsftpd') this.absent.set('ftps', `${ftpServer} has no TLS here`);

@@ -46,6 +46,7 @@ export interface Result {
   readonly id: string;
   readonly name: string;
   readonly rtt: number;
+  readonly mbit: number | null;
   readonly subject: Peer;
   readonly peers: readonly PeerResult[];
   readonly figures: readonly Figure[];
@@ -74,6 +75,7 @@ export function summarize(row: Row, { times, absent, figures }: Measured, condit
     id: row.id,
     name: row.name,
     rtt: row.rtt,
+    mbit: row.mbit,
     subject,
     peers: [...times].map(([peer, seconds]) => {
       const median = quantile(seconds, 0.5);
@@ -97,8 +99,9 @@ export function merge(
 }
 
 /** A row's name with its link. */
-export function title({ name, rtt }: { name: string; rtt: number }): string {
-  return `${name}, ${rtt === 0 ? 'no delay' : `${rtt} ms round trip`}`;
+export function title({ name, rtt, mbit }: Pick<Row, 'name' | 'rtt' | 'mbit'>): string {
+  const limit = mbit === null ? '' : `, ${mbit / 1000} Gbit/s`;
+  return `${name}, ${rtt === 0 ? 'no delay' : `${rtt} ms round trip`}${limit}`;
 }
 
 /** A row as lines of text. */

@@ -23,6 +23,7 @@ const ROW: Row = {
   id: 'retr',
   name: 'RETR of 1 kB',
   rtt: 50,
+  mbit: null,
   subject: 'sshferry',
   work: { direction: 'RETR', size: 1000, files: 1, at: 'in turn' },
   targets: { plain: 2, 'ssh-N': 3 },
