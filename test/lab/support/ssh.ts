@@ -29,7 +29,10 @@ export async function startSshferry(lab: Lab, ...flags: string[]): Promise<Progr
   return sshferry;
 }
 
+/** Options that every sshferry of a run is to have besides its own: SSHFERRY_LAB_OPTIONS='FtpPrefetch=yes DataConnections=0'. */
+const ALWAYS = (process.env.SSHFERRY_LAB_OPTIONS ?? '').split(' ').filter((option) => option !== '');
+
 /** The command line of the sshferry under test. */
 export function sshferryArgv(...flags: string[]): string[] {
-  return ['node', '/app/dist/cli.js', ...flags];
+  return ['node', '/app/dist/cli.js', ...ALWAYS.flatMap((option) => ['-o', option]), ...flags];
 }
