@@ -824,7 +824,10 @@ class Dialogue {
     const [first, second] = this.#expected;
     if (first === undefined || second === undefined || first.reply.test(line)) return 0;
     // sshferry's own goes before a later command's that the server answers during the transfer.
-    const own = /^5\d\d (sshferry|Illegal|Network|Empty|NUL|Command line|Cannot)/.test(line);
+    const own =
+      /^5\d\d (sshferry|Illegal|Network|Empty|NUL|Command line|Cannot)|^503 \w+ is not allowed after EPSV ALL|^425 (sshferry|Use PASV)/.test(
+        line,
+      );
     const meanwhile = own || /^(STAT|NOOP|HELP|QUIT|.*ABOR)$/.test(second.sent);
     return /^(RETR|STOR)/.test(first.sent) && meanwhile && second.reply.test(line) ? 1 : 0;
   }
