@@ -124,9 +124,10 @@ export class FtpControl {
     return this.#exchange.takeActions();
   }
 
-  /** Whether the server has been told to give an upload up, and has not said that it did. */
+  /** Whether the server has been told to give up the upload that it is at, and has not said what became of that. */
   get aborting(): boolean {
-    return this.#exchange.pending.some(({ kind }) => kind === 'hidden');
+    const { pending } = this.#exchange;
+    return pending.head?.kind === 'transfer' && pending.some(({ kind }) => kind === 'hidden');
   }
 
   /** The answer to `expose` and `connect`. */

@@ -190,14 +190,17 @@ class ControlConnection implements DataReport {
     });
   }
 
-  /** An upload that was under way would look whole to the server: it has a little time to abort it, until it says something. */
+  /** An upload that was under way would look whole to the server: it has a little time to abort it, until it says that it did. */
   #clientLost(reason: GatewayError): void {
     if (this.#over || this.#farewell !== undefined) return;
     this.#perform(this.#control.clientLost(reason));
     if (!this.#control.aborting) return this.#finish(reason);
     const finish = () => this.#finish(reason);
     this.#farewell = setTimeout(finish, ABORT_GRACE);
-    this.#streams.server.once('data', finish);
+    // Its 150 may have been on the way.
+    this.#streams.server.on('data', () => {
+      if (!this.#control.aborting) finish();
+    });
   }
 
   #closed(): void {

@@ -1,9 +1,13 @@
-import { describe } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
+import { FtpControl } from '../../src/ftp/control.ts';
 import {
   client,
   closes,
   cut,
   inStep,
+  LOCAL,
+  POLICY,
   passive,
   raw,
   retrieving,
@@ -423,4 +427,26 @@ describe('the end of the control connection', () => {
     cut(1, 'download', 'gateway', 'retract 1', toClient('425 sshferry: cut by gateway')),
     server('421 Timeout', toClient('421 Timeout')),
   ]);
+});
+
+describe('an upload whose client is gone for good', () => {
+  it.each(['426 Aborted\r\n', '226 Aborted\r\n', '421 Bye\r\n'])(
+    'is being aborted until the server answers it, such as by %j, whatever it says before',
+    (last) => {
+      const control = new FtpControl(POLICY);
+      const say = (from: 'client' | 'server', text: string) => control.receive(from, Buffer.from(text));
+      say('server', '220 Ready\r\n');
+      say('client', 'PASV\r\n');
+      say('server', '227 (10,1,1,1,4,1)\r\n');
+      control.complete(1, { endpoint: LOCAL });
+      say('client', 'STOR f\r\nNOOP\r\n');
+      control.clientLost(new GatewayError('PEER_RESET', 'gone'));
+      for (const line of ['150 Go\r\n', '200 OK\r\n']) {
+        say('server', line);
+        expect(control.aborting, line).toBe(true);
+      }
+      say('server', last);
+      expect(control.aborting).toBe(false);
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { agree, begin, ftpSession, openData } from '../../support/ftp-session.ts';
 import { eventually, TRANSPORTS } from '../../support/gateway.ts';
@@ -202,6 +203,25 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
       expect(gateway.network.streams.size).toBe(0);
     },
   );
+
+  it('by the client’s reset of the control connection in an upload: a reply that was on its way is not the end', async (test) => {
+    const session = await ftpSession(test, { transport });
+    const { client, peer } = session;
+    const { data, far } = await openData(session);
+    await begin(session, 'STOR f');
+    const incoming = new Wire(far);
+    data.write('half');
+    await incoming.take(4);
+    client.send('NOOP');
+    await peer.command('NOOP');
+    client.control.reset();
+    expect(await peer.command()).toBe('ABOR');
+    peer.reply('200 still here');
+    await setTimeout(200);
+    expect([incoming.ending, peer.control.ending]).toEqual([null, null]);
+    peer.reply('426 aborted');
+    expect(await incoming.ended()).toBe('ECONNRESET');
+  });
 
   it('by the client’s reset of the control connection in an upload, which the server does not abort', async (test) => {
     const session = await ftpSession(test, { transport });
