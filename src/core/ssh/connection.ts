@@ -201,7 +201,7 @@ export class SshConnection implements Transport {
           client.subsys('sftp', (error, channel) => {
             if (error) return resolve(refused(error));
             const stream = this.#wrap(channel, 'the session');
-            stream.on('error', () => {}).resume();
+            stream.resume();
             resolve(null);
           });
         }),
