@@ -40,7 +40,10 @@ export const check: Subcommand = {
           .argParser(seconds)
           .default(DEFAULT_TIMEOUT),
       )
-      .addHelpText('after', '\nExit status: 0 all works, 1 a forward does not, 2 usage, 255 no SSH login.'),
+      .addHelpText(
+        'after',
+        '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off, 255 no SSH login.',
+      ),
   run: async (command, world) => {
     const draft = await readSource(command, world);
     const { level, format = 'pretty' } = draft.config.log;

@@ -2,7 +2,10 @@ import { GatewayError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Output } from './output.ts';
 
-/** Exit statuses; 255 is what ssh(1) ends with when SSH itself fails, 1 is that of a check where something else does not work, and of a status of nobody. */
+/**
+ * Exit statuses; 255 is what ssh(1) ends with when SSH itself fails, 1 is that of a check where something else does not work, and of
+ * a status of nobody or of one that is not ready. 130 is that of a check that a signal broke off, and of a tunnel that a second one did.
+ */
 export const EXIT = { stopped: 0, partly: 1, absent: 1, usage: 2, interrupted: 130, failed: 255 } as const;
 
 /** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. Wrong usage is always plain text. */

@@ -23,8 +23,8 @@ interface Watched {
 }
 
 /**
- * Shows what these are doing until the person has seen enough, nobody reads it, or all of them have ended: as a full screen on a terminal, else
- * each time anew, one below the other. Gives the exit status.
+ * Shows what these are doing until the person has seen enough, nobody reads it, or all of them have ended: as a full screen on a
+ * terminal, else each time anew, one below the other. Gives the exit status.
  */
 export async function watch(
   running: readonly Running[],

@@ -24,7 +24,7 @@ export type Action =
   | { type: 'connect'; id: number; to: Endpoint }
   /** The client will send nothing on it: close the writing half at the server's end. */
   | { type: 'halfClose'; id: number }
-  /** The server says that it has all of an upload: it has a minute to close its end, and then that counts as broken. */
+  /** The server says that it has all of an upload: it has a minute to close its end, and then that counts as broken by the server. */
   | { type: 'hurry'; id: number }
   /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
   | { type: 'retract'; id: number; graceMs: number }
