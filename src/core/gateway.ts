@@ -246,7 +246,7 @@ export class Gateway {
 
   /**
    * Stops accepting, waits up to `drainMs` for the clients that are there, ends those that are left, then ends the transports.
-   * A further call without `drainMs` cuts the wait short: before it returns, every client's stream is reset.
+   * A further call without `drainMs` cuts the wait short: every session is ended at once.
    */
   stop({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
     this.#stopping ??= this.#stop(drainMs);
