@@ -100,8 +100,8 @@ export const ROWS: readonly Row[] = [
     mbit: 1500,
     subject: 'sshferry',
     work: one('RETR', 1000 * MB),
-    targets: { 'ssh-session': 4.5, plain: 0.95 },
-    beside: [],
+    targets: { plain: 0.95 },
+    beside: ['ssh-session'],
   },
   {
     kind: 'transfer',

@@ -6,6 +6,8 @@ import { OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.t
 import type { SendGate } from './send-gate.ts';
 
 const WRITE_BUFFER = 256 * 1024;
+/** What may lie here unread, in bytes, before what comes is copied. */
+const UNREAD_AS_IT_CAME = 1024 * 1024;
 
 /**
  * Servers that send EOF behind all their data, so that a CLOSE without it means that the channel was cut. Others, many of them
@@ -191,7 +193,7 @@ export class ChannelStream extends Duplex {
   #receive(chunk: Buffer | null): false {
     if (this.destroyed) return false;
     if (chunk !== null) {
-      this.#deliver(chunk);
+      this.#deliver(this.readableLength < UNREAD_AS_IT_CAME ? chunk : standalone(chunk));
       this.#grant();
     } else if (this.#channel.incoming.state === 'eof') {
       this.#eofReceived = true;
@@ -289,6 +291,14 @@ export class ChannelStream extends Duplex {
     }
     callback(error);
   }
+}
+
+/**
+ * Bytes that keep no more than themselves in memory. A packet is a view of what the socket read, 64 KiB with parts of two others
+ * that ssh2 has put together elsewhere: a window full of them takes half as much again.
+ */
+function standalone(chunk: Buffer): Buffer {
+  return chunk.buffer.byteLength > 1.1 * chunk.length ? Buffer.from(chunk) : chunk;
 }
 
 function lostWhileSending(cause: unknown): GatewayError {
