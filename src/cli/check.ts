@@ -42,7 +42,7 @@ export const check: Subcommand = {
       )
       .addHelpText(
         'after',
-        '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off, 255 no SSH login.',
+        '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off,\n255 no SSH login.',
       ),
   run: async (command, world) => {
     const draft = await readSource(command, world);

@@ -31,7 +31,8 @@ describeWith(['tmux', 'bash', 'zsh', 'fish'], 'Tab in a shell', () => {
   });
   afterAll(async () => {
     await tmux?.kill();
-    await rm(dir, { recursive: true, force: true });
+    // A shell may still be writing its history there.
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it.each(Object.entries(SHELLS))(

@@ -10,6 +10,7 @@ const PERIOD = 200;
 export class Tmux {
   readonly #socket: string;
   readonly #env: NodeJS.ProcessEnv;
+  #servers = 1;
 
   constructor(socket: string, env: NodeJS.ProcessEnv = {}) {
     this.#socket = socket;
@@ -42,10 +43,14 @@ export class Tmux {
 
   async kill(): Promise<void> {
     await this.#run('kill-server').catch(() => {});
+    // The next one does not meet this one while it ends.
+    this.#servers += 1;
   }
 
   async #run(...args: string[]): Promise<string> {
-    const { stdout } = await exec('tmux', ['-S', this.#socket, ...args], { env: this.#env });
+    const { stdout } = await exec('tmux', ['-S', `${this.#socket}.${this.#servers}`, ...args], {
+      env: this.#env,
+    });
     return stdout;
   }
 }
