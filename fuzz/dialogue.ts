@@ -457,18 +457,8 @@ class Dialogue {
       case 'PORT':
       case 'EPRT':
         return `200 ${text}\r\n`;
-      case 'PASV':
-        return '227 (10,1,1,1,4,1)\r\n';
-      case 'EPSV':
-        return '229 (|||1025|)\r\n';
-      case 'LPSV':
-        return '228 (4,4,10,1,1,1,2,4,1)\r\n';
-      case 'RETR':
-      case 'STOR':
-        this.#running = text;
-        return `150 ${text}\r\n`;
       default:
-        return `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
+        return this.#agreeingReplyTo(verb, text) ?? `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
     }
   }
 
@@ -570,9 +560,12 @@ class Dialogue {
   }
 
   #obligingReplyTo(verb: string, text: string): string | null {
+    return verb === 'ended' ? `226 ${text}\r\n` : this.#agreeingReplyTo(verb, text);
+  }
+
+  /** Of a server that does what a data connection is asked for; null for other commands. */
+  #agreeingReplyTo(verb: string, text: string): string | null {
     switch (verb) {
-      case 'ended':
-        return `226 ${text}\r\n`;
       case 'PASV':
         return '227 (10,1,1,1,4,1)\r\n';
       case 'EPSV':
