@@ -14,6 +14,8 @@ export interface Burst {
   /** How many were asked for, and how many of them did not arrive byte for byte. */
   readonly transfers: number;
   readonly lost: number;
+  /** What curl said of them. */
+  readonly complaints: readonly string[];
   /** What 99 of 100 NOOPs on a control connection beside them waited at most, in milliseconds. */
   readonly noop: number;
 }
@@ -23,9 +25,14 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
   const { host, port } = place.roomyFtp;
   const url = `ftp://${host}:${port}/${path.basename(source)}`;
   const file = (i: number) => path.join(place.spare, `burst-${i}`);
+  const complaints: string[] = [];
   // A transfer that curl reports as failed is counted by the file that is missing.
-  const fetch = (parallel: readonly string[], files: readonly string[]) =>
-    run('curl', ['-sS', ...parallel, ...files.flatMap((name) => ['-o', name, url])]).catch(() => '');
+  const fetch = async (parallel: readonly string[], files: readonly string[]) => {
+    const argv = ['-sS', ...parallel, ...files.flatMap((name) => ['-o', name, url])];
+    await run('curl', argv).catch((error: Error) => {
+      complaints.push(...(error.message.match(/curl: .*/g) ?? [error.message]));
+    });
+  };
 
   const watch = await watchNoop(place.roomyFtp);
   const started = performance.now();
@@ -51,5 +58,5 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
     if ((await digest(file(i)).catch(() => '')) !== expected) lost += 1;
     await rm(file(i), { force: true });
   }
-  return { seconds, transfers, lost, noop: quantile(noops, 0.99) };
+  return { seconds, transfers, lost, complaints, noop: quantile(noops, 0.99) };
 }

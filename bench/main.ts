@@ -17,12 +17,13 @@ import { type Conditions, format, merge, type Result, summarize, title } from '.
 import { ROWS, type Row, smokeRows } from './rows.ts';
 import { type FtpServer, PACKAGES, survey } from './survey.ts';
 
-const HELP = `npm run bench -- [--smoke] [--runs N] [--only ID,...] [--link tun|relay] [--json FILE] [--install]
+const HELP = `npm run bench -- [--smoke] [--runs N] [--only ID,...] [--link tun|relay] [--option NAME=VALUE]... [--json FILE] [--install]
   --smoke    tiny sizes: does each row run, are the bytes right?
   --runs     how often each way to the server does the work, in turn (3)
   --only     only these rows: ${ROWS.map(({ id }) => id).join(' ')}
   --link     how the delay is made: tun, a line between two network namespaces (Linux, root, a C compiler; the default
              where it works), or relay, a program that TCP's own handshakes and acknowledgements do not pass through
+  --option   given to every sshferry as -o NAME=VALUE
   --json     where the results are kept (bench/results.json); rows measured before stay in it. The picture goes beside it
   --install  on Debian, as root: installs the servers and programs that are missing`;
 
@@ -34,6 +35,7 @@ interface Options {
   readonly runs: number;
   readonly rows: readonly Row[];
   readonly link: string | undefined;
+  readonly given: readonly string[];
   readonly json: string;
   readonly install: boolean;
 }
@@ -45,13 +47,14 @@ function readOptions(): Options | null {
       runs: { type: 'string' },
       only: { type: 'string' },
       link: { type: 'string' },
+      option: { type: 'string', multiple: true, default: [] },
       json: { type: 'string', default: path.join(import.meta.dirname, 'results.json') },
       install: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return null;
-  const { smoke, only, link, install } = values;
+  const { smoke, only, link, option: given, install } = values;
   const runs = Number(values.runs ?? (smoke ? 1 : 3));
   if (!(runs >= 1)) throw new Error(`--runs ${values.runs} is not a number of runs`);
   if (link !== undefined && link !== 'tun' && link !== 'relay')
@@ -61,7 +64,7 @@ function readOptions(): Options | null {
   if (unknown.length > 0)
     throw new Error(`--only ${unknown}: the rows are ${ROWS.map(({ id }) => id).join(', ')}`);
   const rows = (smoke ? smokeRows() : ROWS).filter(({ id }) => ids.includes(id));
-  return { smoke, runs, rows, link, json: path.resolve(values.json), install };
+  return { smoke, runs, rows, link, given, json: path.resolve(values.json), install };
 }
 
 async function main(): Promise<void> {
@@ -111,7 +114,7 @@ async function measureAll(
   tun: string | null,
   reason: string,
 ): Promise<void> {
-  const { smoke, runs, rows } = options;
+  const { smoke, runs, rows, given } = options;
   const conditions: Conditions = {
     date: new Date().toISOString(),
     commit: await run('git', ['-C', import.meta.dirname, 'describe', '--always', '--dirty']).then(
@@ -128,6 +131,7 @@ async function measureAll(
     cpus: os.cpus().length,
     load: os.loadavg()[0] ?? Number.NaN,
     runs,
+    options: given,
   };
   describe(conditions, reason);
 
@@ -140,7 +144,7 @@ async function measureAll(
       for (const row of there) say(`not measured: ${title(row)}: the relay has no limit\n`);
       continue;
     }
-    await at({ rtt, mbit }, ftpServer, tun, async (place) => {
+    await at({ rtt, mbit }, ftpServer, tun, given, async (place) => {
       for (const row of there) {
         const measured = await measure(place, row, runs, smoke).catch((error: Error) => error);
         if (measured instanceof Error) {
@@ -156,6 +160,7 @@ async function measureAll(
           continue;
         }
         say(`${format(result)}\n`);
+        for (const complaint of measured.complaints ?? []) say(`${complaint}\n`);
         const all = merge(
           former,
           results,
@@ -171,7 +176,18 @@ async function measureAll(
 }
 
 function describe(conditions: Conditions, reason: string): void {
-  const { link, ceiling, congestionControl: control, ftpServer, ssh, node, cpus, load, runs } = conditions;
+  const {
+    link,
+    ceiling,
+    congestionControl: control,
+    ftpServer,
+    ssh,
+    node,
+    cpus,
+    load,
+    runs,
+    options,
+  } = conditions;
   say(`link: ${link}, ${ceiling.toFixed(0)} MB/s at no delay; congestion control ${control}`);
   if (link === 'relay') {
     say(
@@ -184,16 +200,18 @@ function describe(conditions: Conditions, reason: string): void {
     `${ftpServer}, ${ssh}, Node ${node}, ssh2 ${conditions.nativeCrypto ? 'with' : 'WITHOUT'} its native addon, ` +
       `${cpus} CPUs with a load of ${load.toFixed(1)} before; medians of ${runs}, of one where no target is named\n`,
   );
+  if (options.length > 0) say(`every sshferry with ${options.join(', ')}\n`);
 }
 
 async function at(
   line: Line,
   ftpServer: FtpServer,
   tun: string | null,
+  given: readonly string[],
   use: (place: Place) => Promise<void>,
 ): Promise<void> {
   await inTemporary(roomyFolder(), async (directory) => {
-    const place = new Place(directory);
+    const place = new Place(directory, given);
     const forget = onInterrupt(() => place.stop());
     try {
       await place.start(ftpServer, tun, line);

@@ -93,6 +93,7 @@ async function bursts(place: Place, row: BurstRow, runs: number, source: string)
         row.noopLimit,
       ),
     ],
+    complaints: all.flatMap(({ complaints }) => complaints),
   };
 }
 

@@ -43,13 +43,15 @@ export class Place implements Ground {
   /** Why a peer cannot take part. */
   readonly absent = new Map<Peer, string>();
   readonly #directory: string;
+  readonly #options: readonly string[];
   readonly #programs = new Programs();
   #far: Far = { listen: LOCALHOST, host: LOCALHOST, there: (command) => command };
   #pop3 = 0;
 
-  /** `directory` is the place's own, and is left to the caller to remove. */
-  constructor(directory: string) {
+  /** `directory` is the place's own, and is left to the caller to remove; `options` are given to every sshferry, each as NAME=VALUE. */
+  constructor(directory: string, options: readonly string[]) {
     this.#directory = directory;
+    this.#options = options.flatMap((option) => ['-o', option]);
     this.files = path.join(directory, 'files');
     this.spare = path.join(directory, 'spare');
   }
@@ -157,7 +159,7 @@ export class Place implements Ground {
     const command: Command = [
       process.execPath,
       ...['--import', 'tsx', ...node, path.join(ROOT, 'src/cli.ts')],
-      ...[...forwards, ...options, ...this.#login],
+      ...[...forwards, ...this.#options, ...options, ...this.#login],
     ];
     return this.#programs.start(command, host, PORTS.ftp, env);
   }

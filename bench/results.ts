@@ -18,6 +18,8 @@ export interface Conditions {
   /** Of the last minute, before. */
   readonly load: number;
   readonly runs: number;
+  /** What every sshferry was given as -o NAME=VALUE beside what its peer's name says. */
+  readonly options: readonly string[];
 }
 
 /** How one way to the server did. */
@@ -60,6 +62,8 @@ export interface Measured {
   readonly times: ReadonlyMap<Peer, readonly number[]>;
   readonly absent: ReadonlyMap<Peer, string>;
   readonly figures: readonly Figure[];
+  /** What clients said of transfers that they lost. */
+  readonly complaints?: readonly string[];
 }
 
 export function figure(name: string, unit: string, values: readonly number[], limit: number | null): Figure {

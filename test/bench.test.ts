@@ -17,6 +17,7 @@ const CONDITIONS: Conditions = {
   cpus: 2,
   load: 0,
   runs: 3,
+  options: [],
 };
 const ROW: Row = {
   kind: 'transfer',
