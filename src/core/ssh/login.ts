@@ -11,6 +11,7 @@ import { fingerprint, keyTypeOf } from './known-hosts.ts';
 import { cutAtLogin, handshakeFailure, notSsh, type Ssh2Error } from './login-failure.ts';
 import { LoginTimer } from './login-timer.ts';
 import type { SshOptions } from './options.ts';
+import { padFromPool } from './padding.ts';
 import { observePrompter, printable } from './prompter.ts';
 import { oneLine } from './refusal.ts';
 import { serverOffer } from './server-offer.ts';
@@ -113,6 +114,7 @@ function authenticate(
     client.on('error', onError);
     client.on('close', onClose);
     client.on('handshake', (negotiated) => {
+      padFromPool(client);
       exchanged = true;
       log.debug({ event: 'ssh.handshake', negotiated }, 'keys exchanged');
     });
