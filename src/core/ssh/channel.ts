@@ -100,6 +100,7 @@ export function openDirect(
  * - Reading the SSH socket into slabs of 1 MiB (`onread` of node:net), for fewer and larger pieces: 2.2 against 1.6.
  * - Reading into one buffer over and over, to allocate nothing: ssh2 keeps references into what it was given, such as a packet whose
  *   tag has not come, and transfers stood still.
+ * - Granting a window of 15 MiB in steps of 1 MiB in place of 256 KiB: a quarter of the messages, no less CPU.
  * - Collecting the young generation each 8 to 48 MiB: V8 marked its heap as often as before. cli/heap.ts has what helped.
  */
 export class ChannelStream extends Duplex {

@@ -16,6 +16,7 @@ import type { OnProgress } from './progress.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import { channelRefused, oneLine } from './refusal.ts';
 import { SendGate } from './send-gate.ts';
+import { shareTurns } from './share-turns.ts';
 
 /** How long a channel may take to open, in milliseconds: sshd's own connect to the target is in it. */
 const OPEN_TIMEOUT = 15_000;
@@ -104,7 +105,10 @@ export class SshConnection implements Transport {
    */
   static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
     const client = new Client();
-    return login(client, options, deps, (socket) => new SshConnection(client, socket, options, deps.log));
+    const begin = (socket: Duplex) => new SshConnection(client, socket, options, deps.log);
+    const connection = await login(client, options, deps, begin);
+    shareTurns(connection.#socket);
+    return connection;
   }
 
   get state(): 'ready' | 'draining' | 'closed' {

@@ -11,12 +11,8 @@ const SMALL_SHARE = 1 / 128;
 const LARGEST_WINDOW = 15 * MiB;
 /** What a channel may always have, even where the budget is used up: without any window it would stand still for ever. */
 const SMALLEST_WINDOW = 128 * 1024;
-/**
- * The window is granted again in pieces of this size, and of a share of a large window, so that one message is sent for many
- * packets: each costs a write here and wakes the server.
- */
+/** The window is granted again in pieces of this size, so that one message is sent for several packets. */
 const STEP = 256 * 1024;
-const STEP_SHARE = 1 / 16;
 
 /**
  * The memory, in bytes, that all receive windows of a process may come to. The fuller it is, the less a new channel begins
@@ -129,7 +125,7 @@ export class ReceiveWindow {
 
     const { target } = this;
     const room = Math.floor(Math.min(target - held, this.#budget.free));
-    const granted = room >= Math.min(Math.max(STEP, target * STEP_SHARE), target / 4);
+    const granted = room >= Math.min(STEP, target / 4);
     if (!granted && held > SMALLEST_WINDOW / 2) return 0;
     const grant = granted ? room : SMALLEST_WINDOW - held;
     this.#granted += grant;

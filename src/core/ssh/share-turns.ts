@@ -1,0 +1,24 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** What is read from one connection before everything else has its turn, in bytes. */
+const TURN = 512 * 1024;
+
+/**
+ * Keeps one busy connection from holding up the others: libuv reads up to 2 MiB of it in one turn of the event loop, and decrypting
+ * and passing that on takes tens of milliseconds where the machine is busy. To be called when somebody reads `socket` already, and
+ * by whom nobody else pauses it. Does nothing to what is not a TCP socket.
+ */
+export function shareTurns(socket: Duplex): void {
+  if (!(socket instanceof Socket)) return;
+  let read = 0;
+  const nextTurn = () => {
+    if (read >= TURN) socket.resume();
+    read = 0;
+  };
+  socket.on('data', (chunk: Buffer) => {
+    if (read === 0) setImmediate(nextTurn);
+    read += chunk.length;
+    if (read >= TURN) socket.pause();
+  });
+}

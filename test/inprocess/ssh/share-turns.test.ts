@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { expect, it } from 'vitest';
+import { shareTurns } from '../../../src/core/ssh/share-turns.ts';
+import { listenTcp } from '../../support/tcp.ts';
+
+const MiB = 1024 * 1024;
+
+/** The most that one turn of the event loop brings, of `total` bytes that a kernel has ready. */
+async function mostInATurn(test: Parameters<typeof listenTcp>[0], share: (socket: net.Socket) => void) {
+  const total = 8 * MiB;
+  const { host, port } = await listenTcp(test, (server) => server.end(Buffer.alloc(total, 'x')));
+  const socket = net.connect(port, host);
+  let all = 0;
+  let now = 0;
+  let most = 0;
+  socket.on('data', (chunk) => {
+    all += chunk.length;
+    now += chunk.length;
+  });
+  share(socket);
+  let over = false;
+  const tick = () => {
+    most = Math.max(most, now);
+    now = 0;
+    if (!over) setImmediate(tick);
+  };
+  tick();
+  await once(socket, 'end');
+  over = true;
+  expect(all).toBe(total);
+  return Math.max(most, now);
+}
+
+it('reads half a mebibyte of a connection before others have their turn, and all of it in the end', async (test) => {
+  const most = await mostInATurn(test, shareTurns);
+  expect(most).toBeGreaterThan(256 * 1024);
+  // Node takes one more piece of 64 KiB before it stops.
+  expect(most).toBeLessThanOrEqual(640 * 1024);
+});
