@@ -10,8 +10,8 @@ const CONNECT_TIMEOUT = 15_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
-/** Whether an accepted connection may come in; asked before a byte is read from it. */
-export type Admit = (peer: Peer) => Promise<boolean>;
+/** Whether an accepted connection may come in; asked before a byte is read from it. `crowded`: it is not its listener's first. */
+export type Admit = (peer: Peer, crowded: boolean) => Promise<boolean>;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
 export class DirectTransport implements Transport {
@@ -66,13 +66,15 @@ export class DirectTransport implements Transport {
 
   listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
     return new Promise((resolve, reject) => {
+      let crowded = false;
       const server = net.createServer(
         { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
         (socket) => {
           const peer = peerOf(socket);
           if (peer === null) socket.destroy();
           else if (this.#admit === null) onStream(socket, peer);
-          else void hold(socket, this.#admit(peer));
+          else void hold(socket, this.#admit(peer, crowded));
+          crowded = true;
         },
       );
       const hold = async (socket: net.Socket, admitted: Promise<boolean>) => {

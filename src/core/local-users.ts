@@ -51,11 +51,11 @@ export function admitLocalUsers(
   allowed: AllowedUids,
   findOwner: FindPeerOwner,
   log: Logger,
-): (peer: Peer) => Promise<boolean> {
+): (peer: Peer, crowded?: boolean) => Promise<boolean> {
   let told = false;
-  return async (peer) => {
+  return async (peer, crowded) => {
     if (allowed === 'any' || !isLoopback(peer.local.host)) return true;
-    const owner = await findOwner(peer);
+    const owner = await findOwner(peer, crowded);
     if (owner === 'unsupported') {
       const text = 'this system does not tell whose connection it is: any local user may use the forwards';
       if (!told) log.debug({ event: 'local-users.unsupported' }, text);

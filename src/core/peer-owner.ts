@@ -11,8 +11,11 @@ import type { Peer } from './transport.ts';
  */
 export type PeerOwner = { readonly uid: number } | 'unknown' | 'unsupported';
 
-/** Tells the owner of the client's end of an accepted connection. Never rejects. */
-export type FindPeerOwner = (peer: Peer) => Promise<PeerOwner>;
+/**
+ * Tells the owner of the client's end of an accepted connection. Never rejects. A `crowded` connection has come to a listener that
+ * others come to as well, and may wait for them some turns of the event loop, microseconds each where nothing happens.
+ */
+export type FindPeerOwner = (peer: Peer, crowded?: boolean) => Promise<PeerOwner>;
 
 /** Reads one of the kernel's tables, in pieces. */
 export type ReadTable = (table: TableName) => AsyncIterable<Uint8Array>;
@@ -31,12 +34,16 @@ const readLater = promisify(fsRead);
 /** A connection may begin or end while a table is read, and a row that moves can be missed once. */
 const TRIES = 2;
 
+/** How many turns of the event loop connections wait for each other at most: libuv accepts one of a listener in each. */
+const MOST_TURNS = 32;
+
 /** The errors that say that there is no table, now or later; any other, such as EMFILE, must not open the door. */
 const UNSUPPORTED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ENOSYS']);
 
 /**
- * Finds owners in Linux's /proc/net/tcp and tcp6. Connections that are accepted in one turn of the event loop, or while a
- * table is being read, share the next reading; there is one at a time. A uid is as this process's user namespace maps it, so
+ * Finds owners in Linux's /proc/net/tcp and tcp6. A reading takes a millisecond and more, however many are looked for: connections
+ * that are accepted in one turn of the event loop, or while a table is being read, share the next; there is one at a time, and where
+ * all are from crowded listeners it begins after a turn that brought no more. A uid is as this process's user namespace maps it, so
  * that a container on the host's network counts by its users' uids out here.
  */
 export function peerOwners({
@@ -51,11 +58,15 @@ export function peerOwners({
   if (platform !== 'linux') return () => Promise.resolve('unsupported');
   const queue = new Set<Query>();
   let busy = false;
+  /** Whether one of the queue cannot wait, and whether one has come in this turn. */
+  let hurry = false;
+  let more = false;
 
   const serve = async () => {
     while (queue.size > 0) {
       const batch = [...queue];
       queue.clear();
+      hurry = false;
       for (const query of await look(batch, read, order)) {
         if (query.tries < TRIES) queue.add({ ...query, tries: query.tries + 1 });
         else query.settle('unknown');
@@ -64,12 +75,20 @@ export function peerOwners({
     busy = false;
   };
 
-  return (peer) =>
+  const gather = (turns: number) => {
+    if (hurry || !more || turns === MOST_TURNS) return void serve();
+    more = false;
+    setImmediate(gather, turns + 1);
+  };
+
+  return (peer, crowded = false) =>
     new Promise((settle) => {
       queue.add({ peer, settle, tries: 1 });
+      hurry ||= !crowded;
+      more = true;
       if (busy) return;
       busy = true;
-      setImmediate(() => void serve());
+      setImmediate(gather, 1);
     });
 }
 

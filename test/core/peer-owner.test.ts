@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { peerOwners } from '../../src/core/peer-owner.ts';
 import { clientKey, type TableName } from '../../src/core/socket-table.ts';
@@ -22,7 +23,7 @@ class Tables {
     this.contents = { tcp, tcp6 };
   }
 
-  readonly find = (of: Peer) => this.#find(of);
+  readonly find = (of: Peer, crowded?: boolean) => this.#find(of, crowded);
   readonly #find = peerOwners({ platform: 'linux', order: 'LE', read: (table) => this.#read(table) });
 
   async *#read(table: TableName) {
@@ -107,15 +108,55 @@ describe('a platform that does not tell', () => {
 test('connections of one turn share a reading, and those that come during it the next', async () => {
   const peers = Array.from({ length: 200 }, (_, i) => peer(40_000 + i));
   const tables = new Tables(HEADING + peers.map((of, i) => row(of, 'tcp', i)).join(''));
-  const first = peers.slice(0, 100).map(tables.find);
+  const first = peers.slice(0, 100).map((of) => tables.find(of));
   const late = new Promise((resolve) => {
     const wait = () =>
       tables.readings.length > 0
-        ? resolve(Promise.all(peers.slice(100).map(tables.find)))
+        ? resolve(Promise.all(peers.slice(100).map((of) => tables.find(of))))
         : setImmediate(wait);
     wait();
   });
   expect(await Promise.all(first)).toEqual(peers.slice(0, 100).map((_, i) => ({ uid: i })));
   expect(await late).toEqual(peers.slice(100).map((_, i) => ({ uid: 100 + i })));
   expect(tables.readings).toEqual(['tcp', 'tcp']);
+});
+
+describe('connections to a crowded listener', () => {
+  const peers = Array.from({ length: 100 }, (_, i) => peer(40_000 + i));
+  const all = HEADING + peers.map((of, i) => row(of, 'tcp', i)).join('');
+
+  test('that come turn after turn share a reading, after a turn without one', async () => {
+    const tables = new Tables(all);
+    const asked = [];
+    for (const of of peers.slice(0, 20)) {
+      asked.push(tables.find(of, true));
+      await turn();
+      expect(tables.readings).toEqual([]);
+    }
+    expect(await Promise.all(asked)).toEqual(asked.map((_, i) => ({ uid: i })));
+    expect(tables.readings).toEqual(['tcp']);
+  });
+
+  test('wait for each other 32 turns, not for ever', async () => {
+    const tables = new Tables(all);
+    const asked = [];
+    for (const of of peers) {
+      asked.push(tables.find(of, true));
+      await turn();
+    }
+    expect(await Promise.all(asked)).toEqual(asked.map((_, i) => ({ uid: i })));
+    expect(tables.readings.length).toBe(4);
+  });
+
+  test('are read for in the very turn in which one comes that cannot wait', async () => {
+    const tables = new Tables(all);
+    const [a, b, c] = peers as [Peer, Peer, Peer];
+    const first = tables.find(a, true);
+    await turn();
+    const second = [tables.find(b, true), tables.find(c)];
+    await turn();
+    expect(tables.readings).toEqual(['tcp']);
+    expect(await Promise.all([first, ...second])).toEqual([{ uid: 0 }, { uid: 1 }, { uid: 2 }]);
+    expect(tables.readings).toEqual(['tcp']);
+  });
 });
