@@ -13,7 +13,7 @@ export type PeerOwner = { readonly uid: number } | 'unknown' | 'unsupported';
 
 /**
  * Tells the owner of the client's end of an accepted connection. Never rejects. A `crowded` connection has come to a listener that
- * others come to as well, and may wait for them some turns of the event loop, microseconds each where nothing happens.
+ * others come to as well, and may wait for some of them.
  */
 export type FindPeerOwner = (peer: Peer, crowded?: boolean) => Promise<PeerOwner>;
 
@@ -34,16 +34,16 @@ const readLater = promisify(fsRead);
 /** A connection may begin or end while a table is read, and a row that moves can be missed once. */
 const TRIES = 2;
 
-/** How many turns of the event loop connections wait for each other at most: libuv accepts one of a listener in each. */
-const MOST_TURNS = 32;
+/** How long crowded listeners wait after a reading, in lengths of it: it takes a quarter of the time, for however many. */
+const PAUSE = 3;
 
 /** The errors that say that there is no table, now or later; any other, such as EMFILE, must not open the door. */
 const UNSUPPORTED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ENOSYS']);
 
 /**
  * Finds owners in Linux's /proc/net/tcp and tcp6. A reading takes a millisecond and more, however many are looked for: connections
- * that are accepted in one turn of the event loop, or while a table is being read, share the next; there is one at a time, and where
- * all are from crowded listeners it begins after a turn that brought no more. A uid is as this process's user namespace maps it, so
+ * that are accepted in one turn of the event loop, or while a table is being read, share the next; there is one at a time. libuv accepts
+ * one connection of a listener in a turn, so after a reading crowded listeners wait for more. A uid is as this process's user namespace maps it, so
  * that a container on the host's network counts by its users' uids out here.
  */
 export function peerOwners({
@@ -57,38 +57,38 @@ export function peerOwners({
 } = {}): FindPeerOwner {
   if (platform !== 'linux') return () => Promise.resolve('unsupported');
   const queue = new Set<Query>();
-  let busy = false;
-  /** Whether one of the queue cannot wait, and whether one has come in this turn. */
-  let hurry = false;
-  let more = false;
+  let next: 'not planned' | 'in this turn' | 'under way' | NodeJS.Timeout = 'not planned';
+  /** Until when crowded listeners wait, on the clock of `performance.now()`. */
+  let rest = 0;
 
   const serve = async () => {
+    next = 'under way';
+    const started = performance.now();
     while (queue.size > 0) {
       const batch = [...queue];
       queue.clear();
-      hurry = false;
       for (const query of await look(batch, read, order)) {
         if (query.tries < TRIES) queue.add({ ...query, tries: query.tries + 1 });
         else query.settle('unknown');
       }
     }
-    busy = false;
-  };
-
-  const gather = (turns: number) => {
-    if (hurry || !more || turns === MOST_TURNS) return void serve();
-    more = false;
-    setImmediate(gather, turns + 1);
+    next = 'not planned';
+    const now = performance.now();
+    rest = now + PAUSE * (now - started);
   };
 
   return (peer, crowded = false) =>
     new Promise((settle) => {
       queue.add({ peer, settle, tries: 1 });
-      hurry ||= !crowded;
-      more = true;
-      if (busy) return;
-      busy = true;
-      setImmediate(gather, 1);
+      if (next === 'in this turn' || next === 'under way') return;
+      const pause = crowded ? rest - performance.now() : 0;
+      if (pause > 0) {
+        if (next === 'not planned') next = setTimeout(serve, pause);
+        return;
+      }
+      if (next !== 'not planned') clearTimeout(next);
+      next = 'in this turn';
+      setImmediate(serve);
     });
 }
 

@@ -223,6 +223,7 @@ export class ChannelStream extends Duplex {
     const bytes = this.#window.update(incoming.window, this.readableLength);
     if (bytes === 0) return;
     incoming.window += bytes;
+    this.#context.gate.gather();
     try {
       client._protocol.channelWindowAdjust(outgoing.id, bytes);
     } catch {
@@ -285,6 +286,7 @@ export class ChannelStream extends Duplex {
 
   #tell(send: () => void, callback: (error?: Error | null) => void): void {
     let error: GatewayError | null = null;
+    this.#context.gate.gather();
     try {
       send();
     } catch (cause) {
