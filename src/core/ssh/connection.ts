@@ -146,7 +146,6 @@ export class SshConnection implements Transport {
         timeout,
       );
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#channels.gate.gather();
       this.#call((client) =>
         openDirect(client, from, to, bulk, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
