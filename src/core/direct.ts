@@ -10,7 +10,10 @@ const CONNECT_TIMEOUT = 15_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
-/** Whether an accepted connection may come in; asked before a byte is read from it. `crowded`: it is not its listener's first. */
+/**
+ * Whether an accepted connection may come in; asked before a byte is read from it. `crowded`: it is not its listener's first, and so
+ * not one to a data port, which may close as soon as it is told something.
+ */
 export type Admit = (peer: Peer, crowded: boolean) => Promise<boolean>;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
