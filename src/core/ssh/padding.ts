@@ -18,7 +18,7 @@ let used = pool.length;
 
 /**
  * Gives the packets that a connection sends their random padding (RFC 4253 6) out of a pool. ssh2 asks OpenSSL for these few bytes
- * for each packet, which costs as much as encrypting it. To be called when keys were exchanged; changes the cipher's class, for
+ * for each packet, which costs nearly as much as encrypting it. To be called when keys were exchanged; changes the cipher's class, for
  * all connections, once. Does nothing where ssh2 uses another cipher or another class.
  */
 export function padFromPool(client: Client): void {

@@ -7,7 +7,7 @@ import { listenTcp } from '../../support/tcp.ts';
 const MiB = 1024 * 1024;
 
 /** The most that one turn of the event loop brings, of `total` bytes that a kernel has ready. */
-async function mostInATurn(test: Parameters<typeof listenTcp>[0], share: (socket: net.Socket) => void) {
+async function mostInATurn(test: Parameters<typeof listenTcp>[0]): Promise<number> {
   const total = 8 * MiB;
   const { host, port } = await listenTcp(test, (server) => server.end(Buffer.alloc(total, 'x')));
   const socket = net.connect(port, host);
@@ -18,7 +18,7 @@ async function mostInATurn(test: Parameters<typeof listenTcp>[0], share: (socket
     all += chunk.length;
     now += chunk.length;
   });
-  share(socket);
+  shareTurns(socket);
   let over = false;
   const tick = () => {
     most = Math.max(most, now);
@@ -33,7 +33,7 @@ async function mostInATurn(test: Parameters<typeof listenTcp>[0], share: (socket
 }
 
 it('reads half a mebibyte of a connection before others have their turn, and all of it in the end', async (test) => {
-  const most = await mostInATurn(test, shareTurns);
+  const most = await mostInATurn(test);
   expect(most).toBeGreaterThan(256 * 1024);
   // Node takes one more piece of 64 KiB before it stops.
   expect(most).toBeLessThanOrEqual(640 * 1024);
