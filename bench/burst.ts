@@ -18,6 +18,8 @@ export interface Burst {
   readonly complaints: readonly string[];
   /** What 99 of 100 NOOPs on a control connection beside them waited at most, in milliseconds. */
   readonly noop: number;
+  /** The same of one that goes straight to the server: how busy the machine is. */
+  readonly straightNoop: number;
 }
 
 /** All of `row.transfers` from one curl at once, and a curl more each time that a session arrives. */
@@ -35,6 +37,7 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
   };
 
   const watch = await watchNoop(place.roomyFtp);
+  const straight = await watchNoop(place.straightRoomyFtp);
   const started = performance.now();
   let working = true;
   const together = Array.from({ length: row.transfers }, (_, i) => file(i));
@@ -50,7 +53,8 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
   }
   await Promise.all([over, ...arrived]);
   const seconds = (performance.now() - started) / 1000;
-  const noops = await watch.stop();
+  const noop = quantile(await watch.stop(), 0.99);
+  const straightNoop = quantile(await straight.stop(), 0.99);
 
   const expected = await digest(source);
   let lost = 0;
@@ -58,5 +62,5 @@ export async function burst(place: Place, row: BurstRow, source: string): Promis
     if ((await digest(file(i)).catch(() => '')) !== expected) lost += 1;
     await rm(file(i), { force: true });
   }
-  return { seconds, transfers, lost, complaints, noop: quantile(noops, 0.99) };
+  return { seconds, transfers, lost, complaints, noop, straightNoop };
 }

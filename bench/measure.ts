@@ -92,6 +92,12 @@ async function bursts(place: Place, row: BurstRow, runs: number, source: string)
         all.map(({ noop }) => noop),
         row.noopLimit,
       ),
+      figure(
+        'the same straight to the server',
+        'ms',
+        all.map(({ straightNoop }) => straightNoop),
+        null,
+      ),
     ],
     complaints: all.flatMap(({ complaints }) => complaints),
   };

@@ -1,33 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'basic-ftp';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { onInterrupt } from './interrupt.ts';
 
-/** From a reply to the next command, in milliseconds. */
-const PAUSE = 20;
-
-/** Logs in at an FTP server and sends NOOP after NOOP; `stop` gives how long each reply took, in milliseconds. */
-export async function watchNoop(server: {
-  host: string;
-  port: number;
-}): Promise<{ stop(): Promise<number[]> }> {
-  const client = new Client();
-  await client.access({ ...server, user: 'anonymous', password: 'bench' });
-  const times: number[] = [];
-  let stopped = false;
-  const watching = (async () => {
-    while (!stopped) {
-      const sent = performance.now();
-      await client.send('NOOP');
-      times.push(performance.now() - sent);
-      await sleep(PAUSE);
-    }
-  })();
-  // It is looked at by `stop`.
-  watching.catch(() => {});
+/** Sends NOOP after NOOP to an FTP server from a process of its own; `stop` gives how long each reply took, in milliseconds. */
+export async function watchNoop({ host, port }: { host: string; port: number }): Promise<{
+  stop(): Promise<number[]>;
+}> {
+  const program = path.join(import.meta.dirname, 'noop-client.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', program, host, String(port)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const forget = onInterrupt(() => child.kill());
+  const gone = once(child, 'close').then(([code]) => {
+    forget();
+    throw new Error(`NOOPs to ${host}:${port}: the client of the bench ended with ${code}`);
+  });
+  // It is looked at only where something is waited for.
+  gone.catch(() => {});
+  const lines = createInterface(child.stdout);
+  await Promise.race([once(lines, 'line'), gone]);
   return {
     async stop() {
-      stopped = true;
-      await watching.finally(() => client.close());
-      return times;
+      child.stdin.end();
+      const [line] = await Promise.race([once(lines, 'line'), gone]);
+      return JSON.parse(line);
     },
   };
 }

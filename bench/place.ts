@@ -113,6 +113,11 @@ export class Place implements Ground {
     return { host: LISTENS.sshferry, port: PORTS.roomyFtp };
   }
 
+  /** That server itself. */
+  get straightRoomyFtp(): { host: string; port: number } {
+    return { host: this.#far.host, port: PORTS.roomyFtp };
+  }
+
   /** Where a tunnel forwards the POP3 server. */
   pop3(tunnel: Exclude<Tunnel, 'ssh-D'>): { host: string; port: number } {
     return { host: LISTENS[tunnel], port: this.#pop3 };
