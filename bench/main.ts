@@ -67,9 +67,23 @@ function readOptions(): Options | null {
   return { smoke, runs, rows, link, given, json: path.resolve(values.json), install };
 }
 
+/** What is asked for; null when there is nothing to measure, having said why. */
+function understood(): Options | null {
+  try {
+    const options = readOptions();
+    if (options === null) say(HELP);
+    return options;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    process.stderr.write(`${error.message}\n\n${HELP}\n`);
+    process.exitCode = 2;
+    return null;
+  }
+}
+
 async function main(): Promise<void> {
-  const options = readOptions();
-  if (options === null) return say(HELP);
+  const options = understood();
+  if (options === null) return;
   if (options.install) await install();
   const { missing, ftpServer } = await survey();
   if (ftpServer === null) missing.push('vsftpd (or pyftpdlib)');
