@@ -34,5 +34,8 @@ const ALWAYS = (process.env.SSHFERRY_LAB_OPTIONS ?? '').split(' ').filter((optio
 
 /** The command line of the sshferry under test. */
 export function sshferryArgv(...flags: string[]): string[] {
-  return ['node', '/app/dist/cli.js', ...ALWAYS.flatMap((option) => ['-o', option]), ...flags];
+  // Options before a subcommand would make it the destination.
+  const subcommand = flags[0] === 'check' ? flags.slice(0, 1) : [];
+  const options = ALWAYS.flatMap((option) => ['-o', option]);
+  return ['node', '/app/dist/cli.js', ...subcommand, ...options, ...flags.slice(subcommand.length)];
 }
