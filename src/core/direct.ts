@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { processArrivals } from './arrivals.ts';
 import { canonicalAddress, type Endpoint, formatEndpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { resetStream } from './pipe.ts';
@@ -73,6 +74,7 @@ export class DirectTransport implements Transport {
       const server = net.createServer(
         { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
         (socket) => {
+          processArrivals.note();
           const peer = peerOf(socket);
           if (peer === null) socket.destroy();
           else if (this.#admit === null) onStream(socket, peer);

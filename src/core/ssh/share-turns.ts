@@ -1,8 +1,11 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { processArrivals } from '../arrivals.ts';
 
 /** What is read from one connection before everything else has its turn, in bytes. */
 const TURN = 512 * 1024;
+/** The same while clients come, who wait for a turn each. */
+const SHORT_TURN = 64 * 1024;
 
 /**
  * Keeps one busy connection from holding up the others: libuv reads up to 2 MiB of it in one turn of the event loop, and decrypting
@@ -12,13 +15,17 @@ const TURN = 512 * 1024;
 export function shareTurns(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;
   let read = 0;
+  let most = TURN;
+  let arrivals = processArrivals.count;
   const nextTurn = () => {
-    if (read >= TURN) socket.resume();
+    if (read >= most) socket.resume();
     read = 0;
+    most = processArrivals.count === arrivals ? TURN : SHORT_TURN;
+    arrivals = processArrivals.count;
   };
   socket.on('data', (chunk: Buffer) => {
     if (read === 0) setImmediate(nextTurn);
     read += chunk.length;
-    if (read >= TURN) socket.pause();
+    if (read >= most) socket.pause();
   });
 }

@@ -1,19 +1,23 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it } from 'vitest';
+import { processArrivals } from '../../../src/core/arrivals.ts';
 import { shareTurns } from '../../../src/core/ssh/share-turns.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 
-/** The most that one turn of the event loop brings, of `total` bytes that a kernel has ready. */
-async function mostInATurn(test: Parameters<typeof listenTcp>[0]): Promise<number> {
+/** The most that one turn of the event loop brings after the first, of 8 MiB that a kernel has ready; `each` is done in every turn. */
+async function mostInATurn(
+  test: Parameters<typeof listenTcp>[0],
+  each: () => void = () => {},
+): Promise<number> {
   const total = 8 * MiB;
   const { host, port } = await listenTcp(test, (server) => server.end(Buffer.alloc(total, 'x')));
   const socket = net.connect(port, host);
   let all = 0;
   let now = 0;
-  let most = 0;
+  const turns: number[] = [];
   socket.on('data', (chunk) => {
     all += chunk.length;
     now += chunk.length;
@@ -21,15 +25,16 @@ async function mostInATurn(test: Parameters<typeof listenTcp>[0]): Promise<numbe
   shareTurns(socket);
   let over = false;
   const tick = () => {
-    most = Math.max(most, now);
+    if (now > 0) turns.push(now);
     now = 0;
+    each();
     if (!over) setImmediate(tick);
   };
   tick();
   await once(socket, 'end');
   over = true;
   expect(all).toBe(total);
-  return Math.max(most, now);
+  return Math.max(...turns.slice(1));
 }
 
 it('reads half a mebibyte of a connection before others have their turn, and all of it in the end', async (test) => {
@@ -37,4 +42,9 @@ it('reads half a mebibyte of a connection before others have their turn, and all
   expect(most).toBeGreaterThan(256 * 1024);
   // Node takes one more piece of 64 KiB before it stops.
   expect(most).toBeLessThanOrEqual(640 * 1024);
+});
+
+it('reads less of it in a turn while clients come', async (test) => {
+  const most = await mostInATurn(test, () => processArrivals.note());
+  expect(most).toBeLessThanOrEqual(192 * 1024);
 });
