@@ -34,8 +34,9 @@ const ALWAYS = (process.env.SSHFERRY_LAB_OPTIONS ?? '').split(' ').filter((optio
 
 /** The command line of the sshferry under test. */
 export function sshferryArgv(...flags: string[]): string[] {
-  // Options before a subcommand would make it the destination.
+  // Options before a subcommand would make it the destination, and beside a config file (-c) there may be none.
   const subcommand = flags[0] === 'check' ? flags.slice(0, 1) : [];
-  const options = ALWAYS.flatMap((option) => ['-o', option]);
+  const ofFile = subcommand.length > 0 && flags.includes('-c');
+  const options = ofFile ? [] : ALWAYS.flatMap((option) => ['-o', option]);
   return ['node', '/app/dist/cli.js', ...subcommand, ...options, ...flags.slice(subcommand.length)];
 }
