@@ -1,7 +1,7 @@
 /**
  * What went wrong, as a stable code.
  *
- * Fatal, never retried: `CONFIG_*`, `LISTEN_*`, `SSH_HOST_KEY`, `SSH_AUTH`, `INTERNAL` (a bug in sshferry).
+ * Fatal, never retried: `CONFIG_*`, `LISTEN_*`, `SSH_HOST_KEY`, `SSH_AUTH`, `SSH_UNSUPPORTED`, `INTERNAL` (a bug in sshferry).
  * Retried by the supervisor: `SSH_CONNECT`, `SSH_TIMEOUT`, `SSH_LOST`.
  * Of one session or transfer: the rest.
  */
@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'SSH_HOST_KEY'
   | 'SSH_AUTH'
+  /** The server and sshferry have no algorithm in common, or the server's are too weak. */
+  | 'SSH_UNSUPPORTED'
   | 'SSH_CONNECT'
   | 'SSH_TIMEOUT'
   | 'SSH_LOST'

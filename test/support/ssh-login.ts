@@ -1,6 +1,6 @@
 import { silentLogger } from '../../src/core/log.ts';
 import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/connection.ts';
-import type { HostVerifier } from '../../src/core/ssh/host-key.ts';
+import type { HostKeyCheck, HostVerifier } from '../../src/core/ssh/host-key.ts';
 import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
 
 export { silentLogger as silentLog };
@@ -38,6 +38,7 @@ export function testOptions(over: Partial<SshOptions> & { port: number }): SshOp
     kexAlgorithms: null,
     macs: null,
     hostKeyAlgorithms: null,
+    pubkeyAcceptedAlgorithms: null,
     compression: false,
     session: false,
     proxyJump: null,
@@ -52,11 +53,17 @@ export function typing(answer: string): Prompter {
   return { interactive: true, ask: async () => answer, tell() {} };
 }
 
-/** Accepts every host key: for tests that are about something else. */
-export const anyHostKey: HostVerifier = {
-  algorithms: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512'],
-  verify: async () => true,
-};
+/** Accepts every host key but for what is given here: for tests that are about something else. */
+export function hostVerifier(over: Partial<HostKeyCheck> = {}): HostVerifier {
+  const check: HostKeyCheck = {
+    algorithms: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512'],
+    judge: () => ({ status: 'accepted' }),
+    ask: async () => true,
+    proven: async () => {},
+    ...over,
+  };
+  return { prepare: async () => check };
+}
 
 /** Logs in to a test server with the password `demo`. */
 export function connectTo(
@@ -67,7 +74,7 @@ export function connectTo(
   return SshConnection.connect(testOptions({ ...options, port }), {
     prompter: typing('demo'),
     log: silentLogger,
-    verifier: anyHostKey,
+    verifier: hostVerifier(),
     identities: [],
     ...deps,
   });

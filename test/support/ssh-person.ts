@@ -34,6 +34,7 @@ export function sshOptions(changes: Partial<SshOptions> = {}): SshOptions {
     kexAlgorithms: null,
     macs: null,
     hostKeyAlgorithms: null,
+    pubkeyAcceptedAlgorithms: null,
     compression: false,
     session: true,
     proxyJump: null,

@@ -6,11 +6,23 @@ import { matchesPattern } from './patterns.ts';
 /** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
 export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
 
+/** Every list of algorithms that ssh_config can set; PubkeyAcceptedAlgorithms is what user keys may sign with. */
+export type AlgorithmList = AlgorithmKind | 'PubkeyAcceptedAlgorithms';
+
+const SIGNATURES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
 /**
  * What sshferry offers unless told otherwise: AES-GCM first, for speed; nothing on SHA-1 or MD5, no CBC, no group of
  * 1024 bits. A subset of what ssh2 1.17.0 has.
  */
-export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmKind, readonly string[]>> = {
+export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
   Ciphers: [
     'aes128-gcm@openssh.com',
     'aes256-gcm@openssh.com',
@@ -31,18 +43,12 @@ export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmKind, readonly string[
     'diffie-hellman-group14-sha256',
   ],
   MACs: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
-  HostKeyAlgorithms: [
-    'ssh-ed25519',
-    'ecdsa-sha2-nistp256',
-    'ecdsa-sha2-nistp384',
-    'ecdsa-sha2-nistp521',
-    'rsa-sha2-512',
-    'rsa-sha2-256',
-  ],
+  HostKeyAlgorithms: SIGNATURES,
+  PubkeyAcceptedAlgorithms: SIGNATURES,
 };
 
 /** What ssh2 1.17.0 has beyond the defaults, for servers that know nothing better; used only when asked for by name. */
-const OLDER: Readonly<Record<AlgorithmKind, readonly string[]>> = {
+const OLDER: Readonly<Record<AlgorithmList, readonly string[]>> = {
   Ciphers: ['aes128-cbc', 'aes192-cbc', 'aes256-cbc', '3des-cbc'],
   KexAlgorithms: [
     'diffie-hellman-group15-sha512',
@@ -53,15 +59,34 @@ const OLDER: Readonly<Record<AlgorithmKind, readonly string[]>> = {
   ],
   MACs: ['hmac-sha1-etm@openssh.com', 'hmac-sha1', 'hmac-sha1-96', 'hmac-md5', 'hmac-md5-96'],
   HostKeyAlgorithms: ['ssh-rsa', 'ssh-dss'],
+  PubkeyAcceptedAlgorithms: ['ssh-rsa', 'ssh-dss'],
 };
+
+/** A list cut down to what ssh2 has; `dropped` names what ssh2 lacks. */
+interface Selection {
+  readonly names: string[];
+  readonly dropped: string[];
+}
 
 /**
  * Cuts a list, as ssh_config or `ssh -G` gives it, down to what ssh2 has. `+`, `-` and `^` in front change the defaults,
- * as in ssh_config(5). `dropped` names what ssh2 lacks. Throws `CONFIG_UNSUPPORTED` where nothing is left.
+ * as in ssh_config(5). Throws `CONFIG_UNSUPPORTED` where nothing is left.
  */
-export function filterAlgorithms(kind: AlgorithmKind, list: string): { names: string[]; dropped: string[] } {
+export function filterAlgorithms(kind: AlgorithmList, list: string): Selection {
+  const selection = selectAlgorithms(kind, list);
+  if (selection.names.length === 0) {
+    throw new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `${kind} ${list || 'is empty'}: sshferry has ${list && 'none of these; it has '}${[...knownAlgorithms(kind)].join(', ')}`,
+    );
+  }
+  return selection;
+}
+
+/** As `filterAlgorithms`, for a list that may be empty. */
+export function selectAlgorithms(kind: AlgorithmList, list: string): Selection {
   const defaults = DEFAULT_ALGORITHMS[kind];
-  const known = new Set([...defaults, ...OLDER[kind]]);
+  const known = knownAlgorithms(kind);
   const modifier = /^[+^-]/.exec(list)?.[0] ?? '';
   const given = list
     .slice(modifier.length)
@@ -70,14 +95,11 @@ export function filterAlgorithms(kind: AlgorithmKind, list: string): { names: st
     .filter((name) => name !== '');
   const dropped = modifier === '-' ? [] : given.filter((name) => !known.has(name));
   const usable = given.filter((name) => known.has(name));
-  const names = [...new Set(modified(modifier, defaults, usable, given))];
-  if (names.length === 0) {
-    throw new GatewayError(
-      'CONFIG_UNSUPPORTED',
-      `${kind} ${list || 'is empty'}: sshferry has ${list && 'none of these; it has '}${[...known].join(', ')}`,
-    );
-  }
-  return { names, dropped };
+  return { names: [...new Set(modified(modifier, defaults, usable, given))], dropped };
+}
+
+function knownAlgorithms(kind: AlgorithmList): ReadonlySet<string> {
+  return new Set([...DEFAULT_ALGORITHMS[kind], ...OLDER[kind]]);
 }
 
 function modified(

@@ -10,6 +10,8 @@ export interface AuthAttempts {
   readonly keys: readonly string[];
   /** Labels of encrypted keys that stayed locked. */
   readonly locked: readonly string[];
+  /** Labels of keys that were not offered: what they could sign with is not accepted, by the server or by PubkeyAcceptedAlgorithms. */
+  readonly unusable: readonly string[];
   /** How often a password or keyboard-interactive was answered. */
   readonly answers: number;
   readonly canAsk: boolean;
@@ -52,13 +54,19 @@ function triedText({ keys, answers }: AuthAttempts): string {
 }
 
 function remedy(options: SshOptions, attempts: AuthAttempts): string {
-  const { methodsLeft, keys, locked, answers, canAsk } = attempts;
+  const { methodsLeft, keys, locked, unusable, answers, canAsk } = attempts;
   if (locked.length > 0) {
     return canAsk
       ? `${locked.join(', ')} stayed locked: no right passphrase was given`
       : `${locked.join(', ')} is encrypted and there is no terminal to ask for its passphrase on: add it to an agent with ssh-add`;
   }
   if (answers > 0) return 'check the password and the user name';
+  if (unusable.length > 0) {
+    return (
+      `${unusable.map(keyText).join(', ')} cannot be used: no signature algorithm in common with the server within PubkeyAcceptedAlgorithms; ` +
+      'an old server that takes RSA keys with SHA-1 only needs -o PubkeyAcceptedAlgorithms=+ssh-rsa, which is weak'
+    );
+  }
   const asks = methodsLeft.some((method) => method === 'password' || method === 'keyboard-interactive');
   if (asks && !canAsk) {
     const key = keys.length === 0 ? 'use a key' : 'use a key that is in ~/.ssh/authorized_keys there';

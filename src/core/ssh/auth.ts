@@ -7,6 +7,7 @@ import { KeyAgent, signByAgent, signByKey } from './auth-key-agent.ts';
 import { canAsk, unlock } from './auth-unlock.ts';
 import type { Prompter, SshOptions } from './options.ts';
 import { printable } from './prompter.ts';
+import type { CanSign } from './signature-algorithms.ts';
 
 /** The authentication of one connection. */
 export interface Authentication {
@@ -30,6 +31,8 @@ export interface AuthInput {
   readonly signal: AbortSignal;
   /** Told when an agent is about to sign, and when it has: it may ask a person, for a PIN or a touch. */
   readonly signing?: (on: boolean) => void;
+  /** Whether a key of this type can sign what the server and the configuration accept. Default: any can. */
+  readonly canSign?: CanSign;
 }
 
 type Method = 'publickey' | 'keyboard-interactive' | 'password';
@@ -68,6 +71,7 @@ class Login {
   readonly #methods: readonly Method[];
   readonly #keys: string[] = [];
   readonly #locked: string[] = [];
+  readonly #unusable: string[] = [];
   readonly #rounds: Record<'keyboard-interactive' | 'password', number> = {
     'keyboard-interactive': 0,
     password: 0,
@@ -122,6 +126,7 @@ class Login {
         methodsLeft: this.#left,
         keys: this.#keys,
         locked: this.#locked,
+        unusable: this.#unusable,
         answers: this.#answers,
         canAsk: canAsk(options, prompter),
         gaveUp: this.#gaveUp,
@@ -143,12 +148,23 @@ class Login {
 
   async #publicKey(): Promise<AnyAuthMethod | null> {
     for (let identity = this.#identities.shift(); identity; identity = this.#identities.shift()) {
+      if (!this.#canSign(identity)) {
+        this.#unusable.push(identity.label);
+        continue;
+      }
       const method = await this.#offer(identity);
       if (method === null) continue;
       this.#keys.push(identity.label);
       return method;
     }
     return null;
+  }
+
+  /** A key whose type shows only when it is unlocked is tried. */
+  #canSign(identity: Identity): boolean {
+    const { canSign = () => true } = this.#input;
+    const key = identity.type === 'file' ? identity.key : identity.publicKey;
+    return key === null || canSign(key.type);
   }
 
   async #offer(identity: Identity): Promise<AnyAuthMethod | null> {

@@ -5,14 +5,14 @@ import type { Logger } from '../log.ts';
 import type { Listening, Peer, StreamOptions } from '../transport.ts';
 import { type ConnectionDeps, SshConnection } from './connection.ts';
 import type { SshOptions } from './options.ts';
-import { runProxyCommand } from './proxy-command.ts';
+import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
 import type { SupervisedConnection } from './supervisor.ts';
 
 /** One SSH login on the way, or the one at its end. */
 export interface Hop {
   readonly options: SshOptions;
   /** What it takes to log in there; asked for when the hops before it stand. */
-  login(): Promise<Omit<ConnectionDeps, 'signal' | 'socket'>>;
+  login(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
 }
 
 /**
@@ -31,13 +31,13 @@ export async function connectChain(
   const before: SshConnection[] = [];
   try {
     for (const hop of rest) {
-      before.push(connection);
-      openSession(connection, hops.at(-1)?.options.session === true, log);
-      const socket = await reach(connection, hop.options, signal);
+      const last = connection;
+      before.push(last);
+      openSession(last, hops.at(-1)?.options.session === true, log);
       connection = await SshConnection.connect(hop.options, {
         ...(await loginOf(hop, signal)),
         signal,
-        socket,
+        dial: (over) => reach(last, hop.options, over),
       });
     }
   } catch (error) {
@@ -95,15 +95,20 @@ class Chain implements SupervisedConnection {
 async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
   const { options } = hop;
   const deps = await loginOf(hop, signal);
-  if (options.proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
-  signal.throwIfAborted();
-  const proxy = runProxyCommand(options.proxyCommand);
+  const { proxyCommand } = options;
+  if (proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
+  let proxy: ProxyProcess | null = null;
+  const dial = async (over: AbortSignal) => {
+    over.throwIfAborted();
+    proxy = runProxyCommand(proxyCommand);
+    return proxy.stream;
+  };
   try {
-    return await SshConnection.connect(options, { ...deps, signal, socket: proxy.stream });
+    return await SshConnection.connect(options, { ...deps, signal, dial });
   } catch (error) {
     // That it hung up says less than why the program ended.
     const mute = error instanceof GatewayError && error.code === 'SSH_CONNECT';
-    throw (mute && (await proxy.failure())) || error;
+    throw (mute && (await (proxy as ProxyProcess | null)?.failure())) || error;
   }
 }
 

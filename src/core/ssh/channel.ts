@@ -2,12 +2,17 @@ import { Duplex } from 'node:stream';
 import type { Channel, Client } from 'ssh2';
 import type { Endpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
+import { overrun } from './channel-guard.ts';
 import { OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.ts';
 import type { SendGate } from './send-gate.ts';
+import { SendWindow } from './send-window.ts';
 
 const WRITE_BUFFER = 256 * 1024;
 /** What may lie here unread, in bytes, before what comes is copied. */
 const UNREAD_AS_IT_CAME = 1024 * 1024;
+
+/** How far beyond a small window the other side may go, in bytes: two packets. */
+const LEAST_GRACE = 64 * 1024;
 
 /**
  * Servers that send EOF behind all their data, so that a CLOSE without it means that the channel was cut. Others, many of them
@@ -17,10 +22,12 @@ const SENDS_EOF = /^(OpenSSH|dropbear|ssh2js)/i;
 
 /** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
 interface RawChannel {
-  /** `window`: what the other side may still send. ssh2 drops silently what comes while it is 0 (client.js, CHANNEL_DATA). */
+  /**
+   * `window`: what the other side may still send. ssh2 drops silently what comes while it is 0, takes anything while it is below
+   * (client.js, CHANNEL_DATA), and grants by itself while it is low.
+   */
   readonly incoming: { readonly state: 'open' | 'eof' | 'closed'; window: number };
-  /** `id`: the other side's number for the channel. */
-  readonly outgoing: { readonly id: number };
+  outgoing: SendWindow;
   readonly _client: {
     readonly _protocol: { channelWindowAdjust(channel: number, bytes: number): void };
     /** The server's software, from its identification (RFC 4253 4.2). */
@@ -40,8 +47,9 @@ interface RawChannel {
 }
 
 export interface ChannelContext {
-  /** What is at the other end, for messages: `localhost:21`. */
+  /** What is at the other end, for messages: `localhost:21`; and the SSH server that leads there. */
   readonly peer: string;
+  readonly server: string;
   /** The connection's one queue for its socket. */
   readonly gate: SendGate;
   /** As the channel was opened with it, by `openDirect`; ssh2's own where it was opened otherwise. */
@@ -107,6 +115,10 @@ export class ChannelStream extends Duplex {
   readonly #channel: RawChannel;
   readonly #context: ChannelContext;
   readonly #window: ReceiveWindow;
+  /** What the other side may still send, in bytes. */
+  #outstanding: number;
+  /** What it has sent beyond that, in a row. */
+  #exceeded = 0;
   /** The other side's EOF has come; what follows cannot spoil what was read. */
   #eofReceived = false;
   /** The other side's CLOSE has come, or the connection is lost: ssh2 would never call a write back. */
@@ -124,12 +136,14 @@ export class ChannelStream extends Duplex {
     this.#channel = channel as unknown as RawChannel;
     this.#context = context;
     this.#window = context.window ?? new ReceiveWindow(processBudget);
-    // ssh2 believes that it has announced its own window.
-    this.#channel.incoming.window += this.#window.opening - OPENING_WINDOW;
+    // ssh2 believes that it has announced its own window. From here on it is counted here, and ssh2 has nothing to count down.
+    this.#outstanding = this.#channel.incoming.window + this.#window.opening - OPENING_WINDOW;
+    this.#channel.incoming.window = Number.POSITIVE_INFINITY;
+    this.#channel.outgoing = new SendWindow(this.#channel.outgoing);
     // The inner stream's own buffer, its `end` and its `close` are bypassed: they cannot tell EOF from a loss, and
     // `close` waits for an `end` that an unread stream never emits.
     this.#channel.push = (chunk) => this.#receive(chunk);
-    if (this.#channel.stderr) this.#channel.stderr.push = () => false;
+    if (this.#channel.stderr) this.#channel.stderr.push = (chunk) => this.#discard(chunk);
     // It may break in the very chunk that opens it, before whoever is to get it can listen.
     this.on('error', () => {});
   }
@@ -149,6 +163,12 @@ export class ChannelStream extends Duplex {
       return;
     }
     this.#unsent = callback;
+    this.#context.gate.enter(() => {
+      if (this.#unsent === callback) this.#send(chunk, callback);
+    });
+  }
+
+  #send(chunk: Buffer, callback: (error?: Error | null) => void): void {
     this.#context.gate.gather();
     try {
       this.#channel._write(chunk, null, () =>
@@ -194,7 +214,10 @@ export class ChannelStream extends Duplex {
   #receive(chunk: Buffer | null): false {
     if (this.destroyed) return false;
     if (chunk !== null) {
-      this.#deliver(this.readableLength < UNREAD_AS_IT_CAME ? chunk : standalone(chunk));
+      this.#countDown(chunk.length);
+      // Behind an EOF there is nothing to deliver it to.
+      if (!this.#eofReceived)
+        this.#deliver(this.readableLength < UNREAD_AS_IT_CAME ? chunk : standalone(chunk));
       this.#grant();
     } else if (this.#channel.incoming.state === 'eof') {
       this.#eofReceived = true;
@@ -203,6 +226,30 @@ export class ChannelStream extends Duplex {
       this.#closedByPeer();
     }
     return false;
+  }
+
+  /** Drops extended data: nobody asked for any. It takes from the same window. */
+  #discard(chunk: Buffer | null): false {
+    if (chunk === null || this.destroyed) return false;
+    this.#countDown(chunk.length);
+    this.#grant();
+    return false;
+  }
+
+  /**
+   * Throws, which ends the connection, when the other side goes on beyond its window. A tenth of it is forgiven, as OpenSSH does
+   * (channels.c, channel_handle_data): a server that counts a little otherwise works with ssh.
+   */
+  #countDown(bytes: number): void {
+    const excess = bytes - this.#outstanding;
+    this.#outstanding = Math.max(0, -excess);
+    if (excess <= 0) {
+      this.#exceeded = 0;
+      return;
+    }
+    this.#exceeded += excess;
+    if (this.#exceeded > Math.max(this.#window.target / 10, LEAST_GRACE)) throw overrun(this.#context.server);
+    this.#window.forgive(excess);
   }
 
   /** ssh2's parser takes an exception out of a reader for a protocol error and ends the whole connection. */
@@ -219,10 +266,10 @@ export class ChannelStream extends Duplex {
   /** Lets the other side send more, where the window's rules say so. */
   #grant(): void {
     if (this.destroyed || this.#eofReceived || this.#closed || this.#context.lost() !== null) return;
-    const { incoming, outgoing, _client: client } = this.#channel;
-    const bytes = this.#window.update(incoming.window, this.readableLength);
+    const { outgoing, _client: client } = this.#channel;
+    const bytes = this.#window.update(this.#outstanding, this.readableLength);
     if (bytes === 0) return;
-    incoming.window += bytes;
+    this.#outstanding += bytes;
     this.#context.gate.gather();
     try {
       client._protocol.channelWindowAdjust(outgoing.id, bytes);

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Channel, Client } from 'ssh2';
+import type { Channel, Client } from 'ssh2';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -9,6 +9,8 @@ import type { Identity } from './auth-identity.ts';
 import { type ChannelContext, ChannelStream, openDirect } from './channel.ts';
 import { remotePeer } from './forwarded.ts';
 import type { HostVerifier } from './host-key.ts';
+import { isExchanging } from './key-exchange.ts';
+import { Liveness } from './liveness.ts';
 import { login } from './login.ts';
 import { lostConnection, type Ssh2Error } from './login-failure.ts';
 import type { Prompter, SshOptions } from './options.ts';
@@ -20,6 +22,8 @@ import { shareTurns } from './share-turns.ts';
 
 /** How long a channel may take to open, in milliseconds: sshd's own connect to the target is in it. */
 const OPEN_TIMEOUT = 15_000;
+/** How long before its end such an opening is suspected, in milliseconds, and the server asked whether it is there. */
+const ASK_BEFORE = 5000;
 /** How long a goodbye may take, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
 
@@ -30,8 +34,11 @@ export interface ConnectionDeps {
   readonly identities: readonly Identity[];
   /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
   readonly signal?: AbortSignal;
-  /** A stream that reaches the server already, used in place of a TCP connection. The connection owns it. */
-  readonly socket?: Duplex;
+  /**
+   * Opens a stream to the server, used in place of a TCP connection; called again where a connection has to be made anew. It has a time
+   * limit of its own, and rejects with the signal's reason once that aborts. The connection owns the stream.
+   */
+  readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
   readonly progress?: OnProgress;
 }
 
@@ -57,6 +64,7 @@ export class SshConnection implements Transport {
   readonly #options: SshOptions;
   readonly #log: Logger;
   readonly #channels: Omit<ChannelContext, 'peer'>;
+  readonly #liveness: Liveness;
   /** The server's IP address; null behind a proxy. */
   readonly #address: string | null;
   readonly #listeners = new Map<string, (stream: Duplex, peer: Peer) => void>();
@@ -72,7 +80,10 @@ export class SshConnection implements Transport {
     this.#socket = socket;
     this.#options = options;
     this.#log = log;
-    this.#channels = { gate: new SendGate(socket), lost: () => this.#lost };
+    const gate = new SendGate(socket, () => isExchanging(client));
+    this.#channels = { gate, server: options.host, lost: () => this.#lost };
+    this.#liveness = new Liveness(client);
+    client.on('handshake', () => gate.exchanged());
 
     client.on('error', (error: Ssh2Error) => {
       if (error.level === 'agent') return;
@@ -87,7 +98,9 @@ export class SshConnection implements Transport {
       const peer = remotePeer(info, this.#address);
       const stream = this.#wrap(accept(), formatEndpoint(peer.remote));
       // Off the parser's stack: it would take an exception of `onStream` for a protocol error.
-      queueMicrotask(() => onStream(stream, peer));
+      queueMicrotask(() => {
+        if (!stream.destroyed) onStream(stream, peer);
+      });
     });
     this.closed = new Promise((resolve) => {
       client.once('close', () => {
@@ -101,12 +114,11 @@ export class SshConnection implements Transport {
 
   /**
    * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT` (ConnectTimeout, in which the
-   * time at prompts does not count), `SSH_HOST_KEY`, `SSH_AUTH`, `CONFIG_UNSUPPORTED`, or the signal's reason.
+   * time at prompts does not count), `SSH_HOST_KEY`, `SSH_AUTH`, `SSH_UNSUPPORTED`, or the signal's reason.
    */
   static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
-    const client = new Client();
-    const begin = (socket: Duplex) => new SshConnection(client, socket, options, deps.log);
-    const connection = await login(client, options, deps, begin);
+    const begin = (client: Client, socket: Duplex) => new SshConnection(client, socket, options, deps.log);
+    const connection = await login(options, deps, begin);
     shareTurns(connection.#socket);
     return connection;
   }
@@ -128,31 +140,28 @@ export class SshConnection implements Transport {
       const settle = (act: () => void) => {
         if (settled) return;
         settled = true;
+        clearTimeout(asking);
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         act();
       };
       const onAbort = () => settle(() => reject(signal?.reason));
-      const timer = setTimeout(
-        () =>
-          settle(() =>
-            reject(
-              new GatewayError(
-                'CHANNEL_TIMEOUT',
-                `${where} did not answer ${this.#options.host} within ${timeout / 1000} s; a firewall may be in the way`,
-              ),
-            ),
-          ),
-        timeout,
-      );
+      // In time for an answer: it tells whether the server or the target is what is silent.
+      const patience = Math.min(ASK_BEFORE, timeout / 2);
+      const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
+      const timer = setTimeout(() => settle(() => reject(this.#noAnswer(to, timeout))), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
         openDirect(client, from, to, bulk, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
           const stream = this.#wrap(channel, where, window);
-          if (settled) stream.destroy();
-          else settle(() => resolve(stream));
+          // What came in the same segment is seen first: a stream that is closed already would have nobody who notices.
+          queueMicrotask(() => {
+            if (settled) stream.destroy();
+            else if (stream.destroyed) settle(() => reject(this.#closedAtOnce(to)));
+            else settle(() => resolve(stream));
+          });
         }),
       ).catch((error) => settle(() => reject(error)));
     });
@@ -165,7 +174,9 @@ export class SshConnection implements Transport {
         new Promise<number>((resolve, reject) =>
           client.forwardIn(bind.host, bind.port, (error, given) => {
             if (error) return reject(this.#lost ?? listenRefused(bind, this.#options.host, error));
-            this.#listeners.set(`${bind.host}:${given}`, onStream);
+            const place = `${bind.host}:${given}`;
+            if (!isPort(given) || this.#listeners.has(place)) return reject(this.#noSuchPort(bind, given));
+            this.#listeners.set(place, onStream);
             resolve(given);
           }),
         ),
@@ -236,16 +247,61 @@ export class SshConnection implements Transport {
     }
   }
 
+  #noAnswer(to: Endpoint, timeout: number): GatewayError {
+    const { host } = this.#options;
+    const where = formatEndpoint(to);
+    const silence = this.#liveness.silence;
+    return silence === null
+      ? new GatewayError(
+          'CHANNEL_TIMEOUT',
+          `${where} did not answer ${host} within ${timeout / 1000} s; a firewall may be in the way`,
+        )
+      : new GatewayError(
+          'SSH_TIMEOUT',
+          `the SSH connection to ${host} does not answer: neither the request for ${where} within ${timeout / 1000} s, ` +
+            `nor a keepalive for ${(silence / 1000).toFixed(1)} s; the connection may be lost, or the server hangs`,
+        );
+  }
+
+  #closedAtOnce(to: Endpoint): GatewayError {
+    if (this.#lost !== null) return this.#lost;
+    return new GatewayError(
+      'CHANNEL_REFUSED',
+      `${this.#options.host} reached ${formatEndpoint(to)}, which closed the connection at once; is it the right service?`,
+      { reason: 'connect-failed' },
+    );
+  }
+
+  #noSuchPort(bind: Endpoint, given: number): GatewayError {
+    const why = isPort(given) ? 'which is another forward of this connection' : 'which is no port';
+    return new GatewayError(
+      'LISTEN_FAILED',
+      `${this.#options.host} was asked to listen on ${formatEndpoint(bind)} and names port ${given}, ${why}`,
+    );
+  }
+
   #openFailure(to: Endpoint, error: Error & { reason?: unknown }): GatewayError {
     if (this.#lost !== null) return this.#lost;
     if (typeof error.reason === 'number') {
-      const text = error.message.replace(/^\(SSH\) Channel open failure: /, '');
+      const text = error.message.replace(OPEN_FAILURE, '');
       return channelRefused(to, this.#options.host, error.reason, text, this.#allowed);
     }
-    return new GatewayError('CHANNEL_REFUSED', `${this.#options.host}: ${oneLine(error.message)}`, {
-      cause: error,
-    });
+    const text = oneLine(error.message.replace(OPEN_FAILURE, ''));
+    return new GatewayError(
+      'CHANNEL_REFUSED',
+      `${this.#options.host}, on the way to ${formatEndpoint(to)}: ${text}`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+/** What ssh2 puts in front of a reason. */
+const OPEN_FAILURE = /^\(SSH\) Channel open failure: /;
+
+function isPort(number: number): boolean {
+  return Number.isInteger(number) && number > 0 && number <= 65_535;
 }
 
 /** For a connection whose origin is not told. */

@@ -1,10 +1,10 @@
-import { GatewayError } from '../errors.ts';
+import type { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { DEFAULT_ALGORITHMS, knownFirst } from './algorithms.ts';
+import * as words from './host-key-words.ts';
 import {
   fingerprint,
   type KnownHostsEntry,
-  keyTypeOf,
   knownHostsName,
   knownTypes,
   lookup,
@@ -13,77 +13,172 @@ import {
 import { appendKnownHost, readKnownHosts } from './known-hosts-file.ts';
 import type { Prompter, SshOptions } from './options.ts';
 
+/**
+ * What becomes of a connection whose server shows a key. `unknown`: a person has to be asked, and nothing may happen on that connection
+ * before: it is closed. `warning` is for the person, beside the error.
+ */
+export type HostKeyVerdict =
+  | { readonly status: 'accepted' }
+  | { readonly status: 'unknown' }
+  | { readonly status: 'refused'; readonly error: GatewayError; readonly warning?: string };
+
 /** Decides about the host keys of one destination, over all its connections. */
 export interface HostVerifier {
+  /** Reads known_hosts; to be called before each connection. Never rejects. */
+  prepare(): Promise<HostKeyCheck>;
+}
+
+/** Decides about the host key of one connection. */
+export interface HostKeyCheck {
   /** Host key algorithms to offer, those of known keys first, in ssh2's names. */
   readonly algorithms: readonly string[];
   /**
-   * `key` is the key as it came (an SSH wire blob); `address` the IP address of the other end, null behind a proxy.
-   * Gives true, or the error (`SSH_HOST_KEY`) that says why not; never rejects. The same key again is accepted in
-   * silence (rekey, reconnect). It may wait for a person: login timers must stand still meanwhile (`observePrompter`);
-   * `signal` closes the question.
+   * Judges `key` (an SSH wire blob) at once, without I/O: ssh2 1.17.0 does not wait for a verdict before it handles what comes behind the
+   * key, nor before it sends (kex.js, `finish`).
    */
-  verify(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError>;
+  judge(key: Buffer): HostKeyVerdict;
+  /**
+   * Asks the person about a key that is `unknown`; not while a connection waits for the answer. Resolves with true, after which a new
+   * connection may show this key and no other, or with the error `SSH_HOST_KEY`. `signal` closes the question. Never rejects.
+   * `address` is the IP address that the key came from, null behind a proxy.
+   */
+  ask(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError>;
+  /** To be called when the server has proven that it holds the accepted `key`; remembers it. Never rejects. */
+  proven(key: Buffer, address: string | null): Promise<void>;
 }
 
 /**
  * Verifies host keys against known_hosts as ssh does (check_host_key in OpenSSH's sshconnect.c), StrictHostKeyChecking
- * included. Reads the files once for `algorithms` and again for each key that is not the accepted one.
+ * included. What was accepted once is accepted again without a question, known_hosts or not, unless a file says otherwise now.
  *
  * A changed or revoked key is refused whatever StrictHostKeyChecking says: with `no`, ssh would go on with port
  * forwarding disabled, and forwarding is all there is to do here. CheckHostIP is not implemented.
  */
-export async function createHostVerifier(
-  options: SshOptions,
-  prompter: Prompter,
-  log: Logger,
-): Promise<HostVerifier> {
+export function createHostVerifier(options: SshOptions, prompter: Prompter, log: Logger): HostVerifier {
   const names = lookupNames(options);
-  const read = () =>
-    readKnownHosts([...options.userKnownHostsFile, ...options.globalKnownHostsFile], (file, error) =>
-      log.warn({ event: 'ssh.known-hosts', file }, `cannot read ${file}: ${error.message}`),
-    );
-  const entries = await read();
-  if (entries.some((e) => e.marker === 'cert-authority' && names.some((name) => matchesHost(e, name)))) {
-    log.debug({ event: 'ssh.known-hosts' }, '@cert-authority lines are ignored: no host certificates here');
-  }
-  let accepted: Buffer | null = null;
-  let question: Promise<unknown> = Promise.resolve();
-
-  const decide = async (key: Buffer, address: string | null, signal?: AbortSignal) => {
-    if (accepted?.equals(key)) return true;
-    const verdict = await judge(
-      { options, prompter, log, names, entries: await read(), signal },
-      key,
-      address,
-    );
-    if (verdict === true) accepted = Buffer.from(key);
-    return verdict;
-  };
-
+  const memory: Memory = { accepted: null, written: false };
   return {
-    // A list that the person chose is taken in its own order, as ssh does.
-    algorithms:
-      options.hostKeyAlgorithms ??
-      knownFirst(DEFAULT_ALGORITHMS.HostKeyAlgorithms, knownTypes(entries, names)),
-    verify(key, address, signal) {
-      // One at a time: two connections must not ask the same question twice.
-      const answer = question
-        .then(() => decide(key, address, signal))
-        .catch((error) => hostKeyError(options, error));
-      question = answer;
-      return answer;
+    async prepare() {
+      const files = [...options.userKnownHostsFile, ...options.globalKnownHostsFile];
+      const entries = await readKnownHosts(files, (file, error) =>
+        log.warn({ event: 'ssh.known-hosts', file }, `cannot read ${file}: ${error.message}`),
+      );
+      if (entries.some((e) => e.marker === 'cert-authority' && names.some((name) => matchesHost(e, name)))) {
+        log.debug(
+          { event: 'ssh.known-hosts' },
+          '@cert-authority lines are ignored: no host certificates here',
+        );
+      }
+      return new Check({ options, prompter, log, names, entries }, memory);
     },
   };
 }
 
-interface Case {
+/** What is kept from one connection to the next. */
+interface Memory {
+  /** The key accepted last, by the person or because it was proven. */
+  accepted: Buffer | null;
+  /** Whether known_hosts needs no line for it any more. */
+  written: boolean;
+}
+
+interface Context {
   readonly options: SshOptions;
   readonly prompter: Prompter;
   readonly log: Logger;
   readonly names: readonly string[];
   readonly entries: readonly KnownHostsEntry[];
-  readonly signal: AbortSignal | undefined;
+}
+
+class Check implements HostKeyCheck {
+  readonly algorithms: readonly string[];
+  readonly #context: Context;
+  readonly #memory: Memory;
+
+  constructor(context: Context, memory: Memory) {
+    const { options, entries, names } = context;
+    this.#context = context;
+    this.#memory = memory;
+    // A list that the person chose is taken in its own order, as ssh does.
+    this.algorithms =
+      options.hostKeyAlgorithms ??
+      knownFirst(DEFAULT_ALGORITHMS.HostKeyAlgorithms, knownTypes(entries, names));
+  }
+
+  judge(key: Buffer): HostKeyVerdict {
+    const { entries, names } = this.#context;
+    const shown = this.#shown(key);
+    const found = lookup(entries, names, key);
+    switch (found.status) {
+      case 'match':
+        return { status: 'accepted' };
+      case 'revoked':
+        return { status: 'refused', ...words.revoked(shown, found.entry) };
+      case 'changed':
+        return { status: 'refused', ...words.changed(shown, found.entry) };
+      case 'unknown':
+        return this.#judgeUnknown(shown);
+    }
+  }
+
+  async ask(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError> {
+    const { prompter, entries } = this.#context;
+    const shown = this.#shown(key);
+    const others = entries.filter((entry) => entry.marker === null && entry.key.equals(key));
+    prompter.tell(words.authenticity(shown, address, others));
+    try {
+      if (!(await confirmed(prompter, fingerprint(key), signal))) return words.notAccepted(shown);
+    } catch (error) {
+      return words.notAsked(shown, error);
+    }
+    this.#memory.accepted = Buffer.from(key);
+    this.#memory.written = false;
+    return true;
+  }
+
+  async proven(key: Buffer, _address: string | null): Promise<void> {
+    const known = lookup(this.#context.entries, this.#context.names, key).status === 'match';
+    const written = known || (this.#memory.written && this.#memory.accepted?.equals(key) === true);
+    this.#memory.accepted = Buffer.from(key);
+    this.#memory.written = true;
+    if (!written) await this.#remember(this.#shown(key));
+  }
+
+  #judgeUnknown(shown: words.ShownKey): HostKeyVerdict {
+    const { options, prompter } = this.#context;
+    const { accepted } = this.#memory;
+    const strict = options.strictHostKeyChecking;
+    if (accepted?.equals(shown.key)) return { status: 'accepted' };
+    if (strict === 'no') return { status: 'accepted' };
+    if (accepted !== null) return { status: 'refused', error: words.changedMeanwhile(shown, accepted) };
+    if (strict === 'accept-new') return { status: 'accepted' };
+    if (strict === 'yes') return { status: 'refused', error: words.unknownStrict(shown) };
+    const attended = prompter.interactive && !options.batchMode;
+    return attended ? { status: 'unknown' } : { status: 'refused', error: words.unknownUnattended(shown) };
+  }
+
+  async #remember(shown: words.ShownKey): Promise<void> {
+    const { options, prompter, log } = this.#context;
+    const { name, key } = shown;
+    const file = options.userKnownHostsFile[0];
+    if (file === undefined) return;
+    try {
+      await appendKnownHost(file, [name], key, { hash: options.hashKnownHosts });
+      const text = words.added(shown);
+      if (prompter.interactive) prompter.tell(`${text}\n`);
+      log.info({ event: 'ssh.host-key.added', host: name, file, fingerprint: fingerprint(key) }, text);
+    } catch (error) {
+      log.warn(
+        { event: 'ssh.known-hosts', file },
+        `cannot add ${name} to ${file}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  #shown(key: Buffer): words.ShownKey {
+    const { options, names } = this.#context;
+    return { options, name: names[0] ?? options.hostName, key };
+  }
 }
 
 /** HostKeyAlias alone; else `[host]:port` and, off port 22, the bare name, which may confirm a key. */
@@ -93,166 +188,13 @@ function lookupNames({ hostName, hostKeyAlias, port }: SshOptions): string[] {
   return port === 22 ? [name] : [name, hostName.toLowerCase()];
 }
 
-async function judge(c: Case, key: Buffer, address: string | null): Promise<true | GatewayError> {
-  const { options, prompter, names } = c;
-  const name = names[0] ?? options.hostName;
-  const type = typeLabel(keyTypeOf(key));
-  const verdict = lookup(c.entries, names, key);
-  switch (verdict.status) {
-    case 'match':
-      return true;
-    case 'revoked':
-      prompter.tell(revokedWarning(type, name));
-      return refuse(
-        `the ${type} host key of ${name} (${fingerprint(key)}) is marked as revoked in ${place(verdict.entry)}`,
-      );
-    case 'changed':
-      prompter.tell(changedWarning(c, verdict.entry, key, name));
-      return refuse(
-        `the host key of ${name} has changed: it is ${type} ${fingerprint(key)} now, ` +
-          `${typeLabel(verdict.entry.keyType)} ${fingerprint(verdict.entry.key)} in ${place(verdict.entry)}; ` +
-          `if the server's administrator confirms the new one, remove the old with: ${removal(verdict.entry, name)}`,
-      );
-    case 'unknown':
-      return unknown(c, key, address);
-  }
-}
-
-async function unknown(c: Case, key: Buffer, address: string | null): Promise<true | GatewayError> {
-  const { options, prompter, names } = c;
-  const name = names[0] ?? options.hostName;
-  const type = typeLabel(keyTypeOf(key));
-  const what = `no ${type} host key is known for ${name}; it shows ${fingerprint(key)}`;
-  const strict = options.strictHostKeyChecking;
-  if (strict === 'yes') {
-    return refuse(
-      `${what}. StrictHostKeyChecking is yes: check it with the server's administrator and add it to ${firstFile(options)}`,
-    );
-  }
-  if (strict === 'ask') {
-    if (options.batchMode || !prompter.interactive) {
-      return refuse(
-        `${what}. There is no terminal to ask on: connect once with ssh or from a terminal, or use -o StrictHostKeyChecking=accept-new`,
-      );
-    }
-    if (!(await confirmed(c, key, address))) {
-      return refuse(`the host key of ${name} (${fingerprint(key)}) was not accepted`);
-    }
-  }
-  await remember(c, name, key, type);
-  return true;
-}
-
-async function confirmed(c: Case, key: Buffer, address: string | null): Promise<boolean> {
-  const { options, prompter, names } = c;
-  const name = names[0] ?? options.hostName;
-  const where = address === null ? '<no hostip for proxy command>' : knownHostsName(address, options.port);
-  const mark = fingerprint(key);
-  const type = typeLabel(keyTypeOf(key));
-  const others = c.entries.filter((entry) => entry.marker === null && entry.key.equals(key));
-  prompter.tell(
-    [
-      `The authenticity of host '${name} (${where})' can't be established.`,
-      `${type} key fingerprint is ${mark}.`,
-      ...(others.length === 0
-        ? ['This key is not known by any other names.']
-        : [
-            'This host key is known by the following other names/addresses:',
-            ...others.map((e) => `    ${place(e)}: ${e.hosts.startsWith('|') ? '[hashed name]' : e.hosts}`),
-          ]),
-      '',
-    ].join('\n'),
-  );
+/** Rejects when the person gives up. */
+async function confirmed(prompter: Prompter, mark: string, signal?: AbortSignal): Promise<boolean> {
   let question = 'Are you sure you want to continue connecting (yes/no/[fingerprint])? ';
   for (;;) {
-    const answer = (
-      await prompter.ask(question, { echo: true, ...(c.signal && { signal: c.signal }) })
-    ).trim();
+    const answer = (await prompter.ask(question, { echo: true, ...(signal && { signal }) })).trim();
     if (answer === '' || answer.toLowerCase() === 'no') return false;
     if (answer.toLowerCase() === 'yes' || answer === mark) return true;
     question = "Please type 'yes', 'no' or the fingerprint: ";
   }
-}
-
-async function remember({ options, prompter, log }: Case, name: string, key: Buffer, type: string) {
-  const file = options.userKnownHostsFile[0];
-  if (file === undefined) return;
-  try {
-    await appendKnownHost(file, [name], key, { hash: options.hashKnownHosts });
-    const text = `Warning: Permanently added '${name}' (${type}) to the list of known hosts.`;
-    if (prompter.interactive) prompter.tell(`${text}\n`);
-    log.info({ event: 'ssh.host-key.added', host: name, file, fingerprint: fingerprint(key) }, text);
-  } catch (error) {
-    log.warn(
-      { event: 'ssh.known-hosts', file },
-      `cannot add ${name} to ${file}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
-const RULE = '@'.repeat(59);
-
-function changedWarning({ options }: Case, old: KnownHostsEntry, key: Buffer, name: string): string {
-  return [
-    RULE,
-    '@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @',
-    RULE,
-    'IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!',
-    'Someone could be eavesdropping on you right now (man-in-the-middle attack)!',
-    'It is also possible that a host key has just been changed.',
-    `The fingerprint for the ${typeLabel(keyTypeOf(key))} key sent by the remote host is`,
-    `${fingerprint(key)}.`,
-    `The fingerprint for the ${typeLabel(old.keyType)} key that was known is`,
-    `${fingerprint(old.key)}.`,
-    'Please contact your system administrator.',
-    `Add correct host key in ${firstFile(options)} to get rid of this message.`,
-    `Offending ${typeLabel(old.keyType)} key in ${place(old)}`,
-    '  remove with:',
-    `  ${removal(old, name)}`,
-    '',
-  ].join('\n');
-}
-
-function revokedWarning(type: string, name: string): string {
-  return [
-    RULE,
-    '@       WARNING: REVOKED HOST KEY DETECTED!               @',
-    RULE,
-    `The ${type} host key for ${name} is marked as revoked.`,
-    'This could mean that a stolen key is being used to',
-    'impersonate this host.',
-    '',
-  ].join('\n');
-}
-
-/** ssh's short name of a key type: ED25519, RSA, ECDSA, DSA. */
-function typeLabel(type: string | null): string {
-  if (type === null) return 'unreadable';
-  if (type.startsWith('ecdsa-')) return 'ECDSA';
-  if (type === 'ssh-dss') return 'DSA';
-  return type.replace(/^ssh-/, '').toUpperCase();
-}
-
-function place({ file, line }: KnownHostsEntry): string {
-  return `${file}:${line}`;
-}
-
-function removal({ file }: KnownHostsEntry, name: string): string {
-  return `ssh-keygen -f "${file}" -R "${name}"`;
-}
-
-function firstFile(options: SshOptions): string {
-  return options.userKnownHostsFile[0] ?? options.globalKnownHostsFile[0] ?? 'known_hosts';
-}
-
-function refuse(message: string): GatewayError {
-  return new GatewayError('SSH_HOST_KEY', `host key verification failed: ${message}`);
-}
-
-/** What went wrong while asking or reading: given up with Ctrl-C, or a terminal that is gone. */
-function hostKeyError(options: SshOptions, error: unknown): GatewayError {
-  const text = error instanceof Error ? error.message : String(error);
-  return new GatewayError('SSH_HOST_KEY', `the host key of ${options.host} could not be verified: ${text}`, {
-    cause: error,
-  });
 }

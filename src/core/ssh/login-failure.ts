@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
+import { outOfTurn } from './message-order.ts';
 import type { SshOptions } from './options.ts';
 import { oneLine } from './refusal.ts';
 import { serverOffer } from './server-offer.ts';
@@ -11,25 +12,49 @@ export interface Ssh2Error extends Error {
   readonly code?: string | number;
 }
 
+/** Whether sshferry itself ended the connection with this error; a socket that is a stream of sshferry's has such errors too. */
+export function isOwn(error: Ssh2Error | null): error is GatewayError {
+  return error instanceof GatewayError && (error as Ssh2Error).level !== 'client-socket';
+}
+
+/** What an ssh2 error of the key exchange says about the host key: refused, or not proven. */
+const NOT_PROVEN = /host denied|signature|host (public )?key/i;
+/** The number of a message that does not belong into a key exchange (lib/protocol/kex.js, onKEXPayload). */
+const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
+
 /**
- * Says in words why the connection failed before or during the key exchange. `SSH_CONNECT`, or `CONFIG_UNSUPPORTED` where
- * the two sides have no algorithm in common. `error` null: the server hung up. `heard` is what it sent first.
+ * Says in words why the connection failed before or during the first key exchange: `SSH_HOST_KEY` where the server did not prove its key,
+ * `SSH_UNSUPPORTED` where the two sides have no algorithm in common, else `SSH_CONNECT`. `error` null: the server hung up. `heard` is what
+ * it sent first. Nobody knows yet who says it; so no text of a message is repeated.
  */
 export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   const cause = error === null ? {} : { cause: error };
   const text = oneLine(error?.message ?? '');
 
+  const outside = OUT_OF_TURN.exec(text)?.[1];
+  if (outside !== undefined) return outOfTurn(options.host, 'exchange', `message ${outside}`);
   const missing = /no matching (.*)$/i.exec(text)?.[1];
   if (missing !== undefined) {
     return new GatewayError(
-      'CONFIG_UNSUPPORTED',
+      'SSH_UNSUPPORTED',
       `${where} and sshferry ${nothingShared(missing, heard)}`,
       cause,
     );
   }
+  if (NOT_PROVEN.test(text)) {
+    // Without the cause: some of these errors repeat what was sent.
+    return new GatewayError(
+      'SSH_HOST_KEY',
+      `host key verification failed: ${options.host} did not prove that it holds the host key that it shows`,
+    );
+  }
   const stranger = notSsh(options, heard);
   if (stranger !== null) return stranger;
+  if (typeof error?.code === 'number') {
+    const words = text.toLowerCase().replaceAll('_', ' ');
+    return new GatewayError('SSH_CONNECT', `${where} broke off the key exchange: ${words}`, cause);
+  }
   if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
     return new GatewayError(
       'SSH_CONNECT',
@@ -91,9 +116,19 @@ function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
   }
 }
 
-/** Says in words why a connection that was in use has ended. `SSH_LOST`. `error` null: it just closed. */
+/**
+ * Says in words why a connection that was in use has ended: `SSH_LOST`, or `SSH_HOST_KEY` where the server did not prove its key again. What
+ * ended it from here has its own words. `error` null: it just closed.
+ */
 export function lostConnection(options: SshOptions, error: Ssh2Error | null): GatewayError {
   const who = `the SSH connection to ${options.host}`;
+  if (isOwn(error)) return error;
+  if (error?.level === 'handshake' && NOT_PROVEN.test(error.message)) {
+    return new GatewayError(
+      'SSH_HOST_KEY',
+      `${who} was closed here: at a new key exchange it did not prove that it holds its host key`,
+    );
+  }
   if (error === null) return new GatewayError('SSH_LOST', `${who} was closed by the other side`);
   const cause = { cause: error };
   if (error.level === 'client-timeout') {

@@ -1,5 +1,5 @@
 /** How far the login at one host has come. */
-type Stage =
+export type LoginStage =
   /** The name has these addresses. Not told through a proxy, nor where the name is an address itself. */
   | { readonly stage: 'resolved'; readonly addresses: readonly string[] }
   /** `address` is null through a proxy. */
@@ -15,7 +15,7 @@ type Stage =
   | { readonly stage: 'ready'; readonly by: string };
 
 /** A stage of the login at `host`, the name as it was typed. Each is told once per connection, in their order. */
-export type LoginProgress = Stage & { readonly host: string };
+export type LoginProgress = LoginStage & { readonly host: string };
 
 /** Is told how far a login has come; must not throw. */
 export type OnProgress = (progress: LoginProgress) => void;

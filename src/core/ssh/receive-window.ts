@@ -134,6 +134,11 @@ export class ReceiveWindow {
     return grant;
   }
 
+  /** The other side sent this many bytes without having been allowed to, and may keep them. */
+  forgive(bytes: number): void {
+    this.#granted += bytes;
+  }
+
   /** Gives back what the channel held. Idempotent. */
   close(): void {
     if (this.#closed) return;

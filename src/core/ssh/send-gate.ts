@@ -7,15 +7,33 @@ const SOCKET_BUFFER = 256 * 1024;
  * The way from many channels to one socket. ssh2 writes to its socket without heeding backpressure, so the channels' own
  * writes wait here while the socket is full: a write completes when it may be followed by another. First come, first
  * served: a channel that has sent goes behind those that wait.
+ *
+ * They also wait here while a key exchange is under way: ssh2 would queue them without a bound, and the server decides how long
+ * it takes.
  */
 export class SendGate {
   readonly #socket: Writable;
+  readonly #exchanging: () => boolean;
   readonly #waiting: (() => void)[] = [];
+  readonly #held: (() => void)[] = [];
   #corked = false;
 
-  constructor(socket: Writable) {
+  /** `exchanging` tells whether a key exchange is under way; `exchanged` is to be called after each. */
+  constructor(socket: Writable, exchanging: () => boolean = () => false) {
     this.#socket = socket;
+    this.#exchanging = exchanging;
     socket.on('drain', () => this.#open());
+  }
+
+  /** Calls `send` at once, or after the key exchange that is under way. Never, if the socket closes before. */
+  enter(send: () => void): void {
+    if (this.#exchanging()) this.#held.push(send);
+    else send();
+  }
+
+  /** A key exchange is done: sends what it has held up. */
+  exchanged(): void {
+    for (const send of this.#held.splice(0)) send();
   }
 
   /** Gathers what is sent in this turn of the event loop into one write of the socket: ssh2 makes one of each packet. */

@@ -1,4 +1,4 @@
-import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
+import { type AlgorithmList, filterAlgorithms, selectAlgorithms } from './algorithms.ts';
 import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
 import { checkHost, checkUser, type Destination } from './ssh-config-destination.ts';
@@ -35,11 +35,13 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
   const interval = s.seconds('ServerAliveInterval', ALIVE_INTERVAL);
   const off = interval === 0 && (r.baseline === null || r.given.has('serveraliveinterval'));
 
-  const algorithms = (kind: AlgorithmKind): string[] | null => {
+  const algorithms = (kind: AlgorithmList): string[] | null => {
     // An empty list is what ssh -G makes of `-*`.
     const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
-    const { names, dropped } = filterAlgorithms(kind, value);
+    // Without a key that may sign, there are still passwords.
+    const select = kind === 'PubkeyAcceptedAlgorithms' ? selectAlgorithms : filterAlgorithms;
+    const { names, dropped } = select(kind, value);
     if (dropped.length > 0)
       notes.push(`${kind}: left out, since sshferry does not have them: ${dropped.join(', ')}`);
     return names;
@@ -84,6 +86,7 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
     kexAlgorithms: algorithms('KexAlgorithms'),
     macs: algorithms('MACs'),
     hostKeyAlgorithms: algorithms('HostKeyAlgorithms'),
+    pubkeyAcceptedAlgorithms: algorithms('PubkeyAcceptedAlgorithms'),
     compression: s.flag('Compression', false),
     session: !r.noSession && s.text('SessionType')?.toLowerCase() !== 'none',
     proxyJump: tokens.proxyJump,

@@ -211,7 +211,9 @@ export class SshSupervisor implements ManagedTransport {
     this.#connection = null;
     if (lasted >= STABLE) this.#attempt = 0;
     for (const registration of this.#registrations) registration.listening = null;
-    this.#on('lost', reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`));
+    const error = reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`);
+    // What will not mend by itself, such as another host key in mid connection, is not tried again.
+    this.#on(error.retryable ? 'lost' : 'fatal', error);
     this.#scheduleRetry();
   }
 

@@ -86,7 +86,7 @@ class Login implements Hop {
 
   async #prepare() {
     return {
-      verifier: await createHostVerifier(this.options, this.#prompter, this.#log),
+      verifier: createHostVerifier(this.options, this.#prompter, this.#log),
       identities: await prepareIdentities(this.options, this.#log),
     };
   }
@@ -107,21 +107,38 @@ class Login implements Hop {
 
   #remembering(verifier: HostVerifier): HostVerifier {
     return {
-      algorithms: verifier.algorithms,
-      verify: async (key, address, signal) => {
-        const verdict = await verifier.verify(key, address, signal);
-        if (verdict === true) this.#reached = { key: Buffer.from(key), address };
-        return verdict;
+      prepare: async () => {
+        const check = await verifier.prepare();
+        return {
+          algorithms: check.algorithms,
+          judge: (key) => check.judge(key),
+          ask: (key, address, signal) => check.ask(key, address, signal),
+          proven: (key, address) => {
+            this.#reached = { key, address };
+            return check.proven(key, address);
+          },
+        };
       },
     };
   }
 
-  #sameHost({ algorithms }: HostVerifier): HostVerifier {
+  /** Accepts the key of the host that was reached, and no other; and that one as long as known_hosts does not say otherwise. */
+  #sameHost(verifier: HostVerifier): HostVerifier {
+    const other = new GatewayError(
+      'SSH_HOST_KEY',
+      `${this.options.host} shows another host key than a moment ago`,
+    );
     return {
-      algorithms,
-      verify: async (key) =>
-        this.#reached?.key.equals(key) === true ||
-        new GatewayError('SSH_HOST_KEY', `${this.options.host} shows another host key than a moment ago`),
+      prepare: async () => {
+        const check = await verifier.prepare();
+        return {
+          algorithms: check.algorithms,
+          judge: (key) =>
+            this.#reached?.key.equals(key) ? check.judge(key) : { status: 'refused', error: other },
+          ask: async () => other,
+          proven: async () => {},
+        };
+      },
     };
   }
 }

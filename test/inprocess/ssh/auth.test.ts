@@ -68,7 +68,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
       userKnownHostsFile: [file(`known_hosts.${port}`)],
       ...changes,
     });
-    const verifier = await createHostVerifier(options, prompter, log);
+    const check = await createHostVerifier(options, prompter, log).prepare();
     const identities = await prepareIdentities(options, log);
     const over = new AbortController();
     const auth = createAuthHandler({ options, identities, prompter, log, signal: over.signal });
@@ -83,12 +83,10 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
           host: '127.0.0.1',
           port,
           username: options.user,
-          algorithms: ssh2Algorithms(options, verifier.algorithms),
+          algorithms: ssh2Algorithms(options, check.algorithms),
           readyTimeout: 0,
           authHandler: auth.handler,
-          hostVerifier: (key: Buffer, answer: (accept: boolean) => void) => {
-            void verifier.verify(key, '127.0.0.1').then((verdict) => answer(verdict === true));
-          },
+          hostVerifier: (key: Buffer) => check.judge(key).status === 'accepted',
         });
       });
     } finally {

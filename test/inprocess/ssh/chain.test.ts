@@ -10,7 +10,7 @@ import { connectChain, type Hop } from '../../../src/core/ssh/chain.ts';
 import type { HostVerifier } from '../../../src/core/ssh/host-key.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { deferred } from '../../support/deferred.ts';
-import { anyHostKey, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
+import { hostVerifier, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer, type TestSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
@@ -37,7 +37,7 @@ function hop(
     login: async () => ({
       prompter: typing('demo'),
       log: silentLog,
-      verifier: verifier ?? anyHostKey,
+      verifier: verifier ?? hostVerifier(),
       identities: [],
     }),
   };
@@ -54,13 +54,13 @@ describe('jump hosts', () => {
     const servers = await serve(test, 3);
     const echo = await listenTcp(test, (socket) => socket.pipe(socket));
     const shown: Buffer[] = [];
-    const verifier = (): HostVerifier => ({
-      ...anyHostKey,
-      verify: async (key) => {
-        shown.push(key);
-        return true;
-      },
-    });
+    const verifier = () =>
+      hostVerifier({
+        judge: (key) => {
+          shown.push(Buffer.from(key));
+          return { status: 'accepted' };
+        },
+      });
     const chain = await connectChain(
       servers.map((server, index) => hop(server, `hop${index}`, { session: true }, verifier())),
       silentLog,
@@ -93,9 +93,9 @@ describe('jump hosts', () => {
 
   it.each(['login', 'host key'])('end together when the %s at the last fails', async (what) => {
     const servers = await Promise.all([0, 1].map(() => startSshServer()));
-    const refusal = new GatewayError('SSH_HOST_KEY', 'not this one');
+    const error = new GatewayError('SSH_HOST_KEY', 'not this one');
     const [first, last] = servers as [TestSshServer, TestSshServer];
-    const verifier = what === 'login' ? anyHostKey : { ...anyHostKey, verify: async () => refusal };
+    const verifier = hostVerifier(what === 'login' ? {} : { judge: () => ({ status: 'refused', error }) });
     const chain = connectChain(
       [hop(first, 'first'), hop(last, 'last', what === 'login' ? { user: 'nobody' } : {}, verifier)],
       silentLog,

@@ -354,7 +354,7 @@ describe('flow control', () => {
     const to = await listenTcp(test, (socket) => socket.resume());
     const socket = net.connect({ host: '127.0.0.1', port: ssh.port });
     await once(socket, 'connect');
-    const connection = await connectTo(ssh.port, {}, { socket });
+    const connection = await connectTo(ssh.port, {}, { dial: async () => socket });
     test.onTestFinished(() => connection.close());
     const streams = await Promise.all(
       Array.from({ length: 16 }, async () => quiet(await connection.openStream(to))),
