@@ -190,12 +190,15 @@ describe('a run that fails tells it in one line', () => {
     ['SSH_AUTH', 255],
     ['SSH_HOST_KEY', 255],
     ['SSH_CONNECT', 255],
+    ['SSH_UNSUPPORTED', 255],
     ['CONFIG_UNSUPPORTED', 2],
   ] as const)('%s before it is ready: exit status %i', async (code, status) => {
     const transport = new FakeTransport(Promise.reject(new GatewayError(code, 'it is so; do that')));
     const run = new Run([...L, HOST], { tty: true, transport });
     expect(await run.status).toBe(status);
     expect(run.stderr.lines[0]).toBe('sshferry: it is so; do that');
+    // What the server cannot do is not wrong usage.
+    expect(run.stderr.text.includes('--help')).toBe(status === 2);
     expect(transport.stopped).toBe(1);
   });
 

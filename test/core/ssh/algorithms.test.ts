@@ -4,6 +4,7 @@ import {
   DEFAULT_ALGORITHMS,
   filterAlgorithms,
   knownFirst,
+  selectAlgorithms,
   ssh2Algorithms,
 } from '../../../src/core/ssh/algorithms.ts';
 import { sshOptions } from '../../support/ssh-person.ts';
@@ -49,6 +50,13 @@ describe('filterAlgorithms', () => {
     expect(() => filterAlgorithms('MACs', list)).toThrow(
       expect.objectContaining({ code: 'CONFIG_UNSUPPORTED', message: expect.stringContaining('MACs') }),
     );
+  });
+});
+
+it('leaves no algorithm for user keys where those that were asked for are not there: passwords remain', () => {
+  expect(selectAlgorithms('PubkeyAcceptedAlgorithms', 'ssh-ed25519-cert-v01@openssh.com')).toEqual({
+    names: [],
+    dropped: ['ssh-ed25519-cert-v01@openssh.com'],
   });
 });
 

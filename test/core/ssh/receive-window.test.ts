@@ -185,3 +185,16 @@ it('a channel that begins with little grows like the others', () => {
   channel.carry(100 * MiB);
   expect(channel.window.target).toBe(15 * MiB);
 });
+
+it('what came beyond the window and was forgiven counts as received, and nothing of the budget is lost', () => {
+  const budget = new WindowBudget(128 * MiB);
+  const channel = new Channel(budget);
+  channel.receive(channel.outstanding);
+  channel.window.forgive(64 * KiB);
+  channel.unread += 64 * KiB;
+  channel.consume(channel.unread);
+  expect(channel.held).toBe(channel.window.target);
+  expect(budget.held).toBe(channel.held);
+  channel.window.close();
+  expect(budget.held).toBe(0);
+});

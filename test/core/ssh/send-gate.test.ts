@@ -45,3 +45,26 @@ it('holds channels while the socket is full, then takes them in turn', async () 
   await drain();
   expect(order.slice(4).join('')).toBe('abcabcabcabcabca');
 });
+
+it('holds what is to be sent while a key exchange is under way, and sends it after that in its order', () => {
+  const { socket } = slowSocket();
+  let exchanging = false;
+  const gate = new SendGate(socket, () => exchanging);
+  const sent: number[] = [];
+  gate.enter(() => sent.push(1));
+  exchanging = true;
+  gate.enter(() => sent.push(2));
+  gate.enter(() => {
+    sent.push(3);
+    // The next key exchange has begun.
+    exchanging = true;
+    gate.enter(() => sent.push(4));
+  });
+  expect(sent).toEqual([1]);
+  exchanging = false;
+  gate.exchanged();
+  expect(sent).toEqual([1, 2, 3]);
+  exchanging = false;
+  gate.exchanged();
+  expect(sent).toEqual([1, 2, 3, 4]);
+});

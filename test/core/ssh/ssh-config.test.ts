@@ -78,6 +78,8 @@ describe('checkOption', () => {
     ['RemoteForward', '8080 localhost/80', null],
     ['Protocol', '2', 'Protocol has no effect here'],
     ['DSAAuthentication', 'no', null],
+    ['PubkeyAcceptedAlgorithms', '+ssh-rsa', null],
+    ['PubkeyAcceptedKeyTypes', '+ssh-rsa', null],
   ])('takes %s=%s', (key, value, note) => {
     expect(checkOption(key, value)).toBe(note);
   });

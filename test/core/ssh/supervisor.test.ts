@@ -53,8 +53,8 @@ class FakeConnection implements SupervisedConnection {
     this.#end.resolve(null);
   }
 
-  lose(message = 'the link is down'): void {
-    this.#end.resolve(new GatewayError('SSH_LOST', message));
+  lose(message = 'the link is down', code: ErrorCode = 'SSH_LOST'): void {
+    this.#end.resolve(new GatewayError(code, message));
   }
 }
 
@@ -243,6 +243,21 @@ describe('reconnecting', () => {
       expect(errors.at(-1)).toBe(code);
       await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code });
       await expect(supervisor.listen(TARGET, () => {})).rejects.toMatchObject({ code });
+      await stopsClean(supervisor, server);
+    },
+  );
+
+  it.each(['SSH_HOST_KEY', 'SSH_UNSUPPORTED'] as const)(
+    'never comes back after %s in mid connection',
+    async (code) => {
+      const server = new Server();
+      const { supervisor, states, errors } = await running(server);
+      server.last.lose('another host key', code);
+      await pass(3_600_000);
+      expect(server.attempts).toHaveLength(1);
+      expect(states).toEqual(['failed']);
+      expect(errors).toEqual([code]);
+      await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code });
       await stopsClean(supervisor, server);
     },
   );

@@ -12,6 +12,7 @@ import type { Prompter, SshOptions, StrictHostKeyChecking } from '../../../src/c
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { TransportState } from '../../../src/core/transport.ts';
 import { ftp } from '../../../src/ftp/plugin.ts';
+import { startCli } from '../../support/cli.ts';
 import type { RawSshConnection } from '../../support/raw-ssh/connection.ts';
 import { newHostKey, type RawHostKey, stolenHostKey } from '../../support/raw-ssh/host-key.ts';
 import { exchangeKeys, POINTS, rekey } from '../../support/raw-ssh/key-exchange.ts';
@@ -406,6 +407,23 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
     });
   });
 
+  it('gets no password while a person thinks about the question', async (test) => {
+    const attacker: Attack = { message: 'USERAUTH_SUCCESS', point: 'newkeys', name: '' };
+    const server = await startRawSshServer(test, attack(attacker, attacking));
+    const person = new Doubter(async () => {
+      // Long enough for a forward to listen, and for its clients to come.
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    });
+    const options = { port: server.port, strictHostKeyChecking: 'ask' } as const;
+    const { gateway } = await ftpThrough(test, { options }, person);
+    const listening = vi.fn();
+    gateway.events.on('forward.listening', listening);
+    await expect(gateway.start()).rejects.toMatchObject({ code: 'SSH_HOST_KEY' });
+    expectNothing('', server.connections, person.told, new Error());
+    expect(listening).not.toHaveBeenCalled();
+    expect(person.asked).toBe(1);
+  });
+
   it('that shows the right key without holding it is refused, and not believed for a moment', async (test) => {
     await Promise.all(
       CASES.map(async (attacker) => {
@@ -424,6 +442,22 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
         expectNothing(where, server.connections, person.told, failure);
       }),
     );
+  });
+
+  it('ends the command with 255, in mid run too', async (test) => {
+    const server = await startRawSshServer(test, honest);
+    const file = await knownHosts(test, new Map([[server.port, genuine]]));
+    const { child, ended, said } = startCli(test, [
+      ...['-F', 'none', '-N', '-L', 'ftp/0:localhost:21', '-p', String(server.port)],
+      ...['-o', `UserKnownHostsFile=${file}`, '-o', 'IdentityAgent=none', `${USER}@127.0.0.1`],
+    ]);
+    await said('forward.listening');
+    server.script = attack({ message: 'USERAUTH_SUCCESS', point: 'newkeys', name: '' }, attacking);
+    server.connections[0]?.destroy();
+    expect(await ended).toBe(255);
+    await said('fatal', /has changed/);
+    expect(child.exitCode).toBe(255);
+    expectNothing('', server.connections.slice(1), '', new Error());
   });
 
   it('that changes the key in mid connection ends it for good', async (test) => {

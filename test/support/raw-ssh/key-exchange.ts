@@ -18,6 +18,8 @@ export type Point = (typeof POINTS)[number];
 /** How a server exchanges keys: well-behaved but for what is given here. */
 export interface KeyExchangeOptions {
   readonly hostKey: RawHostKey;
+  /** What the server calls itself; default: a version of OpenSSH's. */
+  readonly identification?: string;
   /** What is offered in place of the usual. */
   readonly offer?: Partial<Offer>;
   /**
@@ -51,7 +53,7 @@ export const GROUP_EXCHANGE = 'diffie-hellman-group-exchange-sha256';
 export async function exchangeKeys(connection: RawSshConnection, options: KeyExchangeOptions): Promise<void> {
   const { inject = {} } = options;
   connection.together(() => {
-    connection.identify();
+    connection.identify(options.identification);
     connection.sendPlain(...(inject.identification ?? []));
   });
   await connection.identified();
