@@ -15,7 +15,7 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'SSH_HOST_KEY'
   | 'SSH_AUTH'
-  /** The server and sshferry have no algorithm in common, or the server's are too weak. */
+  /** The server and sshferry share no algorithm that is strong enough. */
   | 'SSH_UNSUPPORTED'
   | 'SSH_CONNECT'
   | 'SSH_TIMEOUT'

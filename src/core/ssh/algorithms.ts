@@ -6,7 +6,7 @@ import { matchesPattern } from './patterns.ts';
 /** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
 export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
 
-/** Every list of algorithms that ssh_config can set; PubkeyAcceptedAlgorithms is what user keys may sign with. */
+/** The lists of algorithms that ssh_config can set. PubkeyAcceptedAlgorithms is about user keys. */
 export type AlgorithmList = AlgorithmKind | 'PubkeyAcceptedAlgorithms';
 
 const SIGNATURES = [
@@ -62,7 +62,7 @@ const OLDER: Readonly<Record<AlgorithmList, readonly string[]>> = {
   PubkeyAcceptedAlgorithms: ['ssh-rsa', 'ssh-dss'],
 };
 
-/** A list cut down to what ssh2 has; `dropped` names what ssh2 lacks. */
+/** The algorithms of a list that ssh2 supports, and those that it does not. */
 interface Selection {
   readonly names: string[];
   readonly dropped: string[];
@@ -83,7 +83,7 @@ export function filterAlgorithms(kind: AlgorithmList, list: string): Selection {
   return selection;
 }
 
-/** As `filterAlgorithms`, for a list that may be empty. */
+/** Like `filterAlgorithms`, but the result may be empty. */
 export function selectAlgorithms(kind: AlgorithmList, list: string): Selection {
   const defaults = DEFAULT_ALGORITHMS[kind];
   const known = knownAlgorithms(kind);

@@ -10,7 +10,7 @@ export interface AuthAttempts {
   readonly keys: readonly string[];
   /** Labels of encrypted keys that stayed locked. */
   readonly locked: readonly string[];
-  /** Labels of keys that were not offered: what they could sign with is not accepted, by the server or by PubkeyAcceptedAlgorithms. */
+  /** Labels of keys that were not offered, for want of a signature algorithm that both sides accept. */
   readonly unusable: readonly string[];
   /** How often a password or keyboard-interactive was answered. */
   readonly answers: number;
@@ -63,8 +63,8 @@ function remedy(options: SshOptions, attempts: AuthAttempts): string {
   if (answers > 0) return 'check the password and the user name';
   if (unusable.length > 0) {
     return (
-      `${unusable.map(keyText).join(', ')} cannot be used: no signature algorithm in common with the server within PubkeyAcceptedAlgorithms; ` +
-      'an old server that takes RSA keys with SHA-1 only needs -o PubkeyAcceptedAlgorithms=+ssh-rsa, which is weak'
+      `${unusable.map(keyText).join(', ')} not offered: PubkeyAcceptedAlgorithms allows no signature algorithm that the server supports; ` +
+      'update the server, or allow RSA signatures with SHA-1, which are weak: -o PubkeyAcceptedAlgorithms=+ssh-rsa'
     );
   }
   const asks = methodsLeft.some((method) => method === 'password' || method === 'keyboard-interactive');

@@ -31,7 +31,7 @@ export interface AuthInput {
   readonly signal: AbortSignal;
   /** Told when an agent is about to sign, and when it has: it may ask a person, for a PIN or a touch. */
   readonly signing?: (on: boolean) => void;
-  /** Whether a key of this type can sign what the server and the configuration accept. Default: any can. */
+  /** Default: every key can sign. */
   readonly canSign?: CanSign;
 }
 
@@ -160,7 +160,7 @@ class Login {
     return null;
   }
 
-  /** A key whose type shows only when it is unlocked is tried. */
+  /** Assumes so for a key whose type shows only when it is unlocked. */
   #canSign(identity: Identity): boolean {
     const { canSign = () => true } = this.#input;
     const key = identity.type === 'file' ? identity.key : identity.publicKey;

@@ -1,12 +1,12 @@
 import type { Prompter } from './options.ts';
 import { printable } from './prompter.ts';
 
-/** How much of a server's banners is shown at one login, in characters. */
+/** The most text of banners that one login shows, in characters. */
 const MOST = 64 * 1024;
 
 /**
- * Shows what a server has to say before the login (RFC 4252 5.4), but never beside a question that is open: a text that comes then could
- * pass for ours. It is shown after the answer.
+ * Shows the server's banners (RFC 4252 5.4), but never while a question is open: the text could
+ * pass for a part of the question. Such a banner is shown after the answer.
  */
 export class Banners {
   readonly #prompter: Prompter;
@@ -24,7 +24,7 @@ export class Banners {
     if (this.#questions === 0) this.#flush();
   }
 
-  /** A question was opened, or one is over; each `true` wants its `false`. */
+  /** Call it with true when a question opens, and with false when it closes. */
   hold(open: boolean): void {
     this.#questions += open ? 1 : -1;
     if (this.#questions === 0) this.#flush();

@@ -3,12 +3,12 @@ import type { Client } from 'ssh2';
 import { GatewayError } from '../errors.ts';
 import { handlerOf, intercept, internals, protocolOf } from './ssh2-internals.ts';
 
-/** The smallest packets that are worth a channel, in bytes; RFC 4253 6.1 has every side take 32,768. */
+/** The smallest usable packet size, in bytes. Every side must take 32,768 (RFC 4253 6.1). */
 const SMALLEST_PACKET = 1024;
 /** SSH_OPEN_RESOURCE_SHORTAGE (RFC 4254 5.1). */
 const SHORTAGE = 4;
-/** How many messages that want an answer are read while the server does not take the answers. */
-const MOST_UNANSWERED = 10_000;
+/** How many requests are answered while the server reads no answer. */
+const MOST_UNREAD_ANSWERS = 10_000;
 
 interface OpenInfo {
   readonly sender: number;
@@ -16,9 +16,11 @@ interface OpenInfo {
 }
 
 /**
- * Holds the server to what a channel can be (RFC 4254 5): packets large enough to carry something, no data beyond the window, answers
- * that are taken. ssh2 1.17.0 checks none of it: with packets of 0 bytes its `_write` never ends. To be called between `connect` and the
- * first data. What a ChannelStream has taken over it counts itself.
+ * Enforces the limits of channels (RFC 4254 5) that ssh2 1.17.0 does not check: usable packet
+ * sizes, no data beyond the window, a bound on answers that the server does not read. With packets
+ * of 0 bytes, ssh2's `_write` loops forever.
+ *
+ * Call it between `connect` and the first data. A ChannelStream counts its own window.
  */
 export function guardChannels(client: Client, socket: Duplex, host: string): void {
   refuseSmallPackets(client);
@@ -27,7 +29,8 @@ export function guardChannels(client: Client, socket: Duplex, host: string): voi
 }
 
 function refuseSmallPackets(client: Client): void {
-  const words = (size: number) => `packets of ${size} bytes are too small; ${SMALLEST_PACKET} are needed`;
+  const tooSmall = (size: number) =>
+    `the maximum packet size of ${size} bytes is too small; at least ${SMALLEST_PACKET} are needed`;
   const protocol = protocolOf(client);
   const fail = handlerOf<[recipient: number, reason: undefined, text: string]>(
     client,
@@ -39,17 +42,17 @@ function refuseSmallPackets(client: Client): void {
     ([info], pass) => {
       if (info.packetSize >= SMALLEST_PACKET) return pass(info);
       protocol.channelClose(info.sender);
-      // No reason code: these are our words, not the server's.
-      fail(info.recipient, undefined, words(info.packetSize));
+      // No reason code: the text is sshferry's, not the server's.
+      fail(info.recipient, undefined, tooSmall(info.packetSize));
     },
   );
   intercept<[info: OpenInfo]>(client, 'CHANNEL_OPEN', ([info], pass) => {
     if (info.packetSize >= SMALLEST_PACKET) pass(info);
-    else protocol.channelOpenFail(info.sender, SHORTAGE, words(info.packetSize));
+    else protocol.channelOpenFail(info.sender, SHORTAGE, tooSmall(info.packetSize));
   });
 }
 
-/** Data for a channel that no ChannelStream reads yet, such as a session's before its request is granted. */
+/** Limits data on channels without a ChannelStream, such as a session whose request is pending. */
 function limitUnclaimedData(client: Client, host: string): void {
   const check = (recipient: number, data: Buffer) => {
     const channel = internals(client)._chanMgr.get(recipient);
@@ -69,16 +72,19 @@ function limitUnclaimedData(client: Client, host: string): void {
   );
 }
 
-/** A server that asks and asks, and reads no answer, would have them pile up here. */
+/** Ends the connection when the server keeps asking but reads no answer: they would pile up here. */
 function limitAnswers(client: Client, socket: Duplex, host: string): void {
-  let unanswered = 0;
+  let unread = 0;
   socket.on('drain', () => {
-    unanswered = 0;
+    unread = 0;
   });
   const count = () => {
-    unanswered = socket.writableLength === 0 ? 0 : unanswered + 1;
-    if (unanswered <= MOST_UNANSWERED) return;
-    throw new GatewayError('SSH_LOST', `${host} asked ${unanswered} times without reading an answer`);
+    unread = socket.writableLength === 0 ? 0 : unread + 1;
+    if (unread <= MOST_UNREAD_ANSWERS) return;
+    throw new GatewayError(
+      'SSH_LOST',
+      `sshferry closed the SSH connection to ${host}: the server sent ${unread} requests without reading an answer`,
+    );
   };
   for (const name of ['GLOBAL_REQUEST', 'CHANNEL_OPEN', 'CHANNEL_REQUEST']) {
     intercept(client, name, (fields, pass) => {
@@ -88,10 +94,10 @@ function limitAnswers(client: Client, socket: Duplex, host: string): void {
   }
 }
 
-/** For a server that sends more than it was allowed to. */
+/** Returns the error for a server that ignores a receive window. */
 export function overrun(host: string): GatewayError {
   return new GatewayError(
     'SSH_LOST',
-    `the SSH connection to ${host} was closed here: the server sent more than its receive window allows (RFC 4254 5.2)`,
+    `sshferry closed the SSH connection to ${host}: the server sent more than its receive window allows (RFC 4254 5.2)`,
   );
 }

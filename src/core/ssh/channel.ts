@@ -11,7 +11,7 @@ const WRITE_BUFFER = 256 * 1024;
 /** What may lie here unread, in bytes, before what comes is copied. */
 const UNREAD_AS_IT_CAME = 1024 * 1024;
 
-/** How far beyond a small window the other side may go, in bytes: two packets. */
+/** How far the other side may exceed a small window, in bytes: two packets. */
 const LEAST_GRACE = 64 * 1024;
 
 /**
@@ -23,8 +23,8 @@ const SENDS_EOF = /^(OpenSSH|dropbear|ssh2js)/i;
 /** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
 interface RawChannel {
   /**
-   * `window`: what the other side may still send. ssh2 drops silently what comes while it is 0, takes anything while it is below
-   * (client.js, CHANNEL_DATA), and grants by itself while it is low.
+   * `window`: what the other side may still send. At exactly 0, ssh2 drops data silently; below 0,
+   * it takes any amount (client.js, CHANNEL_DATA). While it is low, ssh2 grants more by itself.
    */
   readonly incoming: { readonly state: 'open' | 'eof' | 'closed'; window: number };
   outgoing: SendWindow;
@@ -47,7 +47,7 @@ interface RawChannel {
 }
 
 export interface ChannelContext {
-  /** What is at the other end, for messages: `localhost:21`; and the SSH server that leads there. */
+  /** For messages: what is at the other end (`localhost:21`), and the SSH server's name. */
   readonly peer: string;
   readonly server: string;
   /** The connection's one queue for its socket. */
@@ -117,7 +117,7 @@ export class ChannelStream extends Duplex {
   readonly #window: ReceiveWindow;
   /** What the other side may still send, in bytes. */
   #outstanding: number;
-  /** What it has sent beyond that, in a row. */
+  /** How far it has exceeded the window since it last kept to it, in bytes. */
   #exceeded = 0;
   /** The other side's EOF has come; what follows cannot spoil what was read. */
   #eofReceived = false;
@@ -136,7 +136,7 @@ export class ChannelStream extends Duplex {
     this.#channel = channel as unknown as RawChannel;
     this.#context = context;
     this.#window = context.window ?? new ReceiveWindow(processBudget);
-    // ssh2 believes that it has announced its own window. From here on it is counted here, and ssh2 has nothing to count down.
+    // ssh2 assumes its own opening window. From here on #outstanding counts, and ssh2 must not.
     this.#outstanding = this.#channel.incoming.window + this.#window.opening - OPENING_WINDOW;
     this.#channel.incoming.window = Number.POSITIVE_INFINITY;
     this.#channel.outgoing = new SendWindow(this.#channel.outgoing);
@@ -215,7 +215,7 @@ export class ChannelStream extends Duplex {
     if (this.destroyed) return false;
     if (chunk !== null) {
       this.#countDown(chunk.length);
-      // Behind an EOF there is nothing to deliver it to.
+      // After EOF the data has no reader.
       if (!this.#eofReceived)
         this.#deliver(this.readableLength < UNREAD_AS_IT_CAME ? chunk : standalone(chunk));
       this.#grant();
@@ -228,7 +228,7 @@ export class ChannelStream extends Duplex {
     return false;
   }
 
-  /** Drops extended data: nobody asked for any. It takes from the same window. */
+  /** Drops extended data (stderr), which counts for the same window. */
   #discard(chunk: Buffer | null): false {
     if (chunk === null || this.destroyed) return false;
     this.#countDown(chunk.length);
@@ -237,8 +237,9 @@ export class ChannelStream extends Duplex {
   }
 
   /**
-   * Throws, which ends the connection, when the other side goes on beyond its window. A tenth of it is forgiven, as OpenSSH does
-   * (channels.c, channel_handle_data): a server that counts a little otherwise works with ssh.
+   * Counts received bytes. Throws, which ends the connection, if the other side exceeds its window
+   * by more than a tenth. OpenSSH has the same tolerance (channels.c, channel_input_data), so some
+   * servers may rely on it.
    */
   #countDown(bytes: number): void {
     const excess = bytes - this.#outstanding;

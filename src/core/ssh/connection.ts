@@ -22,7 +22,7 @@ import { shareTurns } from './share-turns.ts';
 
 /** How long a channel may take to open, in milliseconds: sshd's own connect to the target is in it. */
 const OPEN_TIMEOUT = 15_000;
-/** How long before its end such an opening is suspected, in milliseconds, and the server asked whether it is there. */
+/** How long before OPEN_TIMEOUT the server is asked for a sign of life, in milliseconds. */
 const ASK_BEFORE = 5000;
 /** How long a goodbye may take, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
@@ -35,8 +35,9 @@ export interface ConnectionDeps {
   /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
   readonly signal?: AbortSignal;
   /**
-   * Opens a stream to the server, used in place of a TCP connection; called again where a connection has to be made anew. It has a time
-   * limit of its own, and rejects with the signal's reason once that aborts. The connection owns the stream.
+   * Opens a stream to the server; default: a TCP connection. Called again if the login needs a new
+   * connection. Must have a time limit, and reject with the signal's reason when it aborts. The
+   * connection owns the stream.
    */
   readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
   readonly progress?: OnProgress;
@@ -146,7 +147,7 @@ export class SshConnection implements Transport {
         act();
       };
       const onAbort = () => settle(() => reject(signal?.reason));
-      // In time for an answer: it tells whether the server or the target is what is silent.
+      // The answer tells whether the SSH server or the target is silent.
       const patience = Math.min(ASK_BEFORE, timeout / 2);
       const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
       const timer = setTimeout(() => settle(() => reject(this.#noAnswer(to, timeout))), timeout);
@@ -156,7 +157,7 @@ export class SshConnection implements Transport {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
           const stream = this.#wrap(channel, where, window);
-          // What came in the same segment is seen first: a stream that is closed already would have nobody who notices.
+          // After the rest of the segment: the channel may already be closed, with no one to notice.
           queueMicrotask(() => {
             if (settled) stream.destroy();
             else if (stream.destroyed) settle(() => reject(this.#closedAtOnce(to)));
@@ -258,8 +259,8 @@ export class SshConnection implements Transport {
         )
       : new GatewayError(
           'SSH_TIMEOUT',
-          `the SSH connection to ${host} does not answer: neither the request for ${where} within ${timeout / 1000} s, ` +
-            `nor a keepalive for ${(silence / 1000).toFixed(1)} s; the connection may be lost, or the server hangs`,
+          `the SSH connection to ${host} does not answer: no reply to the request for ${where} within ${timeout / 1000} s, ` +
+            `and none to a keepalive for ${(silence / 1000).toFixed(1)} s; the connection may be lost, or the server hangs`,
         );
   }
 
@@ -267,16 +268,16 @@ export class SshConnection implements Transport {
     if (this.#lost !== null) return this.#lost;
     return new GatewayError(
       'CHANNEL_REFUSED',
-      `${this.#options.host} reached ${formatEndpoint(to)}, which closed the connection at once; is it the right service?`,
+      `${formatEndpoint(to)} closed the connection as soon as ${this.#options.host} had opened it; check the port`,
       { reason: 'connect-failed' },
     );
   }
 
   #noSuchPort(bind: Endpoint, given: number): GatewayError {
-    const why = isPort(given) ? 'which is another forward of this connection' : 'which is no port';
+    const why = isPort(given) ? 'which another forward already has' : 'which is not a port';
     return new GatewayError(
       'LISTEN_FAILED',
-      `${this.#options.host} was asked to listen on ${formatEndpoint(bind)} and names port ${given}, ${why}`,
+      `${this.#options.host} was asked to listen on ${formatEndpoint(bind)} and answered with port ${given}, ${why}`,
     );
   }
 
@@ -297,7 +298,7 @@ export class SshConnection implements Transport {
   }
 }
 
-/** What ssh2 puts in front of a reason. */
+/** The prefix that ssh2 adds to the server's text. */
 const OPEN_FAILURE = /^\(SSH\) Channel open failure: /;
 
 function isPort(number: number): boolean {

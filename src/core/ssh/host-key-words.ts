@@ -2,7 +2,7 @@ import { GatewayError } from '../errors.ts';
 import { fingerprint, type KnownHostsEntry, keyTypeOf, knownHostsName } from './known-hosts.ts';
 import type { SshOptions } from './options.ts';
 
-/** A host key that a server shows, and the name by which known_hosts would know it. */
+/** A host key that a server presents, with the server's name in known_hosts. */
 export interface ShownKey {
   readonly options: SshOptions;
   readonly name: string;
@@ -59,11 +59,11 @@ export function changed(shown: ShownKey, old: KnownHostsEntry): { error: Gateway
   };
 }
 
-/** For a server whose earlier key stands in no file: it was accepted since sshferry started. */
+/** For a changed key if no file holds the earlier one, accepted since sshferry started. */
 export function changedMeanwhile({ name, key }: ShownKey, before: Buffer): GatewayError {
   return refusal(
-    `${name} shows another host key than before: ${typeLabel(key)} ${fingerprint(key)} now, ` +
-      `${typeLabel(before)} ${fingerprint(before)} until now; ask the server's administrator, then start sshferry again`,
+    `the host key of ${name} has changed since sshferry started: it is ${typeLabel(key)} ${fingerprint(key)} now, ` +
+      `${typeLabel(before)} ${fingerprint(before)} before; if the server's administrator confirms the new one, restart sshferry`,
   );
 }
 
@@ -83,7 +83,10 @@ export function notAccepted({ name, key }: ShownKey): GatewayError {
   return refusal(`the host key of ${name} (${fingerprint(key)}) was not accepted`);
 }
 
-/** What ssh shows before it asks. `address` is null behind a proxy; `entries` are where the same key stands under other names. */
+/**
+ * The text before the question, in ssh's words. `address` is null behind a proxy; `entries` hold the
+ * same key under other names.
+ */
 export function authenticity(
   { options, name, key }: ShownKey,
   address: string | null,
@@ -107,7 +110,7 @@ export function added({ name, key }: ShownKey): string {
   return `Warning: Permanently added '${name}' (${typeLabel(key)}) to the list of known hosts.`;
 }
 
-/** What went wrong while asking: given up with Ctrl-C, or a terminal that is gone. */
+/** For a question without an answer: Ctrl-C, or a terminal that is gone. */
 export function notAsked({ options }: ShownKey, cause: unknown): GatewayError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new GatewayError('SSH_HOST_KEY', `the host key of ${options.host} could not be verified: ${text}`, {
@@ -119,7 +122,7 @@ function unknown({ name, key }: ShownKey): string {
   return `no ${typeLabel(key)} host key is known for ${name}; it shows ${fingerprint(key)}`;
 }
 
-/** ssh's short name of a key's type: ED25519, RSA, ECDSA, DSA. */
+/** Returns ssh's short name of a key's type: ED25519, RSA, ECDSA, DSA. */
 function typeLabel(key: Buffer): string {
   const type = keyTypeOf(key);
   if (type === null) return 'unreadable';

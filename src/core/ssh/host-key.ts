@@ -14,8 +14,8 @@ import { appendKnownHost, readKnownHosts } from './known-hosts-file.ts';
 import type { Prompter, SshOptions } from './options.ts';
 
 /**
- * What becomes of a connection whose server shows a key. `unknown`: a person has to be asked, and nothing may happen on that connection
- * before: it is closed. `warning` is for the person, beside the error.
+ * The verdict on a host key. `unknown`: close the connection, then ask a person. `warning` is text
+ * for the person, in addition to the error.
  */
 export type HostKeyVerdict =
   | { readonly status: 'accepted' }
@@ -24,32 +24,33 @@ export type HostKeyVerdict =
 
 /** Decides about the host keys of one destination, over all its connections. */
 export interface HostVerifier {
-  /** Reads known_hosts; to be called before each connection. Never rejects. */
+  /** Reads known_hosts. Call it before each connection. Never rejects. */
   prepare(): Promise<HostKeyCheck>;
 }
 
 /** Decides about the host key of one connection. */
 export interface HostKeyCheck {
-  /** Host key algorithms to offer, those of known keys first, in ssh2's names. */
+  /** The host key algorithms to offer, by ssh2's names; those of known keys come first. */
   readonly algorithms: readonly string[];
   /**
-   * Judges `key` (an SSH wire blob) at once, without I/O: ssh2 1.17.0 does not wait for a verdict before it handles what comes behind the
-   * key, nor before it sends (kex.js, `finish`).
+   * Judges `key` (an SSH wire blob) synchronously. While an asynchronous verdict is pending, ssh2
+   * 1.17.0 handles the messages after the key, and answers them in plaintext (kex.js, `finish`).
    */
   judge(key: Buffer): HostKeyVerdict;
   /**
-   * Asks the person about a key that is `unknown`; not while a connection waits for the answer. Resolves with true, after which a new
-   * connection may show this key and no other, or with the error `SSH_HOST_KEY`. `signal` closes the question. Never rejects.
-   * `address` is the IP address that the key came from, null behind a proxy.
+   * Asks the person about an `unknown` key. Close the connection before. Resolves with true, after
+   * which new connections accept this key and no other, or with an `SSH_HOST_KEY` error. Never
+   * rejects. `address` is the server's IP address, null behind a proxy; `signal` closes the question.
    */
   ask(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError>;
-  /** To be called when the server has proven that it holds the accepted `key`; remembers it. Never rejects. */
+  /** Remembers an accepted key. Call it when the server has proven that it holds it. Never rejects. */
   proven(key: Buffer, address: string | null): Promise<void>;
 }
 
 /**
- * Verifies host keys against known_hosts as ssh does (check_host_key in OpenSSH's sshconnect.c), StrictHostKeyChecking
- * included. What was accepted once is accepted again without a question, known_hosts or not, unless a file says otherwise now.
+ * Verifies host keys against known_hosts and StrictHostKeyChecking as ssh does (check_host_key in
+ * OpenSSH's sshconnect.c). A key that was accepted once is accepted again without a question, even
+ * if no file holds it, unless a file now contradicts.
  *
  * A changed or revoked key is refused whatever StrictHostKeyChecking says: with `no`, ssh would go on with port
  * forwarding disabled, and forwarding is all there is to do here. CheckHostIP is not implemented.
@@ -74,11 +75,11 @@ export function createHostVerifier(options: SshOptions, prompter: Prompter, log:
   };
 }
 
-/** What is kept from one connection to the next. */
+/** State kept between connections. */
 interface Memory {
-  /** The key accepted last, by the person or because it was proven. */
+  /** The last key that the person accepted or that a server proved. */
   accepted: Buffer | null;
-  /** Whether known_hosts needs no line for it any more. */
+  /** Whether known_hosts was already updated for it. */
   written: boolean;
 }
 

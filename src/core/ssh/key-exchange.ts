@@ -2,17 +2,18 @@ import type { Client } from 'ssh2';
 import { GatewayError } from '../errors.ts';
 import { protocolOf, type RawKeyExchange } from './ssh2-internals.ts';
 
-/** The smallest and largest group that a server may choose, in bits: DH_GRP_MIN and DH_GRP_MAX of OpenSSH's dh.h. */
+/** The group sizes that a server may choose, in bits: DH_GRP_MIN and DH_GRP_MAX of OpenSSH's dh.h. */
 const SMALLEST_GROUP = 2048;
 const LARGEST_GROUP = 8192;
-
-/** How long a further key exchange may take, in milliseconds; nothing else can be sent meanwhile. */
+/** Time limit of a rekey, in milliseconds. Nothing else can be sent meanwhile. */
 const TIME_LIMIT = 120_000;
 
 /**
- * Holds each key exchange of a connection to its bounds: the size of a group (see `checkGroup`), and of those after the first the time; the
- * first belongs to the login. Where one is exceeded, the client emits a GatewayError as its `error`. To be called between `connect` and
- * the first data.
+ * Limits each key exchange: the size of its group (see `checkGroup`) and, for rekeys, the time. The
+ * first exchange counts for the login's time limit instead.
+ *
+ * When a limit is exceeded, the client emits a GatewayError as its `error`. Call it between
+ * `connect` and the first data.
  */
 export function boundKeyExchanges(client: Client, host: string): void {
   let limit: NodeJS.Timeout | undefined;
@@ -27,8 +28,8 @@ export function boundKeyExchanges(client: Client, host: string): void {
 }
 
 /**
- * Calls `begin` with each key exchange once it is agreed how to exchange, before the first message of it is sent. ssh2 has no event for
- * that. What `begin` throws ends the connection.
+ * Calls `begin` with each key exchange after the algorithms are agreed, before its first message is
+ * sent. ssh2 has no event for that. An exception from `begin` ends the connection.
  */
 function onKeyExchange(client: Client, begin: (exchange: RawKeyExchange) => void): void {
   let current: RawKeyExchange | undefined;
@@ -46,18 +47,19 @@ function onKeyExchange(client: Client, begin: (exchange: RawKeyExchange) => void
 function tooLong(host: string): GatewayError {
   return new GatewayError(
     'SSH_LOST',
-    `the SSH connection to ${host} was closed here: a new key exchange was not finished within ${TIME_LIMIT / 1000} s`,
+    `sshferry closed the SSH connection to ${host}: a rekey was not finished within ${TIME_LIMIT / 1000} s`,
   );
 }
 
-/** Whether a key exchange is under way: what is sent now, ssh2 keeps until it is done. */
+/** Returns whether a key exchange is running. ssh2 queues what is sent meanwhile. */
 export function isExchanging(client: Client): boolean {
   return protocolOf(client)._kexinit !== undefined;
 }
 
 /**
- * Refuses a group that is too small or too large, `SSH_UNSUPPORTED`, as OpenSSH does (kexgexc.c). ssh2 asks for at least 2048 bits, and
- * takes what it is given. Does nothing to other methods, whose groups are fixed.
+ * Makes a group exchange refuse a group that is too small or too large (`SSH_UNSUPPORTED`), as
+ * OpenSSH does (kexgexc.c). ssh2 asks for at least 2048 bits but accepts any answer. Other methods
+ * have fixed groups.
  */
 function checkGroup(exchange: RawKeyExchange, host: string): void {
   const take = exchange.setDHParams?.bind(exchange);
@@ -67,15 +69,15 @@ function checkGroup(exchange: RawKeyExchange, host: string): void {
     if (bits < SMALLEST_GROUP || bits > LARGEST_GROUP) {
       throw new GatewayError(
         'SSH_UNSUPPORTED',
-        `${host} chose a Diffie-Hellman group of ${bits} bits for the key exchange; ${SMALLEST_GROUP} to ${LARGEST_GROUP} are accepted. ` +
-          'Repair its moduli file, or do without: -o KexAlgorithms=-diffie-hellman-group-exchange-*',
+        `${host} chose a Diffie-Hellman group of ${bits} bits; sshferry accepts ${SMALLEST_GROUP} to ${LARGEST_GROUP}. ` +
+          'Fix its moduli file, or disable the method: -o KexAlgorithms=-diffie-hellman-group-exchange-*',
       );
     }
     take(prime, generator);
   };
 }
 
-/** How many bits an unsigned number has, most significant byte first. */
+/** Returns the length of an unsigned big-endian number, in bits. */
 function bitLength(number: Uint8Array): number {
   const start = number.findIndex((byte) => byte !== 0);
   return start < 0 ? 0 : (number.length - start) * 8 - (Math.clz32(number[start] ?? 0) - 24);

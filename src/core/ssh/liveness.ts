@@ -1,28 +1,28 @@
 import type { Client } from 'ssh2';
 import { internals, protocolOf } from './ssh2-internals.ts';
 
-/** Asks a logged-in server whether it is still there, by a keepalive (a global request that every server answers, RFC 4254 4). */
+/** Asks a server with keepalives whether it still answers (global requests, RFC 4254 4). */
 export class Liveness {
   readonly #client: Client;
-  /** When the keepalive went out that has no answer yet. */
+  /** When the pending keepalive was sent. */
   #askedAt: number | null = null;
 
   constructor(client: Client) {
     this.#client = client;
   }
 
-  /** For how long a keepalive has had no answer, in milliseconds; null if none is outstanding. */
+  /** How long the pending keepalive has had no answer, in milliseconds; null if none is pending. */
   get silence(): number | null {
     return this.#askedAt === null ? null : performance.now() - this.#askedAt;
   }
 
-  /** Sends a keepalive, unless one of its own is outstanding. Does nothing on a connection that is gone. */
+  /** Sends a keepalive unless one is pending. Does nothing on a closed connection. */
   ask(): void {
     if (this.#askedAt !== null) return;
     try {
       protocolOf(this.#client).ping();
     } catch {
-      // Between the socket's end and its close, ssh2's protocol object is dismantled already.
+      // Between the socket's end and its close, ssh2 has already dismantled its protocol object.
       return;
     }
     this.#askedAt = performance.now();

@@ -12,20 +12,25 @@ export interface Ssh2Error extends Error {
   readonly code?: string | number;
 }
 
-/** Whether sshferry itself ended the connection with this error; a socket that is a stream of sshferry's has such errors too. */
+/**
+ * Returns whether sshferry itself ended the connection with this error. A socket error can be a
+ * GatewayError too: the socket may be a stream of another SSH connection.
+ */
 export function isOwn(error: Ssh2Error | null): error is GatewayError {
   return error instanceof GatewayError && (error as Ssh2Error).level !== 'client-socket';
 }
 
-/** What an ssh2 error of the key exchange says about the host key: refused, or not proven. */
+/** Matches ssh2's errors about a refused or unproven host key (kex.js). */
 const NOT_PROVEN = /host denied|signature|host (public )?key/i;
-/** The number of a message that does not belong into a key exchange (lib/protocol/kex.js, onKEXPayload). */
+/** Matches ssh2's error for a message outside the key exchange (kex.js, onKEXPayload). */
 const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
 
 /**
- * Says in words why the connection failed before or during the first key exchange: `SSH_HOST_KEY` where the server did not prove its key,
- * `SSH_UNSUPPORTED` where the two sides have no algorithm in common, else `SSH_CONNECT`. `error` null: the server hung up. `heard` is what
- * it sent first. Nobody knows yet who says it; so no text of a message is repeated.
+ * Returns the error for a connection that failed before or during the first key exchange:
+ * `SSH_HOST_KEY` if the server did not prove its key, `SSH_UNSUPPORTED` if the two sides share no
+ * algorithm, else `SSH_CONNECT`. `error` is null if the server hung up. `heard` is its first output.
+ *
+ * The server is not authenticated yet, so the error never repeats the text of its messages.
  */
 export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
@@ -43,10 +48,10 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
     );
   }
   if (NOT_PROVEN.test(text)) {
-    // Without the cause: some of these errors repeat what was sent.
+    // Without the cause: some of these ssh2 errors repeat the server's text.
     return new GatewayError(
       'SSH_HOST_KEY',
-      `host key verification failed: ${options.host} did not prove that it holds the host key that it shows`,
+      `host key verification failed: ${options.host} did not prove that it holds its host key`,
     );
   }
   const stranger = notSsh(options, heard);
@@ -117,8 +122,9 @@ function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
 }
 
 /**
- * Says in words why a connection that was in use has ended: `SSH_LOST`, or `SSH_HOST_KEY` where the server did not prove its key again. What
- * ended it from here has its own words. `error` null: it just closed.
+ * Returns the error for an established connection that ended: `SSH_LOST`, or `SSH_HOST_KEY` if a
+ * rekey did not prove the host key again. An error of sshferry's own is returned unchanged. `error`
+ * is null if the connection just closed.
  */
 export function lostConnection(options: SshOptions, error: Ssh2Error | null): GatewayError {
   const who = `the SSH connection to ${options.host}`;
@@ -126,7 +132,7 @@ export function lostConnection(options: SshOptions, error: Ssh2Error | null): Ga
   if (error?.level === 'handshake' && NOT_PROVEN.test(error.message)) {
     return new GatewayError(
       'SSH_HOST_KEY',
-      `${who} was closed here: at a new key exchange it did not prove that it holds its host key`,
+      `sshferry closed ${who}: the server did not prove its host key in a rekey`,
     );
   }
   if (error === null) return new GatewayError('SSH_LOST', `${who} was closed by the other side`);

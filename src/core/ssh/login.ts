@@ -1,38 +1,17 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AuthHandlerMiddleware, Client } from 'ssh2';
-import { formatEndpoint } from '../endpoint.ts';
-import { GatewayError } from '../errors.ts';
-import { DEFAULT_ALGORITHMS, ssh2Algorithms } from './algorithms.ts';
-import { createAuthHandler } from './auth.ts';
-import { Banners } from './banners.ts';
-import { guardChannels } from './channel-guard.ts';
+import type { Client } from 'ssh2';
 import type { ConnectionDeps } from './connection.ts';
-import { dial } from './dial.ts';
-import type { HostKeyCheck } from './host-key.ts';
-import { boundKeyExchanges } from './key-exchange.ts';
-import { fingerprint, keyTypeOf } from './known-hosts.ts';
-import { cutAtLogin, handshakeFailure, isOwn, notSsh, type Ssh2Error } from './login-failure.ts';
-import { LoginTimer } from './login-timer.ts';
-import { keepMessageOrder, outOfTurn } from './message-order.ts';
+import { LoginAttempt, UnknownHostKey } from './login-attempt.ts';
 import type { SshOptions } from './options.ts';
-import { padFromPool } from './padding.ts';
-import type { LoginStage } from './progress.ts';
-import { observePrompter } from './prompter.ts';
-import { oneLine } from './refusal.ts';
-import { serverOffer } from './server-offer.ts';
-import { chooseSignatures } from './signature-algorithms.ts';
-
-/** How much is kept of what the server says first, in bytes; RFC 4253 bounds a packet to less. */
-const GREETING = 64 * 1024;
 
 /**
- * Connects and logs in. `begin` is called with a new client and the stream that it will speak over, before it does, and must listen for
- * the stream's errors; what it returns for the connection that got in is what this resolves with. Rejects as SshConnection.connect does,
- * and then leaves nothing open.
+ * Connects and logs in. Calls `begin` with a new client and its stream before the client uses it;
+ * `begin` must handle the stream's errors. Resolves with `begin`'s result for the connection that
+ * logged in. Rejects as SshConnection.connect does, and then leaves nothing open.
  *
- * Where a person has to be asked about the host key, the connection that showed it is closed first, and a new one is made after the answer:
- * nothing is pending meanwhile, no time runs, and whoever answered the first connection has nothing to hold on to.
+ * If a person has to be asked about the host key, the connection is closed before the question, and
+ * a new one is made after the answer. So no server waits during the question, and no time limit
+ * runs.
  */
 export async function login<T>(
   options: SshOptions,
@@ -43,251 +22,13 @@ export async function login<T>(
   const check = await verifier.prepare();
   signal?.throwIfAborted();
   try {
-    return await new Attempt(options, deps, check).run(begin);
+    return await new LoginAttempt(options, deps, check).run(begin);
   } catch (error) {
     if (!(error instanceof UnknownHostKey)) throw error;
     const { key, address } = error;
     const answer = await check.ask(key, address, signal);
     signal?.throwIfAborted();
     if (answer !== true) throw answer;
-    return await new Attempt(options, deps, await verifier.prepare(), { address }).run(begin);
+    return await new LoginAttempt(options, deps, await verifier.prepare(), { address }).run(begin);
   }
-}
-
-/** A person has to be asked about this key. */
-class UnknownHostKey extends GatewayError {
-  readonly key: Buffer;
-  readonly address: string | null;
-
-  constructor(host: string, key: Buffer, address: string | null) {
-    super('SSH_HOST_KEY', `${host}: its host key is not known`);
-    this.key = key;
-    this.address = address;
-  }
-}
-
-/** One connection, from the dial to the login. */
-class Attempt {
-  readonly #options: SshOptions;
-  readonly #deps: ConnectionDeps;
-  readonly #check: HostKeyCheck;
-  /** After a question: the address that it was about, which a name with several must lead to again; null behind a proxy. */
-  readonly #again: { readonly address: string | null } | null;
-  /** Aborted when the attempt is over, either way: closes a prompt that is open. */
-  readonly #over = new AbortController();
-  readonly #timer: LoginTimer;
-
-  constructor(
-    options: SshOptions,
-    deps: ConnectionDeps,
-    check: HostKeyCheck,
-    again: { readonly address: string | null } | null = null,
-  ) {
-    this.#options = options;
-    this.#deps = deps;
-    this.#check = check;
-    this.#again = again;
-    const where = formatEndpoint({ host: options.hostName, port: options.port });
-    this.#timer = new LoginTimer(options.connectTimeout * 1000, () =>
-      this.#over.abort(
-        new GatewayError(
-          'SSH_TIMEOUT',
-          `${where}: no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
-        ),
-      ),
-    );
-  }
-
-  async run<T>(begin: (client: Client, socket: Duplex) => T): Promise<T> {
-    const { signal } = this.#deps;
-    const onAbort = () => this.#over.abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-    let socket: Duplex | null = null;
-    try {
-      socket = await this.#dial();
-      this.#tell({ stage: 'connected', address: addressOf(socket) });
-      const client = new Client();
-      const connection = begin(client, socket);
-      await this.#authenticate(client, socket);
-      return connection;
-    } catch (error) {
-      socket?.destroy();
-      throw error;
-    } finally {
-      this.#timer.stop();
-      signal?.removeEventListener('abort', onAbort);
-      this.#over.abort(new GatewayError('STOPPED', 'the login is over'));
-    }
-  }
-
-  async #dial(): Promise<Duplex> {
-    const { dial: reach } = this.#deps;
-    const { signal } = this.#over;
-    if (reach !== undefined) {
-      // What leads there has a time limit of its own.
-      this.#timer.hold(true);
-      return await reach(signal).finally(() => this.#timer.hold(false));
-    }
-    const options = this.#options;
-    const to = { ...options, hostName: this.#again?.address ?? options.hostName };
-    const addresses: string[] = [];
-    try {
-      return await dial(to, signal, (address) => addresses.push(address));
-    } finally {
-      if (addresses.length > 0) this.#tell({ stage: 'resolved', addresses });
-    }
-  }
-
-  /** From the stream to `ready`. */
-  #authenticate(client: Client, socket: Duplex): Promise<void> {
-    const { prompter, log, identities } = this.#deps;
-    const options = this.#options;
-    const over = this.#over;
-    const address = addressOf(socket);
-    const banners = new Banners(prompter);
-    const asking = (open: boolean) => {
-      this.#timer.hold(open);
-      banners.hold(open);
-    };
-    const auth = createAuthHandler({
-      options,
-      identities,
-      prompter: observePrompter(prompter, asking),
-      log,
-      signal: over.signal,
-      signing: (on) => this.#timer.hold(on),
-      canSign: (keyType) => canSign(keyType),
-    });
-    let canSign = (_keyType: string) => true;
-
-    return new Promise<void>((resolve, reject) => {
-      /** The key that was accepted; and whether the server has proven that it holds it. */
-      let accepted: Buffer | null = null;
-      let exchanged = false;
-      let remembered: Promise<void> = Promise.resolve();
-      let heard: Buffer = Buffer.alloc(0);
-
-      const fail = (error: unknown) => {
-        if (!over.signal.aborted) over.abort(error);
-        const late = over.signal.reason instanceof GatewayError && over.signal.reason.code === 'SSH_TIMEOUT';
-        // What was said says more than that nothing followed.
-        reject((late && notSsh(options, heard)) || over.signal.reason);
-      };
-      const onError = (error: Ssh2Error) => {
-        // A key in the agent did not sign; the next one follows.
-        if (error.level === 'agent') return;
-        if (isOwn(error)) return fail(error);
-        // A disconnect carries the server's reason code (RFC 4253 11.1).
-        const login = error.level === 'client-authentication' || typeof error.code === 'number';
-        fail(exchanged && login ? auth.failure(error) : handshakeFailure(options, error, heard));
-      };
-      const onClose = () => fail(exchanged ? cutAtLogin(options) : handshakeFailure(options, null, heard));
-      over.signal.addEventListener('abort', () => fail(over.signal.reason), { once: true });
-      if (over.signal.aborted) return fail(over.signal.reason);
-
-      client.on('error', onError);
-      client.on('close', onClose);
-      client.on('handshake', (negotiated) => {
-        padFromPool(client);
-        log.debug({ event: 'ssh.handshake', negotiated }, 'keys exchanged');
-        if (exchanged || accepted === null) return;
-        exchanged = true;
-        // ssh2 has just verified the signature, which is what proves the key.
-        const key = accepted;
-        remembered = this.#check.proven(key, address).then(() =>
-          this.#tell({
-            stage: 'verified',
-            keyType: keyTypeOf(key) ?? '',
-            fingerprint: fingerprint(key),
-            software: identification(heard),
-          }),
-        );
-      });
-      client.on('banner', (text) => banners.show(text));
-      client.on('change password', () =>
-        fail(
-          new GatewayError(
-            'SSH_AUTH',
-            `${options.user}@${options.host}: the password has expired: log in with ssh and change it`,
-          ),
-        ),
-      );
-      client.once('ready', () => {
-        // Cannot come before (see keepMessageOrder); but this is what everything rests on.
-        if (!exchanged) return fail(outOfTurn(options.host, 'exchange', 'USERAUTH_SUCCESS'));
-        client.off('error', onError).off('close', onClose);
-        this.#tell({ stage: 'ready', by: auth.last });
-        resolve();
-      });
-
-      /** Throws what ends the connection: after a mere "no", ssh2 would go on with the rest of the segment. */
-      const hostVerifier = (key: Buffer): true => {
-        if (over.signal.aborted && accepted === null) throw over.signal.reason;
-        if (accepted === null) this.#judge(key, address);
-        else if (!key.equals(accepted)) throw changedAtRekey(options);
-        accepted ??= Buffer.from(key);
-        return true;
-      };
-      // After the line in known_hosts: its announcement must not come into a question. Nothing follows a login that is over.
-      const authHandler = (...[left, partial, next]: Parameters<AuthHandlerMiddleware>) => {
-        void remembered.then(() =>
-          auth.handler(left, partial, (method) => {
-            if (!over.signal.aborted) next(method);
-          }),
-        );
-      };
-      client.connect({
-        sock: socket,
-        username: options.user,
-        algorithms: ssh2Algorithms(options, this.#check.algorithms),
-        readyTimeout: 0,
-        keepaliveInterval: options.serverAliveInterval * 1000,
-        keepaliveCountMax: options.serverAliveCountMax,
-        authHandler: authHandler as AuthHandlerMiddleware,
-        hostVerifier,
-      });
-      boundKeyExchanges(client, options.host);
-      canSign = chooseSignatures(
-        client,
-        options.pubkeyAcceptedAlgorithms ?? DEFAULT_ALGORITHMS.PubkeyAcceptedAlgorithms,
-      );
-      guardChannels(client, socket, options.host);
-      keepMessageOrder(client, options.host);
-      // Before ssh2 sees it, which fails over it at once. It has paused the stream and is yet to read.
-      socket.prependListener('data', function hear(chunk: Buffer) {
-        heard = Buffer.concat([heard, chunk]);
-        if (serverOffer(heard) !== null || heard.length > GREETING) socket.off('data', hear);
-      });
-    });
-  }
-
-  /** Throws why the key is not accepted. */
-  #judge(key: Buffer, address: string | null): void {
-    const verdict = this.#check.judge(key);
-    if (verdict.status === 'accepted') return;
-    if (verdict.status === 'unknown') throw new UnknownHostKey(this.#options.host, Buffer.from(key), address);
-    if (verdict.warning !== undefined) this.#deps.prompter.tell(verdict.warning);
-    throw verdict.error;
-  }
-
-  /** Each stage once for a login, however many connections it takes. */
-  #tell(stage: LoginStage): void {
-    if (this.#again !== null && (stage.stage === 'resolved' || stage.stage === 'connected')) return;
-    this.#deps.progress?.({ ...stage, host: this.#options.host });
-  }
-}
-
-function changedAtRekey({ host }: SshOptions): GatewayError {
-  return new GatewayError('SSH_HOST_KEY', `${host} showed another host key in the middle of the connection`);
-}
-
-function addressOf(socket: Duplex): string | null {
-  return socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
-}
-
-/** What the server calls itself in `SSH-2.0-OpenSSH_9.2p1 Debian-2`; null where it has not said so at once. */
-function identification(heard: Buffer): string | null {
-  const software = /^SSH-[\d.]+-(.*)$/m.exec(heard.toString('latin1'))?.[1];
-  return software === undefined ? null : oneLine(software);
 }

@@ -3,8 +3,12 @@ import { GatewayError } from '../errors.ts';
 import { intercept, protocolOf } from './ssh2-internals.ts';
 
 /**
- * How far a connection is. `exchange`: the server has not proven who it is. `service`: it has; user authentication was asked for. `login`:
- * user authentication goes on. `open`: logged in. `over`: it has failed or was ended, and nothing more is heard.
+ * The phase of a connection.
+ * - `exchange`: the server has not proven its host key.
+ * - `service`: it has; the client has requested user authentication.
+ * - `login`: user authentication is running.
+ * - `open`: logged in.
+ * - `over`: it failed or was ended; all further messages are dropped.
  */
 type Phase = 'exchange' | 'service' | 'login' | 'open' | 'over';
 
@@ -19,22 +23,26 @@ const LOGIN = [
   'USERAUTH_INFO_REQUEST',
 ];
 
-/** Before a login, whatever else comes is an error, as in OpenSSH (dispatch.c; input_userauth_error in sshconnect2.c). */
+/** Before the login, any other message is an error, as in OpenSSH (sshconnect2.c, input_userauth_error). */
 const ALLOWED: Readonly<Record<Exclude<Phase, 'open' | 'over'>, ReadonlySet<string>>> = {
   exchange: new Set(ALWAYS),
   service: new Set([...ALWAYS, 'EXT_INFO', 'SERVICE_ACCEPT']),
   login: new Set([...ALWAYS, ...LOGIN]),
 };
-/** After the login these mean nothing any more; ssh2 would begin to authenticate again. */
+/** After the login ssh2 would take these for a new login, and send credentials again. */
 const IGNORED_WHEN_OPEN: ReadonlySet<string> = new Set([...LOGIN, 'SERVICE_ACCEPT']);
 
 /**
- * Holds the server to the order of SSH's messages: nothing but key exchange before it has proven its host key (RFC 4253 7), nothing but
- * user authentication before the login (RFC 4252). What comes out of turn is not acted on, and ends the connection: with `SSH_HOST_KEY`
- * before the proof, since an attacker without the key can get no further than that; else with `SSH_CONNECT`.
+ * Enforces the order of SSH's messages: only key exchange until the server has proven its host key
+ * (RFC 4253 7), only user authentication until the login (RFC 4252).
  *
- * ssh2 1.17.0 has no such order: it handles whatever the decryption in force gives it, and goes on with the rest of a segment after it
- * has refused a host key. To be called between `connect` and the first data, after every other `intercept`.
+ * A message out of turn has no effect and ends the connection. Before the proof the error is
+ * `SSH_HOST_KEY`: an attacker without the key gets no further than that. After it, `SSH_CONNECT`.
+ *
+ * ssh2 1.17.0 has no such order. It handles whatever it can decrypt, and continues with the rest of
+ * the segment after it has refused a host key.
+ *
+ * Call it between `connect` and the first data, after every other `intercept`.
  */
 export function keepMessageOrder(client: Client, host: string): void {
   let phase: Phase = 'exchange';
@@ -42,7 +50,7 @@ export function keepMessageOrder(client: Client, host: string): void {
     if (phase === 'exchange') phase = 'service';
   });
   client.on('error', ({ level }) => {
-    // A key in the agent did not sign; the login goes on.
+    // An agent did not sign; the login continues with the next key.
     if (level !== 'agent') phase = 'over';
   });
   for (const name of Object.keys(protocolOf(client)._handlers)) {
@@ -55,23 +63,28 @@ export function keepMessageOrder(client: Client, host: string): void {
       }
       if (name !== 'DISCONNECT') return pass(...fields);
       const [reason, text] = fields;
-      // Nobody knows who says this: of it, only the number counts.
-      const words = phase === 'exchange' ? '' : text;
+      // An unproven server's text is never shown; the reason code is enough.
+      const shown = phase === 'exchange' ? '' : text;
       phase = 'over';
-      pass(reason, words);
+      pass(reason, shown);
     });
   }
 }
 
-/** Says what a server sent out of turn. */
-export function outOfTurn(host: string, phase: 'exchange' | 'service' | 'login', what: string): GatewayError {
+/** Returns the error for a message out of turn. */
+export function outOfTurn(
+  host: string,
+  phase: 'exchange' | 'service' | 'login',
+  message: string,
+): GatewayError {
   return phase === 'exchange'
     ? new GatewayError(
         'SSH_HOST_KEY',
-        `${host} sent ${what} before it had proven its host key: somebody in between may be posing as it; nothing was sent to it`,
+        `${host} sent ${message} before it proved its host key; an attacker may be in between. ` +
+          'sshferry closed the connection without logging in',
       )
     : new GatewayError(
         'SSH_CONNECT',
-        `${host} does not keep to SSH: it sent ${what} before the login was done`,
+        `${host} violates the SSH protocol: it sent ${message} before the login was done`,
       );
 }

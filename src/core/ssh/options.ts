@@ -42,7 +42,7 @@ export interface SshOptions {
   readonly kexAlgorithms: readonly string[] | null;
   readonly macs: readonly string[] | null;
   readonly hostKeyAlgorithms: readonly string[] | null;
-  /** What user keys may sign with. */
+  /** The signature algorithms of user keys. */
   readonly pubkeyAcceptedAlgorithms: readonly string[] | null;
   readonly compression: boolean;
   /** Whether to open one session per connection, as `ssh -L` does without `-N`. */

@@ -134,7 +134,7 @@ export class ReceiveWindow {
     return grant;
   }
 
-  /** The other side sent this many bytes without having been allowed to, and may keep them. */
+  /** Counts bytes that the other side sent beyond its window as granted. */
   forgive(bytes: number): void {
     this.#granted += bytes;
   }

@@ -8,8 +8,8 @@ const SOCKET_BUFFER = 256 * 1024;
  * writes wait here while the socket is full: a write completes when it may be followed by another. First come, first
  * served: a channel that has sent goes behind those that wait.
  *
- * They also wait here while a key exchange is under way: ssh2 would queue them without a bound, and the server decides how long
- * it takes.
+ * Writes also wait here during a key exchange. ssh2 would queue them unbounded, for as long as the
+ * server likes.
  */
 export class SendGate {
   readonly #socket: Writable;
@@ -18,20 +18,20 @@ export class SendGate {
   readonly #held: (() => void)[] = [];
   #corked = false;
 
-  /** `exchanging` tells whether a key exchange is under way; `exchanged` is to be called after each. */
+  /** `exchanging` returns whether a key exchange is running. Call `exchanged` after each. */
   constructor(socket: Writable, exchanging: () => boolean = () => false) {
     this.#socket = socket;
     this.#exchanging = exchanging;
     socket.on('drain', () => this.#open());
   }
 
-  /** Calls `send` at once, or after the key exchange that is under way. Never, if the socket closes before. */
+  /** Calls `send` now, or after the running key exchange; never if the socket closes before. */
   enter(send: () => void): void {
     if (this.#exchanging()) this.#held.push(send);
     else send();
   }
 
-  /** A key exchange is done: sends what it has held up. */
+  /** Sends what a key exchange has held up. */
   exchanged(): void {
     for (const send of this.#held.splice(0)) send();
   }

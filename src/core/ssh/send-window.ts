@@ -1,17 +1,18 @@
 import { GatewayError } from '../errors.ts';
 
-/** How much is sent at most without the other side having asked for more, in bytes. */
+/** The largest window that ssh2 sees, in bytes. */
 const LARGEST = 64 * 1024 * 1024;
-/** What the other side may grant in all (RFC 4254 5.2). */
+/** The largest window that SSH has (RFC 4254 5.2). */
 const MOST = 2 ** 32 - 1;
 
 /**
- * The sending side of a channel as ssh2 knows it (`outgoing` of lib/Channel.js): it reads `window`, takes off what it sends, and adds what
- * the server grants.
+ * The sending side of a channel, in the form of ssh2's `outgoing` (lib/Channel.js): ssh2 subtracts
+ * what it sends from `window`, and adds what the server grants.
  *
- * It never shows more than 64 MiB, so that a server's word alone does not decide how much is sent at once. What was granted beyond that
- * counts later: a server that opens with 2 GiB and asks for more after the first GiB must not be left waiting. Throws, which ends the
- * connection, when a server grants more than the protocol has numbers for.
+ * `window` shows at most 64 MiB, whatever the server grants. The rest is kept for later: a server
+ * that opens with 2 GiB may send its next grant only after the first GiB.
+ *
+ * Throws, which ends the connection, when a server grants more than SSH has numbers for.
  */
 export class SendWindow {
   readonly id: number;
@@ -19,7 +20,7 @@ export class SendWindow {
   state: string;
   #granted: number;
 
-  constructor({ id, packetSize, state, window }: SendWindow | SendWindowFields) {
+  constructor({ id, packetSize, state, window }: Pick<SendWindow, 'id' | 'packetSize' | 'state' | 'window'>) {
     this.id = id;
     this.packetSize = packetSize;
     this.state = state;
@@ -33,13 +34,6 @@ export class SendWindow {
   set window(next: number) {
     this.#granted += next - this.window;
     if (this.#granted > MOST)
-      throw new GatewayError('SSH_LOST', 'the server granted a window that SSH does not have (RFC 4254 5.2)');
+      throw new GatewayError('SSH_LOST', 'the server granted a larger window than SSH allows (RFC 4254 5.2)');
   }
-}
-
-interface SendWindowFields {
-  readonly id: number;
-  readonly packetSize: number;
-  readonly state: string;
-  readonly window: number;
 }

@@ -39,7 +39,7 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
     // An empty list is what ssh -G makes of `-*`.
     const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
-    // Without a key that may sign, there are still passwords.
+    // An empty list is valid here: passwords still work.
     const select = kind === 'PubkeyAcceptedAlgorithms' ? selectAlgorithms : filterAlgorithms;
     const { names, dropped } = select(kind, value);
     if (dropped.length > 0)

@@ -137,7 +137,7 @@ function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string
 function parseDump(text: string): Settings {
   return text.split(/\r?\n/).flatMap((line): Settings => {
     const blank = line.indexOf(' ');
-    // PubkeyAcceptedKeyTypes, as it is called before OpenSSH 8.5.
+    // OpenSSH before 8.5 prints PubkeyAcceptedKeyTypes.
     const key = line.slice(0, blank).toLowerCase().replace('acceptedkeytypes', 'acceptedalgorithms');
     return blank < 1 ? [] : [[key, line.slice(blank + 1)]];
   });

@@ -1,15 +1,15 @@
 import type { Client } from 'ssh2';
 
-/** Handles a parsed message: the protocol, then the message's fields (ssh2 1.17.0, lib/client.js, `messageHandlers`). */
+/** Handles one parsed message: the protocol, then the message's fields (ssh2 1.17.0, client.js). */
 export type MessageHandler = (protocol: RawProtocol, ...fields: never[]) => void;
 
-/** What is used of ssh2's Protocol beyond its public types (lib/protocol/Protocol.js). */
+/** The parts of ssh2's Protocol that are used beyond its public types (lib/protocol/Protocol.js). */
 export interface RawProtocol {
-  /** By the message's name, such as `CHANNEL_OPEN`; looked up anew for each message. */
+  /** By message name, such as `CHANNEL_OPEN`. ssh2 looks the handler up for each message. */
   readonly _handlers: Record<string, MessageHandler | undefined>;
-  /** The key exchange under way, or the last one. Set when the other side's KEXINIT has come, before it is answered (kex.js). */
+  /** The current or last key exchange. ssh2 sets it when the server's KEXINIT has come (kex.js). */
   _kex?: RawKeyExchange;
-  /** Defined from our KEXINIT to the end of that key exchange. ssh2 queues what is sent meanwhile, without a bound. */
+  /** Our KEXINIT, until the key exchange ends. ssh2 queues everything sent meanwhile, unbounded. */
   readonly _kexinit?: Buffer;
   /** Sends a keepalive; its answer calls the next of `RawClient._callbacks`. */
   ping(): void;
@@ -19,11 +19,11 @@ export interface RawProtocol {
 
 /** One key exchange (lib/protocol/kex.js). */
 export interface RawKeyExchange {
-  /** Only in a group exchange (RFC 4419): takes the group that the server chose. */
+  /** Takes the group that the server chose. Only a group exchange has it (RFC 4419). */
   setDHParams?(prime: Buffer, generator: Buffer): void;
 }
 
-/** What is used of a channel before a ChannelStream takes it over. While it opens, a function stands for it. */
+/** A channel before a ChannelStream takes it over. While it opens, a function stands in its place. */
 interface RawChannel {
   readonly incoming: { readonly window: number };
 }
@@ -34,23 +34,23 @@ interface RawClient {
   /** Undefined before `connect`. */
   readonly _protocol?: RawProtocol;
   readonly _chanMgr: { get(channel: number): RawChannel | (() => void) | undefined };
-  /** Who waits for the answers to global requests, in order; replaced when the connection closes. */
+  /** Waiting for the answers to global requests, in order. Replaced when the connection closes. */
   readonly _callbacks: ((failed: boolean | Error, data?: Buffer) => void)[];
 }
 
-/** The client as it is inside. An upgrade of ssh2 means reading this file, channel.ts and padding.ts against it again. */
+/** Returns the client's inside. After an upgrade of ssh2, check this file, channel.ts and padding.ts. */
 export function internals(client: Client): RawClient {
   return client as unknown as RawClient;
 }
 
-/** Throws where `connect` was not called. */
+/** Returns the client's protocol. Throws before `connect`. */
 export function protocolOf(client: Client): RawProtocol {
   const protocol = internals(client)._protocol;
   if (protocol === undefined) throw new Error('the client does not connect yet');
   return protocol;
 }
 
-/** What ssh2, or whoever intercepts it, does with messages of that name now. */
+/** Returns what currently handles messages of that name: ssh2, or an `intercept` in front of it. */
 export function handlerOf<Fields extends readonly unknown[]>(
   client: Client,
   name: string,
@@ -63,8 +63,11 @@ export function handlerOf<Fields extends readonly unknown[]>(
 }
 
 /**
- * Has `handle` decide about each message of that name before ssh2 sees it: `pass` gives it to ssh2, with the same fields or others. What
- * `handle` throws ends the connection: ssh2's parser drops the rest of what came, and the client emits the exception as its `error`.
+ * Puts `handle` in front of ssh2 for messages of that name. `pass` hands the message on, with the
+ * same fields or others.
+ *
+ * An exception from `handle` ends the connection: ssh2's parser drops the rest of the segment, and
+ * the client emits the exception as its `error`.
  */
 export function intercept<Fields extends readonly unknown[]>(
   client: Client,

@@ -212,7 +212,7 @@ export class SshSupervisor implements ManagedTransport {
     if (lasted >= STABLE) this.#attempt = 0;
     for (const registration of this.#registrations) registration.listening = null;
     const error = reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`);
-    // What will not mend by itself, such as another host key in mid connection, is not tried again.
+    // No retry after, for example, another host key in a rekey.
     this.#on(error.retryable ? 'lost' : 'fatal', error);
     this.#scheduleRetry();
   }

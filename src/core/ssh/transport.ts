@@ -122,11 +122,11 @@ class Login implements Hop {
     };
   }
 
-  /** Accepts the key of the host that was reached, and no other; and that one as long as known_hosts does not say otherwise. */
+  /** Accepts only the key that the main connection's host has proven, if known_hosts still allows it. */
   #sameHost(verifier: HostVerifier): HostVerifier {
     const other = new GatewayError(
       'SSH_HOST_KEY',
-      `${this.options.host} shows another host key than a moment ago`,
+      `the host key of ${this.options.host} differs from that of the main connection`,
     );
     return {
       prepare: async () => {

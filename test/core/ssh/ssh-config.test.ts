@@ -243,6 +243,13 @@ describe('without OpenSSH installed', () => {
     expect(notes.join()).toContain('sntrup761x25519-sha512@openssh.com');
   });
 
+  it('takes what user keys may sign with, also by its older name', async () => {
+    const accepted = async (line: string) => (await resolve(line)).options.pubkeyAcceptedAlgorithms;
+    expect(await accepted('')).toBeNull();
+    expect(await accepted('PubkeyAcceptedAlgorithms rsa-sha2-256')).toEqual(['rsa-sha2-256']);
+    expect((await accepted('PubkeyAcceptedKeyTypes +ssh-rsa'))?.at(-1)).toBe('ssh-rsa');
+  });
+
   it('gives LocalForward and RemoteForward as -L and -R write them', async () => {
     const config = [
       'LocalForward 8021 localhost:21',

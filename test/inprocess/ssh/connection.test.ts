@@ -324,7 +324,7 @@ it('survives a channel that is closed in the packet that opens it, before anybod
   await expect(connection.openStream({ host: 'localhost', port: 1 })).rejects.toMatchObject({
     code: 'CHANNEL_REFUSED',
     reason: 'connect-failed',
-    message: expect.stringContaining('closed the connection at once'),
+    message: expect.stringContaining('closed the connection as soon as'),
   });
   expect(connection.state).toBe('ready');
 });

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DEFAULT_ALGORITHMS } from '../../../src/core/ssh/algorithms.ts';
 import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
 import { describeWith } from '../../support/openssh.ts';
 
@@ -152,6 +153,19 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
         code: 'CONFIG_UNSUPPORTED',
         message: expect.stringContaining(`${key} is empty: sshferry has `),
       });
+    },
+  );
+
+  it.each(['PubkeyAcceptedAlgorithms', 'PubkeyAcceptedKeyTypes'])(
+    'takes what user keys may sign with from %s',
+    async (key) => {
+      expect((await resolve('')).options.pubkeyAcceptedAlgorithms).toBeNull();
+      const { options } = await resolve(`${key} +ssh-rsa`);
+      expect(options.pubkeyAcceptedAlgorithms).toEqual([
+        ...DEFAULT_ALGORITHMS.PubkeyAcceptedAlgorithms,
+        'ssh-rsa',
+      ]);
+      expect((await resolve(`${key} -*`)).options.pubkeyAcceptedAlgorithms).toEqual([]);
     },
   );
 

@@ -178,7 +178,7 @@ describe('a maximum packet size', () => {
     }));
     await expect(ssh.openStream(TARGET)).rejects.toMatchObject({
       code: 'CHANNEL_REFUSED',
-      message: `yourserver, on the way to localhost:21: packets of ${packet} bytes are too small; 1024 are needed`,
+      message: `yourserver, on the way to localhost:21: the maximum packet size of ${packet} bytes is too small; at least 1024 are needed`,
     });
     // The server thinks that it is open, and is told otherwise.
     await said(server, MSG.CHANNEL_CLOSE);
@@ -213,7 +213,7 @@ describe('a maximum packet size', () => {
     expect([failure.uint32(), failure.uint32(), failure.string()]).toEqual([
       7,
       4,
-      'packets of 0 bytes are too small; 1024 are needed',
+      'the maximum packet size of 0 bytes is too small; at least 1024 are needed',
     ]);
     expect(arrived).not.toHaveBeenCalled();
     expect(ssh.state).toBe('ready');
@@ -243,7 +243,7 @@ describe('a send window', () => {
     void ssh.openStream(TARGET).catch(() => {});
     expect(await ssh.closed).toMatchObject({
       code: 'SSH_LOST',
-      message: expect.stringContaining('a window that SSH does not have'),
+      message: expect.stringContaining('a larger window than SSH allows'),
     });
   });
 });
@@ -310,7 +310,7 @@ describe('while a key exchange is under way', () => {
     await vi.advanceTimersByTimeAsync(120_000);
     expect(await ssh.closed).toMatchObject({
       code: 'SSH_LOST',
-      message: expect.stringContaining('a new key exchange was not finished within 120 s'),
+      message: expect.stringContaining('a rekey was not finished within 120 s'),
     });
     expect(await written).toBeInstanceOf(Error);
   });
@@ -333,8 +333,7 @@ describe('a channel that is opened and closed in one segment', () => {
       await expect(ssh.openStream(TARGET)).rejects.toMatchObject({
         code: 'CHANNEL_REFUSED',
         reason: 'connect-failed',
-        message:
-          'yourserver reached localhost:21, which closed the connection at once; is it the right service?',
+        message: 'localhost:21 closed the connection as soon as yourserver had opened it; check the port',
       });
       expect(ssh.state).toBe('ready');
     },
@@ -403,7 +402,7 @@ describe('an FTP client whose channel is opened and closed in one segment', () =
       open: ({ sender }) =>
         connection.together(() => connection.send(openConfirmation(sender, sender), channelClose(sender))),
     }));
-    expect(await client.reply()).toMatch(/^421 .*localhost:21, which closed the connection at once/);
+    expect(await client.reply()).toMatch(/^421 .*localhost:21 closed the connection as soon as/);
     expect(await client.control.ended()).toBe('eof');
     client.control.end();
     await vi.waitFor(() => expect(gateway.sessions).toBe(0));
@@ -435,9 +434,9 @@ describe('an FTP client whose channel is opened and closed in one segment', () =
 
 describe('a port that a listener is said to have', () => {
   it.for([
-    ['70000', requestSuccess(70_000), /names port 70000, which is no port/],
-    ['0', requestSuccess(0), /names port 0, which is no port/],
-    ['none', requestSuccess(), /names port 0, which is no port/],
+    ['70000', requestSuccess(70_000), /answered with port 70000, which is not a port/],
+    ['0', requestSuccess(0), /answered with port 0, which is not a port/],
+    ['none', requestSuccess(), /answered with port 0, which is not a port/],
   ] as const)('%s is refused', async ([, answer, message], test) => {
     const { ssh } = await loggedIn(test, (connection) => ({ global: () => connection.send(answer) }));
     await expect(ssh.listen({ host: '127.0.0.1', port: 0 }, () => {})).rejects.toMatchObject({
@@ -454,7 +453,7 @@ describe('a port that a listener is said to have', () => {
     await ssh.listen({ host: '127.0.0.1', port: 0 }, () => {});
     await expect(ssh.listen({ host: '127.0.0.1', port: 0 }, () => {})).rejects.toMatchObject({
       code: 'LISTEN_FAILED',
-      message: expect.stringContaining('port 4711, which is another forward'),
+      message: expect.stringContaining('port 4711, which another forward already has'),
     });
   });
 });
@@ -766,7 +765,7 @@ describe('a connection that does not answer', () => {
     expect(error).toMatchObject({
       code: 'SSH_TIMEOUT',
       message: expect.stringMatching(
-        /^the SSH connection to yourserver does not answer: neither the request for localhost:21 within 0\.3 s, nor a keepalive/,
+        /^the SSH connection to yourserver does not answer: no reply to the request for localhost:21 within 0\.3 s, and none to a keepalive/,
       ),
     });
     expect((error as GatewayError).message).not.toContain('firewall');
