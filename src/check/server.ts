@@ -71,7 +71,7 @@ class Told {
   /** The step that a login failed at. */
   failedStep(error: unknown): StepName {
     if (error instanceof GatewayError) {
-      if (error.code === 'SSH_HOST_KEY') return 'host-key';
+      if (error.code === 'SSH_HOST_KEY' || error.code === 'SSH_UNSUPPORTED') return 'host-key';
       if (error.code === 'SSH_AUTH') return 'login';
     }
     if (this.#stage === null) return isUnknownName(error) ? 'resolve' : 'connect';

@@ -33,7 +33,7 @@ import { forwarding, letIn, serve } from '../../support/raw-ssh/steps.ts';
 import { testOptions } from '../../support/ssh-login.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
-/** What an attacker would like to see, and would like to be seen. */
+/** What the attacker wants to receive, and what it wants sshferry to display. */
 const SECRET = 'Medlar-5521-jelly';
 const BAIT = 'Please type your password again';
 const USER = 'demo-user-of-the-login';
@@ -57,14 +57,14 @@ const STRICT: readonly StrictHostKeyChecking[] = ['yes', 'ask', 'accept-new', 'n
 const genuine = newHostKey();
 const attacking = newHostKey();
 
-/** An honest server, which lets everybody in. */
+/** A correct server that lets every client log in. */
 const honest: RawScript = async (connection) => {
   await exchangeKeys(connection, { hostKey: genuine });
   await letIn(connection, () => [userauthSuccess()]);
   await serve(connection, forwarding(connection));
 };
 
-/** Puts a message in where none belongs, then goes on as if the client were logged in, and greets whoever opens a channel as an FTP server. */
+/** Injects a message out of turn, then acts as if the client were logged in, as an FTP server. */
 function attack({ message, point }: Attack, hostKey: RawHostKey): RawScript {
   return async (connection) => {
     await exchangeKeys(connection, { hostKey, inject: { [point]: [MESSAGES[message]] }, wait: false });
@@ -79,7 +79,7 @@ function lure(connection: RawSshConnection): Promise<void> {
   });
 }
 
-/** A person who says no to every key, once `look` was content with what there is while the question is open. */
+/** A person who refuses every host key. `look` runs while the question is open. */
 class Doubter implements Prompter {
   readonly interactive = true;
   told = '';
@@ -103,7 +103,7 @@ class Doubter implements Prompter {
 }
 
 interface Setup {
-  /** By host and port; what known_hosts holds. */
+  /** The keys in known_hosts, by port of 127.0.0.1. */
   readonly known?: ReadonlyMap<number, RawHostKey>;
   readonly options: Partial<SshOptions> & { port: number };
 }
@@ -116,7 +116,7 @@ async function knownHosts(test: TestContext, known: ReadonlyMap<number, RawHostK
   return file;
 }
 
-/** An FTP forward through a login, and clients that come as soon as it listens, to say a secret. */
+/** An FTP forward, and FTP clients that connect as soon as it listens and send a secret. */
 async function ftpThrough(test: TestContext, { known = new Map(), options }: Setup, prompter: Prompter) {
   const file = await knownHosts(test, known);
   const login = testOptions({ user: USER, userKnownHostsFile: [file], ...options });
@@ -156,13 +156,13 @@ async function ftpThrough(test: TestContext, { known = new Map(), options }: Set
   return { gateway, transport, states, errors, client, file };
 }
 
-/** The numbers of the messages that the client has sent. */
+/** The types of the messages that the client has sent. */
 const sent = (connection: RawSshConnection) => connection.received.map((payload) => payload[0]);
 
-/** Before the server's key is accepted a client says no more than this; its DISCONNECT carries a reason code. */
+/** All that a client may send before the verdict. DISCONNECT carries only a reason code. */
 const BEFORE_VERDICT: readonly (number | undefined)[] = [MSG.KEXINIT, MSG.KEX_ECDH_INIT, MSG.DISCONNECT];
 
-/** Nothing that anybody says or knows reached the attacker, and nothing that it said is seen. */
+/** Expects that no FTP byte reached the attacker, and that none of its text is displayed. */
 function expectNothing(
   where: string,
   attacked: readonly RawSshConnection[],
@@ -184,13 +184,13 @@ type Attack = (typeof CASES)[number];
 /** Whether the attacker's key comes before the message. */
 const keyShown = ({ point }: Attack) => point === 'reply' || point === 'newkeys';
 
-/** A disconnect in the clear may be anybody's, and is no more than that: the server hung up. */
+/** An unauthenticated DISCONNECT only means that the server hung up. */
 const codeOf = (attacker: Attack) =>
   attacker.message === 'DISCONNECT' && !keyShown(attacker) ? 'SSH_CONNECT' : 'SSH_HOST_KEY';
 
-describe('an attacker in the middle gets no byte, and shows nothing', () => {
+describe('an attacker in the middle receives no FTP byte and displays nothing', () => {
   describe.each(STRICT)('StrictHostKeyChecking=%s', (strict) => {
-    it('at the first login, whose host is known by another key', async (test) => {
+    it('at the first login to a host with another known key', async (test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const server = await startRawSshServer(test, attack(attacker, attacking));
@@ -215,13 +215,13 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
       );
     });
 
-    it('at the first login, whose host is not known', async (test) => {
+    it('at the first login to an unknown host', async (test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const where = attacker.name;
           const server = await startRawSshServer(test, attack(attacker, attacking));
           const person = new Doubter(async () => {
-            // While the question is open there is nobody at the other end, and nothing to come to.
+            // During the question no connection is open and no forward listens.
             await vi.waitFor(() => expect(server.open, where).toBe(0));
             expect(gateway.endpoint('ftp'), where).toBeUndefined();
             expect(person.told, where).not.toContain(BAIT);
@@ -234,7 +234,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
           const failure = await gateway.start().catch((error: unknown) => error);
           expect(failure, where).toBeInstanceOf(GatewayError);
           expect(person.asked, where).toBe(strict === 'ask' && keyShown(attacker) ? 1 : 0);
-          // accept-new and no take a host that they never saw at its word, once it has proven that it holds its key.
+          // accept-new and no trust an unknown host after it has proven its key.
           const trusting = strict === 'accept-new' || strict === 'no';
           const trusted = trusting && attacker.point === 'newkeys';
           expectNothing(where, server.connections, person.told, trusted ? new Error() : failure);
@@ -248,7 +248,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
       );
     });
 
-    it('at a reconnect, with a client waiting', async (test) => {
+    it('at a reconnect, while an FTP client waits', async (test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const where = attacker.name;
@@ -281,7 +281,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
       );
     });
 
-    it.for(['the jump host', 'what is behind it'])('at %s', async (place, test) => {
+    it.for(['the jump host', 'the host behind it'])('at %s', async (place, test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const where = attacker.name;
@@ -319,7 +319,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
       );
     });
 
-    it('at a data connection: its bytes go over the main one', async (test) => {
+    it('at a data connection, whose data then takes the main connection', async (test) => {
       const echo = await listenTcp(test, (socket) => socket.pipe(socket));
       await Promise.all(
         CASES.map(async (attacker) => {
@@ -392,7 +392,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
             { server() {}, forward() {}, step() {} },
           );
           const steps = findings.servers[0]?.steps ?? [];
-          // What was seen before the verdict is the connection; the host key is not called right.
+          // The host key step never succeeds.
           expect(
             steps.map(({ name, outcome }) => `${name} ${outcome}`),
             where,
@@ -407,11 +407,39 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
     });
   });
 
-  it('gets no password while a person thinks about the question', async (test) => {
+  it('is refused if it injects plaintext into the key exchange of the genuine server', async (test) => {
+    await Promise.all(
+      CASES.map(async (attacker) => {
+        const { message, point, name } = attacker;
+        // The genuine server encrypts what follows its NEWKEYS; the attacker cannot.
+        const injected =
+          point === 'newkeys'
+            ? { injectPlain: [MESSAGES[message]] }
+            : { inject: { [point]: [MESSAGES[message]] } };
+        const server = await startRawSshServer(test, async (connection) => {
+          await exchangeKeys(connection, { hostKey: genuine, ...injected, wait: false });
+          await letIn(connection, () => [userauthSuccess()]);
+          await lure(connection);
+        });
+        const person = new Doubter();
+        const { gateway } = await ftpThrough(
+          test,
+          { known: new Map([[server.port, genuine]]), options: { port: server.port } },
+          person,
+        );
+        const failure = await gateway.start().catch((error: unknown) => error);
+        const broken = message === 'DISCONNECT' || point === 'newkeys';
+        expect(failure, name).toMatchObject({ code: broken ? 'SSH_CONNECT' : 'SSH_HOST_KEY' });
+        expectNothing(name, server.connections, person.told, failure);
+      }),
+    );
+  });
+
+  it('receives no password while a person thinks about the question', async (test) => {
     const attacker: Attack = { message: 'USERAUTH_SUCCESS', point: 'newkeys', name: '' };
     const server = await startRawSshServer(test, attack(attacker, attacking));
     const person = new Doubter(async () => {
-      // Long enough for a forward to listen, and for its clients to come.
+      // Long enough for a forward to listen and for clients to connect.
       await new Promise((resolve) => setTimeout(resolve, 1000));
     });
     const options = { port: server.port, strictHostKeyChecking: 'ask' } as const;
@@ -424,7 +452,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
     expect(person.asked).toBe(1);
   });
 
-  it('that shows the right key without holding it is refused, and not believed for a moment', async (test) => {
+  it('is refused if it presents the right key without its private key', async (test) => {
     await Promise.all(
       CASES.map(async (attacker) => {
         const where = attacker.name;
@@ -436,7 +464,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
           person,
         );
         const failure = await gateway.start().catch((error: unknown) => error);
-        // It has hung up before it was to prove the key.
+        // Without the NEWKEYS, the client never checks the signature.
         const hungUp = attacker.message === 'DISCONNECT' && attacker.point !== 'newkeys';
         expect(failure, where).toMatchObject({ code: hungUp ? 'SSH_CONNECT' : 'SSH_HOST_KEY' });
         expectNothing(where, server.connections, person.told, failure);
@@ -444,7 +472,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
     );
   });
 
-  it('ends the command with 255, in mid run too', async (test) => {
+  it('ends a running sshferry with exit status 255', async (test) => {
     const server = await startRawSshServer(test, honest);
     const file = await knownHosts(test, new Map([[server.port, genuine]]));
     const { child, ended, said } = startCli(test, [
@@ -460,7 +488,7 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
     expectNothing('', server.connections.slice(1), '', new Error());
   });
 
-  it('that changes the key in mid connection ends it for good', async (test) => {
+  it('ends the connection for good if it changes the key in a rekey', async (test) => {
     const server = await startRawSshServer(test, honest);
     const { gateway, errors, states } = await ftpThrough(
       test,
@@ -475,8 +503,8 @@ describe('an attacker in the middle gets no byte, and shows nothing', () => {
   });
 });
 
-describe('a person who is asked about a key', () => {
-  /** Says yes, after a while; and notes what is open meanwhile. */
+describe('a question about an unknown key', () => {
+  /** A person who accepts after a while, and records how many connections are open meanwhile. */
   class Believer implements Prompter {
     readonly interactive = true;
     told = '';
@@ -503,7 +531,7 @@ describe('a person who is asked about a key', () => {
   const ask = { strictHostKeyChecking: 'ask', connectTimeout: 0.5 } as const;
 
   it.for(['directly', 'through a jump host', 'through a ProxyCommand'])(
-    'keeps nobody waiting; %s a new connection is made after the answer, once',
+    'holds no connection open; %s, one new connection follows the answer',
     async (way, test) => {
       const echo = await listenTcp(test, (socket) => socket.pipe(socket));
       const server = await startRawSshServer(test, honest);
@@ -539,7 +567,7 @@ describe('a person who is asked about a key', () => {
       ]);
       expect(await readFile(file, 'utf8')).toContain(`[127.0.0.1]:${server.port} ${genuine.line}\n`);
       expect(person.told).toMatch(/established\.\n[\s\S]*Permanently added/);
-      // Neither a data connection nor a reconnect asks again.
+      // A data connection and a reconnect do not ask again.
       const stream = await transport.openStream(echo, { bulk: true });
       stream.end('hello');
       expect(String((await stream.toArray())[0])).toBe('hello');
@@ -551,7 +579,7 @@ describe('a person who is asked about a key', () => {
     },
   );
 
-  it('accepts that key and no other: what shows another after the answer is refused without a question', async (test) => {
+  it('is about one key: a server that then presents another is refused without a question', async (test) => {
     const server = await startRawSshServer(test, honest);
     const person = new Believer(server);
     const file = await knownHosts(test, new Map());
@@ -571,7 +599,7 @@ describe('a person who is asked about a key', () => {
     expect(await readFile(file, 'utf8')).toBe('');
   });
 
-  it('said yes to a key that the server cannot prove: nothing is remembered', async (test) => {
+  it('answered with yes adds nothing to known_hosts before the server proves the key', async (test) => {
     const server = await startRawSshServer(test, (connection) =>
       exchangeKeys(connection, { hostKey: stolenHostKey(genuine) }),
     );

@@ -60,7 +60,7 @@ const MiB = 1024 * KiB;
 const hostKey = newHostKey();
 const TARGET = { host: 'localhost', port: 21 };
 
-/** A login to a server that behaves until then, and does what `handlers` say after it. */
+/** Logs in to a correct server, which then uses `handlers`. */
 async function loggedIn(
   test: TestContext,
   handlers: (connection: RawSshConnection) => ConnectionHandlers,
@@ -74,23 +74,23 @@ async function loggedIn(
   const ssh = await connectTo(raw.port);
   test.onTestFinished(() => ssh.close());
   const [server] = raw.connections;
-  if (server === undefined) throw new Error('nobody came');
+  if (server === undefined) throw new Error('no connection');
   return { ssh, server };
 }
 
-/** Its errors are expected. */
+/** Ignores the stream's errors. */
 function quiet(stream: Duplex): Duplex {
   return stream.on('error', () => {});
 }
 
-/** Settles when everything that the server has sent so far was handled: its answer comes behind that. */
+/** Resolves when the client has handled everything that the server has sent so far. */
 async function handled(server: RawSshConnection): Promise<void> {
   const before = server.received.length;
   server.send(globalRequest('are-you-there@example.com', true));
   await said(server, MSG.REQUEST_FAILURE, before);
 }
 
-/** The client's first message of that type, of those from number `from` on. */
+/** Returns the client's first message of that type, starting at index `from`. */
 function said(server: RawSshConnection, type: number, from = 0): Promise<Buffer> {
   return vi.waitFor(
     () => {
@@ -111,13 +111,13 @@ describe('data beyond the window', () => {
     },
   });
 
-  it.for(['data', 'extended data'])('ends the connection, with words: %s', async (kind, test) => {
+  it.for(['data', 'extended data'])('ends the connection, or does no harm: %s', async (kind, test) => {
     const window = { is: 0 };
     const { ssh, server } = await loggedIn(test, (connection) => confirming(connection, window));
     const stream = quiet(await ssh.openStream(TARGET, { bulk: true }));
     const packet = (kind === 'data' ? channelData : extendedData)(0, Buffer.alloc(32 * KiB));
     let sent = 0;
-    // Nobody reads the stream, so nothing more is granted than the extended data that is dropped.
+    // The stream is never read, so only dropped extended data is granted again.
     const flood = () => {
       while (!server.ended && sent < FLOOD) {
         sent += 32 * KiB;
@@ -133,7 +133,7 @@ describe('data beyond the window', () => {
       });
       expect(stream.readableLength).toBeLessThan(1.2 * window.is + 64 * KiB);
     } else {
-      // It is dropped as it comes, and its window granted again: there is no harm in it.
+      // It is dropped on arrival and its window is granted again, so it never exceeds the window.
       await vi.waitFor(() => expect(sent).toBe(FLOOD), { timeout: 20_000 });
       await handled(server);
       expect(stream.readableLength).toBe(0);
@@ -141,7 +141,7 @@ describe('data beyond the window', () => {
     }
   });
 
-  it('ends it also on a channel that nobody has taken over yet', async (test) => {
+  it('ends the connection on a session channel whose request is still pending', async (test) => {
     const { ssh, server } = await loggedIn(test, (connection) => ({
       open: ({ sender }) => connection.send(openConfirmation(sender, sender)),
       // The request is never answered.
@@ -155,7 +155,7 @@ describe('data beyond the window', () => {
     await server.closed;
   });
 
-  it('of a tenth is forgiven, as ssh does, and no byte of it is lost', async (test) => {
+  it('is tolerated up to a tenth of the window, as in ssh, without losing a byte', async (test) => {
     const window = { is: 0 };
     const { ssh, server } = await loggedIn(test, (connection) => confirming(connection, window));
     const stream = await ssh.openStream(TARGET, { bulk: true });
@@ -171,7 +171,7 @@ describe('data beyond the window', () => {
 });
 
 describe('a maximum packet size', () => {
-  it.for([0, 1, 1023])('of %i bytes is refused, and the connection goes on', async (packet, test) => {
+  it.for([0, 1, 1023])('of %i bytes refuses the channel; the connection continues', async (packet, test) => {
     const sizes = [packet, 32 * KiB];
     const { ssh, server } = await loggedIn(test, (connection) => ({
       open: ({ sender }) => connection.send(openConfirmation(sender, sender, { packet: sizes.shift() ?? 0 })),
@@ -180,7 +180,7 @@ describe('a maximum packet size', () => {
       code: 'CHANNEL_REFUSED',
       message: `yourserver, on the way to localhost:21: the maximum packet size of ${packet} bytes is too small; at least 1024 are needed`,
     });
-    // The server thinks that it is open, and is told otherwise.
+    // For the server the channel was open.
     await said(server, MSG.CHANNEL_CLOSE);
     const stream = await ssh.openStream(TARGET);
     stream.write('hello');
@@ -188,7 +188,7 @@ describe('a maximum packet size', () => {
     stream.destroy();
   });
 
-  it('of 1,024 bytes is kept to', async (test) => {
+  it('of 1,024 bytes is respected', async (test) => {
     const { ssh, server } = await loggedIn(test, (connection) => ({
       open: ({ sender }) => connection.send(openConfirmation(sender, sender, { packet: 1024 })),
     }));
@@ -201,7 +201,7 @@ describe('a maximum packet size', () => {
     stream.destroy();
   });
 
-  it('that is too small refuses what the server opens, too', async (test) => {
+  it('that is too small also refuses a channel that the server opens', async (test) => {
     const { ssh, server } = await loggedIn(test, (connection) => ({
       global: () => connection.send(requestSuccess(4711)),
     }));
@@ -221,7 +221,7 @@ describe('a maximum packet size', () => {
 });
 
 describe('a send window', () => {
-  it('of 4 GiB is used like any other', async (test) => {
+  it('of 4 GiB works', async (test) => {
     const { ssh, server } = await loggedIn(test, (connection) => ({
       open: ({ sender }) => connection.send(openConfirmation(sender, sender, { window: 2 ** 32 - 1 })),
     }));
@@ -232,7 +232,7 @@ describe('a send window', () => {
     stream.destroy();
   });
 
-  it('that grows beyond what SSH has ends the connection', async (test) => {
+  it('larger than SSH allows ends the connection', async (test) => {
     const { ssh } = await loggedIn(test, (connection) => ({
       open: ({ sender }) =>
         connection.send(
@@ -248,9 +248,9 @@ describe('a send window', () => {
   });
 });
 
-describe('while a key exchange is under way', () => {
-  /** A stream whose server has begun a key exchange, and has the client's answer, or was given one. */
-  async function exchanging(test: TestContext) {
+describe('during a key exchange', () => {
+  /** A stream with a large send window. */
+  async function openStream(test: TestContext) {
     const { ssh, server } = await loggedIn(test, (connection) => ({
       open: ({ sender }) =>
         connection.send(openConfirmation(sender, sender, { window: 2 ** 31, packet: 32 * KiB })),
@@ -259,8 +259,8 @@ describe('while a key exchange is under way', () => {
     return { ssh, server, stream };
   }
 
-  it('what is written waits in the stream, not in ssh2', async (test) => {
-    const { ssh, server, stream } = await exchanging(test);
+  it('writes wait in the stream, not in ssh2', async (test) => {
+    const { ssh, server, stream } = await openStream(test);
     server.send(kexInit(OFFER));
     await said(server, MSG.KEXINIT, 1);
     const block = Buffer.alloc(64 * KiB, 'after the exchange');
@@ -273,8 +273,8 @@ describe('while a key exchange is under way', () => {
     expect(ssh.state).toBe('ready');
   });
 
-  it('a transfer stops, and goes on after it: every byte, in order', async (test) => {
-    const { ssh, server, stream } = await exchanging(test);
+  it('a transfer pauses, then continues with every byte in order', async (test) => {
+    const { ssh, server, stream } = await openStream(test);
     const block = Buffer.alloc(64 * KiB);
     const total = 8 * MiB;
     let sent = 0;
@@ -300,8 +300,8 @@ describe('while a key exchange is under way', () => {
     stream.destroy();
   });
 
-  it('nobody waits for ever: after two minutes the connection is given up', async (test) => {
-    const { ssh, server, stream } = await exchanging(test);
+  it('the connection ends after two minutes', async (test) => {
+    const { ssh, server, stream } = await openStream(test);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     test.onTestFinished(() => void vi.useRealTimers());
     server.send(kexInit(OFFER));
@@ -316,9 +316,9 @@ describe('while a key exchange is under way', () => {
   });
 });
 
-describe('a channel that is opened and closed in one segment', () => {
+describe('a channel that the server confirms and closes in one segment', () => {
   it.for(['SSH-2.0-OpenSSH_9.2', 'SSH-2.0-dropbear_2022.83'])(
-    'is an error of the one who opens it: %s',
+    'rejects openStream: %s',
     async (identification, test) => {
       const { ssh } = await loggedIn(
         test,
@@ -343,7 +343,7 @@ describe('a channel that is opened and closed in one segment', () => {
     ['SSH-2.0-Go', [channelClose(0)]],
     ['SSH-2.0-OpenSSH_9.2', [channelEof(0), channelClose(0)]],
     ['SSH-2.0-OpenSSH_9.2', [channelData(0, '421 go away\r\n'), channelEof(0), channelClose(0)]],
-  ] as const)('may have said all that it has to say: %s', async ([identification, rest], test) => {
+  ] as const)('resolves openStream if its data is complete: %s', async ([identification, rest], test) => {
     const { ssh } = await loggedIn(
       test,
       (connection) => ({
@@ -358,7 +358,7 @@ describe('a channel that is opened and closed in one segment', () => {
   });
 });
 
-describe('an FTP client whose channel is opened and closed in one segment', () => {
+describe('an FTP client whose channel the server confirms and closes in one segment', () => {
   /** A gateway for FTP before a raw server. */
   async function ftpGateway(
     test: TestContext,
@@ -397,7 +397,7 @@ describe('an FTP client whose channel is opened and closed in one segment', () =
     return { gateway, client: await RawClient.connect(test, endpoint) };
   }
 
-  it('is told why, and keeps no session', async (test) => {
+  it('gets a 421, and its session ends', async (test) => {
     const { gateway, client } = await ftpGateway(test, (connection) => ({
       open: ({ sender }) =>
         connection.together(() => connection.send(openConfirmation(sender, sender), channelClose(sender))),
@@ -408,7 +408,7 @@ describe('an FTP client whose channel is opened and closed in one segment', () =
     await vi.waitFor(() => expect(gateway.sessions).toBe(0));
   });
 
-  it('is told that its transfer failed, and goes on', async (test) => {
+  it('gets a 425 or 426 for a data channel', async (test) => {
     const { client } = await ftpGateway(test, (connection) => ({
       open: ({ sender, to }) => {
         const rest = to?.port === 21 ? [channelData(sender, '220 ready\r\n')] : [channelClose(sender)];
@@ -432,7 +432,7 @@ describe('an FTP client whose channel is opened and closed in one segment', () =
   });
 });
 
-describe('a port that a listener is said to have', () => {
+describe('a tcpip-forward for port 0 that the server answers with port', () => {
   it.for([
     ['70000', requestSuccess(70_000), /answered with port 70000, which is not a port/],
     ['0', requestSuccess(0), /answered with port 0, which is not a port/],
@@ -446,7 +446,7 @@ describe('a port that a listener is said to have', () => {
     expect(ssh.state).toBe('ready');
   });
 
-  it('that another listener has already is refused', async (test) => {
+  it('4711 twice is refused the second time', async (test) => {
     const { ssh } = await loggedIn(test, (connection) => ({
       global: () => connection.send(requestSuccess(4711)),
     }));
@@ -460,9 +460,9 @@ describe('a port that a listener is said to have', () => {
 
 describe('a key exchange', () => {
   it.for([512, 1024])(
-    'over a group of %i bits is refused, before anything is computed in it',
+    'over a group of %i bits is refused before the client sends its public value',
     async (bits, test) => {
-      // The size is what counts here; that it is no safe prime does not.
+      // Only the size matters here; the number need not be prime.
       const prime = Buffer.alloc(bits / 8, 0xff);
       const group = { prime, generator: Buffer.from([2]) };
       const raw = await startRawSshServer(test, (connection) =>
@@ -477,7 +477,7 @@ describe('a key exchange', () => {
     },
   );
 
-  it('over a group of 512 bits is refused in mid connection, too, and not tried again', async (test) => {
+  it('over a group of 512 bits is refused in a rekey, for good', async (test) => {
     const dh = createDiffieHellmanGroup('modp14');
     const options: KeyExchangeOptions = {
       hostKey,
@@ -491,7 +491,7 @@ describe('a key exchange', () => {
     });
     const ssh = await connectTo(raw.port);
     const [server] = raw.connections;
-    if (server === undefined) throw new Error('nobody came');
+    if (server === undefined) throw new Error('no connection');
     const small = { prime: Buffer.alloc(64, 0xff), generator: Buffer.from([2]) };
     await expect(rekey(server, { ...options, group: small })).rejects.toThrow('hung up');
     expect(await ssh.closed).toMatchObject({ code: 'SSH_UNSUPPORTED', retryable: false });
@@ -518,14 +518,14 @@ describe('before the login', () => {
     });
   });
 
-  it('USERAUTH_SUCCESS that nobody asked for ends it', async (test) => {
+  it('USERAUTH_SUCCESS without a request ends the connection', async (test) => {
     const raw = await startRawSshServer(test, (connection) =>
       exchangeKeys(connection, { hostKey, inject: { newkeys: [userauthSuccess()] } }),
     );
     await expect(connectTo(raw.port)).rejects.toMatchObject({ code: 'SSH_CONNECT' });
   });
 
-  it('what may come at any time does not', async (test) => {
+  it('IGNORE, DEBUG and UNIMPLEMENTED are harmless at any point', async (test) => {
     const harmless = [ignore('x'), debug('x'), unimplemented(3)];
     const raw = await startRawSshServer(test, async (connection) => {
       const inject = { identification: harmless, kexinit: harmless, reply: harmless, newkeys: harmless };
@@ -538,7 +538,7 @@ describe('before the login', () => {
     await ssh.close();
   });
 
-  it('nothing that follows a DISCONNECT counts', async (test) => {
+  it('messages after a DISCONNECT have no effect', async (test) => {
     const raw = await startRawSshServer(test, async (connection) => {
       await exchangeKeys(connection, { hostKey });
       await letIn(connection, () => [disconnect(11, 'bye'), userauthSuccess()]);
@@ -546,13 +546,12 @@ describe('before the login', () => {
     await expect(connectTo(raw.port)).rejects.toMatchObject({ code: 'SSH_CONNECT' });
   });
 
-  it('a banner is not shown beside an open question', async (test) => {
+  it('a banner during a question is shown after the answer', async (test) => {
     const raw = await startRawSshServer(test, async (connection) => {
       await exchangeKeys(connection, { hostKey });
       await letIn(connection, ({ method }) => {
         if (method !== 'none') return null;
         connection.send(userauthBanner('Welcome.\n'));
-        // The question is open before the second comes, or opens right behind it.
         setTimeout(() => connection.send(userauthBanner('Enter passphrase: ')), 100);
         return [userauthFailure(['password'])];
       });
@@ -574,7 +573,7 @@ describe('before the login', () => {
     await ssh.close();
   });
 
-  it('being let in closes a question that is still open, and its answer changes nothing', async (test) => {
+  it('USERAUTH_SUCCESS during a question closes the question and keeps the connection', async (test) => {
     const raw = await startRawSshServer(test, async (connection) => {
       await exchangeKeys(connection, { hostKey });
       await letIn(connection, ({ method }) => {
@@ -610,7 +609,7 @@ describe('an RSA key', () => {
   const publicKey = ssh2.utils.parseKey(pair.public);
   if (publicKey instanceof Error) throw publicKey;
 
-  /** By which algorithms the key was offered and signed, to a server that accepts it if `offered` (null: it does not say) allows. */
+  /** Logs in with the key; returns its signature algorithms. `offered` is `server-sig-algs`. */
   async function algorithms(
     test: TestContext,
     offered: readonly string[] | null,
@@ -662,7 +661,7 @@ describe('an RSA key', () => {
       expect(seen).toEqual([`${expected} ${expected}`]);
     });
 
-    it('is never signed with SHA-1 unasked: it is not even offered, and the error says what would help', async (test) => {
+    it('never signs with SHA-1 by default: it is not offered, and the error names the option', async (test) => {
       const { seen, outcome } = await algorithms(test, ['ssh-rsa', 'ssh-ed25519'], {}, identity);
       expect(seen).toEqual([]);
       expect(outcome).toMatchObject({
@@ -681,7 +680,7 @@ describe('after the login', () => {
     ['USERAUTH_BANNER', userauthBanner('Type your password: ')],
     ['USERAUTH_PK_OK', userauthPkOk('ssh-ed25519', Buffer.alloc(0))],
     ['USERAUTH_INFO_REQUEST', infoRequest('', '', ['Password again: '])],
-  ] as const)('%s asks nobody and sends nothing', async ([, message], test) => {
+  ] as const)('%s opens no question and sends nothing', async ([, message], test) => {
     const raw = await startRawSshServer(test, async (connection) => {
       await exchangeKeys(connection, { hostKey });
       await letIn(connection);
@@ -690,7 +689,7 @@ describe('after the login', () => {
     const person = { ...typing('demo'), ask: vi.fn(async () => 'demo'), tell: vi.fn() };
     const ssh = await connectTo(raw.port, {}, { prompter: person });
     const [server] = raw.connections;
-    if (server === undefined) throw new Error('nobody came');
+    if (server === undefined) throw new Error('no connection');
     const before = server.received.length;
     server.send(message);
     await handled(server);
@@ -702,7 +701,7 @@ describe('after the login', () => {
   });
 
   it.for(['GLOBAL_REQUEST', 'CHANNEL_OPEN', 'CHANNEL_REQUEST'])(
-    'a server that asks without end, and reads no answer, is left: %s',
+    'endless requests from a server that reads no answer end the connection: %s',
     async (name, test) => {
       const raw = await startRawSshServer(test, async (connection) => {
         await exchangeKeys(connection, { hostKey });
@@ -715,7 +714,7 @@ describe('after the login', () => {
       test.onTestFinished(() => ssh.close());
       quiet(await ssh.openStream(TARGET));
       const [server] = raw.connections;
-      if (server === undefined) throw new Error('nobody came');
+      if (server === undefined) throw new Error('no connection');
       line.stalled = true;
       const message = {
         GLOBAL_REQUEST: globalRequest('x@example.com', true),
@@ -731,7 +730,7 @@ describe('after the login', () => {
   );
 });
 
-/** A socket that can stop taking what is written, as one does whose other side reads nothing. */
+/** A stream over a socket whose writes can stall, as if the other side stopped reading. */
 class StallingLine extends Duplex {
   stalled = false;
   readonly #socket: net.Socket;
@@ -759,7 +758,7 @@ class StallingLine extends Duplex {
 describe('a connection that does not answer', () => {
   const silent = (): ConnectionHandlers => ({ open: () => {}, global: () => {} });
 
-  it('is blamed itself, not the target nor a firewall', async (test) => {
+  it('is named as the cause, not the target or a firewall', async (test) => {
     const { ssh } = await loggedIn(test, silent);
     const error = await ssh.openStream(TARGET, { timeout: 300 }).catch((cause: unknown) => cause);
     expect(error).toMatchObject({
@@ -771,7 +770,7 @@ describe('a connection that does not answer', () => {
     expect((error as GatewayError).message).not.toContain('firewall');
   });
 
-  it('is not blamed where it answers: then the target is silent', async (test) => {
+  it('is not named as the cause if it answers a keepalive', async (test) => {
     const { ssh } = await loggedIn(test, (connection) => ({
       open: () => {},
       global: (_name, wantReply) => {
@@ -784,7 +783,7 @@ describe('a connection that does not answer', () => {
     });
   });
 
-  it('is asked once for all who wait', async (test) => {
+  it('gets one keepalive for all waiting streams', async (test) => {
     const asked: string[] = [];
     const { ssh } = await loggedIn(test, () => ({
       open: () => {},

@@ -3,28 +3,29 @@ import { type Framing, PlainFraming } from './framing.ts';
 import { MSG } from './messages.ts';
 
 /**
- * The server's end of one SSH connection, which knows framing and nothing else: it sends any payload at any time, in the clear or under
- * the keys in force, several in one segment, and records all that the client sends.
+ * The server's end of one SSH connection. It knows framing only: it sends any payload at any time,
+ * in plaintext or encrypted, alone or with others in one segment, and records everything that the
+ * client sends.
  */
 export class RawSshConnection {
   readonly socket: net.Socket;
-  /** Payloads that the client has sent, in order, decrypted. */
+  /** The client's payloads, decrypted, in order. */
   readonly received: Buffer[] = [];
   /** Settles when the connection is closed. */
   readonly closed: Promise<void>;
-  /** The client's identification, without its line end; empty until it has come. */
+  /** The client's identification without its line end; empty until it has arrived. */
   clientIdentification = '';
   serverIdentification = '';
-  /** Of the first key exchange (RFC 4253 7.2); empty before. */
+  /** The exchange hash of the first key exchange (RFC 4253 7.2); empty before. */
   sessionId: Buffer = Buffer.alloc(0);
   readonly #plain = new PlainFraming();
   #outgoing: Framing = this.#plain;
   #incoming: Framing = this.#plain;
-  /** What reads the client's packets after its next NEWKEYS. */
+  /** Decrypts the client's packets after its next NEWKEYS. */
   #pending: Framing | null = null;
   #wire: Buffer[] = [];
   #unread: Buffer = Buffer.alloc(0);
-  /** How many of `received` have been taken: of the key exchange, and of all else. */
+  /** How far `receive` has read `received`: for key exchange messages, and for all others. */
   readonly #taken = { exchange: 0, other: 0 };
   #gathered: Buffer[] | null = null;
   #ended = false;
@@ -51,12 +52,12 @@ export class RawSshConnection {
     });
   }
 
-  /** Every byte that the client has sent, as it was on the wire. */
+  /** The client's bytes as they were on the wire. */
   get wire(): Buffer {
     return Buffer.concat(this.#wire);
   }
 
-  /** Everything that the client has said, on the wire and decrypted, to search for what it should not have said. */
+  /** Everything that the client has sent, both as it was on the wire and decrypted, to search in. */
   get heard(): string {
     return Buffer.concat([...this.#wire, ...this.received]).toString('latin1');
   }
@@ -66,18 +67,18 @@ export class RawSshConnection {
     return this.#ended;
   }
 
-  /** Sends `SSH-2.0-software`, or whatever line is given. */
+  /** Sends the identification line. */
   identify(identification = 'SSH-2.0-OpenSSH_9.2'): void {
     this.serverIdentification = identification;
     this.sendBytes(Buffer.from(`${identification}\r\n`));
   }
 
-  /** Sends payloads under the keys in force. */
+  /** Sends payloads, encrypted if keys are in use. */
   send(...payloads: readonly Buffer[]): void {
     for (const payload of payloads) this.sendBytes(this.#outgoing.seal(payload));
   }
 
-  /** Sends payloads in the clear, whatever keys are in force. */
+  /** Sends payloads in plaintext, even if keys are in use. */
   sendPlain(...payloads: readonly Buffer[]): void {
     for (const payload of payloads) this.sendBytes(this.#plain.seal(payload));
   }
@@ -88,7 +89,7 @@ export class RawSshConnection {
     else if (this.socket.writable) this.socket.write(bytes);
   }
 
-  /** Everything that `act` sends goes out in one write, which on loopback is one segment up to 64 KiB. */
+  /** Sends everything that `act` sends in one write: on loopback, one segment up to 64 KiB. */
   together(act: () => void): void {
     if (this.#gathered !== null) return act();
     const gathered: Buffer[] = [];
@@ -101,12 +102,12 @@ export class RawSshConnection {
     if (gathered.length > 0) this.sendBytes(Buffer.concat(gathered));
   }
 
-  /** Reads under `incoming` after the client's next NEWKEYS; to be called before that can come. */
+  /** Decrypts with `incoming` after the client's next NEWKEYS. Call it before that can arrive. */
   expectKeys(incoming: Framing): void {
     this.#pending = incoming;
   }
 
-  /** Sends under `outgoing` from now on. */
+  /** Encrypts with `outgoing` from now on. */
   useKeys(outgoing: Framing): void {
     this.#outgoing = outgoing;
   }
@@ -118,8 +119,9 @@ export class RawSshConnection {
   }
 
   /**
-   * The next payload, or the next of that type, those before it skipped. Rejects when the client hangs up before. Messages of a key exchange
-   * come only if their type is asked for, so that one can run beside whatever else the script does.
+   * Returns the next payload, or the next of that type and skips those before it. Rejects with
+   * ClientGone if the client hangs up before. Key exchange messages are only returned by type, so
+   * that `rekey` can run beside `serve`.
    */
   async receive(type?: number): Promise<Buffer> {
     const queue = type !== undefined && isKeyExchange(type) ? 'exchange' : 'other';
@@ -134,7 +136,7 @@ export class RawSshConnection {
     }
   }
 
-  /** The client's data on all channels so far, in order. */
+  /** The client's data so far, on all channels, in order. */
   get channelData(): string {
     return this.received
       .filter((payload) => payload[0] === MSG.CHANNEL_DATA)
@@ -146,7 +148,7 @@ export class RawSshConnection {
     this.socket.destroy();
   }
 
-  /** Stops reading, and lets the client's bytes pile up. */
+  /** Stops reading from the socket. */
   pause(): void {
     this.socket.pause();
   }

@@ -1,14 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
-/** How payloads become packets, in one direction (RFC 4253 6). */
+/** Turns payloads into packets and back, in one direction (RFC 4253 6). */
 export interface Framing {
-  /** The packet that carries `payload`. */
+  /** Returns the packet that carries `payload`. */
   seal(payload: Buffer): Buffer;
-  /** The first payload in `bytes` and how many bytes its packet took; null if it is not complete. Throws if it was forged. */
+  /** Returns the first payload and its packet's length; null if incomplete. Throws if forged. */
   open(bytes: Buffer): { payload: Buffer; used: number } | null;
 }
 
-/** Before the first key exchange: in the clear. */
+/** Packets before the first NEWKEYS, in plaintext. */
 export class PlainFraming implements Framing {
   seal(payload: Buffer): Buffer {
     const body = padded(payload, 8, 4);
@@ -65,14 +65,14 @@ function length(bytes: number): Buffer {
   return head;
 }
 
-/** How long the first packet is with its `tag`; null if it is not complete. */
+/** Returns the first packet's length including its tag, or null if it is incomplete. */
 function packetLength(bytes: Buffer, tag: number): number | null {
   if (bytes.length < 4) return null;
   const used = 4 + bytes.readUInt32BE() + tag;
   return bytes.length < used ? null : used;
 }
 
-/** `outside`: how many bytes before it count for the block size. */
+/** `outside`: how many bytes before the body count for the block size. */
 function padded(payload: Buffer, block: number, outside: number): Buffer {
   let padding = block - ((outside + 1 + payload.length) % block);
   if (padding < 4) padding += block;

@@ -5,7 +5,7 @@ import { Writer } from './encoding.ts';
 export interface RawHostKey {
   /** The public key on the wire (RFC 8709 4). */
   readonly blob: Buffer;
-  /** As it stands in known_hosts, after the host. */
+  /** Its part of a known_hosts line, after the host. */
   readonly line: string;
   readonly fingerprint: string;
   sign(data: Buffer): Buffer;
@@ -16,7 +16,7 @@ export function newHostKey(): RawHostKey {
   return hostKey(publicKey, (data) => sign(null, data, privateKey));
 }
 
-/** Shows the public key of `key`, but cannot sign with it. */
+/** Returns a host key with the public key of `key`, but without its private key. */
 export function stolenHostKey(key: RawHostKey): RawHostKey {
   return { ...key, sign: newHostKey().sign };
 }

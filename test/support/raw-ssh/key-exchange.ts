@@ -11,29 +11,29 @@ import { type Framing, GcmFraming } from './framing.ts';
 import type { RawHostKey } from './host-key.ts';
 import { kexInit, MSG, newKeys, type Offer } from './messages.ts';
 
-/** Where packets can be put in among those of a key exchange. */
+/** The points of a key exchange after which packets can be injected. */
 export const POINTS = ['identification', 'kexinit', 'reply', 'newkeys'] as const;
 export type Point = (typeof POINTS)[number];
 
-/** How a server exchanges keys: well-behaved but for what is given here. */
+/** How the server exchanges keys. The default is correct behaviour. */
 export interface KeyExchangeOptions {
   readonly hostKey: RawHostKey;
-  /** What the server calls itself; default: a version of OpenSSH's. */
+  /** The identification line; default: an OpenSSH version. */
   readonly identification?: string;
-  /** What is offered in place of the usual. */
+  /** Replaces lists of OFFER. */
   readonly offer?: Partial<Offer>;
   /**
-   * Payloads to send behind the server's identification, KEXINIT, key exchange reply or NEWKEYS, in the same segment: in the clear but
-   * for `newkeys`, which is under the new keys.
+   * Payloads to send in the same segment, after the server's identification, KEXINIT, key exchange
+   * reply or NEWKEYS. Those after NEWKEYS are encrypted with the new keys, the others are not.
    */
   readonly inject?: Partial<Record<Point, readonly Buffer[]>>;
-  /** Payloads to send in the clear behind NEWKEYS, where nothing may be in the clear any more. */
+  /** Payloads to send in plaintext after NEWKEYS, which no client may accept. */
   readonly injectPlain?: readonly Buffer[];
-  /** Whether reply and NEWKEYS, with what is put in, go out in one segment. Default: true. */
+  /** Whether the reply, NEWKEYS and what is injected share one segment. Default: true. */
   readonly oneSegment?: boolean;
-  /** For diffie-hellman-group-exchange-sha256, where the offer has it: the group to send. */
+  /** The group to send, if the offer is GROUP_EXCHANGE. */
   readonly group?: { readonly prime: Buffer; readonly generator: Buffer };
-  /** Whether to wait for the client's NEWKEYS in the end. Default: true. */
+  /** Whether to wait for the client's NEWKEYS at the end. Default: true. */
   readonly wait?: boolean;
 }
 
@@ -47,8 +47,8 @@ export const OFFER: Offer = {
 export const GROUP_EXCHANGE = 'diffie-hellman-group-exchange-sha256';
 
 /**
- * The first key exchange, from the identifications to the client's NEWKEYS. Rejects with ClientGone when the client hangs up on the way,
- * which is what it should do where something is put in.
+ * Performs the first key exchange, from the identifications to the client's NEWKEYS. Rejects with
+ * ClientGone if the client hangs up before the end.
  */
 export async function exchangeKeys(connection: RawSshConnection, options: KeyExchangeOptions): Promise<void> {
   const { inject = {} } = options;
@@ -60,7 +60,7 @@ export async function exchangeKeys(connection: RawSshConnection, options: KeyExc
   await rekey(connection, options);
 }
 
-/** A key exchange on a connection whose identifications have been exchanged; a further one is under the keys in force. */
+/** Performs a key exchange after the identifications: the first, or a rekey. */
 export async function rekey(connection: RawSshConnection, options: KeyExchangeOptions): Promise<void> {
   const { hostKey, inject = {}, injectPlain = [], oneSegment = true, wait = true } = options;
   const own = kexInit({ ...OFFER, ...options.offer });
@@ -97,13 +97,13 @@ export async function rekey(connection: RawSshConnection, options: KeyExchangeOp
   if (wait) await connection.receive(MSG.NEWKEYS);
 }
 
-/** What the method gives to the exchange hash and the reply. */
+/** The method's part of the exchange hash and of the reply. */
 interface Shared {
   readonly secret: Buffer;
-  /** The method's part of the exchange hash, the secret left out. */
+  /** The method's part of the exchange hash, without the secret. */
   readonly hashed: Buffer;
   readonly replyType: number;
-  /** The server's public value as the reply has it. */
+  /** The server's public value, as encoded in the reply. */
   readonly reply: Buffer;
 }
 

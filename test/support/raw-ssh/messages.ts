@@ -43,7 +43,7 @@ export const MSG = {
 
 const message = (type: number) => new Writer().byte(type);
 
-/** What a server offers in its KEXINIT; each list is for both directions. */
+/** The lists of a KEXINIT; each applies to both directions. */
 export interface Offer {
   readonly kex: readonly string[];
   readonly hostKey: readonly string[];
@@ -97,7 +97,7 @@ export const userauthBanner = (text: string): Buffer =>
 export const userauthPkOk = (algorithm: string, key: Buffer): Buffer =>
   message(MSG.USERAUTH_PK_OK).string(algorithm).string(key).done();
 
-/** A keyboard-interactive round with hidden answers. */
+/** USERAUTH_INFO_REQUEST of keyboard-interactive, with hidden answers. */
 export const infoRequest = (name: string, instruction: string, prompts: readonly string[]): Buffer => {
   const writer = message(MSG.USERAUTH_INFO_REQUEST).string(name).string(instruction).string('');
   writer.uint32(prompts.length);
@@ -108,7 +108,7 @@ export const infoRequest = (name: string, instruction: string, prompts: readonly
 export const globalRequest = (name: string, wantReply: boolean, data: Buffer = Buffer.alloc(0)): Buffer =>
   message(MSG.GLOBAL_REQUEST).string(name).bool(wantReply).raw(data).done();
 
-/** REQUEST_SUCCESS; `port` answers a tcpip-forward that asked for port 0. */
+/** REQUEST_SUCCESS. `port` answers a tcpip-forward for port 0. */
 export const requestSuccess = (port?: number): Buffer => {
   const writer = message(MSG.REQUEST_SUCCESS);
   return (port === undefined ? writer : writer.uint32(port)).done();
@@ -116,7 +116,7 @@ export const requestSuccess = (port?: number): Buffer => {
 
 export const requestFailure = (): Buffer => message(MSG.REQUEST_FAILURE).done();
 
-/** The window and packet size that a side announces for a channel. */
+/** The limits that a side announces for a channel. */
 export interface Limits {
   readonly window?: number;
   readonly packet?: number;
@@ -130,7 +130,7 @@ export const channelOpen = (
 ): Buffer =>
   message(MSG.CHANNEL_OPEN).string(type).uint32(sender).uint32(window).uint32(packet).raw(data).done();
 
-/** A connection that came in at a listener of the server's (RFC 4254 7.2). */
+/** Opens a channel for a connection to one of the server's listeners (RFC 4254 7.2). */
 export const forwardedTcpip = (
   sender: number,
   bound: { host: string; port: number },
@@ -165,7 +165,7 @@ export const windowAdjust = (recipient: number, bytes: number): Buffer =>
 export const channelData = (recipient: number, data: string | Uint8Array): Buffer =>
   message(MSG.CHANNEL_DATA).uint32(recipient).string(data).done();
 
-/** Data of the kind `stderr` (RFC 4254 5.2). */
+/** CHANNEL_EXTENDED_DATA of the type stderr (RFC 4254 5.2). */
 export const extendedData = (recipient: number, data: string | Uint8Array): Buffer =>
   message(MSG.CHANNEL_EXTENDED_DATA).uint32(recipient).uint32(1).string(data).done();
 
@@ -201,7 +201,7 @@ export function readOpen(payload: Buffer): OpenRequest {
   return { type, sender, window, packet, to };
 }
 
-/** A client's USERAUTH_REQUEST; `rest` is what belongs to the method. */
+/** A client's USERAUTH_REQUEST; `rest` holds the method's own fields. */
 export interface AuthRequest {
   readonly user: string;
   readonly method: string;

@@ -4,33 +4,37 @@ import type { TestContext } from 'vitest';
 import { ClientGone, RawSshConnection } from './connection.ts';
 
 /**
- * What a raw server does with one connection, step by step; `number` counts connections from 0. When it settles, the connection is left as
- * it is. A ClientGone that it rejects with is no failure.
+ * The script for one connection; `number` counts connections from 0. The connection stays open when
+ * the script ends. Rejecting with ClientGone does not count as a failure.
  */
 export type RawScript = (connection: RawSshConnection, number: number) => Promise<void>;
 
 export interface RawSshServer {
   readonly port: number;
-  /** Every connection that was made, oldest first. */
+  /** All connections ever made, oldest first. */
   readonly connections: readonly RawSshConnection[];
-  /** Connections that are still there. */
+  /** How many connections are open. */
   readonly open: number;
-  /** What the next connections get. */
+  /** The script for the next connections. */
   script: RawScript;
-  /** What scripts failed with. */
+  /** The errors of failed scripts. */
   readonly failures: readonly unknown[];
 }
 
 /**
- * An SSH server on 127.0.0.1 that does exactly what `script` says, at each byte: for tests of what a client makes of a server that does
- * not keep to the protocol. The parts, each of which a script may replace by its own:
+ * Starts an SSH server on 127.0.0.1 that does exactly what `script` says, byte by byte, to test a
+ * client against servers that violate the protocol. It uses nothing of ssh2. A script can replace
+ * every step by its own:
  *
- * - `connection.ts`: one connection: any payload, in the clear or encrypted, at any time, in any segment; records what the client says.
- * - `key-exchange.ts`: `exchangeKeys` and `rekey`, with packets put in at each point, one's own host key or none of one's own.
- * - `steps.ts`: `letIn` (userauth), `serve` (connection protocol), `forwarding` (a server that forwards for real).
- * - `messages.ts`: builds every message; `encoding.ts`: for those that it does not know; `framing.ts`: packets and encryption.
+ * - `connection.ts` sends any payload, in plaintext or encrypted, at any time, in any segment, and
+ *   records what the client sends.
+ * - `key-exchange.ts` has `exchangeKeys` and `rekey`, which inject packets at any point.
+ * - `host-key.ts` makes host keys, including one that the server cannot sign with.
+ * - `steps.ts` has `letIn` (user authentication), `serve` (connection protocol) and `forwarding`.
+ * - `messages.ts` builds messages, `encoding.ts` their fields, `framing.ts` the packets.
  *
- * Ends with the test, which then fails if a script did.
+ * A correct server is `exchangeKeys`, then `letIn`, then `serve(connection, forwarding(connection))`.
+ * The server stops with the test, and the test fails if a script failed.
  */
 export async function startRawSshServer(
   test: Pick<TestContext, 'onTestFinished'>,

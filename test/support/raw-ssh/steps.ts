@@ -22,8 +22,8 @@ import {
 } from './messages.ts';
 
 /**
- * Lets the client in, whoever it is: refuses `none`, accepts whatever comes next. `answer` may answer a request in another way, with the
- * payloads that it returns; null leaves it to the default. Settles after USERAUTH_SUCCESS was sent.
+ * Lets any client log in: refuses `none`, accepts the next request. `answer` can return other
+ * payloads for a request; null selects the default. Resolves after sending USERAUTH_SUCCESS.
  */
 export async function letIn(
   connection: RawSshConnection,
@@ -40,21 +40,21 @@ export async function letIn(
   }
 }
 
-/** What a server does with the connection protocol; what is not given is refused. */
+/** How the server handles the connection protocol. */
 export interface ConnectionHandlers {
-  /** A channel that the client opens. Default: refused. */
+  /** The client opens a channel. Default: refused. */
   readonly open?: (request: OpenRequest) => void;
-  /** A global request with its data; the answer is the handler's. Default: refused where an answer is wanted. */
+  /** A global request with its data; the handler answers. Default: refused if an answer is wanted. */
   readonly global?: (name: string, wantReply: boolean, data: Reader) => void;
-  /** A request for a channel, by the server's number for it. Default: granted where an answer is wanted. */
+  /** A channel request, with the server's number. Default: granted if an answer is wanted. */
   readonly request?: (channel: number, type: string, wantReply: boolean) => void;
-  /** Any other message of a channel: data, EOF, CLOSE, window adjust. Default: nothing. */
+  /** Any other channel message: data, EOF, CLOSE, window adjust. Default: ignored. */
   readonly channel?: (type: number, channel: number, reader: Reader) => void;
 }
 
 /**
- * Answers the client until it hangs up, which ends it quietly. Numbers of channels are the client's own: each is confirmed by `open`, if at
- * all, as the same number.
+ * Answers the client until it hangs up, then resolves. Channels have the same number on both sides:
+ * `open` should confirm a channel with the client's number.
  */
 export async function serve(connection: RawSshConnection, handlers: ConnectionHandlers = {}): Promise<void> {
   try {
@@ -84,7 +84,7 @@ function dispatch(connection: RawSshConnection, payload: Buffer, handlers: Conne
   }
 }
 
-/** Sends data on one channel as its window allows (RFC 4254 5.2). */
+/** Sends data on one channel within its window (RFC 4254 5.2). */
 class WindowedSender {
   readonly #connection: RawSshConnection;
   readonly #channel: number;
@@ -102,7 +102,7 @@ class WindowedSender {
     this.#flush();
   }
 
-  /** `null` is EOF and CLOSE, behind all data. */
+  /** `null` sends EOF and CLOSE after all data. */
   push(data: Buffer | null): void {
     for (let at = 0; data !== null && at < data.length; at += PACKET)
       this.#waiting.push(data.subarray(at, at + PACKET));
@@ -128,7 +128,7 @@ class WindowedSender {
 const PACKET = 16_384;
 const END = Buffer.alloc(0);
 
-/** A server that forwards for real: each direct-tcpip is dialled from this machine. It keeps to the windows, and grants as it reads. */
+/** Returns handlers that forward each direct-tcpip to a TCP connection, within the windows. */
 export function forwarding(connection: RawSshConnection): ConnectionHandlers {
   const channels = new Map<number, { socket: net.Socket; sender: WindowedSender }>();
   void connection.closed.then(() => {
