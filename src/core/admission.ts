@@ -71,7 +71,7 @@ export class UserAdmission implements Admission {
       throw new GatewayError(
         'LISTEN_FAILED',
         `cannot tell which users connect to ${host}: ${(error as Error).message}; ` +
-          'mount /proc, or let every local user in with LocalUsers=any',
+          'check that /proc is mounted, or let every local user in with LocalUsers=any',
         { cause: error },
       );
     }

@@ -16,7 +16,7 @@ export async function localTransport(users: LocalUsers, log: Logger): Promise<Tr
   const linux = process.platform === 'linux';
   const own = {
     uid: process.geteuid?.() ?? null,
-    overflow: linux ? overflowUid() : null,
+    overflow: linux && users !== 'any' ? overflowUid() : null,
     lookUp: uidOf,
   };
   const allowed = await resolveLocalUsers(users, own);

@@ -13,23 +13,19 @@ const DEFAULT_OVERFLOW = 65_534;
 export function overflowUid(
   read: (file: string) => string = (file) => readFileSync(file, 'utf8'),
 ): number | null {
-  const map = readIfPresent(read, '/proc/self/uid_map');
-  // A kernel without user namespaces.
-  if (map === null) return null;
-  // Each line: the first uid inside, the first uid outside, how many.
+  try {
+    return isWhole(read('/proc/self/uid_map')) ? null : Number(read('/proc/sys/kernel/overflowuid'));
+  } catch (error) {
+    // A kernel without user namespaces has no such map.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : DEFAULT_OVERFLOW;
+  }
+}
+
+/** Whether a map has every uid. Each line: the first uid inside, the first uid outside, how many. */
+function isWhole(map: string): boolean {
   const lengths = map
     .trim()
     .split('\n')
     .map((line) => Number(line.trim().split(/\s+/)[2]));
-  if (lengths.reduce((sum, length) => sum + length, 0) === ALL_UIDS) return null;
-  return Number(readIfPresent(read, '/proc/sys/kernel/overflowuid') ?? DEFAULT_OVERFLOW);
-}
-
-function readIfPresent(read: (file: string) => string, file: string): string | null {
-  try {
-    return read(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  return lengths.reduce((sum, length) => sum + length, 0) === ALL_UIDS;
 }

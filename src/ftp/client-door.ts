@@ -47,6 +47,8 @@ export class ClientDoor {
   /** How many connections have come, and how many of them are not judged yet. */
   #arrivals = 0;
   #judging = 0;
+  /** When the connection that is held came, on the clock of `performance.now()`. */
+  #heldSince = 0;
   #goneAhead = false;
   #waiting = false;
   #port = 0;
@@ -108,6 +110,7 @@ export class ClientDoor {
         this.#logRefused();
         return this.#deps.take(stream);
       case 'closed':
+        if (this.#choice.closed === 0) this.#heldSince = performance.now();
         for (const useless of this.#choice.addClosed(stream)) resetStream(useless, overtaken());
         break;
       case 'reset':
@@ -127,18 +130,27 @@ export class ClientDoor {
 
   /** Waits until the client has had the time to connect, then decides. */
   async #settle(): Promise<void> {
+    const { hold, poll } = this.#times;
     const started = performance.now();
     // The go-ahead is sent in this turn.
     await this.#turns(1);
-    while (!this.#closed && !(await this.#deps.hasRead())) await this.#sleep(this.#times.poll);
-    for (;;) {
-      await this.#sleep(this.#times.hold);
+    while (!this.#closed && !(await this.#deps.hasRead())) await this.#sleep(poll);
+    for (let due = performance.now() + hold; !this.#closed; ) {
+      await this.#sleep(due - performance.now());
       await this.#quiet();
-      if (this.#closed) return;
+      const now = performance.now();
       const outcome = this.#choice.decide();
-      const certain = outcome === 'take' || outcome === 'ambiguous';
-      if (certain || performance.now() - started >= this.#times.grace) return this.#finish(outcome);
+      const decided = this.#decidedAt(outcome, started);
+      if (!this.#closed && now >= decided) return this.#finish(outcome);
+      due = Math.min(decided, now + hold);
     }
+  }
+
+  /** When an outcome is final, if nothing else happens. */
+  #decidedAt(outcome: Outcome, started: number): number {
+    const { hold, grace } = this.#times;
+    if (outcome === 'take') return this.#heldSince + hold;
+    return outcome === 'ambiguous' ? 0 : started + grace;
   }
 
   #finish(outcome: Outcome): void {

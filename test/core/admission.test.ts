@@ -129,7 +129,7 @@ describe('tables that cannot be opened', () => {
   test.each([['127.0.0.1'], ['::1']])('keep a listener at %s from being opened', (host) => {
     expect(() => setUp({ openTables }).admission.prepare(host)).toThrow(
       `cannot tell which users connect to ${host}: ENOENT: no such file or directory, open '/proc/self/net/tcp'; ` +
-        'mount /proc, or let every local user in with LocalUsers=any',
+        'check that /proc is mounted, or let every local user in with LocalUsers=any',
     );
   });
 

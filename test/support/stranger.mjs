@@ -7,6 +7,10 @@ const uid = Number(process.argv[2]);
 process.setgid(uid);
 process.setuid(uid);
 
+/** Connections that stay open, and whether they are to be reset all the same. */
+const held = new Set();
+let resetting = false;
+
 function connect({ id, port, host = '127.0.0.1', localPort, bytes = '', end }) {
   const answer = { id, got: '' };
   const socket = net.connect({ port, host, localPort, allowHalfOpen: true });
@@ -16,6 +20,8 @@ function connect({ id, port, host = '127.0.0.1', localPort, bytes = '', end }) {
       if (end === 'close') socket.destroy();
       else if (end === 'reset') socket.resetAndDestroy();
       else if (end === 'half-close') socket.end();
+      else if (resetting) socket.resetAndDestroy();
+      else held.add(socket);
     };
     if (bytes === '') act();
     else socket.write(bytes, act);
@@ -28,6 +34,11 @@ function connect({ id, port, host = '127.0.0.1', localPort, bytes = '', end }) {
     answer.error = error.code;
   });
   socket.on('close', () => console.log(JSON.stringify(answer)));
+}
+
+function resetHeld() {
+  resetting = true;
+  for (const socket of held) socket.resetAndDestroy();
 }
 
 /** Connects again and again, one connection after the other. */
@@ -44,6 +55,7 @@ const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
   const order = JSON.parse(line);
   if (order.flood) flood(order);
+  else if (order.reset) resetHeld();
   else connect(order);
 });
 input.on('close', () => process.exit());

@@ -14,7 +14,7 @@ export interface Intrusion {
   readonly localPort?: number;
   /** Sent at once. */
   readonly bytes?: string;
-  /** What it does then; `hold`: nothing, until the other side ends the connection. */
+  /** What it does then; `hold`: nothing, until the other side ends the connection, or `reset`. */
   readonly end: 'close' | 'reset' | 'half-close' | 'hold';
 }
 
@@ -62,6 +62,11 @@ export class Stranger {
     const outcome = new Promise<Outcome>((resolve) => this.#waiting.set(id, resolve));
     this.#child.stdin?.write(`${JSON.stringify({ id, ...intrusion })}\n`);
     return outcome;
+  }
+
+  /** Resets the connections that it holds, now and from now on. */
+  reset(): void {
+    this.#child.stdin?.write(`${JSON.stringify({ reset: true })}\n`);
   }
 
   /** Makes one connection after the other until the test ends, `gap` milliseconds apart. */
