@@ -45,8 +45,12 @@ async function run(test: Test, program: string, ...args: (string | number)[]): P
 
 const support = (file: string) => new URL(`../../support/${file}`, import.meta.url).pathname;
 
-/** Leaves `count` sockets of this machine in TIME_WAIT. */
-async function fillTimeWait(test: Test, count: number): Promise<void> {
+/** The kernel forgets a socket in TIME_WAIT after a minute. */
+const REFILL = 50_000;
+
+/** Keeps at least `count` sockets of this machine in TIME_WAIT until the test ends. */
+async function keepTimeWait(test: Test, count: number): Promise<void> {
+  if (count === 0) return;
   const server = net.createServer((socket) =>
     socket
       .on('error', () => {})
@@ -61,7 +65,12 @@ async function fillTimeWait(test: Test, count: number): Promise<void> {
     const socket = net.connect(port, '127.0.0.1', () => socket.end());
     return once(socket.resume(), 'close');
   };
-  for (let left = count; left > 0; left -= 100) await Promise.all(Array.from({ length: 100 }, one));
+  const fill = async () => {
+    for (let left = count; left > 0; left -= 100) await Promise.all(Array.from({ length: 100 }, one));
+  };
+  await fill();
+  const timer = setInterval(fill, REFILL);
+  test.onTestFinished(() => clearInterval(timer));
   const rows = (await readFile('/proc/net/tcp', 'latin1')).match(/^ *\d+: \S+ \S+ 06 /gm);
   expect(rows?.length).toBeGreaterThan(count * 0.9);
 }
@@ -81,7 +90,7 @@ onLinux.each(KERNELS)('on %s', (kernel) => {
     { timeout: TIMEOUT },
     async ([timeWait, when, size], test) => {
       const { port, stored, warnings } = await setUp(test, kernel);
-      await fillTimeWait(test, timeWait);
+      await keepTimeWait(test, timeWait);
       const client = support('quick-client.mjs');
       const { failed } = JSON.parse(await run(test, process.execPath, client, port, UPLOADS, when, size));
       expect(failed).toEqual([]);
@@ -99,7 +108,7 @@ onLinux.each(KERNELS)('on %s', (kernel) => {
     { timeout: TIMEOUT },
     async (timeWait, test) => {
       const { port, stored, warnings } = await setUp(test, kernel);
-      await fillTimeWait(test, timeWait);
+      await keepTimeWait(test, timeWait);
       const folder = mkdtempSync(join(tmpdir(), 'sshferry-put-'));
       test.onTestFinished(() => rmSync(folder, { recursive: true }));
       writeFileSync(join(folder, 'file'), 'x'.repeat(100));
