@@ -1,30 +1,29 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isConnected, peerOf } from './accepted-socket.ts';
+import type { Admission } from './admission.ts';
 import { processArrivals } from './arrivals.ts';
 import { canonicalAddress, type Endpoint, formatEndpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { resetStream } from './pipe.ts';
-import type { Listening, Peer, Transport } from './transport.ts';
+import type { Listening, ListenOptions, Peer, Standing, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
-/**
- * Whether an accepted connection may come in; asked before a byte is read from it. `crowded`: it is not its listener's first, and so
- * not one to a data port, which may close as soon as it is told something.
- */
-export type Admit = (peer: Peer, crowded: boolean) => Promise<boolean>;
+/** How long what a closed connection has sent is waited for, in milliseconds; it is in the kernel already. */
+const LEFT_BEHIND = 1000;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
 export class DirectTransport implements Transport {
   readonly state = 'ready' as const;
-  readonly #admit: Admit | null;
+  readonly #admission: Admission | null;
 
-  /** Where `admit` is given, its listeners hand over only what it lets in, and reset the rest. It must not reject. */
-  constructor({ admit }: { admit?: Admit } = {}) {
-    this.#admit = admit ?? null;
+  /** With an `admission`, its listeners hand over only what that admits, and reset the rest. */
+  constructor({ admission }: { admission?: Admission } = {}) {
+    this.#admission = admission ?? null;
   }
 
   openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
@@ -68,28 +67,41 @@ export class DirectTransport implements Transport {
     });
   }
 
-  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    return new Promise((resolve, reject) => {
-      let crowded = false;
+  async listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    { onArrival }: ListenOptions = {},
+  ): Promise<Listening> {
+    this.#admission?.prepare(bind.host);
+    return await new Promise((resolve, reject) => {
+      let first = true;
       const server = net.createServer(
         { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
         (socket) => {
           processArrivals.note();
           const peer = peerOf(socket);
-          if (peer === null) socket.destroy();
-          else if (this.#admit === null) onStream(socket, peer);
-          else void hold(socket, this.#admit(peer, crowded));
-          crowded = true;
+          if (this.#admission === null) {
+            if (peer === null) socket.destroy();
+            else onStream(socket, peer);
+            return;
+          }
+          // A listener's first connection does not wait, nor does one to a data port: its program may close it soon.
+          const standing = judge(this.#admission, socket, peer, !first && onArrival === undefined);
+          first = false;
+          if (onArrival !== undefined) onArrival({ stream: socket, peer, standing });
+          else if (peer !== null) void admit(this.#admission, socket, peer, standing);
         },
       );
-      const hold = async (socket: net.Socket, admitted: Promise<boolean>) => {
-        // Paused it reads nothing, but a broken one may still say so.
-        const ignore = () => {};
-        socket.on('error', ignore);
-        const peer = (await admitted) && server.listening ? peerOf(socket) : null;
-        if (peer === null) return resetStream(socket, refused());
-        onStream(socket, peer);
-        socket.off('error', ignore);
+      const admit = async (
+        admission: Admission,
+        socket: net.Socket,
+        peer: Peer,
+        judged: Promise<Standing>,
+      ) => {
+        const standing = await judged;
+        if (standing === 'allowed' && server.listening) onStream(socket, peer);
+        else if (standing === 'closed') admission.refusedClosed(peer, await discard(socket));
+        else resetStream(socket, refused());
       };
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
@@ -108,20 +120,51 @@ export class DirectTransport implements Transport {
       });
     });
   }
+
+  async hasRead(peer: Peer): Promise<boolean> {
+    return (await this.#admission?.hasRead(peer)) ?? true;
+  }
+}
+
+/** Judges an accepted socket, and resets one that may not come in. Never rejects. */
+async function judge(
+  admission: Admission,
+  socket: net.Socket,
+  peer: Peer | null,
+  canWait: boolean,
+): Promise<Standing> {
+  // A paused socket reads nothing, but one that breaks may still say so.
+  const ignore = () => {};
+  socket.on('error', ignore);
+  const standing =
+    peer === null
+      ? 'reset'
+      : await admission.judge({ peer, canWait, isConnected: () => isConnected(socket) });
+  if (standing === 'refused' || standing === 'reset') resetStream(socket, refused());
+  // After whoever receives the judgement has attached a handler.
+  setImmediate(() => socket.off('error', ignore));
+  return standing;
+}
+
+/** Drops what a closed connection has sent, and ends it. Resolves with whether there was anything. */
+function discard(socket: net.Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = (sent: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(sent);
+    };
+    const timer = setTimeout(() => finish(false), LEFT_BEHIND);
+    socket.on('error', () => {});
+    socket.once('data', () => finish(true));
+    socket.once('end', () => finish(false));
+    socket.once('close', () => finish(false));
+    socket.resume();
+  });
 }
 
 function refused(): GatewayError {
   return new GatewayError('PEER_RESET', 'the connection was not let in');
-}
-
-/** Both addresses of an accepted socket; null when the client is gone already and the kernel no longer knows. */
-function peerOf(socket: net.Socket): Peer | null {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (!remoteAddress || !remotePort || !localAddress || !localPort) return null;
-  return {
-    remote: { host: canonicalAddress(remoteAddress), port: remotePort },
-    local: { host: canonicalAddress(localAddress), port: localPort },
-  };
 }
 
 function describe(error: NodeJS.ErrnoException): string {

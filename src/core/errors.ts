@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'FTP_LIMIT'
   | 'FTP_FOREIGN_ADDRESS'
   | 'DATA_TIMEOUT'
+  | 'DATA_REFUSED'
   | 'STOPPED'
   | 'INTERNAL';
 

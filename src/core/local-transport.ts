@@ -1,14 +1,28 @@
+import { UserAdmission } from './admission.ts';
 import { DirectTransport } from './direct.ts';
-import { admitLocalUsers, type LocalUsers, resolveLocalUsers } from './local-users.ts';
+import { kernelTables } from './kernel-tables.ts';
+import { type LocalUsers, resolveLocalUsers, uidOf } from './local-users.ts';
 import type { Logger } from './log.ts';
 import { peerOwners } from './peer-owner.ts';
 import type { Transport } from './transport.ts';
+import { overflowUid } from './user-namespace.ts';
 
 /**
- * This machine's own network, with loopback listeners that serve the own user, root and `users` only, where the platform can
- * tell (Linux). What is refused is logged. Rejects with `CONFIG_INVALID` for a user that this machine does not have.
+ * Returns this machine's own network, whose loopback listeners serve the own user, root and `users`
+ * only, on platforms that tell owners (Linux). Logs what it refuses. Rejects with `CONFIG_INVALID`
+ * for a user who does not exist here, or who cannot be told from others.
  */
 export async function localTransport(users: LocalUsers, log: Logger): Promise<Transport> {
-  const allowed = await resolveLocalUsers(users);
-  return new DirectTransport({ admit: admitLocalUsers(allowed, peerOwners(), log) });
+  const linux = process.platform === 'linux';
+  const own = {
+    uid: process.geteuid?.() ?? null,
+    overflow: linux && users !== 'any' ? overflowUid() : null,
+    lookUp: uidOf,
+  };
+  const allowed = await resolveLocalUsers(users, own);
+  const openTables = () => {
+    if (linux) kernelTables.open();
+  };
+  const findOwner = peerOwners({ overflow: own.overflow });
+  return new DirectTransport({ admission: new UserAdmission(allowed, { findOwner, openTables, log }) });
 }

@@ -4,7 +4,7 @@ import { asGatewayError, GatewayError } from './errors.ts';
 import type { GatewayEmitter } from './events.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
-import type { Listening, Peer, StreamOptions, Transport } from './transport.ts';
+import type { Arrival, Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
 
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
@@ -193,12 +193,25 @@ class OwnedTransport implements Transport {
     return stream;
   }
 
-  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+  async listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    { onArrival }: ListenOptions = {},
+  ): Promise<Listening> {
     this.#signal.throwIfAborted();
-    const listening = await this.#inner.listen(bind, (stream, peer) => {
+    const own = (stream: Duplex, peer: Peer) => {
       this.#owned.stream(stream);
       onStream(stream, peer);
-    });
+    };
+    const ownArrival = (arrival: Arrival) => {
+      this.#owned.stream(arrival.stream);
+      onArrival?.(arrival);
+    };
+    const listening = await this.#inner.listen(bind, own, onArrival && { onArrival: ownArrival });
     return this.#owned.listener(listening);
+  }
+
+  async hasRead(peer: Peer): Promise<boolean> {
+    return (await this.#inner.hasRead?.(peer)) ?? true;
   }
 }

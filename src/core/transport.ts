@@ -23,6 +23,35 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** What a listener knows of a connection that it has accepted. */
+export type Standing =
+  /** It may come in. */
+  | 'allowed'
+  /** Its program has closed it, and whose program that was can no longer be told. What it sent is unread. */
+  | 'closed'
+  /** It was reset, and is gone. */
+  | 'reset'
+  /** It may not come in: it was reset. */
+  | 'refused';
+
+/** A connection that a listener has accepted and not judged yet. Nothing has been read from it. */
+export interface Arrival {
+  readonly stream: Duplex;
+  /** Null if it was reset before it was accepted. */
+  readonly peer: Peer | null;
+  /** Settles with the judgement, and never rejects. */
+  readonly standing: Promise<Standing>;
+}
+
+/** What `listen` takes. */
+export interface ListenOptions {
+  /**
+   * Receives every connection as soon as it is accepted, in place of `onStream`, and owns it. A
+   * transport that judges no connections ignores it.
+   */
+  readonly onArrival?: (arrival: Arrival) => void;
+}
+
 /** What `openStream` takes. */
 export interface StreamOptions {
   readonly signal?: AbortSignal;
@@ -46,7 +75,16 @@ export interface Transport {
    */
   openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex>;
   /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
-  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening>;
+  listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    options?: ListenOptions,
+  ): Promise<Listening>;
+  /**
+   * Returns whether the program at the far end of an accepted connection has read all that it was
+   * sent; true if that cannot be told. Never rejects.
+   */
+  hasRead?(peer: Peer): Promise<boolean>;
 }
 
 /** A transport with a life of its own, which a Gateway begins and ends. */

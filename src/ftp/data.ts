@@ -4,10 +4,10 @@ import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { Listener } from '../core/listener.ts';
 import { type Direction as Flow, type Leg, pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
-import type { Listening, Peer, Transport } from '../core/transport.ts';
+import type { Arrival, Listening, ListenOptions, Peer, Transport } from '../core/transport.ts';
 import type { Completion, DataEnd } from './action.ts';
+import { ClientDoor } from './client-door.ts';
 import type { Direction } from './command.ts';
-
 import type { PortRange } from './port-range.ts';
 
 /** How data connections are opened. */
@@ -65,6 +65,11 @@ export class DataConnections {
     this.#connections.get(id)?.dialNear(to);
   }
 
+  /** Notes that the client is told that the transfer begins. */
+  goAhead(id: number): void {
+    this.#connections.get(id)?.goAhead();
+  }
+
   /** Closes the writing half at the server's end: the client sends nothing. */
   halfClose(id: number): void {
     this.#connections.get(id)?.endFar();
@@ -113,6 +118,7 @@ class DataConnection {
   readonly #options: DataOptions;
   readonly #report: DataReport;
   readonly #abort = new AbortController();
+  readonly #door: ClientDoor;
   #near: Duplex | null = null;
   #far: Duplex | null = null;
   #listening: Listening | null = null;
@@ -130,6 +136,15 @@ class DataConnection {
     this.#options = options;
     this.#report = report;
     const { signal } = session;
+    this.#door = new ClientDoor({
+      take: (stream) => {
+        this.#closeListener();
+        this.#gotNear(stream);
+      },
+      fail: (by, error) => this.#fail(by, error),
+      hasRead: async () => (await session.near.hasRead?.(session.peer)) ?? true,
+      log: session.log,
+    });
     signal.addEventListener(
       'abort',
       () => {
@@ -185,8 +200,12 @@ class DataConnection {
       // A listener on every interface of the SSH server: the data port has its own, and is told as at the server's address.
       const told = asked === undefined ? null : (advertise ?? bindHost(local.host, family));
       const host = asked ?? bindHost(local.host, family);
-      const { endpoint } = await this.#bind(this.#session.near, host, ports, (stream, peer) =>
-        this.#onClient(stream, peer),
+      const { endpoint } = await this.#bind(
+        this.#session.near,
+        host,
+        ports,
+        (stream, peer) => this.#onClient({ stream, peer, standing: Promise.resolve('allowed') }),
+        { onArrival: (arrival) => this.#onClient(arrival) },
       );
       return { host: advertise ?? told ?? endpoint.host, port: endpoint.port };
     });
@@ -202,6 +221,10 @@ class DataConnection {
       });
       return { host, port: bound.endpoint.port };
     });
+  }
+
+  goAhead(): void {
+    this.#door.goAhead();
   }
 
   endFar(): void {
@@ -239,8 +262,9 @@ class DataConnection {
     host: string,
     range: PortRange | null,
     onStream: (stream: Duplex, peer: Peer) => void,
+    options: ListenOptions = {},
   ): Promise<Listening> {
-    const listen = (port: number) => Listener.open(transport, { host, port }, onStream);
+    const listen = (port: number) => Listener.open(transport, { host, port }, onStream, options);
     const listening = await (range === null ? listen(0) : range.bind(listen));
     if (this.#over !== null) {
       await listening.close();
@@ -248,25 +272,26 @@ class DataConnection {
     }
     this.#listening = listening;
     this.#after(this.#options.acceptTimeout, () => {
-      const seconds = this.#options.acceptTimeout / 1000;
-      const text = `nobody connected to the data port ${listening.endpoint.port} within ${seconds} s`;
-      this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text));
+      const { port } = listening.endpoint;
+      this.#fail('gateway', this.#door.timedOut(port, this.#options.acceptTimeout));
     });
     return listening;
   }
 
-  #onClient(stream: Duplex, peer: Peer): void {
+  #onClient(arrival: Arrival): void {
+    const { stream, peer } = arrival;
     if (this.#over !== null || this.#near !== null) return resetStream(stream, this.#over ?? taken());
-    if (!this.#options.anyPeer && !sameHost(peer.remote.host, this.#session.peer.remote.host)) {
-      const from = formatEndpoint(peer.remote);
-      this.#session.log.warn(
-        { event: 'ftp.data.foreign', from, port: peer.local.port },
-        `refused a data connection from ${from}: the client is at ${this.#session.peer.remote.host}`,
-      );
-      return resetStream(stream, new GatewayError('FTP_FOREIGN_ADDRESS', `${from} is not the client`));
+    const client = this.#session.peer.remote.host;
+    if (peer === null || this.#options.anyPeer || sameHost(peer.remote.host, client)) {
+      return this.#door.arrived(arrival);
     }
-    this.#closeListener();
-    this.#gotNear(stream);
+    const from = formatEndpoint(peer.remote);
+    this.#session.log.warn(
+      { event: 'ftp.data.foreign', from, port: peer.local.port },
+      `refused a data connection from ${from}: the client is at ${client}`,
+    );
+    this.#door.arrivedFromElsewhere();
+    resetStream(stream, new GatewayError('FTP_FOREIGN_ADDRESS', `${from} is not the client`));
   }
 
   #gotNear(stream: Duplex): void {
@@ -370,6 +395,7 @@ class DataConnection {
 
   #closeListener(): void {
     clearTimeout(this.#timer);
+    this.#door.close();
     void this.#listening?.close();
     this.#listening = null;
   }

@@ -261,6 +261,7 @@ class ControlConnection implements DataReport {
   #transferStarted(action: Action & { type: 'transfer'; phase: 'start' }): void {
     const { id, verb, path, direction, user, size } = action;
     const { id: session, forward, peer } = this.#session;
+    this.#data.goAhead(id);
     const info = { id, session, forward, client: peer.remote, user, verb, path, direction, size };
     const bytes = this.#data.bytes(id);
     this.#transfers.set(id, { info, bytes, since: Date.now() });

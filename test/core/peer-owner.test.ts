@@ -1,7 +1,7 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { peerOwners } from '../../src/core/peer-owner.ts';
-import { clientKey, type TableName } from '../../src/core/socket-table.ts';
+import { type LookUp, peerOwners } from '../../src/core/peer-owner.ts';
+import { clientKey, ourKey, type TableName } from '../../src/core/socket-table.ts';
 import type { Peer } from '../../src/core/transport.ts';
 
 const peer = (port: number, host = '127.0.0.1'): Peer => ({
@@ -10,6 +10,10 @@ const peer = (port: number, host = '127.0.0.1'): Peer => ({
 });
 const row = (of: Peer, table: TableName, uid: number, state = '01', inode = 4711) =>
   `   7: ${clientKey(of, table, 'LE')} ${state} 00000000:00000000 00:00000000 00000000 ${uid} 0 ${inode} 2 0\n`;
+/** Our own end of it. */
+const ourRow = (of: Peer, table: TableName, state: string) =>
+  `   8: ${ourKey(of, table, 'LE')} ${state} 00000000:00000000 00:00000000 00000000 0 0 4712 2 0\n`;
+const user = (uid: number) => ({ uid, unread: 0 });
 const HEADING =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
 
@@ -23,8 +27,14 @@ class Tables {
     this.contents = { tcp, tcp6 };
   }
 
-  readonly find = (of: Peer, crowded?: boolean) => this.#find(of, crowded);
-  readonly #find = peerOwners({ platform: 'linux', order: 'LE', read: (table) => this.#read(table) });
+  readonly find = (of: Peer, how?: LookUp) => this.#find(of, how);
+  readonly #find = peerOwners({
+    platform: 'linux',
+    order: 'LE',
+    ownersKept: false,
+    overflow: 65_534,
+    read: (table) => this.#read(table),
+  });
 
   /** Before a table's first piece. */
   async wait(): Promise<void> {}
@@ -46,7 +56,7 @@ test.each([1, 2, 7, 150, 4096])('finds the owner in pieces of %i bytes', async (
     HEADING + row(peer(1), 'tcp', 1) + row(peer(2), 'tcp', 1000) + row(peer(3), 'tcp', 3),
   );
   tables.pieceSize = pieceSize;
-  expect(await tables.find(peer(2))).toEqual({ uid: 1000 });
+  expect(await tables.find(peer(2))).toEqual(user(1000));
   expect(tables.readings).toEqual(['tcp']);
 });
 
@@ -55,28 +65,39 @@ test("an IPv4 client's IPv6 socket stands in tcp6, as does an IPv6 one", async (
     HEADING,
     HEADING + row(peer(1), 'tcp6', 1000) + row(peer(2, '::1'), 'tcp6', 1001),
   );
-  expect(await tables.find(peer(1))).toEqual({ uid: 1000 });
-  expect(await tables.find(peer(2, '::1'))).toEqual({ uid: 1001 });
+  expect(await tables.find(peer(1))).toEqual(user(1000));
+  expect(await tables.find(peer(2, '::1'))).toEqual(user(1001));
 });
 
-describe('what is not known is unknown', () => {
+describe('a connection without an owner', () => {
+  const fin = ourRow(peer(1), 'tcp', '08');
   test.each([
-    ['no row', HEADING],
-    ['an orphan', HEADING + row(peer(1), 'tcp', 0, '05', 0)],
-    ['TIME_WAIT', HEADING + row(peer(1), 'tcp', 0, '06', 0)],
-    ['a table that cannot be opened just now', failure('EMFILE')],
-  ])('%s', async (_, tcp) => expect(await new Tables(tcp).find(peer(1))).toBe('unknown'));
+    ['that no table has', HEADING, 'unknown'],
+    ['in TIME_WAIT', HEADING + row(peer(1), 'tcp', 0, '06', 0), 'closed'],
+    ['whose program has closed it', HEADING + row(peer(1), 'tcp', 0, '05', 0), 'closed'],
+    ['that only our end is left of, with its FIN', HEADING + fin, 'closed'],
+    ['that only our end is left of, without a FIN', HEADING + ourRow(peer(1), 'tcp', '01'), 'unknown'],
+    ['of a user who is not mapped', HEADING + row(peer(1), 'tcp', 65_534), 'unmapped'],
+    ['in a table that cannot be read', failure('EMFILE'), { error: failure('EMFILE') }],
+    ['in a table that does not exist', failure('ENOENT'), { error: failure('ENOENT') }],
+  ])('%s', async (_, tcp, owner) => expect(await new Tables(tcp).find(peer(1))).toEqual(owner));
 
-  test('a row behind the most that is read', async () => {
-    const tables = new Tables(`${`${'x'.repeat(1023)}\n`.repeat(64 * 1024)}${row(peer(1), 'tcp', 1000)}`);
+  test('in a table that is too long to be read is unknown, even with its FIN', async () => {
+    const tables = new Tables(
+      `${HEADING}${fin}${`${'x'.repeat(1024 * 1024 - 1)}\n`.repeat(64)}${row(peer(1), 'tcp', 1000)}`,
+    );
     tables.pieceSize = 1024 * 1024;
     expect(await tables.find(peer(1))).toBe('unknown');
+  });
+
+  test('is the one of the second table if the first cannot be read', async () => {
+    const tables = new Tables(failure('EIO'), HEADING + row(peer(1), 'tcp6', 1000));
+    expect(await tables.find(peer(1))).toEqual(user(1000));
   });
 });
 
 test('a row that was missed is looked for once more', async () => {
   const tables = new Tables(HEADING);
-  const owner = tables.find(peer(1));
   const whole = HEADING + row(peer(1), 'tcp', 1000);
   let tcp = HEADING;
   Object.defineProperty(tables.contents, 'tcp', {
@@ -86,46 +107,38 @@ test('a row that was missed is looked for once more', async () => {
       return now;
     },
   });
-  expect(await owner).toEqual({ uid: 1000 });
+  expect(await tables.find(peer(1))).toEqual(user(1000));
   expect(tables.readings).toEqual(['tcp', 'tcp6', 'tcp']);
 });
 
-describe('a platform that does not tell', () => {
-  test('is any but Linux', async () => {
-    expect(await peerOwners({ platform: 'darwin' })(peer(1))).toBe('unsupported');
-  });
-
-  test.each(['ENOENT', 'EACCES'])('has no table for us: %s', async (code) => {
-    const tables = new Tables(failure(code), failure(code));
-    expect(await Promise.all([tables.find(peer(1)), tables.find(peer(2, '::1'))])).toEqual([
-      'unsupported',
-      'unsupported',
-    ]);
-  });
-
-  test('is not one that lacks IPv6 only', async () => {
-    const tables = new Tables(HEADING, failure('ENOENT'));
-    expect(await tables.find(peer(1))).toBe('unknown');
-  });
+test('only Linux tells', async () => {
+  expect(await peerOwners({ platform: 'darwin' })(peer(1))).toBe('unsupported');
 });
 
-test('connections of one turn share a reading, and those that come during it the next', async () => {
+test('two connections with the same addresses, one of which was reset, are both answered', async () => {
+  const tables = new Tables(HEADING + row(peer(1), 'tcp', 1000));
+  expect(await Promise.all([tables.find(peer(1)), tables.find(peer(1))])).toEqual([user(1000), user(1000)]);
+  expect(tables.readings.length).toBeLessThan(3);
+});
+
+test('one is looked up at once; those that come meanwhile share the next reading', async () => {
   const peers = Array.from({ length: 200 }, (_, i) => peer(40_000 + i));
   const tables = new Tables(HEADING + peers.map((of, i) => row(of, 'tcp', i)).join(''));
   const first = peers.slice(0, 100).map((of) => tables.find(of));
   const late = new Promise((resolve) => {
     const wait = () =>
-      tables.readings.length > 0
+      tables.readings.length > 1
         ? resolve(Promise.all(peers.slice(100).map((of) => tables.find(of))))
         : setImmediate(wait);
     wait();
   });
-  expect(await Promise.all(first)).toEqual(peers.slice(0, 100).map((_, i) => ({ uid: i })));
-  expect(await late).toEqual(peers.slice(100).map((_, i) => ({ uid: 100 + i })));
-  expect(tables.readings).toEqual(['tcp', 'tcp']);
+  expect(tables.readings).toEqual(['tcp']);
+  expect(await Promise.all(first)).toEqual(peers.slice(0, 100).map((_, i) => user(i)));
+  expect(await late).toEqual(peers.slice(100).map((_, i) => user(100 + i)));
+  expect(tables.readings).toEqual(['tcp', 'tcp', 'tcp']);
 });
 
-describe('connections to a crowded listener', () => {
+describe('connections that can wait', () => {
   const peers = Array.from({ length: 100 }, (_, i) => peer(40_000 + i));
   const all = HEADING + peers.map((of, i) => row(of, 'tcp', i)).join('');
 
@@ -138,42 +151,42 @@ describe('connections to a crowded listener', () => {
 
   test('wait for each other after a reading', async () => {
     const tables = new SlowTables(all);
-    await tables.find(peers[0] as Peer, true);
+    await tables.find(peers[0] as Peer, { canWait: true });
     await turn();
     expect(tables.readings.length).toBe(1);
     const asked = [];
     for (const of of peers.slice(0, 20)) {
-      asked.push(tables.find(of, true));
+      asked.push(tables.find(of, { canWait: true }));
       await turn();
     }
     expect(tables.readings.length).toBe(1);
-    expect(await Promise.all(asked)).toEqual(asked.map((_, i) => ({ uid: i })));
+    expect(await Promise.all(asked)).toEqual(asked.map((_, i) => user(i)));
     expect(tables.readings.length).toBe(2);
   });
 
   test('do not wait where none was read for that long', async () => {
     const tables = new SlowTables(all);
-    await tables.find(peers[0] as Peer, true);
+    await tables.find(peers[0] as Peer, { canWait: true });
     await turn();
     await sleep(200);
-    const owner = tables.find(peers[1] as Peer, true);
+    const owner = tables.find(peers[1] as Peer, { canWait: true });
     await turn();
     expect(tables.readings.length).toBe(2);
-    expect(await owner).toEqual({ uid: 1 });
+    expect(await owner).toEqual(user(1));
   });
 
   test('are read for in the very turn in which one comes that cannot wait', async () => {
     const tables = new SlowTables(all);
     const [a, b, c] = peers as [Peer, Peer, Peer];
-    await tables.find(a, true);
+    await tables.find(a, { canWait: true });
     await turn();
-    const waiting = tables.find(b, true);
+    const waiting = tables.find(b, { canWait: true });
     await turn();
     expect(tables.readings.length).toBe(1);
     const urgent = tables.find(c);
     await turn();
     expect(tables.readings.length).toBe(2);
-    expect(await Promise.all([waiting, urgent])).toEqual([{ uid: 1 }, { uid: 2 }]);
+    expect(await Promise.all([waiting, urgent])).toEqual([user(1), user(2)]);
     await sleep(200);
     expect(tables.readings.length).toBe(2);
   });

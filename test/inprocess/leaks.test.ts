@@ -12,7 +12,7 @@ it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, 
 }, async (test) => {
   const server = await ScriptedFtpServer.start(test);
   const stored: number[] = [];
-  serveAll(server, stored);
+  serveAll(server, { onStored: ({ bytes }) => stored.push(bytes.length) });
   const before = activeResources();
   const gateway = await startFtp(test, {
     transport: 'ssh',

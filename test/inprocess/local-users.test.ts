@@ -1,22 +1,25 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import net from 'node:net';
+import { createInterface } from 'node:readline';
 import { describe, expect, type TestContext, test } from 'vitest';
+import { isConnected } from '../../src/core/accepted-socket.ts';
+import type { Accepted, Admission } from '../../src/core/admission.ts';
+import { UserAdmission } from '../../src/core/admission.ts';
 import { DirectTransport } from '../../src/core/direct.ts';
 import { Gateway } from '../../src/core/gateway.ts';
 import { localTransport } from '../../src/core/local-transport.ts';
-import { admitLocalUsers, type LocalUsers } from '../../src/core/local-users.ts';
+import type { LocalUsers } from '../../src/core/local-users.ts';
 import type { Logger } from '../../src/core/log.ts';
-import { peerOwners } from '../../src/core/peer-owner.ts';
+import { type FindPeerOwner, peerOwners } from '../../src/core/peer-owner.ts';
 import type { Listening, ManagedTransport, Transport } from '../../src/core/transport.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import { deferred } from '../support/deferred.ts';
+import { canBeAnother, OTHER_USER, Stranger } from '../support/stranger.ts';
 
-/** Debian's nobody; in no container is it the one who runs the tests. */
-const OTHER = 65_534;
+const OTHER = OTHER_USER;
 
-const canBeAnother = process.platform === 'linux' && process.getuid?.() === 0;
 if (!canBeAnother) console.warn('SKIPPED: to connect as another user takes Linux and root');
 // A machine of CI that cannot do it fails, so that nobody takes the skip for a pass.
 const asRoot = describe.skipIf(!canBeAnother && process.env.CI !== 'true');
@@ -30,6 +33,27 @@ function recording() {
   const log = { error: none, info: none, debug: none, trace: none, child: () => log } as unknown as Logger;
   log.warn = (fields: unknown) => void warnings.push(fields as Record<string, unknown>);
   return { log, warnings };
+}
+
+/** An admission of these users; `before` runs before each judgement. */
+function admissionOf(
+  uids: ReadonlySet<number>,
+  log: Logger,
+  {
+    before = async () => {},
+    findOwner = peerOwners(),
+  }: { before?: () => Promise<void>; findOwner?: FindPeerOwner } = {},
+): Admission {
+  const admission = new UserAdmission(uids, { findOwner, openTables: () => {}, log });
+  return {
+    prepare: (host) => admission.prepare(host),
+    judge: async (connection: Accepted) => {
+      await before();
+      return admission.judge(connection);
+    },
+    hasRead: (peer) => admission.hasRead(peer),
+    refusedClosed: (peer, sent) => admission.refusedClosed(peer, sent),
+  };
 }
 
 /** Greets whoever it is handed. */
@@ -88,8 +112,10 @@ asRoot('a port of the own user', () => {
     const { log, warnings } = recording();
     const transport = await localTransport(users, log);
     await overIPv4And6(transport, uid, got);
-    for (const warning of warnings) expect(warning).toMatchObject({ event: 'listener.refused-user', uid });
-    expect(warnings.length).toBe(got === null ? 3 : 0);
+    // Three connections, and one line of the log for them.
+    expect(warnings).toEqual(
+      got === null ? [expect.objectContaining({ event: 'listener.refused-user', uid, count: 1 })] : [],
+    );
   });
 
   /** Also as an IPv6 socket that reaches an IPv4 port. */
@@ -114,13 +140,8 @@ asRoot('a port of the own user', () => {
   ])('uid %i that has half-closed already', async (uid, got) => {
     const { log } = recording();
     const halfClosed = deferred<void>();
-    const decide = admitLocalUsers(new Set([0]), peerOwners(), log);
-    const transport = new DirectTransport({
-      admit: async (peer) => {
-        await halfClosed.promise;
-        return decide(peer);
-      },
-    });
+    const before = () => halfClosed.promise;
+    const transport = new DirectTransport({ admission: admissionOf(new Set([0]), log, { before }) });
     const listening = await transport.listen({ host: '127.0.0.1', port: 0 }, (stream) => {
       // Its end-of-file is here, so the client's socket is in FIN_WAIT2.
       stream.on('error', () => {}).on('end', () => stream.end('hello'));
@@ -154,7 +175,7 @@ asRoot('a port of the own user', () => {
     };
     if (alsoUs) socket.resume().end();
     await rowInState(port, state);
-    expect(await peerOwners()(peer)).toBe('unknown');
+    expect(await peerOwners()(peer)).toBe('closed');
     socket.destroy();
     server.close();
   });
@@ -194,13 +215,181 @@ asRoot('a port of the own user', () => {
     expect(await connectAs(OTHER, dataPort)).toBe(null);
     expect(warnings.map(({ event, uid, port: at }) => [event, uid, at])).toEqual([
       ['listener.refused-user', OTHER, port],
-      ['listener.refused-user', OTHER, dataPort],
     ]);
     // It has not used up the port: the one that it is for still gets the file.
     const data = connectAs(0, dataPort);
     control.write('RETR f\r\n');
     expect(await data).toBe('the file');
     control.end();
+  });
+});
+
+asRoot('addresses that are used again', () => {
+  /** An SMTP dialogue, as a stranger's mail would be. */
+  const FOREIGN = 'MAIL FROM:<stranger@example.com>\r\n';
+  const OWN = 'NOOP\r\n';
+
+  test('a connection that was reset does not come in by the row of the next one', async (t) => {
+    const { log, warnings } = recording();
+    const stranger = await Stranger.start(t);
+    const accepted = deferred<void>();
+    const ownIsConnected = deferred<void>();
+    let first = true;
+    const before = async () => {
+      if (!first) return;
+      first = false;
+      accepted.resolve();
+      await ownIsConnected.promise;
+    };
+    const transport = new DirectTransport({ admission: admissionOf(new Set([0]), log, { before }) });
+    const received: string[] = [];
+    const listening = await transport.listen({ host: '127.0.0.1', port: 0 }, (stream) => {
+      const index = received.push('') - 1;
+      stream.on('error', () => {}).resume();
+      stream.on('data', (data) => {
+        received[index] += data;
+        stream.write('250 ok\r\n');
+      });
+    });
+    t.onTestFinished(() => listening.close());
+    const { port } = listening.endpoint;
+
+    // Another user has the connection, its bytes are here, and the look at the tables is still to come.
+    const localPort = await freePort();
+    const intruded = stranger.intrude({ port, localPort, bytes: FOREIGN, end: 'hold' });
+    await accepted.promise;
+    stranger.reset();
+    expect(await intruded).toEqual({ id: expect.any(Number), from: localPort, got: '' });
+    // The own client's has the same addresses.
+    const own = net.connect({ host: '127.0.0.1', port, localPort });
+    t.onTestFinished(() => void own.destroy());
+    await once(own, 'connect');
+    own.write(OWN);
+    ownIsConnected.resolve();
+    expect(String((await once(own, 'data'))[0])).toBe('250 ok\r\n');
+    expect(received).toEqual([OWN]);
+    expect(warnings).toEqual([]);
+  });
+
+  test('while our end is connected, no other connection has them', async (t) => {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.onTestFinished(() => void server.close());
+    const { port } = server.address() as net.AddressInfo;
+    const localPort = await freePort();
+    const stranger = await Stranger.start(t);
+    const [[socket]] = await Promise.all([
+      once(server, 'connection') as Promise<[net.Socket]>,
+      stranger.intrude({ port, localPort, bytes: FOREIGN, end: 'close' }),
+    ]);
+    t.onTestFinished(() => void socket.destroy());
+    // Its client has gone in all order: our end is in CLOSE_WAIT.
+    const own = net.connect({ host: '127.0.0.1', port, localPort });
+    const outcome = await new Promise<string>((resolve) => {
+      own.on('connect', () => resolve('connected'));
+      own.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    });
+    own.destroy();
+    // Either the kernel does not give the addresses away, or it ends the first connection for the second.
+    if (outcome === 'connected') expect(isConnected(socket)).toBe(false);
+    else expect([outcome, isConnected(socket)]).toEqual([expect.stringMatching(/^EADDR/), true]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a connection that its program has closed already', () => {
+  test.each([
+    ['and has sent nothing', '', []],
+    [
+      'and has sent something',
+      'QUIT\r\n',
+      [expect.objectContaining({ event: 'listener.closed-early', sent: true, count: 1 })],
+    ],
+  ])('%s', async (_, bytes, expected) => {
+    const { log, warnings } = recording();
+    // As a kernel before Linux 6.17 shows it.
+    const findOwner = peerOwners({ ownersKept: false });
+    const own = new Set([process.geteuid?.() ?? 0]);
+    const refused = deferred<void>();
+    const admission = admissionOf(own, log, { findOwner });
+    const transport = new DirectTransport({
+      admission: {
+        ...admission,
+        refusedClosed: (...args) => {
+          admission.refusedClosed(...args);
+          refused.resolve();
+        },
+      },
+    });
+    let served = 0;
+    const listening = await transport.listen({ host: '127.0.0.1', port: 0 }, () => {
+      served += 1;
+    });
+    const { port } = listening.endpoint;
+    const script = `const s = require('net').connect(${port}, '127.0.0.1', () => s.write(${JSON.stringify(bytes)}, () => s.destroy()))`;
+    const blocked = spawnSync(process.execPath, ['-e', script]);
+    expect(blocked.status).toBe(0);
+    await refused.promise;
+    await listening.close();
+    expect([served, warnings]).toEqual([0, expected]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a process in want of something', () => {
+  /** Runs a greeter, and resolves with its first line. It is a child of `sh -c`, which may arrange things first. */
+  async function greeting(t: Test, arrange: string, ...args: string[]) {
+    const greeter = new URL('../support/greeter.ts', import.meta.url).pathname;
+    const command = `${arrange} exec "$@"`;
+    const argv = ['-c', command, 'sh', process.execPath, '--import', 'tsx', greeter, ...args];
+    const child = spawn('sh', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.onTestFinished(() => void child.kill());
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return { next: async () => JSON.parse((await lines.next()).value) as Record<string, unknown> };
+  }
+
+  test('of descriptors still judges', async (t) => {
+    const { next } = await greeting(t, 'ulimit -n 120;', '1');
+    const { port } = await next();
+    const socket = net.connect(Number(port), '127.0.0.1');
+    expect(String((await once(socket, 'data'))[0])).toBe('hello');
+    socket.end();
+    await once(socket, 'close');
+    if (!canBeAnother) return;
+    expect(await connectAs(OTHER, Number(port))).toBe(null);
+    expect((await next()).warning).toMatch(/^refused a connection to port \d+ from a user \(uid 65534\); /);
+  });
+
+  asRoot('of', () => {
+    test('/proc does not listen, and says so', async (t) => {
+      const { next } = await greeting(
+        t,
+        'exec unshare -m sh -c \'mount -t tmpfs none /proc; exec "$@"\' sh "$@";',
+      );
+      expect(await next()).toEqual({
+        code: 'LISTEN_FAILED',
+        message: expect.stringMatching(
+          /^cannot tell which users connect to 127\.0\.0\.1: ENOENT.* LocalUsers=any$/,
+        ),
+      });
+    });
+
+    test('a uid of its own in a user namespace does not start, and says so', async (t) => {
+      const { next } = await greeting(t, 'exec unshare -U "$@";');
+      expect(await next()).toEqual({
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(
+          /^the user of this process \(uid 65534\) cannot be told from other users: /,
+        ),
+      });
+    });
+
+    test('names for other users, in a user namespace, refuses them', async (t) => {
+      const { next } = await greeting(t, 'exec unshare -U -r "$@";');
+      const { port } = await next();
+      expect(await connectAs(0, Number(port))).toBe('hello');
+      expect(await connectAs(4242, Number(port))).toBe(null);
+      expect((await next()).warning).toMatch(/: its user is not mapped into this user namespace$/);
+    });
   });
 });
 
@@ -212,7 +401,8 @@ test.runIf(process.platform === 'linux')('200 connections at once are told by a 
     yield await readFile(`/proc/self/net/${table}`);
   };
   const own = new Set([process.geteuid?.() ?? 0]);
-  const transport = new DirectTransport({ admit: admitLocalUsers(own, peerOwners({ read }), log) });
+  const findOwner = peerOwners({ read });
+  const transport = new DirectTransport({ admission: admissionOf(own, log, { findOwner }) });
   const { port } = (await greeter(t, transport)).endpoint;
   const sockets = Array.from({ length: 200 }, () => net.connect(port, '127.0.0.1'));
   await Promise.all(sockets.map((socket) => once(socket, 'data')));
@@ -227,6 +417,17 @@ async function rowInState(port: number, state: string): Promise<void> {
   await expect
     .poll(async () => await readFile('/proc/net/tcp', 'latin1'), { timeout: 10_000 })
     .toMatch(new RegExp(` [0-9A-F]{8}:[0-9A-F]{4} [0-9A-F]{8}:${hex} ${state} `));
+}
+
+/** A port that no program holds now. */
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** An FTP server with one file; gives its port. */
@@ -274,7 +475,7 @@ function managed(transport: Transport): ManagedTransport {
   return {
     state: 'ready',
     openStream: (to, options) => transport.openStream(to, options),
-    listen: (bind, onStream) => transport.listen(bind, onStream),
+    listen: (...args) => transport.listen(...args),
     start: async () => {},
     stop: async () => {},
     onState: () => {},

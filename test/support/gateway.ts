@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { expect, type TestContext } from 'vitest';
+import type { Admission } from '../../src/core/admission.ts';
 import { DirectTransport } from '../../src/core/direct.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { GatewayEvents } from '../../src/core/events.ts';
@@ -7,7 +8,14 @@ import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { SshPool } from '../../src/core/ssh/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/supervisor.ts';
-import type { Listening, ManagedTransport, Peer, Transport } from '../../src/core/transport.ts';
+import type {
+  Arrival,
+  Listening,
+  ListenOptions,
+  ManagedTransport,
+  Peer,
+  Transport,
+} from '../../src/core/transport.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import type { AnyPlugin } from '../../src/protocols/registry.ts';
@@ -35,6 +43,8 @@ export interface GatewaySetup {
   readonly dataConnections?: number;
   /** Seconds between keepalives; default: none. */
   readonly keepalive?: number;
+  /** Which connections its listeners admit; default: all. */
+  readonly admission?: (log: Logger) => Admission;
   /** Seconds that a client waits for a lost SSH connection. */
   readonly connectTimeout?: number;
 }
@@ -66,7 +76,9 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
   const log = recordingLog(warnings);
   const ssh = transport === 'ssh' ? await startSshServer(setup.ssh) : null;
   const far = ssh === null ? unmanaged(new DirectTransport()) : supervised(ssh, setup, log);
-  const network = new CountingTransport(new DirectTransport());
+  const network = new CountingTransport(
+    new DirectTransport(setup.admission && { admission: setup.admission(log) }),
+  );
   const spec: ForwardSpec = {
     name: plugin.name,
     direction: 'local',
@@ -157,8 +169,20 @@ export class CountingTransport implements Transport {
     return this.#track(await this.#inner.openStream(to, options));
   }
 
-  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    const inner = await this.#inner.listen(bind, (stream, peer) => onStream(this.#track(stream), peer));
+  async listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    { onArrival }: ListenOptions = {},
+  ): Promise<Listening> {
+    const arrived = (arrival: Arrival) => {
+      this.#track(arrival.stream);
+      onArrival?.(arrival);
+    };
+    const inner = await this.#inner.listen(
+      bind,
+      (stream, peer) => onStream(this.#track(stream), peer),
+      onArrival && { onArrival: arrived },
+    );
     const listening: Listening = {
       endpoint: inner.endpoint,
       close: async () => {
@@ -168,6 +192,10 @@ export class CountingTransport implements Transport {
     };
     this.listeners.add(listening);
     return listening;
+  }
+
+  async hasRead(peer: Peer): Promise<boolean> {
+    return (await this.#inner.hasRead?.(peer)) ?? true;
   }
 
   /** The most bytes that one stream holds for a client that does not read. */

@@ -134,15 +134,31 @@ export class FtpPeer {
   }
 }
 
-/** Makes every control connection of `server` an ordinary small FTP server: `RETR n` gives n bytes, STOR counts what it gets. */
-export function serveAll(server: ScriptedFtpServer, stored: number[] = []): void {
+/** An upload that the server has received. */
+export interface Stored {
+  readonly name: string;
+  readonly bytes: Buffer;
+  /** Whether the server takes it for complete. */
+  readonly complete: boolean;
+}
+
+/** What a server of `serveAll` tells its test. */
+export interface ServeOptions {
+  /** Receives each upload. */
+  readonly onStored?: (upload: Stored) => void;
+  /** Runs before the server says that a transfer begins. */
+  readonly beforeBegin?: () => Promise<unknown>;
+}
+
+/** Makes every control connection of `server` an ordinary small FTP server: `RETR n` sends n bytes. */
+export function serveAll(server: ScriptedFtpServer, options: ServeOptions = {}): void {
   void (async () => {
-    for (;;) void serve(await server.accept(), stored).catch(() => {});
+    for (;;) void serve(await server.accept(), options).catch(() => {});
   })();
 }
 
 /** One control connection of `serveAll`. */
-async function serve(peer: FtpPeer, stored: number[]): Promise<void> {
+async function serve(peer: FtpPeer, { onStored, beforeBegin }: ServeOptions): Promise<void> {
   let data: DataListener | null = null;
   const accept = async () => {
     const listening = data;
@@ -156,8 +172,11 @@ async function serve(peer: FtpPeer, stored: number[]): Promise<void> {
     peer.control.end();
   });
   peer.reply('220 ready');
+  /** The command after an upload, which may be its ABOR. */
+  let early: Promise<string> | null = null;
   for (;;) {
-    const line = await peer.command();
+    const line = await (early ?? peer.command());
+    early = null;
     const [verb = '', argument = ''] = line.split(' ');
     switch (verb) {
       case 'PASV':
@@ -174,17 +193,25 @@ async function serve(peer: FtpPeer, stored: number[]): Promise<void> {
           socket?.destroy();
           break;
         }
+        await beforeBegin?.();
         peer.reply('150 here it comes');
         socket?.end(pattern(Number(argument))).resume();
         peer.reply('226 done');
         break;
       }
       case 'STOR': {
+        await beforeBegin?.();
         peer.reply('150 send it');
         const socket = await accept();
         if (socket === undefined) break;
-        const { bytes, ending } = await new Wire(socket).rest();
-        stored.push(bytes.length);
+        const wire = new Wire(socket);
+        early = peer.command();
+        early.then(
+          (command) => command === 'ABOR' && socket.destroy(),
+          () => {},
+        );
+        const { bytes, ending } = await wire.rest();
+        onStored?.({ name: argument, bytes, complete: ending === 'eof' });
         socket.end();
         peer.reply(ending === 'eof' ? '226 stored' : '426 cut');
         break;
