@@ -28,6 +28,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
   /** It will carry much: it may travel apart from streams that should not wait behind it. */
   readonly bulk?: boolean;
+  /** It carries commands and their replies alone, and never needs a large window. */
+  readonly control?: boolean;
 }
 
 /**

@@ -26,11 +26,11 @@ import { reply } from './words.ts';
 const TLS_VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 'CCC', 'MIC', 'CONF', 'ENC']);
 /** Of transfers from one server to another over TLS, as drftpd and others have them. */
 const SERVER_TO_SERVER: ReadonlySet<string> = new Set(['CPSV', 'SSCN']);
-/** The replies to USER, PASS or ACCT with which a server lets the client in (RFC 959 4.2, RFC 2228 4). */
-const LOGIN_VERBS: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
-const LOGIN_REPLIES: ReadonlySet<number> = new Set([230, 232]);
 /** What FEAT is not to offer. */
 const REFUSED_FEATURE = /^(?:[ \t]+|211-[ \t]*)(AUTH|PBSZ|PROT|CCC|SSL|TLS|CPSV|SSCN)\b/i;
+/** Commands whose success is a login (RFC 959 5.4). */
+const LOGIN_VERBS: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
+const EMPTY_COMMAND = reply(500, 'Empty command');
 const LF = 0x0a;
 const MAX_PORT_REPLY = 16 * 1024;
 
@@ -63,7 +63,7 @@ export class FtpControl {
   #collected = 0;
   /** Empty lines and unknown commands before a login. */
   #strays = 0;
-  #loggedIn = false;
+  #hasLoggedIn = false;
   /** Sides that have closed their writing half. */
   readonly #ended = { client: false, server: false };
 
@@ -96,9 +96,9 @@ export class FtpControl {
     return kept;
   }
 
-  /** Whether the server has let the client in, by a login or, as some servers do, by a transfer without one. */
-  get loggedIn(): boolean {
-    return this.#loggedIn;
+  /** Whether the server has ever let the client in: by a login or, as some servers do, by a transfer without one. */
+  get hasLoggedIn(): boolean {
+    return this.#hasLoggedIn;
   }
 
   /** Bytes from a side, in any portions. */
@@ -202,14 +202,14 @@ export class FtpControl {
       return this.#exchange.answer('', reply(500, words));
     }
     if (hasStrayNul(command.bytes)) return this.#exchange.answer('', reply(501, 'NUL in command line'));
-    if (command.verb === '') return this.#exchange.answer('', reply(500, 'Empty command'));
+    if (command.verb === '') return this.#exchange.answer('', EMPTY_COMMAND);
     this.#prefetch.onCommand(command.verb, command.argument);
     this.#onCommand(command);
   }
 
   /** No client needs many of these before it logs in; each costs more time here than it costs the client. */
   #countStray(): void {
-    if (this.#loggedIn) return;
+    if (this.#hasLoggedIn) return;
     this.#strays += 1;
     const { strays } = this.#exchange.policy.limits;
     if (this.#strays >= strays) this.#exchange.exceeded(`${strays} empty or unknown commands before a login`);
@@ -276,7 +276,7 @@ export class FtpControl {
   #pass(command: Command, taken?: () => void): void {
     const done = (code: number, line: string) => {
       if (TELLING_VERBS.has(command.verb)) this.#facts.answered(command, code, line);
-      if (LOGIN_VERBS.has(command.verb) && LOGIN_REPLIES.has(code)) this.#loggedIn = true;
+      if (LOGIN_VERBS.has(command.verb) && code < 300) this.#hasLoggedIn = true;
       if (code < 300) taken?.();
     };
     this.#exchange.forward({ kind: 'passed', verb: command.verb, done }, command.bytes);
@@ -344,7 +344,7 @@ export class FtpControl {
         const sink = this.#transfers.onReply(entry, code, this.#passLine);
         return (line) => {
           sink(line);
-          if (code < 300) this.#loggedIn = true;
+          if (code < 300) this.#hasLoggedIn = true;
           if (line.final && code >= 200 && code < 300) this.#prefetch.succeeded();
         };
       }

@@ -96,7 +96,8 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
 async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
   const { clientSpeaksFirst } = config;
-  const greeted = await awaitGreeting(session, { clientSpeaksFirst, protocol: 'Ftp', tlsPorts: [] });
+  const options = { clientSpeaksFirst, protocol: 'Ftp', tlsPorts: [] };
+  const greeted = await awaitGreeting(session, options, { control: true });
   await new ControlConnection(session, greeted, config).run();
 }
 
@@ -189,7 +190,7 @@ class ControlConnection implements DataReport {
     const { loginTimeout } = this.#config;
     if (loginTimeout === 0 || isLoopback(this.#session.peer.remote.host)) return;
     this.#loginTimer = setTimeout(() => {
-      if (this.#control.loggedIn) return;
+      if (this.#control.hasLoggedIn) return;
       this.#session.end(new GatewayError('LOGIN_TIMEOUT', `no login within ${loginTimeout} s`));
     }, loginTimeout * 1000);
   }

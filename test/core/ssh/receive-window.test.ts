@@ -13,8 +13,8 @@ class Channel {
   unread = 0;
   readonly window: ReceiveWindow;
 
-  constructor(budget: WindowBudget, opening = OPENING_WINDOW) {
-    this.window = new ReceiveWindow(budget, opening);
+  constructor(budget: WindowBudget, opening = OPENING_WINDOW, window = new ReceiveWindow(budget, opening)) {
+    this.window = window;
     this.outstanding = opening;
   }
 
@@ -184,4 +184,13 @@ it('a channel that begins with little grows like the others', () => {
   const channel = new Channel(new WindowBudget(128 * MiB), 128 * KiB);
   channel.carry(100 * MiB);
   expect(channel.window.target).toBe(15 * MiB);
+});
+
+it('stays at 128 KiB for a channel of commands', () => {
+  const budget = new WindowBudget(128 * MiB);
+  const channel = new Channel(budget, 128 * KiB, ReceiveWindow.for(budget, { bulk: false, control: true }));
+  channel.carry(100 * MiB);
+  expect(channel.window.target).toBe(128 * KiB);
+  channel.window.close();
+  expect(budget.held).toBe(0);
 });
