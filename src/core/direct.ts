@@ -1,13 +1,18 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { processArrivals } from './arrivals.ts';
-import { canonicalAddress, type Endpoint, formatEndpoint } from './endpoint.ts';
+import { Descriptors } from './descriptors.ts';
+import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { resetStream } from './pipe.ts';
-import type { Listening, Peer, Transport } from './transport.ts';
+import type { Listening, ListenOptions, Peer, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
+/** How long a client's connection may be silent before the kernel asks whether it is still there, in milliseconds. */
+const KEEPALIVE_LOCAL = 60_000;
+/** The same for a client on another host, which may sleep for a while. Linux asks ten times, a second apart. */
+const KEEPALIVE_REMOTE = 300_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
@@ -21,10 +26,18 @@ export type Admit = (peer: Peer, crowded: boolean) => Promise<boolean>;
 export class DirectTransport implements Transport {
   readonly state = 'ready' as const;
   readonly #admit: Admit | null;
+  readonly #descriptors: Descriptors;
 
   /** Where `admit` is given, its listeners hand over only what it lets in, and reset the rest. It must not reject. */
-  constructor({ admit }: { admit?: Admit } = {}) {
+  constructor({
+    admit,
+    descriptors = new Descriptors(),
+  }: {
+    admit?: Admit;
+    descriptors?: Descriptors;
+  } = {}) {
     this.#admit = admit ?? null;
+    this.#descriptors = descriptors;
   }
 
   openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
@@ -68,7 +81,11 @@ export class DirectTransport implements Transport {
     });
   }
 
-  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+  listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    { onExcess }: ListenOptions = {},
+  ): Promise<Listening> {
     return new Promise((resolve, reject) => {
       let crowded = false;
       const server = net.createServer(
@@ -76,7 +93,10 @@ export class DirectTransport implements Transport {
         (socket) => {
           processArrivals.note();
           const peer = peerOf(socket);
+          if (peer !== null)
+            socket.setKeepAlive(true, isLoopback(peer.remote.host) ? KEEPALIVE_LOCAL : KEEPALIVE_REMOTE);
           if (peer === null) socket.destroy();
+          else if (onExcess && this.#descriptors.areScarce(socket)) onExcess(socket, peer);
           else if (this.#admit === null) onStream(socket, peer);
           else void hold(socket, this.#admit(peer, crowded));
           crowded = true;
@@ -95,8 +115,12 @@ export class DirectTransport implements Transport {
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
       server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
         server.removeAllListeners('error');
-        // accept() errors such as EMFILE: the connection is lost, the listener is not.
+        // A failed accept() loses a connection, not the listener.
         server.on('error', () => {});
+        if (this.#descriptors.areExhausted(server)) {
+          server.close();
+          return reject(tooManyFiles(bind));
+        }
         const address = server.address() as net.AddressInfo;
         resolve({
           endpoint: { host: canonicalAddress(address.address), port: address.port },
@@ -139,6 +163,14 @@ function describe(error: NodeJS.ErrnoException): string {
     default:
       return error.message;
   }
+}
+
+/** A listener that could not accept would leave its client without a word. */
+function tooManyFiles(bind: Endpoint): GatewayError {
+  return new GatewayError(
+    'LISTEN_FAILED',
+    `cannot listen on ${formatEndpoint(bind)}: nearly all file descriptors are in use; raise the limit (ulimit -n)`,
+  );
 }
 
 /** Turns bind(2)'s errors into words with a remedy. */

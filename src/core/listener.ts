@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
-import type { Listening, Peer, Transport } from './transport.ts';
+import type { Listening, ListenOptions, Peer, Transport } from './transport.ts';
 
 /** How often a free port is looked for that both loopbacks have, when port 0 asks for any. */
 const PORT_TRIES = 8;
@@ -32,10 +32,11 @@ export class Listener {
     transport: Transport,
     bind: Bind,
     onStream: (stream: Duplex, peer: Peer) => void,
+    options: ListenOptions = {},
   ): Promise<Listener> {
     for (let tries = 1; ; tries++) {
       try {
-        return await Listener.#openOnce(transport, bind, onStream);
+        return await Listener.#openOnce(transport, bind, onStream, options);
       } catch (error) {
         const portIsOurChoice =
           bind.port === 0 && error instanceof GatewayError && error.code === 'LISTEN_IN_USE';
@@ -48,13 +49,14 @@ export class Listener {
     transport: Transport,
     bind: Bind,
     onStream: (stream: Duplex, peer: Peer) => void,
+    options: ListenOptions,
   ): Promise<Listener> {
     const bound: Listening[] = [];
     let missing: unknown;
     let port = bind.port;
     for (const host of hostsOf(bind.host)) {
       try {
-        const listening = await transport.listen({ host, port }, onStream);
+        const listening = await transport.listen({ host, port }, onStream, options);
         bound.push(listening);
         port = listening.endpoint.port;
       } catch (error) {

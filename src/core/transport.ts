@@ -23,6 +23,15 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** What `listen` takes. */
+export interface ListenOptions {
+  /**
+   * Receives, in place of `onStream`, a connection for which there are too few file descriptors. It has not been admitted: it may be
+   * told so, and no more. A transport that does not count descriptors ignores it.
+   */
+  readonly onExcess?: (stream: Duplex, peer: Peer) => void;
+}
+
 /** What `openStream` takes. */
 export interface StreamOptions {
   readonly signal?: AbortSignal;
@@ -48,7 +57,11 @@ export interface Transport {
    */
   openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex>;
   /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
-  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening>;
+  listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    options?: ListenOptions,
+  ): Promise<Listening>;
 }
 
 /** A transport with a life of its own, which a Gateway begins and ends. */

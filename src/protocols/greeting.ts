@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { SessionContext } from '../core/plugin.ts';
 import type { StreamOptions } from '../core/transport.ts';
@@ -62,25 +61,21 @@ export class ClientGate {
 
   #refusal(offence: Offence, origin: string | null): GatewayError {
     const { protocol } = this.#options;
-    const { forward, peer } = this.#session;
-    const who = formatEndpoint(peer.remote);
+    const { host: who } = this.#session.peer.remote;
     switch (offence) {
       case 'early':
         return new GatewayError(
           'CLIENT_EARLY',
-          `${who} sent commands before the server's greeting, as a web page would; -o ${protocol}ClientSpeaksFirst=yes allows it`,
+          `refused ${who}: it sent commands before the server's greeting, as a web page would; if it is no browser, set -o ${protocol}ClientSpeaksFirst=yes`,
         );
       case 'http': {
         const page = origin === null ? 'a web page may have sent it' : `the web page ${origin} sent it`;
-        return new GatewayError(
-          'CLIENT_HTTP',
-          `${who} sent an HTTP request to ${forward}, which is not a web server; ${page}`,
-        );
+        return new GatewayError('CLIENT_HTTP', `refused an HTTP request from ${who}: ${page}`);
       }
       case 'tls':
         return new GatewayError(
           'CLIENT_TLS',
-          `${who} began with TLS, which ${forward} does not speak (SSH encrypts already); for a TLS server, use a forward of type tcp`,
+          `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already; for a TLS server, use a forward of type tcp`,
         );
     }
   }

@@ -7,7 +7,13 @@ import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { SshPool } from '../../src/core/ssh/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/supervisor.ts';
-import type { Listening, ManagedTransport, Peer, Transport } from '../../src/core/transport.ts';
+import type {
+  Listening,
+  ListenOptions,
+  ManagedTransport,
+  Peer,
+  Transport,
+} from '../../src/core/transport.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import type { AnyPlugin } from '../../src/protocols/registry.ts';
@@ -157,8 +163,13 @@ export class CountingTransport implements Transport {
     return this.#track(await this.#inner.openStream(to, options));
   }
 
-  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    const inner = await this.#inner.listen(bind, (stream, peer) => onStream(this.#track(stream), peer));
+  async listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    options?: ListenOptions,
+  ): Promise<Listening> {
+    const track = (stream: Duplex, peer: Peer) => onStream(this.#track(stream), peer);
+    const inner = await this.#inner.listen(bind, track, options);
     const listening: Listening = {
       endpoint: inner.endpoint,
       close: async () => {

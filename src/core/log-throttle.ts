@@ -1,0 +1,58 @@
+/** How often one thing is logged at most, in milliseconds. */
+const PERIOD = 60_000;
+/** How many things are told apart in one period. */
+const MAX_THINGS = 16;
+
+/** Writes a log line: about the `count` latest times that something happened. */
+export type Say = (count: number) => void;
+
+interface Repeated {
+  count: number;
+  say: Say;
+}
+
+/**
+ * Logs what other people can cause as often as they like: the first time at once, then once a minute
+ * with a count.
+ */
+export class LogThrottle {
+  readonly #period: number;
+  readonly #repeated = new Map<string, Repeated>();
+  /** What is too much to be told apart. */
+  readonly #others: Repeated;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** `others` logs for all things beyond those that are told apart. */
+  constructor(others: Say, period = PERIOD) {
+    this.#period = period;
+    this.#others = { count: 0, say: others };
+  }
+
+  /** Notes that `thing` happened; `say` logs it, now or at the end of the minute. */
+  add(thing: string, say: Say): void {
+    this.#timer ??= setInterval(() => this.#periodOver(), this.#period).unref();
+    const known = this.#repeated.get(thing);
+    if (known !== undefined) {
+      known.count += 1;
+      known.say = say;
+    } else if (this.#repeated.size < MAX_THINGS) {
+      this.#repeated.set(thing, { count: 0, say });
+      say(1);
+    } else this.#others.count += 1;
+  }
+
+  #periodOver(): void {
+    for (const [thing, { count, say }] of this.#repeated) {
+      if (count === 0) this.#repeated.delete(thing);
+      else {
+        this.#repeated.set(thing, { count: 0, say });
+        say(count);
+      }
+    }
+    if (this.#others.count > 0) this.#others.say(this.#others.count);
+    this.#others.count = 0;
+    if (this.#repeated.size > 0) return;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
