@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { burst } from './burst.ts';
+import { type Flood, flood } from './flood.ts';
 import { measureMemory } from './memory.ts';
 import { watchNoop } from './noop.ts';
 import type { Peer, Tunnel } from './peers.ts';
@@ -9,7 +10,7 @@ import type { Place } from './place.ts';
 import { fetchLetters } from './pop3.ts';
 import { quantile } from './quantile.ts';
 import { figure, type Measured } from './results.ts';
-import type { BurstRow, MemoryRow, Pop3Row, Row, TransferRow } from './rows.ts';
+import type { BurstRow, FloodRow, MemoryRow, Pop3Row, Row, TransferRow } from './rows.ts';
 import { carryOut } from './transfers.ts';
 
 const MB = 1000 * 1000;
@@ -27,6 +28,8 @@ export async function measure(place: Place, row: Row, runs: number, compare: boo
       });
     case 'burst':
       return withFile(source, row.size, () => bursts(place, row, runs, source));
+    case 'flood':
+      return floods(place, row, runs);
     case 'memory':
       // More than a client reads and all the buffers on the way hold.
       return withFile(source, 4 * row.readFirst + 100 * MB, () => memory(place, row, runs, source));
@@ -100,6 +103,42 @@ async function bursts(place: Place, row: BurstRow, runs: number, source: string)
       ),
     ],
     complaints: all.flatMap(({ complaints }) => complaints),
+  };
+}
+
+async function floods(place: Place, row: FloodRow, runs: number): Promise<Measured> {
+  const all: Flood[] = [];
+  for (let i = 0; i < runs; i++) all.push(await flood(place, row));
+  const each = (pick: (run: Flood) => number) => all.map(pick);
+  return {
+    times: new Map(),
+    absent: new Map(),
+    figures: [
+      figure(
+        'NOOP beside them, the longest',
+        'ms',
+        each(({ longest }) => longest),
+        row.noopLimit,
+      ),
+      figure(
+        'NOOP beside them, p99',
+        'ms',
+        each(({ noop }) => noop),
+        null,
+      ),
+      figure(
+        'the same straight to the server',
+        'ms',
+        each(({ straightNoop }) => straightNoop),
+        null,
+      ),
+      figure(
+        'resident size at most',
+        'MB',
+        each(({ resident }) => resident / MB),
+        row.memoryLimit / MB,
+      ),
+    ],
   };
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type Far, type Line, openLink } from './link.ts';
 import { LISTENS, type Peer, type Tunnel } from './peers.ts';
 import { type Command, Programs } from './programs.ts';
-import { type Ground, PORTS, startFtp, startPop3, startSshd } from './servers.ts';
+import { type Ground, PORTS, startFlood, startFtp, startPop3, startSshd } from './servers.ts';
 import type { FtpServer } from './survey.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -123,14 +123,24 @@ export class Place implements Ground {
     return { host: LISTENS[tunnel], port: this.#pop3 };
   }
 
-  /** Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`: probe.ts. */
-  async ownSshferry(report: string): Promise<OwnSshferry> {
+  /**
+   * Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`: probe.ts. It forwards FTP to `ports` of the
+   * servers' side as well.
+   */
+  async ownSshferry(report: string, ports: readonly number[] = []): Promise<OwnSshferry> {
     const host = '127.0.0.20';
     const probe = path.join(import.meta.dirname, 'probe.ts');
-    const child = await this.#startSshferry(host, [], ['--expose-gc', '--import', probe], {
+    const more = ports.flatMap((port) => ['-L', `ftp/${host}:${port}:${LOCALHOST}:${port}`]);
+    const child = await this.#startSshferry(host, more, ['--expose-gc', '--import', probe], {
       SSHFERRY_BENCH_REPORT: report,
     });
     return { host, port: PORTS.roomyFtp, pid: child.pid ?? 0, end: () => this.#programs.end(child) };
+  }
+
+  /** Starts an FTP server of the servers' side that sends empty lines, `rate` bytes a second. */
+  async floodServer(rate: number): Promise<{ port: number; end(): Promise<void> }> {
+    const { port, child } = await startFlood(this.#programs, this.#far, rate);
+    return { port, end: () => this.#programs.end(child) };
   }
 
   stop(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Peer } from './peers.ts';
 const MB = 1000 * 1000;
 
 /** One kind of work, and what sshferry is to reach in it. */
-export type Row = TransferRow | Pop3Row | BurstRow | MemoryRow;
+export type Row = TransferRow | Pop3Row | BurstRow | FloodRow | MemoryRow;
 
 interface Common {
   /** Short and unique: what `--only` takes. */
@@ -54,6 +54,18 @@ export interface BurstRow extends Common {
   readonly mostArrivals: number;
   /** What a NOOP on an idle control connection may wait, in milliseconds, 99 of 100 times. */
   readonly noopLimit: number;
+}
+
+/** `clients` that send empty lines, `rate` bytes a second each, and a server that does, beside which NOOPs are sent for `seconds`. */
+export interface FloodRow extends Common {
+  readonly kind: 'flood';
+  readonly clients: number;
+  readonly rate: number;
+  readonly seconds: number;
+  /** The longest that a NOOP may wait, in milliseconds. */
+  readonly noopLimit: number;
+  /** The most memory that sshferry may have, in bytes. */
+  readonly memoryLimit: number;
 }
 
 /** What sshferry's memory grows by. */
@@ -239,6 +251,18 @@ export const ROWS: readonly Row[] = [
     noopLimit: 50,
   },
   {
+    kind: 'flood',
+    id: 'flood',
+    name: '4 clients and a server that send empty lines, 0.5 MB/s each',
+    rtt: 0,
+    mbit: null,
+    clients: 4,
+    rate: MB / 2,
+    seconds: 20,
+    noopLimit: 100,
+    memoryLimit: 200 * MB,
+  },
+  {
     kind: 'memory',
     id: 'memory-idle',
     name: 'memory: 200 idle FTP sessions',
@@ -267,6 +291,8 @@ function shrink(row: Row): Row {
       return { ...row, rtt, connections: 20, parallel: 5 };
     case 'burst':
       return { ...row, rtt, transfers: 10, size: 100_000 };
+    case 'flood':
+      return { ...row, rtt, seconds: 1 };
     case 'memory':
       return { ...row, rtt, count: 4, readFirst: Math.min(row.readFirst, 1_000_000) };
   }

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -115,10 +116,24 @@ async function startPyftpdlib(
 
 /** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side; gives its port. */
 export async function startPop3(programs: Programs, far: Far, size: number): Promise<number> {
-  const maildrop = path.join(import.meta.dirname, 'maildrop.ts');
-  const command = far.there([process.execPath, '--import', 'tsx', maildrop, String(size)]);
-  const { said } = await programs.startSaying(command, /port \d+\./);
-  return Number.parseInt(said.slice('port '.length), 10);
+  return (await startOwn(programs, far, 'maildrop.ts', size)).port;
+}
+
+/** Starts an FTP server that sends empty lines, `rate` bytes a second, on 127.0.0.1 of the servers' side. */
+export function startFlood(
+  programs: Programs,
+  far: Far,
+  rate: number,
+): Promise<{ port: number; child: ChildProcess }> {
+  return startOwn(programs, far, 'flood-server.ts', rate);
+}
+
+/** Starts a server of the bench's own, which says its port. */
+async function startOwn(programs: Programs, far: Far, file: string, argument: number) {
+  const program = path.join(import.meta.dirname, file);
+  const command = far.there([process.execPath, '--import', 'tsx', program, String(argument)]);
+  const { child, said } = await programs.startSaying(command, /port \d+\./);
+  return { child, port: Number.parseInt(said.slice('port '.length), 10) };
 }
 
 function lines(settings: Record<string, string | number | undefined>, separator: string): string {

@@ -25,7 +25,14 @@ const TARGET: Endpoint = { host: 'ftp.test', port: 21 };
 const CLIENT = '10.9.8.7';
 const LOCAL: Endpoint = { host: '127.0.0.1', port: 50_000 };
 /** Small enough to be met. */
-const TIGHT: FtpLimits = { command: 64, replyLine: 200, reply: 1000, pending: 5, dataConnections: 3 };
+const TIGHT: FtpLimits = {
+  command: 64,
+  replyLine: 200,
+  reply: 1000,
+  pending: 5,
+  strays: 50,
+  dataConnections: 3,
+};
 /** Of a reply that names a port; as in control.ts. */
 const MAX_PORT_REPLY = 16 * 1024;
 const MODES: FtpPolicy['active'][] = ['to-passive', 'to-passive', 'remote-forward', 'refuse'];

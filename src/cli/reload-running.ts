@@ -18,7 +18,8 @@ export const reloadRunning: Subcommand = {
       ),
   run: async (command, world) => {
     const pid = readPid('reload', command.args[0]);
-    const running = (await askRunning(world)).filter(({ status }) => pid === null || status.pid === pid);
+    const all = (await askRunning(world)).running;
+    const running = all.filter(({ status }) => pid === null || status.pid === pid);
     let reloaded = 0;
     let failed = 0;
     for (const { path, status } of running) {

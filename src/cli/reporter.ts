@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import type { GatewayEmitter, GatewayEvents, TransferInfo } from '../core/events.ts';
 import type { Logger } from '../core/log.ts';
+import { LogThrottle } from '../core/log-throttle.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
@@ -11,6 +12,10 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
+  // A web page can cause as many of these as it likes.
+  const refused = new LogThrottle((count) =>
+    log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
+  );
   events.on('transport.state', (data) => reportState(log, data, label(data.server), lost));
   events.on('forward.listening', ({ forward, endpoint }) =>
     log.debug(
@@ -24,7 +29,7 @@ export function reportEvents(events: GatewayEmitter, log: Logger, label: (server
       `${forward} #${session}: ${formatEndpoint(peer.remote)} connected`,
     ),
   );
-  events.on('session.end', (data) => reportSessionEnd(log, data));
+  events.on('session.end', (data) => reportSessionEnd(log, data, refused));
   events.on('transfer.start', ({ progress: _, ...data }) =>
     log.debug({ event: 'transfer.start', ...data }, `${what(data)} begins`),
   );
@@ -50,7 +55,10 @@ function reportState(
   }
 }
 
-function reportSessionEnd(log: Logger, data: EventData<'session.end'>): void {
+/** What a client said before it was clear that it is one; each is refused. */
+const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
+
+function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
   const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
   const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
@@ -59,6 +67,13 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>): void {
   } else if (error.code === 'PEER_RESET') {
     // Clients hang up as they please; that is no news unless somebody looks for it.
     log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
+  } else if (NO_CLIENT.has(error.code)) {
+    const { code, message } = error;
+    log.debug({ ...fields, code }, `${forward} #${session}: ${message}`);
+    refused.add(`${forward} ${code}`, (count) => {
+      const times = count === 1 ? '' : ` (the last of ${count} such clients)`;
+      log.warn({ event: 'client.refused', forward, code, count }, `${forward}: ${message}${times}`);
+    });
   } else {
     log.warn({ ...fields, code: error.code }, `${forward} #${session}: ${error.message}`);
   }

@@ -29,7 +29,7 @@ export const status: Subcommand = {
   run: async (command, world) => {
     const { json = false, watch: watching = false, ready = false } = command.opts<Flags>();
     const pid = readPid('status', command.args[0]);
-    const found = await askRunning(world);
+    const { running: found, silent } = await askRunning(world);
     const wanted = found.filter((each) => pid === null || each.status.pid === pid);
     if (wanted.length === 0) {
       const which =
@@ -43,7 +43,9 @@ export const status: Subcommand = {
     const statuses = wanted.map((each) => each.status);
     if (json) world.stdout.write(reportLine(statuses));
     else world.stdout.write(reportText(statuses, world));
-    return ready && !statuses.every(isReady) ? EXIT.absent : EXIT.stopped;
+    // One that does not answer is not ready, unless another one was asked for.
+    const allReady = statuses.every(isReady) && (silent === 0 || pid !== null);
+    return ready && !allReady ? EXIT.absent : EXIT.stopped;
   },
 };
 
@@ -70,8 +72,8 @@ export function reportText(statuses: readonly Status[], world: World): string {
   return statuses.map((each) => `${statusLines(each, look).join('\n')}\n`).join('\n');
 }
 
-/** Those that answer, the oldest first; of those that do not, standard error tells why. */
-export async function askRunning(world: World): Promise<Running[]> {
+/** Asks this user's running sshferrys: those that answer, the oldest first, and how many do not, which standard error explains. */
+export async function askRunning(world: World): Promise<{ running: Running[]; silent: number }> {
   const paths = await findRunning(world);
   const answers = await Promise.allSettled(
     paths.map(async (path): Promise<Running> => ({ path, status: await askStatus(path) })),
@@ -79,9 +81,10 @@ export async function askRunning(world: World): Promise<Running[]> {
   const running: Running[] = [];
   for (const answer of answers) {
     if (answer.status === 'fulfilled') running.push(answer.value);
-    else world.stderr.write(`sshferry: one does not tell: ${messageOf(answer.reason)}\n`);
+    else world.stderr.write(`sshferry: a running sshferry does not answer: ${messageOf(answer.reason)}\n`);
   }
-  return running.sort((a, b) => a.status.started.localeCompare(b.status.started));
+  running.sort((a, b) => a.status.started.localeCompare(b.status.started));
+  return { running, silent: answers.length - running.length };
 }
 
 function messageOf(error: unknown): string {

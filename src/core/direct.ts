@@ -3,13 +3,18 @@ import type { Duplex } from 'node:stream';
 import { isConnected, peerOf } from './accepted-socket.ts';
 import type { Admission } from './admission.ts';
 import { processArrivals } from './arrivals.ts';
-import { canonicalAddress, type Endpoint, formatEndpoint } from './endpoint.ts';
+import { Descriptors } from './descriptors.ts';
+import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { resetStream } from './pipe.ts';
 import type { Listening, ListenOptions, Peer, Standing, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
+/** How long a client's connection may be silent before the kernel asks whether it is still there, in milliseconds. */
+const KEEPALIVE_LOCAL = 60_000;
+/** The same for a client on another host, which may sleep for a while. Linux asks ten times, a second apart. */
+const KEEPALIVE_REMOTE = 300_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
@@ -20,10 +25,18 @@ const LEFT_BEHIND = 1000;
 export class DirectTransport implements Transport {
   readonly state = 'ready' as const;
   readonly #admission: Admission | null;
+  readonly #descriptors: Descriptors;
 
   /** With an `admission`, its listeners hand over only what that admits, and reset the rest. */
-  constructor({ admission }: { admission?: Admission } = {}) {
+  constructor({
+    admission,
+    descriptors = new Descriptors(),
+  }: {
+    admission?: Admission;
+    descriptors?: Descriptors;
+  } = {}) {
     this.#admission = admission ?? null;
+    this.#descriptors = descriptors;
   }
 
   openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
@@ -70,7 +83,7 @@ export class DirectTransport implements Transport {
   async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival }: ListenOptions = {},
+    { onArrival, onExcess }: ListenOptions = {},
   ): Promise<Listening> {
     this.#admission?.prepare(bind.host);
     return await new Promise((resolve, reject) => {
@@ -80,6 +93,14 @@ export class DirectTransport implements Transport {
         (socket) => {
           processArrivals.note();
           const peer = peerOf(socket);
+          if (peer !== null) {
+            socket.setKeepAlive(true, isLoopback(peer.remote.host) ? KEEPALIVE_LOCAL : KEEPALIVE_REMOTE);
+            if (onExcess && this.#descriptors.areScarce(socket)) {
+              first = false;
+              onExcess(socket, peer);
+              return;
+            }
+          }
           if (this.#admission === null) {
             if (peer === null) socket.destroy();
             else onStream(socket, peer);
@@ -107,8 +128,12 @@ export class DirectTransport implements Transport {
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
       server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
         server.removeAllListeners('error');
-        // accept() errors such as EMFILE: the connection is lost, the listener is not.
+        // A failed accept() loses a connection, not the listener.
         server.on('error', () => {});
+        if (this.#descriptors.areExhausted(server)) {
+          server.close();
+          return reject(tooManyFiles(bind));
+        }
         const address = server.address() as net.AddressInfo;
         resolve({
           endpoint: { host: canonicalAddress(address.address), port: address.port },
@@ -182,6 +207,14 @@ function describe(error: NodeJS.ErrnoException): string {
     default:
       return error.message;
   }
+}
+
+/** A listener that could not accept would leave its client without a word. */
+function tooManyFiles(bind: Endpoint): GatewayError {
+  return new GatewayError(
+    'LISTEN_FAILED',
+    `cannot listen on ${formatEndpoint(bind)}: nearly all file descriptors are in use; raise the limit (ulimit -n)`,
+  );
 }
 
 /** Turns bind(2)'s errors into words with a remedy. */

@@ -26,6 +26,12 @@ export type ErrorCode =
   | 'SESSION_LIMIT'
   | 'SESSION_IDLE'
   | 'SESSION_FAILED'
+  /** A client on another host did not log in in time. */
+  | 'LOGIN_TIMEOUT'
+  /** The client's first words may not reach the server: spoken before the greeting, an HTTP request, TLS. */
+  | 'CLIENT_EARLY'
+  | 'CLIENT_HTTP'
+  | 'CLIENT_TLS'
   | 'FTP_SYNTAX'
   | 'FTP_LIMIT'
   | 'FTP_FOREIGN_ADDRESS'

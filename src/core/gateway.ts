@@ -5,6 +5,7 @@ import { GatewayError } from './errors.ts';
 import { GatewayEmitter } from './events.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
+import { LogThrottle } from './log-throttle.ts';
 import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin } from './plugin.ts';
 import {
@@ -17,6 +18,7 @@ import {
   sameService,
 } from './route.ts';
 import { Session } from './session.ts';
+import { subnetOf } from './subnet.ts';
 import type { ManagedTransport, Peer, Transport } from './transport.ts';
 import { within } from './within.ts';
 
@@ -50,12 +52,14 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** Sessions that one forward carries at a time; one more is refused in its protocol. */
   readonly maxSessions?: number;
-  /** Of these, sessions from one address other than loopback. */
+  /** Of these, sessions from one address other than loopback; an IPv6 /64 counts as one. */
   readonly maxSessionsPerPeer?: number;
 }
 
 const DEFAULT_MAX_SESSIONS = 1000;
 const DEFAULT_MAX_SESSIONS_PER_PEER = 100;
+/** How long a client that there are no descriptors for may take to read why, in milliseconds. */
+const EXCESS_FAREWELL = 200;
 
 /** What a running gateway is to become. What is the same object as before goes on untouched. */
 export interface GatewayChange {
@@ -91,6 +95,7 @@ export class Gateway {
   /** What ends with clients that came by a route that is no more. */
   readonly #retiring = new Set<Promise<void>>();
   #stopping: Promise<void> | null = null;
+  readonly #fullLog: LogThrottle;
   /** Aborted when nobody is waited for any more. */
   readonly #hurry = new AbortController();
 
@@ -98,6 +103,7 @@ export class Gateway {
     this.#options = options;
     this.#transports = options.transports;
     this.#local = options.local;
+    this.#fullLog = new LogThrottle((count) => this.#logFull(count));
     for (const [server, transport] of options.transports) this.#watch(server, transport);
   }
 
@@ -296,9 +302,10 @@ export class Gateway {
     // Whom it accepts before it is known to have bound everything goes by the first route.
     let active: ActiveForward | null = null;
     const onClient = (client: Duplex, peer: Peer) => this.#accept(active?.route ?? route, client, peer);
+    const onExcess = (client: Duplex) => this.#turnAway((active?.route ?? route).spec, client);
     const listener =
       spec.direction === 'local'
-        ? await Listener.open(near, spec.bind, onClient)
+        ? await Listener.open(near, spec.bind, onClient, { onExcess })
         : await near.listen(remoteBind(spec.bind), onClient);
     active = { route, listener };
     return active;
@@ -347,6 +354,29 @@ export class Gateway {
     this.#sessions.set(session, { route, done });
   }
 
+  /**
+   * Tells a client that there are no file descriptors for it, and takes back the one that it has at once. It has not been admitted, so
+   * nothing is read from it.
+   */
+  #turnAway({ plugin }: ForwardSpec, client: Duplex): void {
+    const error = new GatewayError('SESSION_LIMIT', 'too many connections are open here; try again later');
+    client.on('error', () => {});
+    this.#fullLog.add('full', (count) => this.#logFull(count));
+    const words = plugin.refusal(error);
+    if (words === null) return resetStream(client, error);
+    const timer = setTimeout(() => resetStream(client, error), EXCESS_FAREWELL);
+    client.once('close', () => clearTimeout(timer));
+    client.end(words, () => client.destroy());
+  }
+
+  #logFull(count: number): void {
+    this.#options.log.warn(
+      { event: 'listener.full', count },
+      `refused ${count === 1 ? 'a client' : `${count} clients`}: nearly all file descriptors are in use (EMFILE is near); ` +
+        'raise the limit with ulimit -n, or LimitNOFILE= of systemd',
+    );
+  }
+
   /** Why one more client is too many; null if it is not. */
   #excess(spec: ForwardSpec, { remote }: Peer): GatewayError | null {
     const { maxSessions = DEFAULT_MAX_SESSIONS, maxSessionsPerPeer = DEFAULT_MAX_SESSIONS_PER_PEER } =
@@ -356,7 +386,7 @@ export class Gateway {
     if (this.#counts.get(spec.name) >= maxSessions) return tooMany(maxSessions, 'there are');
     const perPeer = this.#counts.get(peerKey(spec, remote));
     if (isLoopback(remote.host) || perPeer < maxSessionsPerPeer) return null;
-    return tooMany(maxSessionsPerPeer, `${remote.host} has`);
+    return tooMany(maxSessionsPerPeer, `${subnetOf(remote.host)} has`);
   }
 
   #count(spec: ForwardSpec, { remote }: Peer, by: number): void {
@@ -370,7 +400,7 @@ function stopping(): GatewayError {
 }
 
 function peerKey(spec: ForwardSpec, remote: Endpoint): string {
-  return `${spec.name} ${remote.host}`;
+  return `${spec.name} ${subnetOf(remote.host)}`;
 }
 
 /** As ssh(1) asks its server: `localhost` is both loopback addresses there, and nothing at all is every interface. */

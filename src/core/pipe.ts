@@ -2,6 +2,14 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asGatewayError, GatewayError } from './errors.ts';
 
+/** Decides what of the bytes that pass may go on. */
+export interface Gate {
+  /** Returns what may go on now, often the chunk itself; what it keeps comes with a later chunk, or as the rest. */
+  pass(chunk: Uint8Array): Uint8Array;
+  /** The source has ended: returns what was kept. */
+  rest(): Uint8Array;
+}
+
 /** `aToB`: what `a` sends and `b` receives. */
 export type Direction = 'aToB' | 'bToA';
 
@@ -32,6 +40,8 @@ export interface PumpOptions {
   readonly onBytes?: (direction: Direction, bytes: number) => void;
   /** Sees each chunk just before it is handed on; must not change it. */
   readonly onData?: (direction: Direction, chunk: Uint8Array) => void;
+  /** Stands between `a` and `b`, in that direction. */
+  readonly gate?: Gate;
   /** Called as soon as one direction is over, while the other may go on. */
   readonly onEnd?: (direction: Direction, leg: Leg) => void;
   /**
@@ -75,12 +85,12 @@ export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<P
       if (leg.end === 'cut') error ??= asGatewayError(leg.error, 'PEER_RESET', 'the connection broke');
       if (aToB.result !== null && bToA.result !== null) finish(aToB.result, bToA.result);
     };
-    const count = (direction: Direction) => (chunk: Buffer) => {
-      options.onBytes?.(direction, chunk.length);
-      options.onData?.(direction, chunk);
+    const count = (direction: Direction) => (bytes: Uint8Array) => {
+      options.onBytes?.(direction, bytes.length);
+      options.onData?.(direction, bytes);
     };
-    const aToB = new Flow(a, b, count('aToB'), onLegEnd('aToB'));
-    const bToA = new Flow(b, a, count('bToA'), onLegEnd('bToA'));
+    const aToB = new Flow(a, b, { gate: options.gate, onData: count('aToB'), onEnd: onLegEnd('aToB') });
+    const bToA = new Flow(b, a, { gate: undefined, onData: count('bToA'), onEnd: onLegEnd('bToA') });
 
     const broke = (side: 'a' | 'b', error: unknown) => {
       const [outgoing, incoming] = side === 'a' ? [aToB, bToA] : [bToA, aToB];
@@ -149,20 +159,21 @@ class Flow {
   ended = false;
   readonly #source: Duplex;
   readonly #destination: Duplex;
-  readonly #onData: (chunk: Buffer) => void;
+  readonly #gate: Gate | undefined;
+  readonly #onData: (bytes: Uint8Array) => void;
   readonly #onEnd: (leg: Leg) => void;
   #bytes = 0;
 
   constructor(
     source: Duplex,
     destination: Duplex,
-    onData: (chunk: Buffer) => void,
-    onEnd: (leg: Leg) => void,
+    on: { gate: Gate | undefined; onData: (bytes: Uint8Array) => void; onEnd: (leg: Leg) => void },
   ) {
     this.#source = source;
     this.#destination = destination;
-    this.#onData = onData;
-    this.#onEnd = onEnd;
+    this.#gate = on.gate;
+    this.#onData = on.onData;
+    this.#onEnd = on.onEnd;
   }
 
   start(): void {
@@ -173,10 +184,15 @@ class Flow {
 
   push(chunk: Buffer): void {
     if (this.result !== null) return;
-    this.#bytes += chunk.length;
-    this.#onData(chunk);
+    this.#hand(this.#gate?.pass(chunk) ?? chunk);
+  }
+
+  #hand(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#bytes += bytes.length;
+    this.#onData(bytes);
     this.#gather();
-    if (!this.#destination.write(chunk)) this.#source.pause();
+    if (!this.#destination.write(bytes)) this.#source.pause();
   }
 
   /** Packets that come in one turn of the event loop go to a socket in one write: it is the dearest thing a download does. */
@@ -208,6 +224,7 @@ class Flow {
   #passEnd(): void {
     if (this.result !== null) return;
     this.ended = true;
+    if (this.#gate !== undefined) this.#hand(this.#gate.rest());
     if (this.#destination.writableFinished) this.destinationFinished();
     else this.#destination.end();
   }

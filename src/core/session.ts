@@ -9,6 +9,9 @@ import type { Arrival, Listening, ListenOptions, Peer, StreamOptions, Transport 
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
 
+/** How long a session may go on without its client, in milliseconds: time to end what the client had begun. */
+const CLIENT_GONE_TIMEOUT = 60_000;
+
 /** What a session is made of: of what its plugin sees, the parts that come from outside, and where it tells what happens. */
 export interface SessionParts
   extends Omit<SessionContext, 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit'> {
@@ -44,7 +47,7 @@ export class Session {
       },
     };
     // Nobody's error may end the process; whoever uses the stream listens for itself.
-    parts.client.on('error', () => {});
+    parts.client.on('error', () => {}).once('close', () => this.#endWithoutClient());
   }
 
   /** Resets every stream that the session owns; the client is told why, where it can be. The first reason counts. */
@@ -83,6 +86,15 @@ export class Session {
       ms: Date.now() - this.#started,
       ...(error && { error }),
     });
+  }
+
+  /** Whatever the plugin still waits for, the place that the session takes comes back. */
+  #endWithoutClient(): void {
+    const { signal } = this.context;
+    if (signal.aborted) return;
+    const gone = new GatewayError('PEER_RESET', 'the client has gone');
+    const timer = setTimeout(() => this.end(gone), CLIENT_GONE_TIMEOUT);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
 
   #endWhenIdle(ms: number): void {

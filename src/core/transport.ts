@@ -50,6 +50,11 @@ export interface ListenOptions {
    * transport that judges no connections ignores it.
    */
   readonly onArrival?: (arrival: Arrival) => void;
+  /**
+   * Receives, in place of `onStream`, a connection for which there are too few file descriptors. It has not been admitted: it may be
+   * told so, and no more. A transport that does not count descriptors ignores it.
+   */
+  readonly onExcess?: (stream: Duplex, peer: Peer) => void;
 }
 
 /** What `openStream` takes. */
@@ -57,6 +62,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
   /** It will carry much: it may travel apart from streams that should not wait behind it. */
   readonly bulk?: boolean;
+  /** It carries commands and their replies alone, and never needs a large window. */
+  readonly control?: boolean;
 }
 
 /**

@@ -26,6 +26,19 @@ export function transferDirection(verb: string): Direction | undefined {
   return TRANSFERS.get(verb);
 }
 
+/** The commands of RFC 959 and its extensions (RFC 5797), and others that are in use. */
+const KNOWN: ReadonlySet<string> = new Set(
+  `ABOR ACCT ADAT ALGS ALLO APPE AUTH AVBL CCC CDUP CLNT CONF CPSV CSID CWD DELE DSIZ ENC EPRT EPSV ESTA ESTP FEAT HASH HELP HOST
+  LANG LIST LPRT LPSV MACB MDTM MFCT MFF MFMT MIC MKD MLSD MLST MODE NLST NOOP OPTS P@SW PASS PASV PBSZ PORT PROT PWD QUIT RANG
+  REIN REST RETR RMD RMDA RNFR RNTO SITE SIZE SMNT SSCN STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD XPWD XRMD XSHA
+  XSHA1 XSHA256 XSHA512`.split(/\s+/),
+);
+
+/** Whether any FTP server is known to have this verb. */
+export function isKnown(verb: string): boolean {
+  return KNOWN.has(verb);
+}
+
 /**
  * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control character ends the verb, as
  * it does for some servers: `PORT` and a tab is still PORT.

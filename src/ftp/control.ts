@@ -4,6 +4,7 @@ import {
   type Command,
   type Direction,
   hasStrayNul,
+  isKnown,
   latin1,
   parseCommand,
   transferDirection,
@@ -27,6 +28,9 @@ const TLS_VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 
 const SERVER_TO_SERVER: ReadonlySet<string> = new Set(['CPSV', 'SSCN']);
 /** What FEAT is not to offer. */
 const REFUSED_FEATURE = /^(?:[ \t]+|211-[ \t]*)(AUTH|PBSZ|PROT|CCC|SSL|TLS|CPSV|SSCN)\b/i;
+/** Commands whose success is a login (RFC 959 5.4). */
+const LOGIN_VERBS: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
+const EMPTY_COMMAND = reply(500, 'Empty command');
 const LF = 0x0a;
 const MAX_PORT_REPLY = 16 * 1024;
 
@@ -57,6 +61,9 @@ export class FtpControl {
   #replyBytes = 0;
   /** Of those, how many are kept until the reply is whole. */
   #collected = 0;
+  /** Empty lines and unknown commands before a login. */
+  #strays = 0;
+  #hasLoggedIn = false;
   /** Sides that have closed their writing half. */
   readonly #ended = { client: false, server: false };
 
@@ -87,6 +94,11 @@ export class FtpControl {
     for (const line of this.#held.client) kept += line.length;
     for (const line of this.#held.server) if (!(line instanceof GatewayError)) kept += line.bytes.length;
     return kept;
+  }
+
+  /** Whether the server has ever let the client in: by a login or, as some servers do, by a transfer without one. */
+  get hasLoggedIn(): boolean {
+    return this.#hasLoggedIn;
   }
 
   /** Bytes from a side, in any portions. */
@@ -182,15 +194,25 @@ export class FtpControl {
     if (pending.length >= policy.limits.pending) {
       return this.#exchange.exceeded(`more than ${policy.limits.pending} commands without a reply`);
     }
-    if (line === 'too-long') {
+    const command = line === 'too-long' ? null : parseCommand(stripTelnet(line));
+    if (command === null || !isKnown(command.verb)) this.#countStray();
+    if (this.#exchange.closed) return;
+    if (command === null) {
       const words = `Command line too long (over ${policy.limits.command} bytes)`;
       return this.#exchange.answer('', reply(500, words));
     }
-    const command = parseCommand(stripTelnet(line));
     if (hasStrayNul(command.bytes)) return this.#exchange.answer('', reply(501, 'NUL in command line'));
-    if (command.verb === '') return this.#exchange.answer('', reply(500, 'Empty command'));
+    if (command.verb === '') return this.#exchange.answer('', EMPTY_COMMAND);
     this.#prefetch.onCommand(command.verb, command.argument);
     this.#onCommand(command);
+  }
+
+  /** No client needs many of these before it logs in; each costs more time here than it costs the client. */
+  #countStray(): void {
+    if (this.#hasLoggedIn) return;
+    this.#strays += 1;
+    const { strays } = this.#exchange.policy.limits;
+    if (this.#strays >= strays) this.#exchange.exceeded(`${strays} empty or unknown commands before a login`);
   }
 
   #onCommand(command: Command): void {
@@ -254,6 +276,7 @@ export class FtpControl {
   #pass(command: Command, taken?: () => void): void {
     const done = (code: number, line: string) => {
       if (TELLING_VERBS.has(command.verb)) this.#facts.answered(command, code, line);
+      if (LOGIN_VERBS.has(command.verb) && code < 300) this.#hasLoggedIn = true;
       if (code < 300) taken?.();
     };
     this.#exchange.forward({ kind: 'passed', verb: command.verb, done }, command.bytes);
@@ -321,6 +344,7 @@ export class FtpControl {
         const sink = this.#transfers.onReply(entry, code, this.#passLine);
         return (line) => {
           sink(line);
+          if (code < 300) this.#hasLoggedIn = true;
           if (line.final && code >= 200 && code < 300) this.#prefetch.succeeded();
         };
       }

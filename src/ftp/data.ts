@@ -92,6 +92,12 @@ export class DataConnections {
     return false;
   }
 
+  /** Whether bytes may still pass on one of them. */
+  get busy(): boolean {
+    for (const connection of this.#connections.values()) if (connection.busy) return true;
+    return false;
+  }
+
   /** The bytes that have passed so far, a live count; zero for one that is gone. */
   bytes(id: number): Readonly<Record<Direction, number>> {
     return this.#connections.get(id)?.bytes ?? { download: 0, upload: 0 };
@@ -157,6 +163,10 @@ class DataConnection {
 
   get expectsClient(): boolean {
     return this.#listening !== null;
+  }
+
+  get busy(): boolean {
+    return this.#over === null && !this.#pumped;
   }
 
   dialFar(to: Endpoint, forMs: number | null): void {

@@ -1,16 +1,20 @@
 import type { Duplex } from 'node:stream';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { TransferInfo } from '../core/events.ts';
 import type { ProtocolPlugin, SessionContext } from '../core/plugin.ts';
+import { processTurns } from '../core/turns.ts';
+import { awaitGreeting, type ClientGate, clientSpeaksFirst, type Greeted } from '../protocols/greeting.ts';
+import { refusalFor } from '../protocols/words.ts';
 import type { Action, Side } from './action.ts';
 import { FtpControl } from './control.ts';
 import { DataConnections, type DataReport } from './data.ts';
 import { DEFAULT_LIMITS, type FtpPolicy } from './policy.ts';
 import { PortRange } from './port-range.ts';
 import { ABORT_GRACE } from './transfers.ts';
-import { errorReply } from './words.ts';
+import { reply } from './words.ts';
 
 const portRange = z
   .string()
@@ -57,6 +61,16 @@ const schema = z.strictObject({
     .max(3600)
     .default(60)
     .describe('Seconds that a client may take to connect to a data port; default 60.'),
+  loginTimeout: z
+    .number()
+    .int()
+    .min(0)
+    .max(3600)
+    .default(60)
+    .describe(
+      'Seconds that a client on another host may take to log in; 0 is no limit; default 60. Clients on this machine have no limit.',
+    ),
+  clientSpeaksFirst,
   idleTimeout: z
     .number()
     .int()
@@ -76,13 +90,15 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   schema,
   defaultPorts: [21],
   run: (session, config) => runFtp(session, config),
-  refusal: (error) => errorReply(421, error),
+  refusal: (error) => refusalFor(error, (text) => reply(421, text)),
 };
 
 async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
-  const server = await session.far.openStream(session.target);
-  await new ControlConnection(session, server, config).run();
+  const { clientSpeaksFirst } = config;
+  const options = { clientSpeaksFirst, protocol: 'Ftp', tlsPorts: [] };
+  const greeted = await awaitGreeting(session, options, { control: true });
+  await new ControlConnection(session, greeted, config).run();
 }
 
 function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
@@ -97,25 +113,40 @@ function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
   };
 }
 
+/** How many line ends FtpControl is given at a time. */
+const LINES_A_TURN = 64;
+const NOTHING = Buffer.alloc(0);
+
 /** Feeds FtpControl with what comes in and carries out what it says. */
 class ControlConnection implements DataReport {
   readonly #session: SessionContext;
+  readonly #config: FtpConfig;
   readonly #control: FtpControl;
+  readonly #gate: ClientGate;
   readonly #streams: Readonly<Record<Side, Duplex>>;
   readonly #data: DataConnections;
   readonly #transfers = new Map<number, Transfer>();
-  /** Whether a chunk of the server's is waiting for its turn. */
+  /** What has been read and FtpControl has not been given yet. */
+  readonly #unread: Record<Side, Uint8Array>;
+  /** Sides whose end-of-file has been read. */
+  readonly #ended = { client: false, server: false };
+  /** Whether what the server has said waits for clients of data ports. */
   #deferred = false;
+  #feeding = false;
   /** Runs while the server has been told to abort an upload whose client is gone. */
   #farewell: NodeJS.Timeout | undefined;
+  #loginTimer: NodeJS.Timeout | undefined;
   /** What still comes is read and dropped: the session says its last words without interruption. */
   #over = false;
   #finish: (error?: GatewayError) => void = () => {};
 
-  constructor(session: SessionContext, server: Duplex, config: FtpConfig) {
+  constructor(session: SessionContext, { server, gate, said }: Greeted, config: FtpConfig) {
     this.#session = session;
+    this.#config = config;
     this.#control = new FtpControl(policyOf(session, config));
+    this.#gate = gate;
     this.#streams = { client: session.client, server };
+    this.#unread = { client: said, server: NOTHING };
     const { dataTimeout, dataPorts, advertise, dataPeer } = config;
     const options = {
       acceptTimeout: dataTimeout * 1000,
@@ -133,13 +164,16 @@ class ControlConnection implements DataReport {
         if (this.#over) return;
         this.#over = true;
         clearTimeout(this.#farewell);
+        clearTimeout(this.#loginTimer);
         this.#reportUnfinished(error);
         if (error === undefined) resolve();
         else reject(error);
       };
+      this.#session.signal.addEventListener('abort', () => this.#finish(this.#session.signal.reason));
+      this.#limitLogin();
       this.#read('client');
       this.#read('server');
-      this.#session.signal.addEventListener('abort', () => this.#finish(this.#session.signal.reason));
+      this.#feed('client');
     });
   }
 
@@ -151,42 +185,102 @@ class ControlConnection implements DataReport {
     this.#perform(this.#control.dataEnded(...args));
   }
 
+  /** Other hosts could otherwise take all places without a password. */
+  #limitLogin(): void {
+    const { loginTimeout } = this.#config;
+    if (loginTimeout === 0 || isLoopback(this.#session.peer.remote.host)) return;
+    this.#loginTimer = setTimeout(() => {
+      if (this.#control.hasLoggedIn) return;
+      this.#session.end(new GatewayError('LOGIN_TIMEOUT', `no login within ${loginTimeout} s`));
+    }, loginTimeout * 1000);
+  }
+
   #read(side: Side): void {
     const stream = this.#streams[side];
-    stream.on('data', (chunk: Buffer) => {
-      this.#session.count(side === 'client' ? 'up' : 'down', chunk.length);
-      if (side === 'server' && this.#data.expectsClient) this.#receiveAfterClient(chunk);
-      else this.#perform(this.#control.receive(side, chunk));
-    });
-    stream.on('end', () => {
-      const end = () => this.#perform(this.#control.end(side));
-      // Behind the chunk that waits for its turn.
-      if (side === 'server' && this.#deferred) setImmediate(end);
-      else end();
-    });
-    stream.on('drain', () => this.#pace());
-    const lost = (error?: Error) => {
+    const ended = () => {
+      this.#ended[side] = true;
+      this.#feed(side);
+    };
+    const lost = (error?: Error | null) => {
       if (stream.readableEnded && stream.writableFinished) return this.#closed();
       const reason = asGatewayError(error, 'PEER_RESET', `the ${side} broke the control connection`);
       if (side === 'client') this.#clientLost(reason);
       else this.#finish(reason);
     };
+    const closed = () => lost(new GatewayError('PEER_RESET', `the ${side} closed the control connection`));
+    stream.on('data', (chunk: Buffer) => this.#onData(side, chunk));
+    stream.on('end', ended);
+    stream.on('drain', () => this.#pace());
     stream.once('error', lost);
-    stream.once('close', () =>
-      lost(new GatewayError('PEER_RESET', `the ${side} closed the control connection`)),
-    );
+    stream.once('close', closed);
+    // It may have come to that while the greeting was waited for.
+    if (stream.readableEnded) ended();
+    if (stream.errored) lost(stream.errored);
+    else if (stream.closed) closed();
+  }
+
+  #onData(side: Side, chunk: Uint8Array): void {
+    if (this.#over) return;
+    const passed = side === 'client' ? this.#gate.pass(chunk) : chunk;
+    this.#session.count(side === 'client' ? 'up' : 'down', passed.length);
+    this.#unread[side] = this.#unread[side].length > 0 ? Buffer.concat([this.#unread[side], passed]) : passed;
+    if (side === 'server' && this.#data.expectsClient) this.#deferToClient();
+    else this.#feed(side);
   }
 
   /**
    * A client that has connected to its data port may be waiting for this chunk's 150 to send all it has and close, and a closed
    * socket's owner can no longer be told. So connections made before the chunk came are accepted before it is passed on.
    */
-  #receiveAfterClient(chunk: Buffer): void {
+  #deferToClient(): void {
+    if (this.#deferred) return;
     this.#deferred = true;
     this.#pace();
     setImmediate(() => {
       this.#deferred = false;
-      this.#perform(this.#control.receive('server', chunk));
+      this.#feed('server');
+    });
+  }
+
+  /** Gives FtpControl the next lines of a side; the rest waits until others have had their turn. */
+  #feed(side: Side): void {
+    if (!this.#mayFeed(side)) return;
+    if (side === 'client' && this.#isDeaf) this.#unread.client = NOTHING;
+    const unread = this.#unread[side];
+    const length = lengthOfLines(unread, LINES_A_TURN);
+    this.#unread[side] = unread.subarray(length);
+    if (length > 0) this.#perform(this.#control.receive(side, unread.subarray(0, length)));
+    if (!this.#ended[side] || this.#unread[side].length > 0) return;
+    if (side === 'client') this.#perform(this.#control.receive(side, this.#gate.rest()));
+    this.#perform(this.#control.end(side));
+  }
+
+  #mayFeed(side: Side): boolean {
+    return !this.#over && !this.#isHeld(side);
+  }
+
+  /** Whether what a side says cannot be dealt with and passed on now, or, of the client's commands, answered. */
+  #isHeld(side: Side): boolean {
+    const { client, server } = this.#streams;
+    if (side === 'client' && this.#isDeaf) return false;
+    if (this.#control.holds(side) || client.writableNeedDrain) return true;
+    return side === 'client' ? server.writableNeedDrain : this.#deferred;
+  }
+
+  /** Whether the server has ended while a command was waiting for a reply of it: none will come, and no command can go there. */
+  get #isDeaf(): boolean {
+    return this.#hasEnded('server') && this.#control.holds('client');
+  }
+
+  /** Has what is unread fed on, in turn with other sessions. */
+  #feedOn(): void {
+    const left = () => SIDES.filter((side) => this.#unread[side].length > 0 && this.#mayFeed(side));
+    if (this.#feeding || left().length === 0) return;
+    this.#feeding = true;
+    processTurns.add(() => {
+      for (const side of left()) this.#feed(side);
+      this.#feeding = left().length > 0;
+      return this.#feeding;
     });
   }
 
@@ -207,29 +301,39 @@ class ControlConnection implements DataReport {
     if (this.#streams.client.closed && this.#streams.server.closed) this.#finish();
   }
 
-  /** A side is read only while what it says can be dealt with and passed on, or, of the client's commands, answered. */
+  /** A side is read only while what it says can be dealt with, and what it has said is dealt with. */
   #pace(): void {
     if (this.#over) return;
-    const { client, server } = this.#streams;
-    for (const [side, from, to] of [
-      ['client', client, server] as const,
-      ['server', server, client] as const,
-    ]) {
-      const held = this.#control.holds(side) || (side === 'server' && this.#deferred);
-      if (held || to.writableNeedDrain || (side === 'client' && client.writableNeedDrain)) from.pause();
-      else from.resume();
+    for (const side of SIDES) {
+      if (this.#isHeld(side) || this.#unread[side].length > 0) this.#streams[side].pause();
+      else this.#streams[side].resume();
     }
+    this.#feedOn();
+  }
+
+  /**
+   * Neither side can say anything more, and no data is under way: nothing that is held for a reply, or for a command, will ever go on.
+   */
+  #letGo(): void {
+    if (this.#over || !this.#hasEnded('client') || !this.#hasEnded('server') || this.#data.busy) return;
+    for (const side of SIDES) this.#streams[side].end();
+  }
+
+  #hasEnded(side: Side): boolean {
+    return this.#ended[side] && this.#unread[side].length === 0;
   }
 
   #perform(actions: Action[]): void {
     for (const action of actions) if (!this.#over) this.#do(action);
     this.#pace();
+    this.#letGo();
   }
 
   #do(action: Action): void {
     switch (action.type) {
       case 'send':
-        if (this.#streams[action.to].writable) this.#streams[action.to].write(action.bytes);
+        if (action.to === 'client') this.#gate.greeted();
+        if (!this.#over && this.#streams[action.to].writable) this.#streams[action.to].write(action.bytes);
         return;
       case 'end':
         this.#streams[action.to].end();
@@ -295,6 +399,20 @@ class ControlConnection implements DataReport {
       ...(error && { error }),
     });
   }
+}
+
+const SIDES = ['client', 'server'] as const;
+const [CR, LF] = [0x0d, 0x0a];
+
+/** How many bytes the first `most` line ends take; all where there are fewer. A lone CR counts: it is looked at as well. */
+function lengthOfLines(bytes: Uint8Array, most: number): number {
+  let ends = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] !== LF && bytes[i] !== CR) continue;
+    ends += 1;
+    if (ends === most) return i + 1;
+  }
+  return bytes.length;
 }
 
 /** A transfer under way. */

@@ -25,6 +25,8 @@ export interface FtpLimits {
   readonly reply: number;
   /** Commands without their final reply. */
   readonly pending: number;
+  /** Empty lines and unknown commands before a login. */
+  readonly strays: number;
   /** Data connections that are open or may still be opened by the client. */
   readonly dataConnections: number;
 }
@@ -34,5 +36,6 @@ export const DEFAULT_LIMITS: FtpLimits = {
   replyLine: 64 * 1024,
   reply: 64 * 1024 * 1024,
   pending: 1000,
+  strays: 1000,
   dataConnections: 16,
 };

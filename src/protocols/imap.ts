@@ -1,15 +1,15 @@
 import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
-import { MAIL_IDLE_TIMEOUT, relay, relaySchema } from './relay.ts';
-import { inWords, line } from './words.ts';
+import { mailSchema, relayGreeted } from './relay.ts';
+import { line, refusalFor } from './words.ts';
 
-const schema = relaySchema(MAIL_IDLE_TIMEOUT);
+const schema = mailSchema();
 
 /** IMAP (RFC 9051), untouched. Refuses with an untagged BYE (7.1.5) and RFC 5530's UNAVAILABLE. */
 export const imap: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'imap',
   schema,
   defaultPorts: [143],
-  run: relay,
-  refusal: (error) => line(`* BYE [UNAVAILABLE] ${inWords(error)}`),
+  run: (session, config) => relayGreeted(session, config, { protocol: 'Imap', tlsPorts: [993] }),
+  refusal: (error) => refusalFor(error, (text) => line(`* BYE [UNAVAILABLE] ${text}`)),
 };

@@ -1,8 +1,10 @@
+import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { formatEndpoint } from '../core/endpoint.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
+import { awaitGreeting, type ClientGate, clientSpeaksFirst } from './greeting.ts';
 
 const LF = 0x0a;
 
@@ -22,7 +24,12 @@ export function relaySchema(idleTimeout: number) {
 }
 
 /** How long clients of a mail protocol may be silent, in seconds. Their own timers are shorter (RFC 1939 3, 5321 4.5.3.2, 9051 5.4). */
-export const MAIL_IDLE_TIMEOUT = 7200;
+const MAIL_IDLE_TIMEOUT = 7200;
+
+/** The same for a mail protocol, in which the server speaks first. */
+export function mailSchema() {
+  return relaySchema(MAIL_IDLE_TIMEOUT).extend({ clientSpeaksFirst });
+}
 
 /**
  * Carries a connection byte for byte. Rejects with the GatewayError that says why the target could not be reached or was
@@ -31,11 +38,30 @@ export const MAIL_IDLE_TIMEOUT = 7200;
  */
 export async function relay(session: SessionContext, config: { idleTimeout: number }): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
+  await carry(session, await session.far.openStream(session.target), null);
+}
+
+/** `relay` for a protocol in which the server speaks first: a client whose first words are wrong does not reach it. */
+export async function relayGreeted(
+  session: SessionContext,
+  config: { idleTimeout: number; clientSpeaksFirst: boolean },
+  about: { protocol: string; tlsPorts: readonly number[] },
+): Promise<void> {
+  session.endWhenIdle(config.idleTimeout * 1000);
+  const { clientSpeaksFirst } = config;
+  const { server, gate, said } = await awaitGreeting(session, { clientSpeaksFirst, ...about });
+  gate.greeted();
+  session.signal.throwIfAborted();
+  if (said.length > 0) server.write(said);
+  await carry(session, server, gate);
+}
+
+async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate | null): Promise<void> {
   const { client } = session;
-  const upstream = await session.far.openStream(session.target);
   let midLine = false;
   const result = await pump(client, upstream, {
     spare: 'a',
+    ...(gate && { gate }),
     onData: (direction, chunk) => {
       session.count(direction === 'aToB' ? 'up' : 'down', chunk.length);
       if (direction === 'bToA') midLine = chunk[chunk.length - 1] !== LF;

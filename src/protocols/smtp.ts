@@ -1,15 +1,15 @@
 import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
-import { MAIL_IDLE_TIMEOUT, relay, relaySchema } from './relay.ts';
-import { inWords, line } from './words.ts';
+import { mailSchema, relayGreeted } from './relay.ts';
+import { line, refusalFor } from './words.ts';
 
-const schema = relaySchema(MAIL_IDLE_TIMEOUT);
+const schema = mailSchema();
 
 /** SMTP (RFC 5321) and submission, untouched. Refuses with 421, and RFC 3463's 4.3.2: not accepting network messages. */
 export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'smtp',
   schema,
   defaultPorts: [25, 587],
-  run: relay,
-  refusal: (error) => line(`421 4.3.2 ${inWords(error)}`),
+  run: (session, config) => relayGreeted(session, config, { protocol: 'Smtp', tlsPorts: [465] }),
+  refusal: (error) => refusalFor(error, (text) => line(`421 4.3.2 ${text}`)),
 };

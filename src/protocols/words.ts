@@ -13,3 +13,22 @@ export function line(text: string): Uint8Array {
 export function inWords(error: GatewayError): string {
   return `sshferry: ${error.message}`;
 }
+
+/** What a client that cannot be served is sent: `own`, in the protocol's words, or HTTP's 400 where the client spoke HTTP. */
+export function refusalFor(error: GatewayError, own: (text: string) => Uint8Array): Uint8Array {
+  return error.code === 'CLIENT_HTTP' ? NOT_A_WEB_SERVER : own(inWords(error));
+}
+
+const NOT_HTTP = 'This port belongs to sshferry: it forwards FTP or mail, and is not a web server.\n';
+/** It repeats nothing of the request. */
+const NOT_A_WEB_SERVER = Buffer.from(
+  [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: text/plain',
+    `Content-Length: ${NOT_HTTP.length}`,
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
+    '',
+    NOT_HTTP,
+  ].join('\r\n'),
+);

@@ -10,7 +10,10 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
 const MAX_ERRORS = 20;
 /** How many transfers one Status tells of. */
 const MAX_TRANSFERS = 1000;
+/** How many characters of what others say are told: a file's name may have 16 KiB, and then an answer would be too long to read. */
 const MAX_MESSAGE = 500;
+const MAX_PATH = 500;
+const MAX_USER = 100;
 
 /** What a ledger cannot learn from events. */
 export interface LedgerFacts {
@@ -185,7 +188,7 @@ export class Ledger {
 
   /** Notes it; what comes again and again, as while a server is away, is one entry. */
   #problem(where: string, code: string, text: string, now: number): Problem {
-    const message = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+    const message = shortened(text, MAX_MESSAGE);
     const same = (other: Problem) =>
       other.where === where && other.code === code && other.message === message;
     const at = this.#errors.findIndex(same);
@@ -243,9 +246,9 @@ function transferStatus({ info, progress, since, rate }: Transfer, now: number):
     id,
     forward,
     client: { host: client.host, port: client.port },
-    user,
+    user: user === null ? null : shortened(user, MAX_USER),
     verb,
-    path,
+    path: shortened(path, MAX_PATH),
     direction,
     started: iso(since),
     bytes,
@@ -258,6 +261,12 @@ function transferStatus({ info, progress, since, rate }: Transfer, now: number):
 /** Clients hang up as they please, and sshferry ends when it is told to. */
 function isOrdinary({ code }: GatewayError): boolean {
   return code === 'STOPPED' || code === 'PEER_RESET';
+}
+
+/** The first `most` characters, and a mark where there were more. */
+function shortened(text: string, most: number): string {
+  // Half of a pair would be no character.
+  return text.length <= most ? text : `${text.slice(0, most).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
 function key({ session, id }: TransferInfo): string {

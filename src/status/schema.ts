@@ -46,7 +46,9 @@ const transfer = z.object({
   client: endpoint,
   user: z.string().nullable().describe('who the client is to the FTP server'),
   verb: z.string().describe('RETR, STOR, LIST, …'),
-  path: z.string().describe('as the client named it; empty where the command has no argument'),
+  path: z
+    .string()
+    .describe('as the client named it, cut after 500 characters; empty where the command has no argument'),
   direction: z.enum(['download', 'upload']),
   started: time,
   bytes: count.describe('carried so far'),

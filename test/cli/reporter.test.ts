@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { reportEvents } from '../../src/cli/reporter.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { GatewayEmitter } from '../../src/core/events.ts';
@@ -114,4 +114,35 @@ test('a server is news when it is lost and when it is back', () => {
     ['info', 'you@b is connected again'],
     ['debug', 'you@b: closed'],
   ]);
+});
+
+describe('clients that a web page may be behind', () => {
+  test('are one warning for each forward and reason, then one a minute with their number', () => {
+    vi.useFakeTimers();
+    const end = { bytesUp: 0, bytesDown: 0, ms: 1 };
+    const lines = logged((events) => {
+      for (let session = 1; session <= 1000; session++) {
+        const error = new GatewayError('CLIENT_HTTP', `refused an HTTP request from client ${session}`);
+        events.emit('session.end', { ...end, session, forward: 'ftp-8021', error });
+      }
+      const early = new GatewayError('CLIENT_EARLY', 'refused client 1001');
+      events.emit('session.end', { ...end, session: 1001, forward: 'ftp-8021', error: early });
+      vi.advanceTimersByTime(60_000);
+    });
+    vi.useRealTimers();
+    expect(lines.filter(({ level }) => level !== 'debug')).toEqual([
+      expect.objectContaining({
+        event: 'client.refused',
+        code: 'CLIENT_HTTP',
+        count: 1,
+        forward: 'ftp-8021',
+      }),
+      expect.objectContaining({ event: 'client.refused', code: 'CLIENT_EARLY', count: 1 }),
+      expect.objectContaining({
+        ...{ code: 'CLIENT_HTTP', count: 999, level: 'warn' },
+        msg: 'ftp-8021: refused an HTTP request from client 1000 (the last of 999 such clients)',
+      }),
+    ]);
+    expect(lines.filter(({ event }) => event === 'session.end')).toHaveLength(1001);
+  });
 });

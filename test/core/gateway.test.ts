@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Gateway } from '../../src/core/gateway.ts';
+import type { Logger } from '../../src/core/log.ts';
 import type { ProtocolPlugin } from '../../src/core/plugin.ts';
 import type { ManagedTransport, Peer } from '../../src/core/transport.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
@@ -27,18 +28,20 @@ const plugin: ProtocolPlugin<unknown> = {
   refusal: (error) => Buffer.from(`no: ${error.message}`),
 };
 
-function setUp(options: { maxSessions?: number; maxSessionsPerPeer?: number; forwards?: number } = {}) {
+function setUp(
+  options: { maxSessions?: number; maxSessionsPerPeer?: number; forwards?: number; log?: Logger } = {},
+) {
   const local = new FakeTransport();
   const ssh = Object.assign(new FakeTransport(), {
     start: async () => {},
     stop: async () => {},
     onState: () => {},
   }) satisfies ManagedTransport;
-  const { forwards = 1, ...limits } = options;
+  const { forwards = 1, log: _, ...limits } = options;
   const gateway = new Gateway({
     transports: new Map([['yourserver', ssh]]),
     local,
-    log: quietLog,
+    log: options.log ?? quietLog,
     forwards: Array.from({ length: forwards }, (_, i) => ({
       name: `echo${i}`,
       direction: 'local',
@@ -108,6 +111,46 @@ describe('the limit of sessions', () => {
     const others = [from('192.0.2.2'), from('127.0.0.1'), from('127.0.0.1')];
     await turn();
     expect(others.map(({ heard }) => heard)).toEqual([[], [], []]);
+  });
+
+  it('counts an IPv6 /64 as one address', async () => {
+    const { connect } = await started({ maxSessionsPerPeer: 1 });
+    const from = (host: string) => connect({ ...localPeer, remote: { host, port: 40_000 } });
+    from('2001:db8:1:2::1');
+    const second = from('2001:db8:1:2:ffff:ffff:ffff:ffff');
+    await once(second.client, 'end');
+    expect(second.heard).toEqual(['no: echo0: 2001:db8:1:2::/64 has 1 connections already; try again later']);
+    const others = [from('2001:db8:1:3::1'), from('::1'), from('::1')];
+    await turn();
+    expect(others.map(({ heard }) => heard)).toEqual([[], [], []]);
+  });
+});
+
+describe('a client that there are no descriptors for', () => {
+  it('is told so and hung up on, takes no place, and is logged once a minute', async () => {
+    const warnings: string[] = [];
+    const { gateway, local } = setUp({
+      log: { ...quietLog, warn: (...words: unknown[]) => void warnings.push(String(words.at(-1))) },
+    });
+    const ready = gateway.start();
+    await turn();
+    local.listeners[0]?.grant();
+    await ready;
+    for (let i = 0; i < 3; i++) {
+      const { ours, theirs } = connection();
+      let heard = '';
+      theirs.on('data', (chunk) => {
+        heard += chunk;
+      });
+      local.listeners[0]?.options.onExcess?.(ours, localPeer);
+      await once(ours, 'close');
+      expect(heard).toBe('no: too many connections are open here; try again later');
+    }
+    expect(gateway.sessions).toBe(0);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^refused a client: nearly all file descriptors are in use/),
+    ]);
+    await gateway.stop();
   });
 });
 

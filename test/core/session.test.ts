@@ -190,3 +190,21 @@ it('ends a stream and a listener that come too late', async () => {
   client.resume().end();
   await over;
 });
+
+it('goes on for a minute at most once its client has gone, whatever its plugin waits for', async () => {
+  const { session, context, ours } = setUp();
+  const over = session.run(
+    plugin(async ({ signal }) => {
+      await once(signal, 'abort');
+    }),
+    null,
+  );
+  ours.destroy();
+  await turn();
+  await vi.advanceTimersByTimeAsync(59_999);
+  expect(context.signal.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(context.signal.reason).toMatchObject({ code: 'PEER_RESET' });
+  await over;
+  expect(vi.getTimerCount()).toBe(0);
+});

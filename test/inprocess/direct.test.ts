@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect, it } from 'vitest';
+import { Descriptors } from '../../src/core/descriptors.ts';
 import { DirectTransport } from '../../src/core/direct.ts';
 import { deferred } from '../support/deferred.ts';
 
@@ -19,4 +21,29 @@ it('frees the port as soon as a listener is closed, and leaves its connections a
   await again.close();
   expect(stream.destroyed).toBe(false);
   stream.destroy();
+});
+
+it.runIf(process.platform === 'linux')('has the kernel ask after clients that are silent', async (test) => {
+  const accepted = deferred<net.Socket>();
+  const listening = await new DirectTransport().listen({ host: '127.0.0.1', port: 0 }, (stream) =>
+    accepted.resolve(stream as net.Socket),
+  );
+  test.onTestFinished(() => listening.close());
+  const client = net.connect(listening.endpoint.port, '127.0.0.1');
+  const socket = await accepted.promise;
+  const { localPort = 0, remotePort = 0 } = socket;
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+  const row = new RegExp(`:${hex(localPort)} \\w+:${hex(remotePort)} 01 \\S+ (\\d\\d):([0-9A-F]{8})`);
+  const [, timer, left = ''] = row.exec(await readFile('/proc/net/tcp', 'utf8')) ?? [];
+  // Of net/ipv4/tcp_ipv4.c, get_tcp4_sock: 2 is keepalive's, in hundredths of a second.
+  expect(timer).toBe('02');
+  expect(Number.parseInt(left, 16)).toBeLessThanOrEqual(6000);
+  client.destroy();
+  socket.destroy();
+});
+
+it('does not listen where it could not accept, for want of descriptors', async () => {
+  const transport = new DirectTransport({ descriptors: new Descriptors(1) });
+  const listening = transport.listen({ host: '127.0.0.1', port: 0 }, () => {});
+  await expect(listening).rejects.toMatchObject({ code: 'LISTEN_FAILED' });
 });

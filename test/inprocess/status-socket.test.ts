@@ -218,6 +218,25 @@ describe('sshferry status --ready', () => {
     expect((await ask()).status).toBe(1);
   });
 
+  test('fails where one does not answer, unless another was asked for', async () => {
+    const ready = told();
+    ready.transportState({ server: 'a', state: 'ready' }, 1);
+    ready.forwardListening(forward);
+    await open(42, { ...source, status: () => ready.status(1) });
+    await open(43, {
+      ...source,
+      status: () => {
+        throw new Error('it cannot say');
+      },
+    });
+    expect(await ask()).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('a ready'),
+      stderr: 'sshferry: a running sshferry does not answer: it cannot say\n',
+    });
+    expect((await ask('42')).status).toBe(0);
+  });
+
   test('is a question, not a view', async () => {
     expect((await ask('--watch')).stderr).toMatch(/'--ready' cannot be used with option '--watch'/);
   });

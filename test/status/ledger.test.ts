@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type ErrorCode, GatewayError } from '../../src/core/errors.ts';
 import { GatewayEmitter } from '../../src/core/events.ts';
 import { keepLedger, Ledger } from '../../src/status/ledger.ts';
+import { answerSchema, MAX_ANSWER, MessageReader, writeMessage } from '../../src/status/protocol.ts';
 import { statusReportSchema, statusSchema } from '../../src/status/schema.ts';
 
 const START = Date.parse('2026-01-02T03:04:05.000Z');
@@ -191,4 +192,22 @@ test('the last errors are few, the newest first; clients that hang up are none',
 test('its JSON Schema is the one in docs (vitest writes it anew with -u)', async () => {
   const schema = z.toJSONSchema(statusReportSchema, { io: 'output' });
   await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot('../../docs/status.schema.json');
+});
+
+test('a thousand transfers of the longest names fit into one answer', () => {
+  const { events, status } = world();
+  const path = '\\x01'.repeat(16 * 1024);
+  const user = '\ud83d\ude00'.repeat(8 * 1024);
+  for (let id = 1; id <= 1000; id++)
+    events.emit('transfer.start', { ...info, id, path, user, progress: { bytes: 0 } });
+  const told = status();
+  expect(told.transfers).toHaveLength(1000);
+  expect(told.transfers[0]).toMatchObject({
+    path: `${'\\x01'.repeat(125)}…`,
+    user: `${'\ud83d\ude00'.repeat(50)}…`,
+  });
+  const [answer] = new MessageReader(answerSchema, MAX_ANSWER).push(
+    Buffer.from(writeMessage({ status: told })),
+  );
+  expect(answer).toEqual({ status: told });
 });

@@ -1,7 +1,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { Listening, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
+import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
 import { deferred } from './deferred.ts';
 
 export { silentLogger as quietLog };
@@ -16,6 +16,7 @@ export const localPeer: Peer = {
 export interface FakeListener {
   readonly bind: Endpoint;
   readonly onStream: (stream: Duplex, peer: Peer) => void;
+  readonly options: ListenOptions;
   closed: boolean;
   /** Lets `listen` settle. */
   grant(): void;
@@ -34,9 +35,13 @@ export class FakeTransport implements Transport {
     });
   }
 
-  async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+  async listen(
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    options: ListenOptions = {},
+  ): Promise<Listening> {
     const granted = deferred<void>();
-    const listener: FakeListener = { bind, onStream, closed: false, grant: () => granted.resolve() };
+    const listener: FakeListener = { bind, onStream, options, closed: false, grant: () => granted.resolve() };
     this.listeners.push(listener);
     await granted.promise;
     return {

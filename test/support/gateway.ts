@@ -172,17 +172,16 @@ export class CountingTransport implements Transport {
   async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival }: ListenOptions = {},
+    { onArrival, onExcess }: ListenOptions = {},
   ): Promise<Listening> {
     const arrived = (arrival: Arrival) => {
       this.#track(arrival.stream);
       onArrival?.(arrival);
     };
-    const inner = await this.#inner.listen(
-      bind,
-      (stream, peer) => onStream(this.#track(stream), peer),
-      onArrival && { onArrival: arrived },
-    );
+    const inner = await this.#inner.listen(bind, (stream, peer) => onStream(this.#track(stream), peer), {
+      ...(onArrival && { onArrival: arrived }),
+      ...(onExcess && { onExcess: (stream, peer) => onExcess(this.#track(stream), peer) }),
+    });
     const listening: Listening = {
       endpoint: inner.endpoint,
       close: async () => {

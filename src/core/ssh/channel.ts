@@ -3,7 +3,7 @@ import type { Channel, Client } from 'ssh2';
 import type { Endpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { overrun } from './channel-guard.ts';
-import { OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.ts';
+import { type ChannelUse, OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.ts';
 import type { SendGate } from './send-gate.ts';
 import { SendWindow } from './send-window.ts';
 
@@ -72,12 +72,12 @@ export function openDirect(
   client: Client,
   from: Endpoint,
   to: Endpoint,
-  bulk: boolean,
+  use: ChannelUse,
   done: (error: Error | null, channel: Channel, window: ReceiveWindow) => void,
 ): void {
   const protocol = (client as unknown as { _protocol: RawProtocol | null })._protocol;
   const announce = protocol?.directTcpip;
-  const window = new ReceiveWindow(processBudget, announce ? processBudget.opening(bulk) : OPENING_WINDOW);
+  const window = announce ? ReceiveWindow.for(processBudget, use) : new ReceiveWindow(processBudget);
   if (protocol && announce) {
     protocol.directTcpip = (channel, _window, packet, cfg) =>
       announce.call(protocol, channel, window.opening, packet, cfg);

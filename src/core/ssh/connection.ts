@@ -49,6 +49,7 @@ export interface OpenOptions {
   readonly timeout?: number;
   /** See StreamOptions. */
   readonly bulk?: boolean;
+  readonly control?: boolean;
   /** Who the server is told the connection comes from (its log shows it). */
   readonly from?: Endpoint;
 }
@@ -132,7 +133,7 @@ export class SshConnection implements Transport {
   /** Dials `to` from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
   openStream(
     to: Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE, bulk = false }: OpenOptions = {},
+    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE, bulk = false, control = false }: OpenOptions = {},
   ): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -153,7 +154,7 @@ export class SshConnection implements Transport {
       const timer = setTimeout(() => settle(() => reject(this.#noAnswer(to, timeout))), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        openDirect(client, from, to, bulk, (error, channel, window) => {
+        openDirect(client, from, to, { bulk, control }, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
           const stream = this.#wrap(channel, where, window);

@@ -11,6 +11,8 @@ const SMALL_SHARE = 1 / 128;
 const LARGEST_WINDOW = 15 * MiB;
 /** What a channel may always have, even where the budget is used up: without any window it would stand still for ever. */
 const SMALLEST_WINDOW = 128 * 1024;
+/** That of a channel for commands, which does not grow: a server that floods one gets little of it into memory here. */
+const CONTROL_WINDOW = SMALLEST_WINDOW;
 /** The window is granted again in pieces of this size, so that one message is sent for several packets. */
 const STEP = 256 * 1024;
 
@@ -69,6 +71,13 @@ export class WindowBudget {
   }
 }
 
+/** What a channel is for. */
+export interface ChannelUse {
+  readonly bulk: boolean;
+  /** Commands and their replies alone. */
+  readonly control: boolean;
+}
+
 /** For every channel of this process: 128 MiB. */
 export const processBudget = new WindowBudget(128 * MiB);
 
@@ -84,6 +93,7 @@ export class ReceiveWindow {
   /** What the other side may send from the start, in bytes. */
   readonly opening: number;
   readonly #budget: WindowBudget;
+  readonly #largest: number;
   #target: number;
   /** All that the other side was ever allowed to send. */
   #granted: number;
@@ -95,14 +105,21 @@ export class ReceiveWindow {
   #busy = false;
   #closed = false;
 
-  constructor(budget: WindowBudget, opening: number = OPENING_WINDOW) {
+  constructor(budget: WindowBudget, opening: number = OPENING_WINDOW, largest: number = LARGEST_WINDOW) {
     this.#budget = budget;
+    this.#largest = largest;
     this.opening = opening;
     this.#target = opening;
     this.#granted = opening;
     this.#held = opening;
     budget.opened(opening);
     budget.hold(opening);
+  }
+
+  /** The window of a new channel. */
+  static for(budget: WindowBudget, { bulk, control }: ChannelUse): ReceiveWindow {
+    if (control) return new ReceiveWindow(budget, CONTROL_WINDOW, CONTROL_WINDOW);
+    return new ReceiveWindow(budget, budget.opening(bulk));
   }
 
   /** What outstanding and unread bytes may come to now. */
@@ -155,7 +172,7 @@ export class ReceiveWindow {
       this.#busy = true;
       this.#budget.becameBusy(this.opening);
     }
-    if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, LARGEST_WINDOW);
+    if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, this.#largest);
     else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
     this.#since = consumed;
     this.#fewestUnread = Number.POSITIVE_INFINITY;

@@ -13,8 +13,8 @@ class Channel {
   unread = 0;
   readonly window: ReceiveWindow;
 
-  constructor(budget: WindowBudget, opening = OPENING_WINDOW) {
-    this.window = new ReceiveWindow(budget, opening);
+  constructor(budget: WindowBudget, opening = OPENING_WINDOW, window = new ReceiveWindow(budget, opening)) {
+    this.window = window;
     this.outstanding = opening;
   }
 
@@ -195,6 +195,15 @@ it('what came beyond the window and was forgiven counts as received, and nothing
   channel.consume(channel.unread);
   expect(channel.held).toBe(channel.window.target);
   expect(budget.held).toBe(channel.held);
+  channel.window.close();
+  expect(budget.held).toBe(0);
+});
+
+it('stays at 128 KiB for a channel of commands', () => {
+  const budget = new WindowBudget(128 * MiB);
+  const channel = new Channel(budget, 128 * KiB, ReceiveWindow.for(budget, { bulk: false, control: true }));
+  channel.carry(100 * MiB);
+  expect(channel.window.target).toBe(128 * KiB);
   channel.window.close();
   expect(budget.held).toBe(0);
 });

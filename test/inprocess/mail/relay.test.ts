@@ -53,6 +53,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 
   it('passes pipelined commands as they come', async (test) => {
     const { client, server } = await joined(test, pop3, { transport });
+    server.write('+OK ready\r\n');
+    await client.line();
     client.write('UIDL\r\nLIST\r\n');
     expect([await server.line(), await server.line()]).toEqual(['UIDL', 'LIST']);
     server.write('+OK\r\n.\r\n+OK\r\n.\r\n');
@@ -62,6 +64,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   it('passes DATA of 25 MB', async (test) => {
     const { client, server, gateway } = await joined(test, smtp, { transport });
     const message = pattern(25_000_000);
+    server.write('354 go on\r\n');
+    await client.line();
     client.write(message);
     expect((await server.take(message.length)).equals(message)).toBe(true);
     server.write('250 queued\r\n');

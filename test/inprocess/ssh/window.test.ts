@@ -105,4 +105,28 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     expect(got.digest('hex')).toBe(expected.digest('hex'));
     stream.destroy();
   });
+
+  it('is 128 KiB for commands, however much has been read', async (test) => {
+    const connection = await login();
+    test.onTestFinished(() => connection.close());
+    const BLOCKS = 8;
+    const to = await listenTcp(test, (socket) => {
+      socket.on('error', () => {});
+      for (let i = 0; i < BLOCKS; i++) socket.write(Buffer.alloc(MiB));
+    });
+    const stream = await connection.openStream(to, { control: true });
+    expect(await stalled(stream), `the opening window: ${WORDS}`).toBe(128 * 1024);
+    let bytes = 0;
+    await new Promise<void>((resolve) => {
+      stream.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes - chunk.length < 4 * MiB && bytes >= 4 * MiB) {
+          stream.pause();
+          resolve();
+        }
+      });
+    });
+    expect(await stalled(stream)).toBeLessThanOrEqual(128 * 1024);
+    stream.destroy();
+  });
 });

@@ -1,0 +1,150 @@
+import type { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { z } from 'zod';
+import { GatewayError } from '../core/errors.ts';
+import type { SessionContext } from '../core/plugin.ts';
+import type { StreamOptions } from '../core/transport.ts';
+import { FirstWords, type Offence, type Verdict } from './first-words.ts';
+
+/** How many bytes of a client are read while the server is being dialled. */
+const READ_AHEAD = 16 * 1024;
+
+/** The option that lets a client speak first; a field in the schema of each protocol with a greeting. */
+export const clientSpeaksFirst = z
+  .boolean()
+  .default(false)
+  .describe(
+    "Whether a client may send commands before the server's greeting, as some monitors, scripts and PROXY headers do; default false: such a client is refused, since it may be a web page.",
+  );
+
+/** What the gate needs to know of a forward. */
+export interface GreetingOptions {
+  readonly clientSpeaksFirst: boolean;
+  /** The protocol's name in options: `Ftp`. */
+  readonly protocol: string;
+  /** Target ports at which the server waits for TLS in place of greeting. */
+  readonly tlsPorts: readonly number[];
+}
+
+/** What stands between a client and the server: it ends the session where the client's first words may not reach the server. */
+export class ClientGate {
+  readonly #session: SessionContext;
+  readonly #options: GreetingOptions;
+  readonly #words: FirstWords;
+
+  constructor(session: SessionContext, options: GreetingOptions) {
+    this.#session = session;
+    this.#options = options;
+    this.#words = new FirstWords({ early: options.clientSpeaksFirst, tls: waitsForTls(session, options) });
+  }
+
+  /** Returns the bytes that may go on to the server, often the chunk itself. */
+  pass(chunk: Uint8Array): Uint8Array {
+    return this.#heed(this.#words.push(chunk));
+  }
+
+  /** Call it before the first byte of the greeting is sent to the client. */
+  greeted(): void {
+    this.#heed(this.#words.greeted());
+  }
+
+  /** The client has ended: returns the bytes that were held. */
+  rest(): Uint8Array {
+    return this.#heed(this.#words.end());
+  }
+
+  #heed(verdict: Verdict): Uint8Array {
+    if ('pass' in verdict) return verdict.pass;
+    this.#session.end(this.#refusal(verdict.refused, verdict.origin));
+    return new Uint8Array();
+  }
+
+  #refusal(offence: Offence, origin: string | null): GatewayError {
+    const { protocol } = this.#options;
+    const { host: who } = this.#session.peer.remote;
+    switch (offence) {
+      case 'early':
+        return new GatewayError(
+          'CLIENT_EARLY',
+          `refused ${who}: it sent commands before the server's greeting, as a web page would; if it is no browser, set -o ${protocol}ClientSpeaksFirst=yes`,
+        );
+      case 'http': {
+        const page = origin === null ? 'a web page may have sent it' : `the web page ${origin} sent it`;
+        return new GatewayError('CLIENT_HTTP', `refused an HTTP request from ${who}: ${page}`);
+      }
+      case 'tls':
+        return new GatewayError(
+          'CLIENT_TLS',
+          `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already; for a TLS server, use a forward of type tcp`,
+        );
+    }
+  }
+}
+
+/** The server of a session, and what its client has said until the greeting came. */
+export interface Greeted {
+  readonly server: Duplex;
+  readonly gate: ClientGate;
+  /** Silent bytes, and with `clientSpeaksFirst` any, that are to be sent to the server first. */
+  readonly said: Uint8Array;
+}
+
+/**
+ * Dials the target and waits for its first bytes, or for the end of either side, while the client is already listened to. Rejects as
+ * `openStream` does, or with what ended the session. Both streams are paused then, and nothing of the server's is consumed.
+ */
+export async function awaitGreeting(
+  session: SessionContext,
+  options: GreetingOptions,
+  stream: StreamOptions = {},
+): Promise<Greeted> {
+  const { client, signal } = session;
+  const gate = new ClientGate(session, options);
+  const said: Uint8Array[] = [];
+  let length = 0;
+  const listen = (chunk: Buffer) => {
+    const passed = gate.pass(chunk);
+    session.count('up', passed.length);
+    said.push(passed);
+    length += passed.length;
+    if (length > READ_AHEAD) client.pause();
+  };
+  const gone = () => session.end(new GatewayError('PEER_RESET', 'the client broke the connection'));
+  client.on('data', listen).once('error', gone).resume();
+  if (client.errored) gone();
+  try {
+    const server = await session.far.openStream(session.target, stream);
+    if (!options.clientSpeaksFirst && !waitsForTls(session, options)) await eventOn(client, server);
+    // What the client sent before the greeting is read before the greeting goes out.
+    await nextTurn();
+    signal.throwIfAborted();
+    return { server, gate, said: Buffer.concat(said) };
+  } finally {
+    client.off('data', listen).off('error', gone).pause();
+  }
+}
+
+/** Whether the server behind this forward says nothing before the client has begun with TLS. */
+function waitsForTls({ target }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
+  return tlsPorts.includes(target.port);
+}
+
+/** Settles when the server has said something or either side has ended. */
+function eventOn(client: Duplex, server: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (client.readableEnded || client.destroyed || server.destroyed || server.readableLength > 0)
+      return resolve();
+    const events: [Duplex, string][] = [
+      [client, 'end'],
+      [client, 'close'],
+      [server, 'readable'],
+      [server, 'end'],
+      [server, 'close'],
+    ];
+    const done = () => {
+      for (const [stream, event] of events) stream.off(event, done);
+      resolve();
+    };
+    for (const [stream, event] of events) stream.on(event, done);
+  });
+}
