@@ -15,7 +15,10 @@ export interface Admission {
   judge(connection: Accepted): Promise<Standing>;
   /** Returns whether the program at the far end has read all that it was sent. Never rejects. */
   hasRead(peer: Peer): Promise<boolean>;
-  /** Logs that a connection was refused whose program had closed it. `sent`: whether it had sent anything. */
+  /**
+   * Logs that a connection was refused whose program had closed it. `sent`: whether it had sent
+   * anything.
+   */
   refusedClosed(peer: Peer, sent: boolean): void;
 }
 
@@ -147,7 +150,10 @@ function connections(count: number): string {
 /** How many names are kept. */
 const MAX_NAMES = 64;
 
-/** The names of users, for messages. They come from /etc/passwd alone: a stranger's connection starts no program. */
+/**
+ * The names of users, for messages. They come from /etc/passwd alone: a stranger's connection starts
+ * no program.
+ */
 class UserNames {
   readonly #known = new Map<number, string>();
 

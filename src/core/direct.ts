@@ -18,7 +18,7 @@ const KEEPALIVE_REMOTE = 300_000;
 /** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
 const BUFFER = 256 * 1024;
 
-/** How long what a closed connection has sent is waited for, in milliseconds; it is in the kernel already. */
+/** How long to wait for what a closed connection has sent, in milliseconds: the kernel has it. */
 const LEFT_BEHIND = 1000;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
@@ -106,8 +106,10 @@ export class DirectTransport implements Transport {
             else onStream(socket, peer);
             return;
           }
-          // A listener's first connection does not wait, nor does one to a data port: its program may close it soon.
-          const standing = judge(this.#admission, socket, peer, !first && onArrival === undefined);
+          // A listener's first connection does not wait, nor does one to a data port: its program
+          // may close it soon.
+          const canWait = !first && onArrival === undefined;
+          const standing = judge(this.#admission, socket, peer, canWait);
           first = false;
           if (onArrival !== undefined) onArrival({ stream: socket, peer, standing });
           else if (peer !== null) void admit(this.#admission, socket, peer, standing);

@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { GatewayError } from './errors.ts';
 
-/** The users of this machine who may connect to its loopback listeners, besides the own user and root: names and uids. */
+/**
+ * The users of this machine who may connect to its loopback listeners, besides the own user and root:
+ * names and uids.
+ */
 export type LocalUsers = 'any' | readonly string[];
 
 /** The same as uids; the own user and root are among them. */

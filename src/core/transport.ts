@@ -27,7 +27,7 @@ export interface Listening {
 export type Standing =
   /** It may come in. */
   | 'allowed'
-  /** Its program has closed it, and whose program that was can no longer be told. What it sent is unread. */
+  /** Its program has closed it, and its owner can no longer be told. What it sent is unread. */
   | 'closed'
   /** It was reset, and is gone. */
   | 'reset'

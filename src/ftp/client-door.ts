@@ -70,13 +70,7 @@ export class ClientDoor {
     });
   }
 
-  /** Notes a connection from another address than the client's. */
-  arrivedFromElsewhere(): void {
-    this.#choice.addRefused();
-    this.#wait();
-  }
-
-  /** Notes that the client is told that the transfer begins: one that has not connected does so now. */
+  /** Notes that the client is told that the transfer begins: it connects now, if it has not. */
   goAhead(): void {
     this.#goneAhead = true;
     this.#wait();

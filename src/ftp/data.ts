@@ -132,6 +132,8 @@ class DataConnection {
   #pumped = false;
   #released = false;
   #failed = false;
+  /** Others can connect as often as they like. */
+  #foreignLogged = false;
   #farEnds = false;
   /** Why it is over; null while it is not. */
   #over: GatewayError | null = null;
@@ -288,20 +290,28 @@ class DataConnection {
     return listening;
   }
 
-  #onClient(arrival: Arrival): void {
-    const { stream, peer } = arrival;
+  #onClient({ stream, peer, standing }: Arrival): void {
     if (this.#over !== null || this.#near !== null) return resetStream(stream, this.#over ?? taken());
-    const client = this.#session.peer.remote.host;
-    if (peer === null || this.#options.anyPeer || sameHost(peer.remote.host, client)) {
-      return this.#door.arrived(arrival);
-    }
-    const from = formatEndpoint(peer.remote);
-    this.#session.log.warn(
-      { event: 'ftp.data.foreign', from, port: peer.local.port },
-      `refused a data connection from ${from}: the client is at ${client}`,
-    );
-    this.#door.arrivedFromElsewhere();
+    const fits =
+      peer === null || this.#options.anyPeer || sameHost(peer.remote.host, this.#session.peer.remote.host);
+    if (fits) return this.#door.arrived({ stream, peer, standing });
+    const judged = standing.then((known) => {
+      if (known !== 'allowed' && known !== 'closed') return known;
+      this.#refuseForeign(stream, peer);
+      return 'refused';
+    });
+    this.#door.arrived({ stream, peer, standing: judged });
+  }
+
+  #refuseForeign(stream: Duplex, { remote, local }: Peer): void {
+    const from = formatEndpoint(remote);
     resetStream(stream, new GatewayError('FTP_FOREIGN_ADDRESS', `${from} is not the client`));
+    if (this.#foreignLogged) return;
+    this.#foreignLogged = true;
+    this.#session.log.warn(
+      { event: 'ftp.data.foreign', from, port: local.port },
+      `refused a data connection from ${from}: the client is at ${this.#session.peer.remote.host}`,
+    );
   }
 
   #gotNear(stream: Duplex): void {

@@ -204,17 +204,6 @@ describe('none is taken', () => {
       expect([own.destroyed, take.mock.calls.length]).toEqual([true, 0]);
     },
   );
-
-  test('from another address', async () => {
-    const { door, fail } = setUp();
-    door.arrivedFromElsewhere();
-    door.goAhead();
-    await pass(grace + hold + SLACK);
-    expect(fail).toHaveBeenCalledExactlyOnceWith(
-      'gateway',
-      expect.objectContaining({ code: 'DATA_REFUSED' }),
-    );
-  });
 });
 
 describe('what a client is told whose time is over', () => {

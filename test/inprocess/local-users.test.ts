@@ -254,7 +254,7 @@ asRoot('addresses that are used again', () => {
     t.onTestFinished(() => listening.close());
     const { port } = listening.endpoint;
 
-    // Another user has the connection, its bytes are here, and the look at the tables is still to come.
+    // Another user has the connection, and the look at the tables is still to come.
     const localPort = await freePort();
     const intruded = stranger.intrude({ port, localPort, bytes: FOREIGN, end: 'hold' });
     await accepted.promise;
@@ -291,7 +291,7 @@ asRoot('addresses that are used again', () => {
       own.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
     });
     own.destroy();
-    // Either the kernel does not give the addresses away, or it ends the first connection for the second.
+    // The kernel refuses the addresses, or it ends the first connection for the second.
     if (outcome === 'connected') expect(isConnected(socket)).toBe(false);
     else expect([outcome, isConnected(socket)]).toEqual([expect.stringMatching(/^EADDR/), true]);
   });
@@ -336,7 +336,7 @@ describe.runIf(process.platform === 'linux')('a connection that its program has 
 });
 
 describe.runIf(process.platform === 'linux')('a process in want of something', () => {
-  /** Runs a greeter, and resolves with its first line. It is a child of `sh -c`, which may arrange things first. */
+  /** Runs a greeter, and reads its lines. It is a child of `sh -c`, which may arrange things first. */
   async function greeting(t: Test, arrange: string, ...args: string[]) {
     const greeter = new URL('../support/greeter.ts', import.meta.url).pathname;
     const command = `${arrange} exec "$@"`;
