@@ -28,6 +28,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
   /** It will carry much: it may travel apart from streams that should not wait behind it. */
   readonly bulk?: boolean;
+  /** The address of this machine that it should come from. Only a hint: it has no meaning through SSH. */
+  readonly localAddress?: string;
 }
 
 /**

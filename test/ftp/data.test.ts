@@ -33,7 +33,7 @@ const cutBy = (by: string, message: string) =>
 describe('a data port that fails before it can be told', () => {
   it('gives the reason of the dial for the bind as well', async () => {
     const { near, far, report, data } = setUp();
-    data.expose(1, SERVER, 4);
+    data.expose(1, SERVER, 4, false);
     far.dials[0]?.fail(refused());
     await turn();
     near.listeners[0]?.grant();
@@ -47,7 +47,7 @@ describe('a data port that fails before it can be told', () => {
 
   it('gives the reason of the server’s leg for the dial to the client', async () => {
     const { near, far, report, data } = setUp();
-    data.dial(1, SERVER, null);
+    data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
     far.dials[0]?.fail(refused());
     await turn();
@@ -59,7 +59,7 @@ describe('a data port that fails before it can be told', () => {
 
   it('gives the session’s reason where that has ended', async () => {
     const { report, data, abort } = setUp();
-    data.dial(1, SERVER, null);
+    data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
     abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
     await turn();
@@ -103,7 +103,7 @@ describe('a listener at the server’s side', () => {
 
 it('hands its bytes both ways, and counts them', async () => {
   const { near, far, report, data } = setUp();
-  data.expose(1, SERVER, 4);
+  data.expose(1, SERVER, 4, false);
   near.listeners[0]?.grant();
   await turn();
   expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
@@ -124,7 +124,7 @@ it('hands its bytes both ways, and counts them', async () => {
 describe('a data connection that is given up with a grace', () => {
   async function downloading() {
     const parts = setUp();
-    parts.data.expose(1, SERVER, 4);
+    parts.data.expose(1, SERVER, 4, false);
     parts.near.listeners[0]?.grant();
     await turn();
     const [client, server] = [connection(), connection()];
@@ -167,7 +167,7 @@ describe('a data connection that is given up with a grace', () => {
     report.ended.mockImplementation((id: number, direction: string) => {
       if (direction === 'upload') data.retract(id, 60_000);
     });
-    data.expose(1, SERVER, 4);
+    data.expose(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await turn();
     const [client, server] = [connection(), connection()];
@@ -199,11 +199,11 @@ describe('a data connection that is given up with a grace', () => {
 describe('a data port that is dialled before the client asks', () => {
   it('keeps its connection when it is exposed', async () => {
     const { near, far, data } = setUp();
-    data.dial(1, SERVER, 30_000);
+    data.dial(1, SERVER, 30_000, false);
     const server = connection();
     far.dials[0]?.answer(server.ours);
     await turn();
-    data.expose(1, SERVER, 4);
+    data.expose(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await turn();
     const client = connection();
@@ -217,11 +217,11 @@ describe('a data port that is dialled before the client asks', () => {
     vi.useFakeTimers();
     try {
       const { far, report, data } = setUp();
-      data.dial(1, SERVER, 30_000);
-      data.dial(2, SERVER, 30_000);
+      data.dial(1, SERVER, 30_000, false);
+      data.dial(2, SERVER, 30_000, false);
       const server = connection();
       far.dials[0]?.answer(server.ours);
-      data.expose(2, SERVER, 4);
+      data.expose(2, SERVER, 4, false);
       await vi.advanceTimersByTimeAsync(30_000);
       const vain = cutBy('gateway', 'nobody asked for a data port within 30 s');
       expect(report.ended.mock.calls).toEqual([
@@ -239,7 +239,7 @@ it('breaks a connection whose server says that it has all, and keeps it open', a
   vi.useFakeTimers();
   try {
     const { near, far, report, data } = setUp();
-    data.expose(1, SERVER, 4);
+    data.expose(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await vi.advanceTimersByTimeAsync(0);
     const [client, server] = [connection(), connection()];
@@ -248,7 +248,7 @@ it('breaks a connection whose server says that it has all, and keeps it open', a
     server.theirs.resume();
     client.theirs.resume().end('12345');
     await vi.advanceTimersByTimeAsync(0);
-    data.hurry(1);
+    data.hurry(1, true);
     await vi.advanceTimersByTimeAsync(59_999);
     expect(report.ended.mock.calls).toEqual([[1, 'upload', { how: 'whole' }]]);
     await vi.advanceTimersByTimeAsync(1);
@@ -262,7 +262,7 @@ describe('halfClose', () => {
   for (const order of ['before', 'after'] as const) {
     it(`ends what the server reads, asked ${order} it is connected; the download goes on`, async () => {
       const { near, far, report, data } = setUp();
-      data.expose(1, SERVER, 4);
+      data.expose(1, SERVER, 4, false);
       near.listeners[0]?.grant();
       await turn();
       const [client, server] = [connection(), connection()];
