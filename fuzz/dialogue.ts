@@ -203,6 +203,8 @@ class Dialogue {
   #closed = false;
   /** The server has left an ABOR or NOOP without a reply: what it says next is to make that plain. */
   #silent: 'ABOR' | 'NOOP' | null = null;
+  /** The server has said that it does not know PASV, or EPSV. */
+  #unknown = false;
   /** Timers that run. */
   readonly #timers: { readonly id: number; readonly ms: number }[] = [];
   readonly #careless = new CarelessClient();
@@ -421,7 +423,8 @@ class Dialogue {
   /** The server knows no such command, if it may say so. */
   #refuse(command: string): void {
     const [verb = ''] = command.split(' ');
-    if (/^(EPSV|PASV|LPSV|PORT|EPRT)$/.test(verb)) return this.#say('server', `500 ${verb}\r\n`);
+    if (/^(EPSV|PASV|LPSV|PORT|EPRT)$/.test(verb))
+      return this.#say('server', this.#refusing(`500 ${verb}\r\n`));
     this.#commands.unshift(command);
     this.#answer();
   }
@@ -628,7 +631,7 @@ class Dialogue {
     if (agreed !== null) return agreed;
     if (unanswered === 'NOOP')
       return `${verb.endsWith('ABOR') ? 226 : [250, 250, 550][this.#pick(3)]} ${text}\r\n`;
-    return verb === 'PORT' || verb === 'EPRT'
+    return verb === 'PORT' || verb === 'EPRT' || verb === 'NOOP'
       ? `200 ${text}\r\n`
       : `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
   }
@@ -686,6 +689,7 @@ class Dialogue {
       /^(RETR|STOR|ended|aborted)$/.test(verb) ||
       this.#expected.some(({ sent }) => ASKS_FOR_PORT.test(sent)) ||
       this.#control.holds('server') ||
+      this.#control.kept > 0 ||
       this.#toSend.server.length > 0;
     const multi = (code: number) => {
       switch (this.#pick(6)) {
@@ -720,8 +724,8 @@ class Dialogue {
       case 'aborted':
         return of(226, 426, 426);
       case 'PASV':
-      case 'EPSV':
-        return (
+      case 'EPSV': {
+        const reply =
           [
             '227 (10,1,1,1,4,1)\r\n',
             '227-x\r\n227 1,2,3,4,5,6\r\n',
@@ -733,8 +737,12 @@ class Dialogue {
             `500 ${verb}\r\n`,
             `530 ${verb}\r\n`,
             '227 nonsense\r\n',
-          ][this.#pick(10)] ?? ''
-        );
+          ][this.#pick(10)] ?? '';
+        // One that does not know PASV has no 227 to say either.
+        const [, code = ''] = /^(22[79])[ -]/m.exec(reply) ?? [];
+        const own = verb === 'PASV' ? '227' : '229';
+        return code !== '' && code !== own && this.#unknown ? `500 ${verb}\r\n` : this.#refusing(reply);
+      }
       case 'RETR':
       case 'STOR':
         if (this.#pick(4) === 0) return of(425, 550, 226);
@@ -758,6 +766,11 @@ class Dialogue {
       default:
         return of(200, 250, 550);
     }
+  }
+
+  #refusing(reply: string): string {
+    this.#unknown ||= reply.startsWith('500');
+    return reply;
   }
 
   #obligingReplyTo(verb: string, text: string): string | null {

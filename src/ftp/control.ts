@@ -4,6 +4,7 @@ import {
   type Command,
   type Direction,
   hasStrayNul,
+  isPlain,
   latin1,
   parseCommand,
   printable,
@@ -45,8 +46,8 @@ const SPACE = Buffer.from(' ');
 const MAX_PORT_REPLY = 16 * 1024;
 /** How long the commands of a client that has gone wait for the server's answer to an earlier one, in milliseconds. */
 const LAST_COMMANDS = 60_000;
-/** How many lines are read to find the end of a success that may be a stray one. */
-const STRAY_LINES = 20;
+/** How much is read behind a success that may be a stray one, to find out. */
+const STRAY_BYTES = 4096;
 
 /**
  * Follows one FTP control connection (RFC 959) and decides what passes, what is rewritten and which data connections are to be
@@ -73,8 +74,9 @@ export class FtpControl {
   readonly #held = { client: new Fifo<Line>(), server: new Fifo<Uint8Array | GatewayError>() };
   /** The server's line whose turn it is: which reply it belongs to is known only when all before it have been dealt with. */
   #line: ReplyLine | GatewayError | null = null;
-  /** How many held lines of the server's look like the beginning of a transfer. */
+  /** How many held lines of the server's look like the beginning of a transfer, and how long all of them are. */
   #beginnings = 0;
+  #heldBytes = 0;
   /** What becomes of the reply that is coming in, and the command that it answers. */
   #sink: Sink | null = null;
   #answering: Pending | undefined;
@@ -105,7 +107,7 @@ export class FtpControl {
     // Whether a success before the transfer's beginning is a stray one, only what comes next can show.
     const readsOn =
       side === 'server' && !this.#exchange.waits('server') && this.#strayFor(this.#line) !== null;
-    return readsOn ? this.#held.server.length > STRAY_LINES : this.#keeps(side);
+    return readsOn ? this.#heldBytes > STRAY_BYTES : this.#keeps(side);
   }
 
   #keeps(side: Side): boolean {
@@ -120,7 +122,7 @@ export class FtpControl {
     const { client, server } = this.#split;
     let kept = client.kept + server.partial.length + this.#collected;
     for (const line of this.#held.client) kept += line.length;
-    for (const line of this.#held.server) if (!(line instanceof GatewayError)) kept += line.length;
+    kept += this.#heldBytes;
     if (this.#line !== null && !(this.#line instanceof GatewayError)) kept += this.#line.bytes.length;
     return kept;
   }
@@ -318,13 +320,16 @@ export class FtpControl {
     if (hasStrayNul(line)) return fault('FTP_SYNTAX', 'a NUL byte on the control connection');
     for (const part of splitAtLoneCr(line)) {
       if (looksLikeBeginning(part)) this.#beginnings += 1;
+      this.#heldBytes += part.length;
       this.#held.server.push(part);
     }
   }
 
   #takeReplyLine(): Uint8Array | GatewayError | undefined {
     const line = this.#held.server.shift();
-    if (line !== undefined && looksLikeBeginning(line)) this.#beginnings -= 1;
+    if (line === undefined || line instanceof GatewayError) return line;
+    if (looksLikeBeginning(line)) this.#beginnings -= 1;
+    this.#heldBytes -= line.length;
     return line;
   }
 
@@ -386,7 +391,11 @@ export class FtpControl {
     const { pending } = this.#exchange;
     const { code } = line;
     const entry = pending.commandFor(code);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      // Replies come in order: this one can only mean a later command.
+      if (code >= 200 && pending.head?.kind === 'port') this.#ports.useLate(pending.head);
+      return;
+    }
     if (entry.kind === 'passed' && code < 200) {
       // It begins a transfer that sshferry does not know. Without a data connection of ours that is the server's affair.
       if (this.#exchange.ports.next === null) return;
@@ -398,8 +407,9 @@ export class FtpControl {
 
   /** The server has left a command unanswered; `begins`: and begins the transfer behind it. */
   #skip(entry: Pending, begins: boolean): void {
-    if (entry.kind === 'answered') this.#exchange.send('client', entry.reply);
-    else if (entry.kind === 'transfer') this.#transfers.skip(entry);
+    if (entry.kind === 'answered') return this.#exchange.send('client', entry.reply);
+    this.#outOfStep = true;
+    if (entry.kind === 'transfer') this.#transfers.skip(entry);
     else if (entry.kind === 'remote') this.#ports.skip(entry, begins);
   }
 
@@ -439,6 +449,8 @@ export class FtpControl {
   #onReplyLine(line: ReplyLine | GatewayError, stray: boolean): void {
     if (line instanceof GatewayError) return this.#exchange.close(line);
     if (line.first) this.#beginReply(line.code ?? 0, stray);
+    // Some clients take a line for a reply only with a space or hyphen behind the code.
+    if (line.first && line.bytes[3] !== 0x20 && line.bytes[3] !== 0x2d) this.#outOfStep = true;
     this.#replyBytes += line.bytes.length;
     const { limits } = this.#exchange.policy;
     if (this.#replyBytes > limits.reply) {
@@ -514,8 +526,8 @@ export class FtpControl {
 
   /**
    * Passes a line of a reply. One of its text that begins with a code is the end of the reply to a careless client, which is out of
-   * step from then on; so is every client after a reply that it did not ask for. To such a client the next 227, 228 or 229 in a
-   * text can be the reply to its next PASV, so that line gets the space in front that RFC 959 4.2 wants.
+   * step from then on; so is every client after a reply that it did not ask for, or one that did not come. To such a client the
+   * next 227, 228 or 229 in a text can be the reply to its next PASV, so that line gets the space in front that RFC 959 4.2 wants.
    */
   readonly #passText: Sink = (line) => {
     const { first, lookAlike, bytes } = line;
@@ -586,7 +598,7 @@ export class FtpControl {
   #dropUnused(): void {
     const { ports, pending } = this.#exchange;
     const silent = this.#ended.client && !this.#keeps('client');
-    const gone = pending.head === undefined ? silent : pending.head.verb === 'QUIT';
+    const gone = pending.head?.verb === 'QUIT' || (silent && !pending.some(mayUseData));
     if (!gone) return;
     ports.dropUnused(new GatewayError('STOPPED', 'the client has gone without using it'));
     this.#prefetch.turnOff('the client has gone');
@@ -599,9 +611,15 @@ export class FtpControl {
   }
 }
 
+/** Whether the command may use the data connection that is there, or ask for another. */
+function mayUseData(entry: Pending): boolean {
+  if (entry.kind === 'passed') return !isPlain(entry.verb);
+  return entry.kind === 'transfer' || entry.kind === 'port' || entry.kind === 'remote';
+}
+
 /** Whether the line begins with 125 or 150. */
-function looksLikeBeginning(line: Uint8Array | GatewayError): boolean {
-  return !(line instanceof GatewayError) && /^1(25|50)/.test(latin1(line.subarray(0, 3)));
+function looksLikeBeginning(line: Uint8Array): boolean {
+  return line[0] === 0x31 && beginsTransfer(Number(latin1(line.subarray(0, 3))));
 }
 
 /** Whether the line of a FEAT reply offers what sshferry refuses. */

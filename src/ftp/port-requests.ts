@@ -166,9 +166,15 @@ export class PortRequests {
     this.#exchange.after(SECOND_REPLY, () => {
       if (request.late !== named || !this.#exchange.pending.some((entry) => entry === request)) return;
       if (this.#exchange.midReply) return this.#awaitSecond(request, named);
-      request.late = null;
-      this.#use(request, named);
+      this.useLate(request);
     });
+  }
+
+  /** The second reply does not come; if the first has, its port is used. */
+  useLate(request: PortRequest): void {
+    const { late } = request;
+    request.late = null;
+    if (late !== null) this.#use(request, late);
   }
 
   /**

@@ -352,8 +352,8 @@ describe('the data port', () => {
   scenario('that no transfer has used goes when its client says nothing more', [
     ...passive(1),
     client('NOOP', toServer('NOOP')),
-    closes('client', 'end server'),
-    server('200 OK', toClient('200 OK'), 'retract 1'),
+    closes('client', 'retract 1', 'end server'),
+    server('200 OK', toClient('200 OK')),
   ]);
   scenario('that a transfer uses stays when its client says nothing more', [
     ...passive(1),
