@@ -4,7 +4,7 @@ import type { Action, DataEnd, Side } from '../src/ftp/action.ts';
 import { type Direction, latin1 } from '../src/ftp/command.ts';
 import { FtpControl } from '../src/ftp/control.ts';
 import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../src/ftp/policy.ts';
-import { ReplyFramer } from '../src/ftp/reply.ts';
+import { namesPort, ReplyFramer } from '../src/ftp/reply.ts';
 
 /**
  * A random client and a random server on both sides of one FtpControl. Every choice comes from a list of numbers, so that the
@@ -14,9 +14,12 @@ import { ReplyFramer } from '../src/ftp/reply.ts';
  * - Nothing is thrown, and the actions do not depend on how the bytes were split.
  * - Every line that a side gets is one that the other sent, byte for byte and in order, or one of those that sshferry says itself.
  * - Every command gets its own reply, in order. So it is with a hostile server as far as that can be said.
+ * - No port of the server's reaches the client: neither one that keeps to the RFC, nor one that takes any line with a code for the
+ *   end of a reply, nor one to which CR alone is a line end.
  * - No transfer is told complete whose bytes did not all arrive, or that went over a connection half-closed for a download.
  * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
  * - What is kept is bounded: bytes, commands under way, data connections; none is left open once the client has gone.
+ * - Once the client has gone, the server is told so, whatever it has left unanswered; where both have gone, so are their ends.
  * - A server that says 421 is heard, whatever it answers; a client that is lost in an upload has the server told to abort it.
  */
 export type Choices = readonly number[];
@@ -42,7 +45,7 @@ const DIALLED: readonly string[] = ['10.1.1.1', '1.2.3.4', '10.5.5.5'];
 /** What a server may answer while it transfers (RFC 959 4.1.3), and with which codes. */
 const MEANWHILE: ReadonlyMap<string, readonly number[]> = new Map([
   ['STAT', [200, 211, 213, 450, 500]],
-  ['NOOP', [200, 211, 213, 450, 500]],
+  ['NOOP', [200, 450, 500]],
   ['HELP', [211, 214, 450, 500]],
   ['QUIT', [221]],
   ['ABOR', [225]],
@@ -92,7 +95,52 @@ const SESSIONS: readonly (readonly string[])[] = [
   ['ask', 'heard', 'refuse', 'told', 'stands', 'answer', 'told', 'stands', ...BEGIN, ...END],
   [...AGREE, ...BEGIN, 'lose', 'answer', 'told'],
   [...AGREE, ...BEGIN, 'tls', 'status', 'heard', 'answer', 'told', 'answer', 'told', ...FILE],
+  // NOOPs during a transfer, which the server may leave unanswered, and then the next file.
+  [...AGREE, ...BEGIN, 'noop', 'noop', 'heard', 'answer', 'told', ...END, 'answer', 'told', ...FILE, ...FILE],
+  // A second reply to an earlier command comes late: before the data port is told, and before the transfer begins.
+  [...FILE, 'ask', 'heard', 'refused again', 'answer', 'told', 'answer', 'told', 'stands', ...BEGIN, ...END],
+  [...FILE, ...AGREE, 'transfer', 'heard', 'done again', 'answer', 'told', ...END, ...FILE],
+  [...AGREE, 'told again', ...BEGIN, 'told again', ...END, 'told again', 'ask', 'heard', 'answer', 'told'],
+  // The first data port cannot be reached.
+  ['ask', 'heard', 'answer', 'told', 'fails', 'answer', 'told', 'stands', ...BEGIN, ...END, ...FILE],
+  // The server hangs up while it is asked for a port, and the client goes too.
+  ['ask', 'heard', 'server goes', 'client goes'],
 ];
+
+/** sshferry's own replies to those who ask for a data port. */
+const OWN_PORT =
+  /^(227 Entering Passive Mode \(127,0,0,1,195,80\)\.|228 Entering Long Passive Mode \((4,4,127,0,0,1|6,16(,0){15},1),2,195,80\)|229 Entering Extended Passive Mode \(\|\|\|50000\|\))\r\n$/;
+const ASKS_FOR_PORT = /^(PASV|LPSV|P@SW|EPSV( \d)?|PORT .*|EPRT .*|LPRT .*)$/i;
+
+/**
+ * A client that takes any line with a code and a space for the end of a reply, to which CR alone is a line end too, and which takes
+ * each reply for that to the next of its commands, sent or not.
+ */
+class CarelessClient {
+  /** Of each command, whether it asks for a data port. */
+  readonly #sent: boolean[] = [];
+  #answered = 0;
+
+  sends(line: string): void {
+    this.#sent.push(ASKS_FOR_PORT.test(line));
+  }
+
+  /** It does not wait for one of these any more. */
+  forgets(): void {
+    this.#answered += 1;
+  }
+
+  reads(lines: string): void {
+    for (const line of lines.split(/\r\n|\n|\r/)) {
+      if (!/^[1-6]\d\d( |$)|^22[789](?!-)/.test(line) || line.startsWith('1')) continue;
+      const isForPort = this.#sent[this.#answered] ?? true;
+      if (/^22[789]/.test(line) && isForPort && !OWN_PORT.test(`${line}\r\n`)) {
+        throw new Error(`a careless client can take ${JSON.stringify(line)} for the reply to its PASV`);
+      }
+      this.#answered += 1;
+    }
+  }
+}
 
 /** A command that the client waits for, by what its final reply may look like. */
 interface Expected {
@@ -115,9 +163,16 @@ interface Data {
 
 type Event = { on: Side; bytes: Buffer } | { on: 'control'; call: (control: FtpControl) => Action[] };
 
-/** Plays the dialogue; throws an Error that says which invariant does not hold. */
+/** Plays the dialogue; throws an Error that says which invariant does not hold, and what was said before. */
 export function play(choices: Choices): void {
-  new Dialogue(choices).run();
+  const dialogue = new Dialogue(choices);
+  try {
+    dialogue.run();
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}\n${dialogue.transcript}`, {
+      cause: error,
+    });
+  }
 }
 
 class Dialogue {
@@ -153,8 +208,15 @@ class Dialogue {
   /** Listeners at the server's side that were asked for on ::1. */
   readonly #atIpv6 = new Set<number>();
   #closed = false;
-  /** The server has left an ABOR without a reply: what it says next is to make that plain. */
-  #silent = false;
+  /** The server has left an ABOR or NOOP without a reply: what it says next is to make that plain. */
+  #silent: 'ABOR' | 'NOOP' | null = null;
+  /** The server has said that it does not know PASV, or EPSV. */
+  #unknown = false;
+  /** Timers that run. */
+  readonly #timers: { readonly id: number; readonly ms: number }[] = [];
+  readonly #careless = new CarelessClient();
+  /** The client has been given a reply that was another command's, as it would have been without sshferry. */
+  #outOfStep = false;
   /** The server has said 421, and the client has heard it. */
   readonly #goingDown = { said: false, heard: false };
   /** The client's connection broke. */
@@ -186,6 +248,20 @@ class Dialogue {
     };
     this.#control = new FtpControl(this.#policy);
     this.#expected.push({ sent: 'greeting', reply: /^220 greeting/ });
+    this.#careless.sends('greeting');
+    // Without a login there is no active mode; some do without.
+    if (this.#pick(8) > 0) this.#session = ['answer', 'told', 'login', 'heard', 'answer', 'told'];
+  }
+
+  /** What happened so far, and what came of it. */
+  get transcript(): string {
+    const who = { client: 'C>', server: 'S>', control: '  ' };
+    return this.#events
+      .map(({ event, words }) => {
+        const what = event.on === 'control' ? event.call.toString() : JSON.stringify(latin1(event.bytes));
+        return `${who[event.on]} ${what}\n${words.map((word) => `      ${word}\n`).join('')}`;
+      })
+      .join('');
   }
 
   run(): void {
@@ -193,7 +269,8 @@ class Dialogue {
     this.#drain();
     const cutShort =
       this.#lost || this.#ended.server || (this.#ended.client && this.#toSend.client.length > 0);
-    if (!this.#closed && !this.#hostile && !cutShort && this.#expected.length > 0) {
+    this.#checkGone();
+    if (!this.#closed && !this.#hostile && !this.#outOfStep && !cutShort && this.#expected.length > 0) {
       throw new Error(`no reply to ${JSON.stringify(this.#expected.map(({ sent }) => sent))}`);
     }
     if (!this.#closed && !this.#lost && this.#goingDown.said && !this.#goingDown.heard) {
@@ -203,6 +280,15 @@ class Dialogue {
       this.#ended.client && !this.#ended.server && !this.#lost && this.#toSend.client.length === 0;
     if (saidAll && !this.#closed && !this.#hostile) this.#checkLeft();
     this.#checkSplit();
+  }
+
+  /** Nothing that has ended, or that waits for a time to pass, is to keep the other side. */
+  #checkGone(): void {
+    if (this.#closed || this.#lost) return;
+    if (this.#ended.client && !this.#toldEnd.server)
+      throw new Error('the client has gone, and the server stays');
+    if (this.#ended.server && !this.#toldEnd.client)
+      throw new Error('the server has gone, and the client stays');
   }
 
   /** Of a client that has gone, only what its transfers use may be there. */
@@ -222,7 +308,7 @@ class Dialogue {
 
   #step(): void {
     if (this.#session.length > 0 && this.#pick(16) > 0) return this.#goOnWith(this.#session.shift());
-    switch (this.#pick(11)) {
+    switch (this.#pick(12)) {
       case 0:
       case 1:
       case 2:
@@ -245,6 +331,9 @@ class Dialogue {
         if (this.#pick(20) === 0) this.#depart();
         else this.#endData();
         break;
+      case 10:
+        this.#letTimePass();
+        break;
       case 9:
         this.#session = [...(SESSIONS[this.#pick(SESSIONS.length)] ?? [])];
         break;
@@ -263,6 +352,22 @@ class Dialogue {
         return this.#say('client', this.#command('AUTH'));
       case 'status':
         return this.#say('client', this.#command('STAT'));
+      case 'login':
+        return this.#say('client', this.#command('USER'));
+      case 'noop':
+        return this.#say('client', this.#command('NOOP'));
+      case 'refused again':
+        return this.#sayAgain(500);
+      case 'done again':
+        return this.#sayAgain(226);
+      case 'told again':
+        return this.#sayAgain(this.#pick(2) === 0 ? 227 : 229);
+      case 'fails':
+        return this.#complete1(false);
+      case 'server goes':
+        return this.#end('server');
+      case 'client goes':
+        return this.#end('client');
       case 'lose':
         return this.#loseClient();
       case 'down':
@@ -325,7 +430,8 @@ class Dialogue {
   /** The server knows no such command, if it may say so. */
   #refuse(command: string): void {
     const [verb = ''] = command.split(' ');
-    if (/^(EPSV|PASV|LPSV|PORT|EPRT)$/.test(verb)) return this.#say('server', `500 ${verb}\r\n`);
+    if (/^(EPSV|PASV|LPSV|PORT|EPRT)$/.test(verb))
+      return this.#say('server', this.#refusing(`500 ${verb}\r\n`));
     this.#commands.unshift(command);
     this.#answer();
   }
@@ -354,8 +460,10 @@ class Dialogue {
   #drain(): void {
     if (!this.#ended.client) {
       this.#expected.push({ sent: 'NOOP', reply: /^\d+ NOOP/ });
+      this.#careless.sends('NOOP');
       this.#say('client', 'NOOP\r\n');
     }
+    let rest = 0;
     for (let rounds = 0; rounds < 2000 && !this.#closed; rounds++) {
       const before = this.#events.length;
       this.#feed('client', 200);
@@ -367,15 +475,57 @@ class Dialogue {
         this.#report(id, 'download', { how: 'whole' });
         this.#report(id, 'upload', { how: 'whole' });
       }
-      if (this.#events.length === before && this.#commands.length === 0 && this.#running === null) return;
+      const busy = this.#events.length > before || this.#commands.length > 0 || this.#running !== null;
+      if (busy) continue;
+      if (this.#timers.length === 0) rest += 1;
+      if (rest > 1) return;
+      this.#letTimePass();
     }
+  }
+
+  /** The time of one timer is over. A server that answers a command at all does so within five seconds. */
+  #letTimePass(): void {
+    const answers =
+      this.#commands.length > 0 || this.#toSend.server.length > 0 || this.#control.holds('server');
+    const due = this.#timers.filter(({ ms }) => !answers || this.#hostile || ms !== 5000);
+    const timer = due[this.#pick(Math.max(1, due.length))];
+    if (timer === undefined || this.#closed) return;
+    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    const { id } = timer;
+    this.#perform({ on: 'control', call: (control) => control.elapsed(id) });
+  }
+
+  /**
+   * A second reply to a command that has had one. Only where it is plain what it is not: before a port that a server that does all
+   * will name, or before a transfer's beginning.
+   */
+  #sayAgain(code: number): void {
+    const [first, ...more] = this.#expected.filter(({ sent }) => !isAnsweredHere(sent));
+    const remote = this.#policy.active === 'remote-forward' && /^(PORT|EPRT|LPRT)/.test(first?.sent ?? '');
+    const fits = code === 226 ? /^(RETR|STOR)/ : /^(PASV|P@SW|EPSV|PORT|EPRT|LPRT)/;
+    if (this.#hostile || !this.#obliging || this.#silent || remote || this.#running !== null) return;
+    if (more.length > 0 || this.#control.holds('server')) return;
+    if (namesPort(code) ? first !== undefined : !fits.test(first?.sent ?? '')) return;
+    if (this.#ended.server || this.#toSend.server.length > 0 || this.#toSend.client.length > 0) return;
+    this.#say(
+      'server',
+      namesPort(code) ? `${code} (10,1,1,1,4,1) (|||1025|)\r\n` : `${code} a second time\r\n`,
+    );
+    this.#feed('server', 1000);
+    // What the client and the data do before the server goes on would leave it open which reply was whose.
+    if (code !== 226) return;
+    this.#feed('client', 1000);
+    this.#answer();
+    this.#feed('server', 1000);
   }
 
   // ------------------------------------------------------------------------------------------------------ both sides
 
   #say(side: Side, lines: string): void {
     this.#toSend[side] = Buffer.concat([this.#toSend[side], Buffer.from(lines, 'latin1')]);
-    for (const line of lines.match(/[^\n]*\n/g) ?? []) this.#passing[side].push(line);
+    // Before a reply a CR alone counts as a line end, and becomes one.
+    const split = side === 'server' ? lines.replace(/\r(?=[1-6]\d\d)/g, '\r\n') : lines;
+    for (const line of split.match(/[^\n]*\n/g) ?? []) this.#passing[side].push(line);
   }
 
   /** The next command: any, or one with this verb. */
@@ -393,8 +543,8 @@ class Dialogue {
       ['PASV', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
       ['PASV', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
       ['EPSV', '229|425 sshferry|5\\d\\d (PASV|EPSV)'],
-      ['PORT 10,9,8,7,8,0', '200|425|50[023]|5\\d\\d (PASV|EPSV|PORT)'],
-      ['EPRT |1|10.9.8.7|2048|', '200|425|50[023]|5\\d\\d (PASV|EPSV|EPRT)'],
+      ['PORT 10,9,8,7,8,0', '200|425|530|50[023]|5\\d\\d (PASV|EPSV|PORT)'],
+      ['EPRT |1|10.9.8.7|2048|', '200|425|530|50[023]|5\\d\\d (PASV|EPSV|EPRT)'],
       ['PORT 10,9,8,6,8,0', '50[023]'],
       ['EPRT |1|10.9.8.7|22|', '50[023]'],
       ['AUTH TLS', '502 sshferry'],
@@ -410,7 +560,7 @@ class Dialogue {
       [`MODE Z`, '\\d+ MODE'],
       [`MODE X`, '\\d+ MODE'],
       ['LPSV', '228|425 sshferry|503|5\\d\\d LPSV'],
-      ['LPRT 4,4,10,9,8,7,2,8,0', '200|425|50[023]|5\\d\\d (PASV|EPSV|LPRT|PORT)'],
+      ['LPRT 4,4,10,9,8,7,2,8,0', '200|425|530|50[023]|5\\d\\d (PASV|EPSV|LPRT|PORT)'],
       ['P@SW', '227|425 sshferry|503|5\\d\\d (PASV|EPSV)'],
       ['CPSV', '502 sshferry'],
       ['STAT', '\\d+ STAT'],
@@ -433,6 +583,7 @@ class Dialogue {
     const own_ = table.filter(([line]) => verb === undefined || line.startsWith(verb));
     const [line, reply] = own_[verb === undefined ? this.#pick(own_.length) : 0] ?? ['NOOP', '\\d+ NOOP'];
     this.#expected.push({ sent: line.trimEnd(), reply: new RegExp(`^(${reply})`) });
+    this.#careless.sends(line.trimEnd());
     // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone behind that ABOR would be its own.
     return line.endsWith('\r') ? line : `${line}${line !== '' && this.#pick(8) === 0 ? '' : '\r'}\n`;
   }
@@ -448,25 +599,48 @@ class Dialogue {
     const text = argument.startsWith('t') ? argument : verb;
     const asks = argument === 'ALL' ? 'EPSV ALL' : verb.toUpperCase();
     const silent = this.#silent;
-    if (silent && asks.endsWith('ABOR')) {
+    if (silent && asks.endsWith(silent)) {
       // A server that leaves one unanswered leaves them all: the reply could be to either.
-      const at = this.#expected.findIndex(({ sent }) => sent.endsWith('ABOR'));
-      this.#expected.splice(at, 1);
-      return;
+      return this.#forget(silent);
     }
-    this.#silent = false;
-    this.#say('server', silent ? this.#plainReplyTo(asks, text) : this.#replyTo(asks, text));
+    if (asks === 'NOOP' && this.#mayLeaveNoop && this.#pick(6) === 0) return this.#leaveNoop();
+    this.#silent = null;
+    this.#reply(silent ? this.#plainReplyTo(asks, text, silent) : this.#replyTo(asks, text));
   }
 
-  /** A reply that cannot be to the ABOR that had none. */
-  #plainReplyTo(verb: string, text: string): string {
-    switch (verb) {
-      case 'PORT':
-      case 'EPRT':
-        return `200 ${text}\r\n`;
-      default:
-        return this.#agreeingReplyTo(verb, text) ?? `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
-    }
+  /** Says it, and lets what looks like a 227 arrive at once. */
+  #reply(lines: string): void {
+    this.#say('server', lines);
+    if (/\n227 \(1,2/.test(lines)) this.#feed('server', this.#toSend.server.length);
+  }
+
+  /** The client waits for no reply to this any more. */
+  #forget(verb: string): void {
+    const at = this.#expected.findIndex(({ sent }) => sent.endsWith(verb));
+    if (at >= 0) this.#expected.splice(at, 1);
+    if (at >= 0) this.#careless.forgets();
+  }
+
+  /** Only where all replies before have arrived, so that it is plain which NOOP it is. */
+  get #mayLeaveNoop(): boolean {
+    const arrived = this.#toSend.server.length === 0 && !this.#control.holds('server');
+    return !this.#hostile && this.#silent === null && arrived;
+  }
+
+  #leaveNoop(): void {
+    this.#silent = 'NOOP';
+    this.#forget('NOOP');
+  }
+
+  /** A reply that cannot be to the ABOR or NOOP that had none. */
+  #plainReplyTo(verb: string, text: string, unanswered: 'ABOR' | 'NOOP'): string {
+    const agreed = this.#agreeingReplyTo(verb, text);
+    if (agreed !== null) return agreed;
+    if (unanswered === 'NOOP')
+      return `${verb.endsWith('ABOR') ? 226 : [250, 250, 550][this.#pick(3)]} ${text}\r\n`;
+    return verb === 'PORT' || verb === 'EPRT' || verb === 'NOOP'
+      ? `200 ${text}\r\n`
+      : `${[200, 250, 550][this.#pick(3)]} ${text}\r\n`;
   }
 
   /** The transfer ends, or the server answers what may be answered meanwhile. */
@@ -474,12 +648,16 @@ class Dialogue {
     const next = (this.#commands[0] ?? '').replace(/^.*ABOR$/, 'ABOR');
     const codes = MEANWHILE.get(next);
     const meanwhile = codes !== undefined && (this.#isOwnAbort() || this.#followsTransfer(next, text));
+    if (meanwhile && next === 'NOOP' && this.#mayLeaveNoop && this.#pick(3) === 0) {
+      this.#commands.shift();
+      return this.#leaveNoop();
+    }
     if (meanwhile && !this.#isVsftpd && !this.#silent && this.#pick(3) === 0) {
       this.#commands.shift();
       return this.#say('server', `${codes[this.#pick(codes.length)]} ${next}\r\n`);
     }
     this.#running = null;
-    this.#say('server', this.#replyTo(next === 'ABOR' ? 'aborted' : 'ended', text));
+    this.#reply(this.#replyTo(next === 'ABOR' ? 'aborted' : 'ended', text));
     if (next === 'ABOR' && !this.#hostile && this.#pick(4) === 0) this.#leaveUnanswered(text);
   }
 
@@ -490,11 +668,12 @@ class Dialogue {
     if (underWay || this.#silent || this.#commands.filter((command) => command.endsWith('ABOR')).length > 1)
       return;
     this.#commands.shift();
-    this.#silent = true;
+    this.#silent = 'ABOR';
     if (own) return;
     const ended = this.#expected.findIndex(({ sent }) => sent.endsWith(transfer));
     const at = this.#expected.findIndex(({ sent }, index) => index > ended && sent.endsWith('ABOR'));
     this.#expected.splice(at, 1);
+    this.#careless.forgets();
   }
 
   /** Whether the server's next command is an ABOR of sshferry's. */
@@ -511,10 +690,30 @@ class Dialogue {
   }
 
   #replyTo(verb: string, text: string): string {
-    const multi = (code: number) =>
-      this.#pick(3) === 0
-        ? `${code}-first\r\n 226 no\r\n227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`
-        : `${code} ${text}\r\n`;
+    // A line of text that looks like a 227 is text only while no client waits for a 227, nor sends for one meanwhile: not where the
+    // reply may be held.
+    const asks =
+      /^(RETR|STOR|ended|aborted)$/.test(verb) ||
+      this.#expected.some(({ sent }) => ASKS_FOR_PORT.test(sent)) ||
+      this.#control.holds('server') ||
+      this.#control.kept > 0 ||
+      this.#toSend.server.length > 0;
+    const multi = (code: number) => {
+      switch (this.#pick(6)) {
+        case 0:
+        case 1:
+          return `${code}-first\r\n 226 no\r\n${asks ? ' ' : ''}227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`;
+        case 2: {
+          // By its first line alone nobody could tell that it answers one of those that servers leave unanswered.
+          if (/ABOR$|^(aborted|NOOP)$/.test(verb)) return `${code} ${text}\r\n`;
+          // As glftpd's scripts do: it ends with another code than it began with.
+          const other = [553, 230, 211][/^(RETR|STOR|ended)$/.test(verb) ? 0 : this.#pick(3)] ?? 553;
+          return `${other}-first\r\n${other}-more\r\n${code} ${text}\r\n`;
+        }
+        default:
+          return `${code} ${text}\r\n`;
+      }
+    };
     const of = (...codes: number[]) => multi(codes[this.#pick(codes.length)] ?? 200);
     if (this.#obliging) {
       const reply = this.#obligingReplyTo(verb, text);
@@ -532,19 +731,25 @@ class Dialogue {
       case 'aborted':
         return of(226, 426, 426);
       case 'PASV':
-      case 'EPSV':
-        return (
+      case 'EPSV': {
+        const reply =
           [
             '227 (10,1,1,1,4,1)\r\n',
             '227-x\r\n227 1,2,3,4,5,6\r\n',
             '229 (|||1025|)\r\n',
-            '227 (10,1,1,1,4,1)\r\n',
-            '229 (|||1025|)\r\n',
+            '227-Mode (10,1,1,1,4,1)\r\n more\r\n227 ok\r\n',
+            '229-Mode (||1025|)\r\n229 ok\r\n',
+            '230-x\r\n more\r\n227 (10,1,1,1,4,1)\r\n',
+            '553-x\r\n229 (|||1025|)\r\n',
             `500 ${verb}\r\n`,
             `530 ${verb}\r\n`,
             '227 nonsense\r\n',
-          ][this.#pick(8)] ?? ''
-        );
+          ][this.#pick(10)] ?? '';
+        // One that does not know PASV has no 227 to say either.
+        const [, code = ''] = /^(22[79])[ -]/m.exec(reply) ?? [];
+        const own = verb === 'PASV' ? '227' : '229';
+        return code !== '' && code !== own && this.#unknown ? `500 ${verb}\r\n` : this.#refusing(reply);
+      }
       case 'RETR':
       case 'STOR':
         if (this.#pick(4) === 0) return of(425, 550, 226);
@@ -561,9 +766,18 @@ class Dialogue {
         return `211-FEAT\r\n EPSV\r\n AUTH TLS\r\n211 FEAT\r\n`;
       case 'QUIT':
         return of(221, 221, 500);
+      case 'NOOP':
+        return of(200, 200, 500);
+      case 'USER':
+        return of(230, 230, 230, 331, 530);
       default:
         return of(200, 250, 550);
     }
+  }
+
+  #refusing(reply: string): string {
+    this.#unknown ||= reply.startsWith('500');
+    return reply;
   }
 
   #obligingReplyTo(verb: string, text: string): string | null {
@@ -589,6 +803,8 @@ class Dialogue {
   }
 
   #junk(): string {
+    if (this.#pick(12) === 0) return '200 a\r227 (10,1,1,1,4,1)\r\n';
+    if (this.#pick(12) === 0) return '2270 (10,1,1,1,4,1)\r\n';
     const codes = [150, 200, 211, 220, 225, 226, 227, 229, 250, 350, 421, 425, 426, 500, 502, 550];
     const code = codes[this.#pick(codes.length)];
     const rest = [
@@ -617,7 +833,7 @@ class Dialogue {
     const late = this.#completions.length > 1 ? this.#pick(this.#completions.length) : 0;
     const [id] = this.#completions.splice(late, 1);
     if (id === undefined) return;
-    const error = new GatewayError('LISTEN_FAILED', 'no port');
+    const error = new GatewayError(this.#pick(2) === 0 ? 'CHANNEL_REFUSED' : 'LISTEN_FAILED', 'no port');
     const host = this.#atIpv6.has(id) ? '::1' : LOCAL.host;
     this.#perform({
       on: 'control',
@@ -635,8 +851,12 @@ class Dialogue {
     const direction = this.#pick(2) === 0 ? 'download' : 'upload';
     const how = this.#pick(6);
     const by = (['client', 'server', 'gateway'] as const)[how];
-    const error = new GatewayError('PEER_RESET', 'cut');
-    this.#report(id, direction, by === undefined ? { how: 'whole' } : { how: 'cut', by, error });
+    const error = new GatewayError(this.#pick(2) === 0 ? 'PEER_RESET' : 'DATA_TIMEOUT', 'cut');
+    if (by === undefined) return this.#report(id, direction, { how: 'whole' });
+    const stood = this.#pick(3) > 0 || this.#data.get(id)?.ends.download !== undefined;
+    this.#report(id, direction, { how: 'cut', by, stood, error });
+    const other = direction === 'download' ? 'upload' : 'download';
+    if (!stood) this.#report(id, other, { how: 'cut', by, stood, error });
   }
 
   #report(id: number, direction: Direction, end: DataEnd): void {
@@ -651,9 +871,11 @@ class Dialogue {
   // ------------------------------------------------------------------------------------------------------ invariants
 
   #perform(event: Event): void {
+    const said: string[] = [];
+    this.#events.push({ event, words: said });
     const actions =
       event.on === 'control' ? event.call(this.#control) : this.#control.receive(event.on, event.bytes);
-    this.#events.push({ event, words: words(actions) });
+    said.push(...words(actions));
     for (const action of actions) {
       if (this.#closed) throw new Error(`${action.type} after close`);
       this.#check(action);
@@ -698,7 +920,11 @@ class Dialogue {
         return;
       case 'dial':
         this.#isNew(action.id);
+        if (action.reach) this.#completions.push(action.id);
         return this.#isTarget(action.to);
+      case 'timer':
+        this.#timers.push(action);
+        return;
       case 'halfClose': {
         const data = this.#data.get(action.id);
         if (data?.state !== 'live' || data.halfClosed) throw new Error(`halfClose of ${action.id}`);
@@ -707,9 +933,8 @@ class Dialogue {
       }
       case 'hurry': {
         const data = this.#data.get(action.id);
-        if (data?.state !== 'live' || data.hurried || !data.ends.upload)
-          throw new Error(`hurry of ${action.id}`);
-        data.hurried = true;
+        if (data?.state !== 'live' || data.hurried === action.on) throw new Error(`hurry of ${action.id}`);
+        data.hurried = action.on;
         return;
       }
       case 'connect': {
@@ -727,6 +952,7 @@ class Dialogue {
         return;
       }
       case 'transfer':
+        if (action.phase === 'refused') return;
         return action.phase === 'start' ? this.#starts(action) : this.#ends(action.id);
       case 'close':
         this.#closed = true;
@@ -796,16 +1022,23 @@ class Dialogue {
   }
 
   #clientReads(): void {
+    const cutsIn = (code: number, hyphen: boolean) => !hyphen && !namesPort(code);
     for (const line of this.#lines('client')) {
-      const { code, final } = this.#framer.next(Buffer.from(line, 'latin1'));
+      this.#careless.reads(line);
+      const { code, first, final } = this.#framer.next(Buffer.from(line, 'latin1'), cutsIn);
+      if (first && code !== null && namesPort(code) && !OWN_PORT.test(line)) {
+        throw new Error(`the server's ${JSON.stringify(line)} reaches the client`);
+      }
       // A reply that Prefetch has kept comes later than those behind it.
       this.#isFrom(
         'server',
         line,
-        /sshferry|^425 Use PASV|^50[0123] |^522 Network |^200 (PORT|EPRT|LPRT) |^22[789][ -]/,
+        /sshferry|^425 Use PASV|^50[0123] |^522 Network |^200 (PORT|EPRT|LPRT) command|^22[789] Entering/,
       );
       if (code === 421 && this.#goingDown.said) this.#goingDown.heard = true;
       if (this.#hostile || this.#goingDown.said || code === null || code < 200 || !final) continue;
+      if (line.endsWith(' a second time\r\n') && this.#isAgain(code)) continue;
+      if (this.#outOfStep) continue;
       const [expected] = this.#expected.splice(this.#answered(line), 1);
       if (expected === undefined || !expected.reply.test(line)) {
         throw new Error(`${JSON.stringify(line)} in reply to ${JSON.stringify(expected?.sent)}`);
@@ -817,6 +1050,14 @@ class Dialogue {
       if (expected.sent.startsWith('STRU') && code < 300) this.#records = expected.sent.endsWith('R');
       if (expected.sent === 'REIN' && code < 300) this.#blockMode = this.#records = false;
     }
+  }
+
+  /** Whether the client still waits for the reply that a second reply to an earlier command came instead of. */
+  #isAgain(code: number): boolean {
+    const [first] = this.#expected;
+    // The client has taken it for its command's: from now on it does not know which reply is whose.
+    if (code < 400 || ASKS_FOR_PORT.test(first?.sent ?? '')) this.#outOfStep = true;
+    return true;
   }
 
   /** Which of the commands that the client waits for a final reply answers: the first, or what was answered during a transfer. */
@@ -855,8 +1096,13 @@ class Dialogue {
 
   /** A line is one that the other side sent, byte for byte and in order, or one of sshferry's own. */
   #isFrom(side: Side, line: string, own: RegExp): void {
-    const at = this.#passing[side].indexOf(line);
-    // A first refusal of PASV is told after the second attempt; what a hostile server says meanwhile overtakes it.
+    // A line of text may have been given the space that keeps it from being taken for a reply.
+    const asSent = /^ 22[789]/.test(line) ? line.slice(1) : line;
+    const at = this.#passing[side].findIndex((each) => each === line || each === asSent);
+    // A first refusal of PASV is told after the second attempt; what a hostile server says meanwhile overtakes it. And of a refusal
+    // of several lines one is made.
+    const oneLine = side === 'server' && this.#hostile && /^[345]\d\d /.test(line);
+    if (oneLine) return;
     if (at >= 0 && !own.test(line))
       this.#passing[side].splice(this.#hostile ? at : 0, this.#hostile ? 1 : at + 1);
     else if (!own.test(line)) throw new Error(`nobody sent ${JSON.stringify(line)}`);

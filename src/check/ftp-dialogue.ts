@@ -56,7 +56,7 @@ export class FtpDialogue {
     let refusal: FtpReply | null = null;
     for (const verb of ['EPSV', 'PASV'] as const) {
       const reply = await this.#command(verb);
-      const span = parsePortReply(reply.code, reply.final);
+      const span = parsePortReply(reply.code, [reply.final]);
       if (span !== null) return { verb, port: span.port };
       if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
       refusal = reply;

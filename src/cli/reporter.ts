@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../core/endpoint.ts';
-import type { GatewayEmitter, GatewayEvents, TransferInfo } from '../core/events.ts';
+import { type GatewayEmitter, type GatewayEvents, isRefusal, type TransferInfo } from '../core/events.ts';
 import type { Logger } from '../core/log.ts';
 import { LogThrottle } from '../core/log-throttle.ts';
 import { formatBytes, formatDuration } from './units.ts';
@@ -80,12 +80,15 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
 }
 
 function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
-  const { outcome, bytes, ms, error, ...info } = data;
-  const fields = { event: 'transfer.end', ...info, outcome, bytes, ms, ...(error && { code: error.code }) };
+  const { outcome, bytes, ms, reply, error, ...info } = data;
+  const ending = { outcome, bytes, ms, ...(reply && { reply }), ...(error && { code: error.code }) };
+  const fields = { event: 'transfer.end', ...info, ...ending };
   const rate = ms > 0 ? ` (${formatBytes((bytes * 1000) / ms)}/s)` : '';
   const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
+  const why = error?.message ?? (reply ? `the server replied ${reply}` : '');
   if (outcome === 'complete') log.info(fields, line);
-  else log.warn(fields, `${line}${error ? `: ${error.message}` : ''}`);
+  // A server that refuses has done its work: the file may not be there.
+  else log[isRefusal(data) ? 'info' : 'warn'](fields, `${line}${why && `: ${why}`}`);
 }
 
 /** Who and what. The client's port and session, which only programs need, are fields. */

@@ -7,7 +7,7 @@ import { Descriptors } from './descriptors.ts';
 import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { resetStream } from './pipe.ts';
-import type { Listening, ListenOptions, Peer, Standing, Transport } from './transport.ts';
+import type { Listening, ListenOptions, Peer, Standing, StreamOptions, Transport } from './transport.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
@@ -39,7 +39,19 @@ export class DirectTransport implements Transport {
     this.#descriptors = descriptors;
   }
 
-  openStream(to: Endpoint, { signal }: { signal?: AbortSignal } = {}): Promise<Duplex> {
+  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+    if (options.localAddress === undefined) return this.#connect(to, options);
+    try {
+      return await this.#connect(to, options);
+    } catch (error) {
+      if (!isNoAddress(error)) throw error;
+      // A connection can have come by an address that is not this machine's own (a transparent proxy's).
+      const { localAddress: _, ...rest } = options;
+      return this.#connect(to, rest);
+    }
+  }
+
+  #connect(to: Endpoint, { signal, localAddress }: StreamOptions): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const socket = net.connect({
@@ -48,6 +60,7 @@ export class DirectTransport implements Transport {
         allowHalfOpen: true,
         noDelay: true,
         highWaterMark: BUFFER,
+        ...(localAddress !== undefined && { localAddress }),
       } as net.NetConnectOpts);
       const timer = setTimeout(
         () => fail(new GatewayError('CHANNEL_TIMEOUT', `${formatEndpoint(to)} did not answer in time`)),
@@ -192,6 +205,12 @@ function discard(socket: net.Socket): Promise<boolean> {
 
 function refused(): GatewayError {
   return new GatewayError('PEER_RESET', 'the connection was not let in');
+}
+
+/** Whether a dial failed because this machine does not have the address that it should come from. */
+function isNoAddress(error: unknown): boolean {
+  const cause = error instanceof GatewayError ? error.cause : null;
+  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRNOTAVAIL';
 }
 
 function describe(error: NodeJS.ErrnoException): string {

@@ -11,10 +11,21 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Turns `::ffff:127.0.0.1` into `127.0.0.1` and drops a zone such as `%eth0`; leaves anything else as it is. */
+/**
+ * Turns `::ffff:127.0.0.1` into `127.0.0.1`; leaves anything else as it is. A zone such as `%eth0` stays with a link-local
+ * address, which means nothing without it (RFC 4007), and is dropped from any other.
+ */
 export function canonicalAddress(address: string): string {
-  const bare = address.replace(/%.*$/, '');
-  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : address;
+  const [bare = '', zone] = address.split('%', 2);
+  if (!ipaddr.isValid(bare)) return address;
+  const parsed = ipaddr.process(bare);
+  return zone !== undefined && parsed.range() === 'linkLocal' ? `${parsed}%${zone}` : parsed.toString();
+}
+
+/** Gives an address that was named without a zone the one of `peer`: zones are no part of what goes over the network. */
+export function withZoneOf(host: string, peer: string): string {
+  const [, zone] = peer.split('%', 2);
+  return zone === undefined || host.includes('%') ? host : canonicalAddress(`${host}%${zone}`);
 }
 
 /** Whether the host is this machine's loopback: `localhost`, 127.0.0.0/8 or `::1`. Other names are not resolved. */

@@ -8,6 +8,7 @@ export type Outcome = 'complete' | 'failed';
 
 /** One transfer that a protocol plugin follows (for FTP: one RETR, STOR, LIST, …). */
 export interface TransferInfo {
+  /** Of its session; 0 if it never had a data connection. */
   readonly id: number;
   readonly session: number;
   readonly forward: string;
@@ -65,8 +66,16 @@ export interface GatewayEvents {
     },
   ];
   'transfer.start': [TransferInfo & { progress: TransferProgress }];
-  'transfer.end': [TransferInfo & { outcome: Outcome; bytes: number; ms: number; error?: GatewayError }];
+  /** Comes without a `transfer.start` for one that did not come to be. `reply` is the code of FTP's final reply. */
+  'transfer.end': [
+    TransferInfo & { outcome: Outcome; bytes: number; ms: number; reply?: number; error?: GatewayError },
+  ];
 }
 
 /** A typed emitter of GatewayEvents. A listener that throws is a bug of its owner and surfaces as such. */
 export class GatewayEmitter extends EventEmitter<GatewayEvents> {}
+
+/** Whether the server itself refused the transfer before a byte of it. */
+export function isRefusal({ outcome, bytes, reply, error }: GatewayEvents['transfer.end'][0]): boolean {
+  return outcome === 'failed' && bytes === 0 && reply !== undefined && error === undefined;
+}

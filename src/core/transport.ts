@@ -64,6 +64,8 @@ export interface StreamOptions {
   readonly bulk?: boolean;
   /** It carries commands and their replies alone, and never needs a large window. */
   readonly control?: boolean;
+  /** The address of this machine that it should come from. Only a hint: it has no meaning through SSH. */
+  readonly localAddress?: string;
 }
 
 /**

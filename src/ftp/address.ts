@@ -1,20 +1,18 @@
 import ipaddr from 'ipaddr.js';
 import type { Endpoint } from '../core/endpoint.ts';
 
-/** What a reply says about a data port, and where in the line it says it: `[start, end)` in characters. */
-export interface PortSpan {
-  /** Null in a 229: it names only the port, and what some servers put before it does not count. */
+/** The data port that a line of a reply names. */
+export interface NamedPort {
+  /** Null in a 229: it names only the port, and an address that some servers put before it does not count. */
   readonly host: string | null;
   readonly port: number;
-  readonly start: number;
-  readonly end: number;
-  /** What separates the fields in it. */
-  readonly delimiter: string;
 }
 
 /** Why an address was not understood. */
 export type AddressError = 'syntax' | 'protocol';
 
+/** The code at the beginning of a line; a line in the middle of a reply may have none. */
+const CODE = /^22[789][- ]?/;
 /**
  * RFC 1123 4.1.2.6: "the parentheses are not always there; scan the reply for the first digit of the host address".
  * So six numbers with commas between, anywhere behind the code.
@@ -22,36 +20,28 @@ export type AddressError = 'syntax' | 'protocol';
 const SIX = /(?<![\d,])\d{1,10}(?:\s*,\s*\d{1,10}){5}(?!\d|\s*,\s*\d)/;
 /** RFC 1639: address family, length of the address, address, length of the port, port. */
 const LONG = /(?<![\d,])\d{1,3}(?:\s*,\s*\d{1,3}){8,24}/;
-/** RFC 2428 3: `(<d><d><d><port><d>)`; some servers fill in what should be empty, some leave out the last delimiter. */
-const EXTENDED = /\(([!-/:-~])[^()]{0,64}?\1[^()]{0,64}?\1(\d{1,10})\1?\)/;
+/**
+ * RFC 2428 3: `(<d><d><d><port><d>)`. Some servers fill in the fields that should be empty, some omit the last delimiter, and
+ * BulletProof FTP omits one before the port.
+ */
+const EXTENDED = /\(([!-/:-~])(?:[^()]{0,128}?\1)?(\d{1,10})\1?\)/;
 
-/** The address in a 227 reply (RFC 959 4.1.2); null where there is none or a number is out of range. */
-export function parse227(line: string): PortSpan | null {
-  const match = SIX.exec(line.slice(3));
-  if (match === null) return null;
-  const start = match.index + 3;
-  const endpoint = fromSix(match[0]);
-  return endpoint && { ...endpoint, start, end: start + match[0].length, delimiter: ',' };
+/** Returns the address in a line of a 227 reply (RFC 959 4.1.2); null if it has none or a number is out of range. */
+export function parse227(line: string): NamedPort | null {
+  const match = SIX.exec(line.replace(CODE, ''));
+  return match && fromSix(match[0]);
 }
 
-/** The port in a 229 reply (RFC 2428 3); the span takes in the fields before it, so that no address of the server's stays. */
-export function parse229(line: string): PortSpan | null {
-  const [match, delimiter, digits] = EXTENDED.exec(line) ?? [];
-  if (match === undefined || delimiter === undefined || digits === undefined) return null;
-  const port = portNumber(Number(digits));
-  if (port === null) return null;
-  const start = line.indexOf(match) + 1;
-  const end = start + match.lastIndexOf(digits) - 1 + digits.length;
-  return { host: null, port, start, end, delimiter };
+/** Returns the port in a line of a 229 reply (RFC 2428 3), or null. */
+export function parse229(line: string): NamedPort | null {
+  const port = portNumber(Number(EXTENDED.exec(line)?.[2] ?? 0));
+  return port === null ? null : { host: null, port };
 }
 
-/** The address in a 228 reply (RFC 1639). */
-export function parse228(line: string): PortSpan | null {
-  const match = LONG.exec(line.slice(3));
-  if (match === null) return null;
-  const endpoint = fromLong(match[0]);
-  const start = match.index + 3;
-  return endpoint && { ...endpoint, start, end: start + match[0].length, delimiter: ',' };
+/** Returns the address in a line of a 228 reply (RFC 1639), or null. */
+export function parse228(line: string): NamedPort | null {
+  const match = LONG.exec(line.replace(CODE, ''));
+  return match && fromLong(match[0]);
 }
 
 /** PORT's argument: `h1,h2,h3,h4,p1,p2`. */

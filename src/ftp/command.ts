@@ -40,6 +40,22 @@ export function isKnown(verb: string): boolean {
 }
 
 /**
+ * Commands without a data connection of RFC 959, 775, 2389, 2428, 2640, 3659 and 7151, and CLNT, which clients send to say who
+ * they are. SITE is not among them: what it does is the server's own affair.
+ */
+const PLAIN: ReadonlySet<string> = new Set(
+  (
+    'USER PASS ACCT CWD XCWD CDUP XCUP SMNT QUIT REIN TYPE STRU MODE ALLO REST RNFR RNTO ABOR DELE RMD XRMD MKD XMKD PWD XPWD ' +
+    'SYST STAT HELP NOOP FEAT OPTS LANG SIZE MDTM MFMT MFCT MLST HOST CLNT EPSV'
+  ).split(' '),
+);
+
+/** Whether the verb is known to have nothing to do with a data connection (EPSV is such only as EPSV ALL). */
+export function isPlain(verb: string): boolean {
+  return PLAIN.has(verb);
+}
+
+/**
  * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control character ends the verb, as
  * it does for some servers: `PORT` and a tab is still PORT.
  */

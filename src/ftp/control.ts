@@ -5,18 +5,30 @@ import {
   type Direction,
   hasStrayNul,
   isKnown,
+  isPlain,
   latin1,
   parseCommand,
+  printable,
   transferDirection,
 } from './command.ts';
 import { CommandSplitter } from './command-splitter.ts';
 import { Exchange } from './exchange.ts';
 import { Fifo } from './fifo.ts';
 import { type Line, LineSplitter } from './lines.ts';
+import type { Pending, Transfer } from './pending.ts';
 import type { FtpPolicy } from './policy.ts';
 import { PortRequests } from './port-requests.ts';
 import { Prefetch } from './prefetch.ts';
-import { GOING_DOWN, ReplyFramer, type ReplyLine, type Sink } from './reply.ts';
+import {
+  beginsTransfer,
+  endsTransfer,
+  GOING_DOWN,
+  namesPort,
+  ReplyFramer,
+  type ReplyLine,
+  type Sink,
+  splitAtLoneCr,
+} from './reply.ts';
 import { stripTelnet } from './telnet.ts';
 import { TELLING_VERBS, TransferFacts } from './transfer-facts.ts';
 import { Transfers } from './transfers.ts';
@@ -32,15 +44,21 @@ const REFUSED_FEATURE = /^(?:[ \t]+|211-[ \t]*)(AUTH|PBSZ|PROT|CCC|SSL|TLS|CPSV|
 const LOGIN_VERBS: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
 const EMPTY_COMMAND = reply(500, 'Empty command');
 const LF = 0x0a;
+const SPACE = Buffer.from(' ');
 const MAX_PORT_REPLY = 16 * 1024;
+/** How long the commands of a client that has gone wait for the server's answer to an earlier one, in milliseconds. */
+const LAST_COMMANDS = 60_000;
+/** How much is read behind a success that may be a stray one, to find out. */
+const STRAY_BYTES = 4096;
 
 /**
  * Follows one FTP control connection (RFC 959) and decides what passes, what is rewritten and which data connections are to be
  * opened. It does no I/O: bytes and results in, actions out, in the order in which they are to be carried out.
  *
- * Every byte passes as it came, with these exceptions: the address in the reply to PASV, EPSV or LPSV; PORT, EPRT and LPRT,
- * which the server does not see; the TLS commands; Telnet commands; and the reply that claims success for a transfer that
- * sshferry or SSH broke.
+ * Every byte passes as it came, with these exceptions: the reply to a command that asks for a data connection, which is sshferry's
+ * own; PORT, EPRT and LPRT, which the server does not see; the TLS commands; Telnet commands in front of a verb; a 227, 228 or 229
+ * that no command asked for, which the client could take for the reply to its next PASV; and the reply that claims success for a
+ * transfer that sshferry or SSH broke.
  *
  * Here each line finds its way. What it means stands in PortRequests, Transfers and Prefetch, and which command a reply
  * answers in PendingQueue.
@@ -55,9 +73,17 @@ export class FtpControl {
   readonly #split: { readonly client: CommandSplitter; readonly server: LineSplitter };
   readonly #framer = new ReplyFramer();
   /** What has come but must wait for a Completion, or for the end of a transfer's data. */
-  readonly #held = { client: new Fifo<Line>(), server: new Fifo<ReplyLine | GatewayError>() };
-  /** What becomes of the reply that is coming in. */
+  readonly #held = { client: new Fifo<Line>(), server: new Fifo<Uint8Array | GatewayError>() };
+  /** The server's line whose turn it is: which reply it belongs to is known only when all before it have been dealt with. */
+  #line: ReplyLine | GatewayError | null = null;
+  /** How many held lines of the server's look like the beginning of a transfer, and how long all of them are. */
+  #beginnings = 0;
+  #heldBytes = 0;
+  /** What becomes of the reply that is coming in, and the command that it answers. */
   #sink: Sink | null = null;
+  #answering: Pending | undefined;
+  /** Whether a client may have taken a reply for another command's: see `#passText`. */
+  #outOfStep = false;
   #replyBytes = 0;
   /** Of those, how many are kept until the reply is whole. */
   #collected = 0;
@@ -66,6 +92,8 @@ export class FtpControl {
   #hasLoggedIn = false;
   /** Sides that have closed their writing half. */
   readonly #ended = { client: false, server: false };
+  /** The client has gone, and the server does not answer what its last commands wait for. */
+  #abandoned = false;
 
   constructor(policy: FtpPolicy) {
     this.#exchange = new Exchange(policy);
@@ -81,7 +109,14 @@ export class FtpControl {
 
   /** Whether bytes of that side are being held back; its reader should pause, so that they stay few. */
   holds(side: Side): boolean {
-    return this.#waits(side) || this.#held[side].length > 0;
+    // Whether a success before the transfer's beginning is a stray one, only what comes next can show.
+    const readsOn =
+      side === 'server' && !this.#exchange.waits('server') && this.#strayFor(this.#line) !== null;
+    return readsOn ? this.#heldBytes > STRAY_BYTES : this.#keeps(side);
+  }
+
+  #keeps(side: Side): boolean {
+    return this.#waits(side) || this.#held[side].length > 0 || (side === 'server' && this.#line !== null);
   }
 
   /**
@@ -92,7 +127,8 @@ export class FtpControl {
     const { client, server } = this.#split;
     let kept = client.kept + server.partial.length + this.#collected;
     for (const line of this.#held.client) kept += line.length;
-    for (const line of this.#held.server) if (!(line instanceof GatewayError)) kept += line.bytes.length;
+    kept += this.#heldBytes;
+    if (this.#line !== null && !(this.#line instanceof GatewayError)) kept += this.#line.bytes.length;
     return kept;
   }
 
@@ -125,7 +161,12 @@ export class FtpControl {
       if (rest.length > 0) this.#queueReply(rest);
     }
     this.#settle();
-    return this.#proceed();
+    const actions = this.#proceed();
+    if (from === 'server' || !this.#keeps('client')) return actions;
+    this.#exchange.after(LAST_COMMANDS, () => {
+      this.#abandoned = true;
+    });
+    return [...actions, ...this.#exchange.takeActions()];
   }
 
   /** The client's connection is broken, and nothing of it comes or goes any more. */
@@ -149,6 +190,13 @@ export class FtpControl {
     return this.#proceed();
   }
 
+  /** The time of a `timer` is over. */
+  elapsed(id: number): Action[] {
+    if (this.#exchange.closed || !this.#exchange.elapsed(id)) return [];
+    this.#settle();
+    return this.#proceed();
+  }
+
   /** How a data connection's bytes ended in one direction; told once for each, whatever became of it. */
   dataEnded(id: number, direction: Direction, end: DataEnd): Action[] {
     if (this.#exchange.closed) return [];
@@ -165,15 +213,11 @@ export class FtpControl {
 
   #advance(): void {
     while (!this.#exchange.closed) {
-      const line = this.#held.server.first;
-      if (line !== undefined) this.#catchUp(line);
-      if (line !== undefined && this.#mayPass(line)) {
-        this.#held.server.shift();
-        this.#onReplyLine(line);
-      } else {
+      if (!this.#dealWithReplyLine()) {
         const command = this.#waits('client') ? undefined : this.#held.client.shift();
         if (command === undefined) return this.#passEnds();
-        this.#onClientLine(command);
+        // Of a client that has gone, and whose commands have waited too long, nothing goes on.
+        if (!this.#abandoned) this.#onClientLine(command);
       }
       this.#settle();
     }
@@ -246,6 +290,7 @@ export class FtpControl {
         break;
       case 'REIN':
         return this.#pass(command, () => {
+          this.#exchange.loggedIn = false;
           this.#ports.setEpsvAll(false);
           this.#transfers.setMode('S');
           this.#transfers.setStructure('F');
@@ -274,12 +319,15 @@ export class FtpControl {
 
   /** Sends it on; `taken` is called when the server has said yes. */
   #pass(command: Command, taken?: () => void): void {
+    const { verb, argument, bytes } = command;
     const done = (code: number, line: string) => {
-      if (TELLING_VERBS.has(command.verb)) this.#facts.answered(command, code, line);
-      if (LOGIN_VERBS.has(command.verb) && code < 300) this.#hasLoggedIn = true;
+      if (TELLING_VERBS.has(verb)) this.#facts.answered(command, code, line);
+      if (LOGIN_VERBS.has(verb) && code < 300) this.#noteLogin();
+      // What comes now is another user's password.
+      if (verb === 'USER' && code >= 300 && code < 400) this.#exchange.loggedIn = false;
       if (code < 300) taken?.();
     };
-    this.#exchange.forward({ kind: 'passed', verb: command.verb, done }, command.bytes);
+    this.#exchange.forward({ kind: 'passed', verb, path: printable(argument), done }, bytes);
   }
 
   // ------------------------------------------------------------------------------------------------ the server's replies
@@ -288,36 +336,141 @@ export class FtpControl {
     const { replyLine } = this.#exchange.policy.limits;
     const fault = (code: 'FTP_LIMIT' | 'FTP_SYNTAX', what: string) =>
       this.#held.server.push(new GatewayError(code, `the server sent ${what}`));
-    if (line === 'too-long') fault('FTP_LIMIT', `a line of over ${replyLine} bytes`);
-    else if (hasStrayNul(line)) fault('FTP_SYNTAX', 'a NUL byte on the control connection');
-    else this.#held.server.push(this.#framer.next(line));
+    if (line === 'too-long') return fault('FTP_LIMIT', `a line of over ${replyLine} bytes`);
+    if (hasStrayNul(line)) return fault('FTP_SYNTAX', 'a NUL byte on the control connection');
+    for (const part of splitAtLoneCr(line)) {
+      if (looksLikeBeginning(part)) this.#beginnings += 1;
+      this.#heldBytes += part.length;
+      this.#held.server.push(part);
+    }
   }
 
-  /** A reply has come to a command that stands behind others: sshferry's own replies to these go first. */
+  #takeReplyLine(): Uint8Array | GatewayError | undefined {
+    const line = this.#held.server.shift();
+    if (line === undefined || line instanceof GatewayError) return line;
+    if (looksLikeBeginning(line)) this.#beginnings -= 1;
+    this.#heldBytes -= line.length;
+    return line;
+  }
+
+  /** Deals with the server's next line, if there is one and it need not wait. */
+  #dealWithReplyLine(): boolean {
+    if (this.#exchange.waits('server')) return false;
+    this.#line ??= this.#frame(this.#takeReplyLine());
+    const line = this.#line;
+    if (line === null) return false;
+    this.#catchUp(line);
+    const stray = !this.#mayPass(line);
+    if (stray && !this.#isStray(line)) return false;
+    this.#line = null;
+    this.#onReplyLine(line, stray);
+    return true;
+  }
+
+  #frame(line: Uint8Array | GatewayError | undefined): ReplyLine | GatewayError | null {
+    if (line === undefined) return null;
+    if (line instanceof GatewayError) return line;
+    const framed = this.#framer.next(line, (code, hyphen) => this.#cutsIn(code, hyphen));
+    if (framed.first && this.#sink !== null) {
+      this.#sink = null;
+      this.#exchange.midReply = false;
+    }
+    return framed;
+  }
+
+  /**
+   * Whether a line of text, which begins with another code than its reply, begins a reply of its own. A 227, 228 or 229 does so
+   * while a client could act on it. Any other does so if it can be the final reply to the same command, as glftpd's scripts have
+   * it; a client that takes no such line for the end would wait for ever.
+   */
+  #cutsIn(code: number, hyphen: boolean): boolean {
+    if (namesPort(code)) return this.#exchange.pending.some(({ kind }) => kind === 'port');
+    if (hyphen) return false;
+    if (beginsTransfer(code) && this.#exchange.pending.commandFor(code)?.kind === 'transfer') return true;
+    const entry = this.#answering;
+    switch (entry?.kind) {
+      case 'transfer':
+        return code < 200 || endsTransfer(code);
+      case 'port':
+        return code >= 400;
+      case 'greeting':
+        return code === 220 || code >= 400;
+      case 'passed':
+        if (LOGIN_VERBS.has(entry.verb)) return code === 202 || (code >= 230 && code < 340) || code >= 400;
+        return code >= 200;
+      case undefined:
+        return true;
+      default:
+        return code >= 200;
+    }
+  }
+
+  /** A reply has come to a command that stands behind others: what is before it is settled first. */
   #catchUp(line: ReplyLine | GatewayError): void {
     if (line instanceof GatewayError || !line.first || line.code === null) return;
-    if (this.#exchange.waits('server')) return;
     const { pending } = this.#exchange;
-    const entry = pending.answeredBy(line.code);
-    if (entry === undefined || entry === pending.head) return;
-    for (const bytes of pending.takeAnsweredBefore(entry)) this.#exchange.send('client', bytes);
+    const { code } = line;
+    const entry = pending.commandFor(code);
+    if (entry === undefined) {
+      // Replies come in order: this one can only mean a later command.
+      if (code >= 200 && pending.head?.kind === 'port') this.#ports.useLate(pending.head);
+      return;
+    }
+    if (entry.kind === 'passed' && code < 200) {
+      // It begins a transfer that sshferry does not know. Without a data connection of ours that is the server's affair.
+      if (this.#exchange.ports.next === null) return;
+      pending.replace(entry, this.#transfers.begun(entry));
+    } else if (entry === pending.head) return;
+    for (const earlier of pending.takeBefore(entry, code)) this.#skip(earlier, beginsTransfer(code));
     this.#settle();
+  }
+
+  /** The server has left a command unanswered; `begins`: and begins the transfer behind it. */
+  #skip(entry: Pending, begins: boolean): void {
+    if (entry.kind === 'answered') return this.#exchange.send('client', entry.reply);
+    this.#outOfStep = true;
+    if (entry.kind === 'transfer') this.#transfers.skip(entry);
+    else if (entry.kind === 'remote') this.#ports.skip(entry, begins);
   }
 
   /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
   #mayPass(line: ReplyLine | GatewayError): boolean {
     if (this.#exchange.waits('server')) return false;
     if (line instanceof GatewayError || !line.first || line.code === null || line.code >= 300) return true;
-    const entry = this.#exchange.pending.answeredBy(line.code);
+    const entry = this.#exchange.pending.commandFor(line.code);
     return entry?.kind !== 'transfer' || this.#transfers.mayPass(entry, line.code);
   }
 
-  #onReplyLine(line: ReplyLine | GatewayError): void {
+  /**
+   * Whether a success that is held is a second reply to an earlier command: the server begins the transfer after it. It is
+   * dropped, because what it says is not true of this transfer.
+   */
+  #isStray(line: ReplyLine | GatewayError): boolean {
+    if (this.#beginnings === 0 || this.#exchange.waits('server')) return false;
+    const transfer = this.#strayFor(line);
+    if (transfer === null || line instanceof GatewayError) return false;
+    this.#transfers.onStray(transfer);
+    this.#exchange.note(
+      'ftp.reply.dropped',
+      `a ${line.code} before the transfer begins is not passed on`,
+      false,
+    );
+    return true;
+  }
+
+  /** The transfer that a success may have come too early for; else null. */
+  #strayFor(line: ReplyLine | GatewayError | null): Transfer | null {
+    if (line === null || line instanceof GatewayError || !line.first) return null;
+    if (line.code === null || line.code < 200 || line.code >= 300) return null;
+    const entry = this.#exchange.pending.commandFor(line.code);
+    return entry?.kind === 'transfer' && this.#transfers.mayMeetStray(entry) ? entry : null;
+  }
+
+  #onReplyLine(line: ReplyLine | GatewayError, stray: boolean): void {
     if (line instanceof GatewayError) return this.#exchange.close(line);
-    if (line.first) {
-      this.#replyBytes = 0;
-      this.#sink = this.#sinkFor(line.code ?? 0);
-    }
+    if (line.first) this.#beginReply(line.code ?? 0, stray);
+    // Some clients take a line for a reply only with a space or hyphen behind the code.
+    if (line.first && line.bytes[3] !== 0x20 && line.bytes[3] !== 0x2d) this.#outOfStep = true;
     this.#replyBytes += line.bytes.length;
     const { limits } = this.#exchange.policy;
     if (this.#replyBytes > limits.reply) {
@@ -325,57 +478,117 @@ export class FtpControl {
     }
     const sink = line.code === null ? this.#passLine : this.#sink;
     if (line.final) this.#sink = null;
+    // Whatever it answers, the server says so (RFC 959 4.2.2, RFC 2228 5).
+    if (line.final && (line.code === 230 || line.code === 232)) this.#noteLogin();
     // Behind a line that the server has left unfinished, it stays so.
     this.#exchange.midReply = this.#sink !== null || line.bytes.at(-1) !== LF;
     sink?.(line);
   }
 
+  #noteLogin(): void {
+    this.#exchange.loggedIn = true;
+    this.#hasLoggedIn = true;
+  }
+
+  #beginReply(code: number, stray: boolean): void {
+    this.#replyBytes = 0;
+    this.#collected = 0;
+    this.#answering = stray ? undefined : this.#exchange.pending.commandFor(code);
+    this.#sink = stray ? () => {} : this.#sinkFor(code, this.#answering);
+  }
+
   /** Decides, by its code and the command that it answers, what becomes of a reply. */
-  #sinkFor(code: number): Sink {
-    const { pending } = this.#exchange;
-    const entry = pending.answeredBy(code);
-    if (entry === undefined) return this.#passLine;
+  #sinkFor(code: number, entry: Pending | undefined): Sink {
+    if (namesPort(code) && entry === undefined) return this.#unaskedPort(code);
+    if (entry === undefined) return this.#passStray(code);
     switch (entry.kind) {
       case 'port':
-        return this.#collect((bytes, final) => this.#ports.onReply(entry, code, bytes, final));
+        return this.#collect((lines) => this.#ports.onReply(entry, code, lines));
       case 'remote':
-        return this.#collect((bytes) => this.#ports.onRemoteReply(entry, code, bytes));
+        return this.#collect((lines) => this.#ports.onRemoteReply(entry, code, lines));
       case 'transfer': {
-        const sink = this.#transfers.onReply(entry, code, this.#passLine);
+        const sink = this.#transfers.onReply(entry, code, this.#passText);
         return (line) => {
           sink(line);
-          if (code < 300) this.#hasLoggedIn = true;
-          if (line.final && code >= 200 && code < 300) this.#prefetch.succeeded();
+          if (code < 300) this.#noteLogin();
+          if (!line.final) return;
+          if (code >= 200 && code < 300) this.#prefetch.succeeded();
+          if (code === 425 && entry.port !== null) this.#ports.onUnreachedByServer(entry.port);
         };
       }
       case 'hidden':
         return (line) => {
-          if (code === GOING_DOWN) this.#passLine(line);
-          if (line.final) pending.settle(entry);
+          if (code === GOING_DOWN) this.#passText(line);
+          if (line.final) this.#exchange.pending.settle(entry);
         };
       default:
         return (line) => {
           if (entry.kind === 'greeting') this.#exchange.greeted(latin1(line.bytes));
-          if (entry.kind !== 'feat' || line.first || line.final || !offersRefused(line)) this.#passLine(line);
-          if (!line.final) return;
-          pending.settle(entry);
+          if (entry.kind !== 'feat' || line.first || line.final || !offersRefused(line)) this.#passText(line);
+          if (!line.final || code < 200) return;
+          this.#exchange.pending.settle(entry);
           if (entry.kind === 'passed') entry.done(code, latin1(line.bytes));
         };
     }
   }
 
+  /**
+   * A 227, 228 or 229 that no command asked for never reaches the client, which may take it for the reply to its next PASV. If it
+   * can be the reply to a command that sshferry does not know, the client hears that nothing comes of it.
+   */
+  #unaskedPort(code: number): Sink {
+    const { pending } = this.#exchange;
+    const entry = pending.unknownHead;
+    this.#exchange.note('ftp.reply.dropped', `a ${code} that nothing asked for is not passed on`, false);
+    return (line) => {
+      if (!line.final || entry === null) return;
+      pending.settle(entry);
+      const words = `sshferry: the server opened a data port for ${entry.verb}, which is not known here; use PASV or EPSV`;
+      this.#exchange.send('client', reply(502, words));
+    };
+  }
+
   readonly #passLine: Sink = (line) => this.#exchange.send('client', line.bytes);
 
-  /** Gathers a whole reply: what it means stands in its last line. */
-  #collect(then: (bytes: Uint8Array, final: string) => void): Sink {
-    const lines: Uint8Array[] = [];
+  /**
+   * Passes a line of a reply. One of its text that begins with a code is the end of the reply to a careless client, which is out of
+   * step from then on; so is every client after a reply that it did not ask for, or one that did not come. To such a client the
+   * next 227, 228 or 229 in a text can be the reply to its next PASV, so that line gets the space in front that RFC 959 4.2 wants.
+   */
+  readonly #passText: Sink = (line) => {
+    const { first, lookAlike, bytes } = line;
+    const pad = this.#outOfStep && !first && /^22[789]/.test(latin1(bytes.subarray(0, 3)));
+    this.#outOfStep ||= lookAlike !== null;
+    this.#exchange.send('client', pad ? Buffer.concat([SPACE, bytes]) : bytes);
+  };
+
+  /**
+   * A reply that no command waits for. While a port request does, its lines wait for its end: if the reply to the request cuts in,
+   * they were part of that (see `#cutsIn`).
+   */
+  #passStray(code: number): Sink {
+    this.#outOfStep ||= code >= 200;
+    if (this.#exchange.pending.head?.kind !== 'port') return this.#passText;
+    const held: ReplyLine[] = [];
     return (line) => {
-      lines.push(line.bytes);
+      held.push(line);
+      this.#collected = line.final ? 0 : this.#replyBytes;
+      if (!line.final && this.#replyBytes <= MAX_PORT_REPLY) return;
+      this.#collected = 0;
+      for (const each of held.splice(0)) this.#passText(each);
+    };
+  }
+
+  /** Gathers a whole reply: its lines in Latin-1. */
+  #collect(then: (lines: readonly string[]) => void): Sink {
+    const lines: string[] = [];
+    return (line) => {
+      lines.push(latin1(line.bytes));
       this.#collected = line.final ? 0 : this.#replyBytes;
       if (this.#replyBytes > MAX_PORT_REPLY) {
         return this.#exchange.exceeded(`the server sent a port reply of over ${MAX_PORT_REPLY} bytes`);
       }
-      if (line.final) then(Buffer.concat(lines), latin1(line.bytes));
+      if (line.final) then(lines);
     };
   }
 
@@ -389,6 +602,8 @@ export class FtpControl {
     if (this.#exchange.waits(side)) return true;
     return (
       side === 'client' &&
+      !this.#abandoned &&
+      !this.#serverHasSaidAll &&
       this.#exchange.pending.some(
         (entry) =>
           (entry.kind === 'port' && (entry.client !== null || entry.refusal !== null)) ||
@@ -397,14 +612,19 @@ export class FtpControl {
     );
   }
 
+  /** Whether no reply can come any more. */
+  get #serverHasSaidAll(): boolean {
+    return this.#ended.server && this.#held.server.length === 0 && this.#line === null;
+  }
+
   /**
    * A client that has said QUIT, or nothing more, can use no data connection that no transfer has used. It goes, because a
    * server may wait for its end before it hangs up (pyftpdlib, after QUIT).
    */
   #dropUnused(): void {
     const { ports, pending } = this.#exchange;
-    const silent = this.#ended.client && !this.holds('client');
-    const gone = pending.head === undefined ? silent : pending.head.verb === 'QUIT';
+    const silent = this.#ended.client && !this.#keeps('client');
+    const gone = pending.head?.verb === 'QUIT' || (silent && !pending.some(mayUseData));
     if (!gone) return;
     ports.dropUnused(new GatewayError('STOPPED', 'the client has gone without using it'));
     this.#prefetch.turnOff('the client has gone');
@@ -412,9 +632,20 @@ export class FtpControl {
 
   #passEnds(): void {
     if (this.#exchange.closed) return;
-    if (this.#ended.client && !this.holds('client')) this.#exchange.end('server');
-    if (this.#ended.server && !this.holds('server')) this.#exchange.end('client');
+    if (this.#ended.client && !this.#keeps('client')) this.#exchange.end('server');
+    if (this.#ended.server && !this.#keeps('server')) this.#exchange.end('client');
   }
+}
+
+/** Whether the command may use the data connection that is there, or ask for another. */
+function mayUseData(entry: Pending): boolean {
+  if (entry.kind === 'passed') return !isPlain(entry.verb);
+  return entry.kind === 'transfer' || entry.kind === 'port' || entry.kind === 'remote';
+}
+
+/** Whether the line begins with 125 or 150. */
+function looksLikeBeginning(line: Uint8Array): boolean {
+  return line[0] === 0x31 && beginsTransfer(Number(latin1(line.subarray(0, 3))));
 }
 
 /** Whether the line of a FEAT reply offers what sshferry refuses. */

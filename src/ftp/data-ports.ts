@@ -8,10 +8,12 @@ export interface DataPort {
   readonly id: number;
   /** Where to reach the client in active mode; null in passive mode, and once it is being reached. */
   connect: Endpoint | null;
+  /** The family of the loopback address at which the server connects, for FtpActive=remote-forward. */
+  remote: 4 | 6 | null;
   readonly ends: Record<Direction, DataEnd | null>;
   /** The server has been told that nothing comes from the client. */
   halfClosed: boolean;
-  /** The server has said that it has all, and not closed its end. */
+  /** The server has said that the transfer is complete, and not closed its end. */
   hurried: boolean;
   /** Nothing more will be asked of it: it has been retracted, or its transfer is over. */
   over: boolean;
@@ -44,6 +46,7 @@ export class DataPorts {
     const port: DataPort = {
       id: this.#lastId,
       connect,
+      remote: null,
       ends: { download: null, upload: null },
       halfClosed: false,
       hurried: false,
@@ -105,7 +108,7 @@ export class DataPorts {
   /** Gives it up on sshferry's own account. */
   drop(port: DataPort, error: GatewayError): void {
     if (this.#next === port) this.#next = null;
-    this.retract(port, { how: 'cut', by: 'gateway', error });
+    this.retract(port, { how: 'cut', by: 'gateway', stood: true, error });
   }
 }
 

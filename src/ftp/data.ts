@@ -28,7 +28,7 @@ export interface DataReport {
   ended(id: number, direction: Direction, end: DataEnd): void;
 }
 
-/** How long the receiver may keep its end open after it has got all, in milliseconds. */
+/** How long a side may keep its end open, with no byte moving, after it has got or said all, in milliseconds. */
 const LINGER = 60_000;
 
 /** Carries out what FtpControl wants of data connections; all of them belong to the session. */
@@ -44,10 +44,13 @@ export class DataConnections {
     this.#report = report;
   }
 
-  /** Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. */
-  expose(id: number, dial: Endpoint, family: 4 | 'any'): void {
-    if (!this.#connections.has(id)) this.dial(id, dial, null);
-    this.#connections.get(id)?.acceptNear(family);
+  /**
+   * Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. Completes
+   * when the listener stands; with `reach`, when the server's port is reached as well.
+   */
+  expose(id: number, dial: Endpoint, family: 4 | 'any', reach: boolean): void {
+    if (!this.#connections.has(id)) this.dial(id, dial, null, false);
+    this.#connections.get(id)?.acceptNear(family, reach);
   }
 
   /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
@@ -55,9 +58,12 @@ export class DataConnections {
     this.#add(id).acceptFar(dial, family === 4 ? '127.0.0.1' : '::1');
   }
 
-  /** Dials the server's passive port; gives it up when `forMs` have passed without `expose` or `connect`. */
-  dial(id: number, to: Endpoint, forMs: number | null): void {
-    this.#add(id).dialFar(to, forMs);
+  /**
+   * Dials the server's passive port; gives it up when `forMs` have passed without `expose` or `connect`. With `reach`, completes
+   * when the port is reached.
+   */
+  dial(id: number, to: Endpoint, forMs: number | null, reach: boolean): void {
+    this.#add(id).dialFar(to, forMs, reach);
   }
 
   /** Active: dials the client's own port; completes when that stands. */
@@ -75,9 +81,9 @@ export class DataConnections {
     this.#connections.get(id)?.endFar();
   }
 
-  /** The server has all, and is to close its end within a minute. */
-  hurry(id: number): void {
-    this.#connections.get(id)?.hurry();
+  /** Whether the server has said that all is done, and is to close its end before no byte has moved for a minute. */
+  hurry(id: number, on: boolean): void {
+    this.#connections.get(id)?.hurry(on);
   }
 
   /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
@@ -135,6 +141,9 @@ class DataConnection {
   /** Others can connect as often as they like. */
   #foreignLogged = false;
   #farEnds = false;
+  #hurried = false;
+  /** Settles when the server's port is reached, or cannot be. */
+  #reached: Promise<unknown> = Promise.resolve();
   /** Why it is over; null while it is not. */
   #over: GatewayError | null = null;
 
@@ -171,27 +180,39 @@ class DataConnection {
     return this.#over === null && !this.#pumped;
   }
 
-  dialFar(to: Endpoint, forMs: number | null): void {
+  dialFar(to: Endpoint, forMs: number | null, reach: boolean): void {
     if (forMs !== null) {
       const vain = new GatewayError('DATA_TIMEOUT', `nobody asked for a data port within ${forMs / 1000} s`);
       this.#after(forMs, () => this.#fail('gateway', vain));
     }
-    this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
+    const reached = this.#session.far.openStream(to, { signal: this.#abort.signal, bulk: true });
+    this.#reached = reached;
+    reached.then(
       (stream) => this.#gotFar(stream),
       (cause: unknown) => {
         const error = asGatewayError(cause, 'CHANNEL_REFUSED', formatEndpoint(to));
-        // Told at once: the client may hang up on its own before the transfer's end can say it.
-        if (error.reason === 'prohibited' && !this.#over)
-          this.#session.log.warn({ event: 'ftp.data.prohibited', ...to }, error.message);
+        if (!this.#over) this.#logUnreachable(to, error);
         if (this.#over !== null) this.#end(this.#over);
         this.#fail('gateway', error);
       },
     );
+    if (reach) this.#complete(() => reached.then(() => to));
+  }
+
+  /** At once: the client may hang up on its own before the transfer's end can say it. */
+  #logUnreachable(to: Endpoint, { reason, message }: GatewayError): void {
+    const { log } = this.#session;
+    if (reason === 'prohibited') log.warn({ event: 'ftp.data.prohibited', ...to }, message);
+    else log.debug({ event: 'ftp.data.unreachable', ...to }, message);
   }
 
   dialNear(to: Endpoint): void {
     clearTimeout(this.#timer);
-    this.#session.near.openStream(to, { signal: this.#abort.signal, bulk: true }).then(
+    const { host } = this.#session.peer.local;
+    // Clients compare where the connection comes from with where they dialled. Between equal addresses it is so anyway.
+    const bound = host !== to.host && addressFamily(host) === addressFamily(to.host);
+    const from = bound ? { localAddress: host } : {};
+    this.#session.near.openStream(to, { signal: this.#abort.signal, bulk: true, ...from }).then(
       (stream) => {
         this.#gotNear(stream);
         this.#report.complete(this.#id, { endpoint: to });
@@ -204,7 +225,7 @@ class DataConnection {
     );
   }
 
-  acceptNear(family: 4 | 'any'): void {
+  acceptNear(family: 4 | 'any', reach: boolean): void {
     clearTimeout(this.#timer);
     this.#complete(async () => {
       const { advertise, ports } = this.#options;
@@ -219,6 +240,7 @@ class DataConnection {
         (stream, peer) => this.#onClient({ stream, peer, standing: Promise.resolve('allowed') }),
         { onArrival: (arrival) => this.#onClient(arrival) },
       );
+      if (reach) await this.#reached;
       return { host: advertise ?? told ?? endpoint.host, port: endpoint.port };
     });
   }
@@ -244,8 +266,27 @@ class DataConnection {
     this.#far?.end();
   }
 
-  hurry(): void {
-    this.#after(LINGER, () => this.#far?.destroy());
+  hurry(on: boolean): void {
+    this.#hurried = on;
+    // Before it is joined there are other limits.
+    if (!this.#joined) return;
+    if (on) this.#expectEnd();
+    else clearTimeout(this.#timer);
+  }
+
+  get #joined(): boolean {
+    return this.#near !== null && this.#far !== null && !this.#pumped;
+  }
+
+  /** A client that reads slowly may take its time; the server may not, when it has said that all is done. */
+  #expectEnd(): void {
+    const moved = this.bytes.download + this.bytes.upload;
+    this.#after(LINGER, () => {
+      const idle = moved === this.bytes.download + this.bytes.upload;
+      if (!idle || (this.#near?.writableLength ?? 0) > 0) return this.#expectEnd();
+      const text = `the server said that all was done, and kept the data connection open for ${LINGER / 1000} s`;
+      this.#far?.destroy(new GatewayError('DATA_TIMEOUT', text));
+    });
   }
 
   retract(graceMs: number): void {
@@ -346,6 +387,7 @@ class DataConnection {
   #join(): void {
     const [near, far] = [this.#near, this.#far];
     if (near === null || far === null) return;
+    if (this.#hurried) this.#expectEnd();
     void pump(near, far, {
       // The client's end is never spared. The server's is, so that an upload that the client cut does not look whole to it
       // before FtpControl has said what to do.
@@ -373,7 +415,7 @@ class DataConnection {
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
     const by = leg.by === 'owner' ? 'gateway' : brokenBy(side, error);
-    this.#report.ended(this.#id, direction, { how: 'cut', by, error });
+    this.#report.ended(this.#id, direction, { how: 'cut', by, stood: true, error });
   }
 
   /** It will not come to a transfer of bytes. Whoever is told may retract it with a grace; without a word it ends at once. */
@@ -381,7 +423,7 @@ class DataConnection {
     if (this.#over !== null || this.#failed) return;
     this.#failed = true;
     for (const direction of ['download', 'upload'] as const) {
-      this.#report.ended(this.#id, direction, { how: 'cut', by, error });
+      this.#report.ended(this.#id, direction, { how: 'cut', by, stood: false, error });
     }
     this.#stop(error);
   }

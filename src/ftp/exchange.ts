@@ -8,6 +8,9 @@ import type { FtpPolicy } from './policy.ts';
 /** What is done with a Completion once it is there. */
 export type Resume = (result: Completion) => void;
 
+/** How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in milliseconds. */
+const UNANSWERED = 5000;
+
 /**
  * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections
  * that were agreed upon, and the actions that come of it.
@@ -19,10 +22,16 @@ export class Exchange {
   readonly ports: DataPorts;
   /** Whether the server is between the lines of a reply: nothing of sshferry's own goes to the client then. */
   midReply = false;
+  /** Whether the server has accepted a login: before that the client's own ports are not dialled. */
+  loggedIn = false;
   #isVsftpd = false;
   readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #toldEnd = { client: false, server: false };
   #closed = false;
+  readonly #timers = new Map<number, () => void>();
+  #lastTimer = 0;
+  /** The command whose reply is awaited for a limited time. */
+  #holdingUp: Pending | null = null;
   readonly #actions: Action[] = [];
   /** What goes to one side without another action between: put together once, however many lines it is. */
   #sending: { readonly to: Side; readonly parts: Uint8Array[] } | null = null;
@@ -99,6 +108,32 @@ export class Exchange {
   giveAnswers(): void {
     if (this.midReply) return;
     for (const bytes of this.pending.takeAnswered()) this.send('client', bytes);
+    const { holdingUp } = this.pending;
+    if (holdingUp === null || holdingUp === this.#holdingUp) return;
+    this.#holdingUp = holdingUp;
+    this.after(UNANSWERED, () => this.#giveUpOn(holdingUp));
+  }
+
+  /** The server has left it unanswered, and a reply of sshferry's own waits behind it. */
+  #giveUpOn(entry: Pending): void {
+    this.#holdingUp = null;
+    if (this.pending.holdingUp === entry) this.pending.settle(entry);
+    this.giveAnswers();
+  }
+
+  /** Calls `then` in `ms`, unless the session is over by then. */
+  after(ms: number, then: () => void): void {
+    this.#lastTimer += 1;
+    this.#timers.set(this.#lastTimer, then);
+    this.emit({ type: 'timer', id: this.#lastTimer, ms });
+  }
+
+  /** The time of a `timer` is over; false if it has been told before. */
+  elapsed(id: number): boolean {
+    const then = this.#timers.get(id);
+    this.#timers.delete(id);
+    then?.();
+    return then !== undefined;
   }
 
   /** Holds back what a side says until the data connection's `expose` or `connect` is complete. */
@@ -120,6 +155,11 @@ export class Exchange {
       return true;
     }
     return false;
+  }
+
+  /** Whether this data connection's `expose` or `connect` is awaited. */
+  awaits(id: number): boolean {
+    return this.#waits.server?.id === id || this.#waits.client?.id === id;
   }
 
   /** Something to log. */

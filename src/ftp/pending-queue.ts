@@ -1,14 +1,34 @@
-import type { Pending } from './pending.ts';
+import { isPlain } from './command.ts';
+import type { Passed, Pending } from './pending.ts';
+import { beginsTransfer, endsTransfer, namesPort } from './reply.ts';
 
 /** RFC 959 4.1.3: these may be sent, and answered, while a transfer runs. proftpd answers NOOP and HELP then, too. */
 const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP', 'HELP']);
 /** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
 const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
-const PORT_REPLIES: ReadonlySet<number> = new Set([227, 228, 229]);
-/** RFC 959 5.4. */
-const ABORT_REPLIES: ReadonlySet<number> = new Set([225, 226, 421, 500, 501, 502]);
+/** The commands that servers leave unanswered, and the replies that they have to them if they answer (RFC 959 5.4). */
+const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
+  ['ABOR', new Set([225, 226, 421, 500, 501, 502])],
+  ['NOOP', new Set([200, 421, 450, 500, 501, 502, 503, 504, 530])],
+]);
 
-/** Commands without their final reply, in the order in which they came, and the rules by which a reply finds its command. */
+/**
+ * Commands without their final reply, in the order in which they came, and the rules by which a reply finds its command.
+ *
+ * Replies come in the order of the commands, so a reply is the head's unless its code cannot be an answer to that:
+ *
+ * | code          | command                                                                        |
+ * |---------------|--------------------------------------------------------------------------------|
+ * | 227, 228, 229 | the first PASV, EPSV or LPSV, wherever it stands                               |
+ * | 125, 150      | the first transfer that has not begun, unless a port request stands before it  |
+ * | other 1yz     | the transfer at the head                                                       |
+ * | any other     | not an ABOR or NOOP that has other replies, where more commands wait behind it |
+ * | other 2yz     | not a port request: a second reply to an earlier command                       |
+ * | 2yz, 3yz      | a transfer only by 225, 226 and 250; else the next that can have it            |
+ * | 450, 5yz      | during a transfer, the command behind it, where it finds fault with that       |
+ *
+ * Commands before the one that is answered have no reply to come, and are settled; but a transfer that has begun may go on.
+ */
 export class PendingQueue {
   readonly #entries: Pending[] = [];
 
@@ -47,47 +67,79 @@ export class PendingQueue {
       if (entry?.kind === 'answered') {
         this.#entries.splice(i, 1);
         replies.push(entry.reply);
-      } else if (entry !== undefined && (isOwn(entry) || (entry.kind === 'transfer' && entry.answered)))
-        i += 1;
+      } else if (entry !== undefined && isUnseen(entry)) i += 1;
       else break;
     }
     return replies;
   }
 
   /**
-   * The command that a reply with this code answers: the head, since replies come in order, except where the code cannot be an
-   * answer to that. Undefined for a reply that nobody asked for.
+   * The head, if it is a command that servers leave unanswered, and a reply of sshferry's own waits behind it and others of its
+   * kind only.
    */
-  answeredBy(code: number): Pending | undefined {
-    const waiting = this.#onServer();
-    // Some servers give ABOR and the transfer that it ends one reply instead of two: a later command's reply shows it.
-    if (!ABORT_REPLIES.has(code)) while (waiting.length > 1 && waiting[0]?.verb === 'ABOR') waiting.shift();
-    const [head, next] = waiting;
-    if (head === undefined) return undefined;
-    if (code < 200) return head.kind === 'transfer' ? head : undefined;
-    // No transfer ends with these.
-    if (head.kind === 'transfer' && next?.kind === 'port' && PORT_REPLIES.has(code)) return next;
-    // A stray second reply to an earlier command: the request is still open.
-    if (head.kind === 'port' && code < 300 && !PORT_REPLIES.has(code)) return undefined;
-    if (head.kind === 'transfer' && head.started && next !== undefined) {
-      if (NOT_NOW.has(code)) return next;
-      if (code < 400 && code !== 226 && code !== 250 && OUT_OF_BAND.has(next.verb ?? '')) return next;
+  get holdingUp(): Pending | null {
+    let first: Pending | null = null;
+    for (const entry of this.#entries) {
+      if (entry.kind === 'answered') return first;
+      if (isUnseen(entry)) continue;
+      if (entry.kind !== 'passed' || !OFTEN_UNANSWERED.has(entry.verb)) return null;
+      first ??= entry;
     }
+    return null;
+  }
+
+  /** The command that a reply with this code answers; undefined for a reply that no command waits for. */
+  commandFor(code: number): Pending | undefined {
+    const waiting = this.#onServer();
+    if (namesPort(code)) return waiting.find(({ kind }) => kind === 'port');
+    if (code < 200) return begunBy(code, waiting);
+    while (waiting.length > 1 && isUnanswered(waiting[0], code)) waiting.shift();
+    const [head, next] = waiting;
+    if (head?.kind === 'port' && code < 300) return undefined;
+    if (head?.kind !== 'transfer') return head;
+    if (!endsTransfer(code)) {
+      return waiting.find(
+        (entry) => entry.kind !== 'transfer' && entry.kind !== 'port' && !isUnanswered(entry, code),
+      );
+    }
+    if (!head.started || next === undefined) return head;
+    if (NOT_NOW.has(code) || (code === 225 && OUT_OF_BAND.has(next.verb ?? ''))) return next;
     return head;
   }
 
+  /** The command at the head of those that the server has to answer, if sshferry does not know what it does. */
+  get unknownHead(): Passed | null {
+    const [head] = this.#onServer();
+    return head?.kind === 'passed' && !isPlain(head.verb) ? head : null;
+  }
+
+  /** Whether a transfer that has not begun waits behind this entry. */
+  hasTransferBehind(entry: Pending): boolean {
+    return this.#entries
+      .slice(this.#entries.indexOf(entry) + 1)
+      .some((later) => later.kind === 'transfer' && !later.started);
+  }
+
   /**
-   * Takes out what stands before a command that is being answered and whose own reply can come no later: an ABOR that the
-   * server has left unanswered, and sshferry's own replies, which it gives.
+   * Takes out, and returns, what stands before a command that a reply with this code answers, and whose own reply can come no
+   * later. A port request stays, and so does a transfer, unless the reply shows that it is over: 227, 228 and 229 come when no
+   * transfer is about to begin, 125 and 150 when the one before has ended.
    */
-  takeAnsweredBefore(entry: Pending): Uint8Array[] {
-    const before = this.#entries.slice(0, this.#entries.indexOf(entry));
-    const replies: Uint8Array[] = [];
-    for (const earlier of before) {
-      if (earlier.kind === 'answered') replies.push(earlier.reply);
-      if (earlier.kind === 'answered' || earlier.verb === 'ABOR') this.settle(earlier);
-    }
-    return replies;
+  takeBefore(entry: Pending, code: number): Pending[] {
+    const stays = (earlier: Pending) => {
+      if (earlier.kind === 'port') return true;
+      if (earlier.kind !== 'transfer' || beginsTransfer(code)) return false;
+      return earlier.started || !namesPort(code);
+    };
+    const taken = this.#entries.slice(0, this.#entries.indexOf(entry)).filter((earlier) => !stays(earlier));
+    for (const earlier of taken) this.settle(earlier);
+    return taken;
+  }
+
+  /** Puts another entry in the place of one. */
+  replace(entry: Pending, by: Pending): void {
+    const at = this.#entries.indexOf(entry);
+    if (at >= 0) this.#entries[at] = by;
   }
 
   /** Takes a command out that has had its final reply. */
@@ -102,7 +154,33 @@ export class PendingQueue {
   }
 }
 
+/** The command that a preliminary reply belongs to. */
+function begunBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+  const [head] = waiting;
+  if (!beginsTransfer(code)) return head?.kind === 'transfer' ? head : undefined;
+  const next = waiting.findIndex((entry) => entry.kind === 'transfer' && !entry.started);
+  const blocked = waiting.slice(0, next).some(({ kind }) => kind === 'port' || kind === 'greeting');
+  if (next >= 0 && !blocked && !(head?.kind === 'transfer' && gaveUp(head))) return waiting[next];
+  if (head?.kind === 'transfer') return head;
+  return head?.kind === 'passed' && !isPlain(head.verb) ? head : undefined;
+}
+
+function isUnanswered(entry: Pending | undefined, code: number): boolean {
+  const replies = OFTEN_UNANSWERED.get(entry?.verb ?? '');
+  return replies !== undefined && !replies.has(code);
+}
+
+/** Whether the server has said that it begins, and its data connection broke since. */
+export function gaveUp(entry: Pending): boolean {
+  return entry.kind === 'transfer' && entry.started && entry.port?.ends[entry.direction]?.how === 'cut';
+}
+
 /** Whether sshferry asked this by itself. */
 function isOwn(entry: Pending): boolean {
   return entry.kind === 'hidden' || (entry.kind === 'port' && entry.verb === null);
+}
+
+/** Whether the client expects no reply to it any more. */
+function isUnseen(entry: Pending): boolean {
+  return isOwn(entry) || (entry.kind === 'transfer' && entry.answered);
 }

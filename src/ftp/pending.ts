@@ -1,4 +1,5 @@
 import type { Endpoint } from '../core/endpoint.ts';
+import type { NamedPort } from './address.ts';
 import type { Direction } from './command.ts';
 import type { DataPort } from './data-ports.ts';
 
@@ -18,6 +19,8 @@ export interface Greeting {
 export interface Passed {
   readonly kind: 'passed';
   readonly verb: string;
+  /** Its argument, for logs. */
+  readonly path: string;
   readonly done: (code: number, line: string) => void;
 }
 
@@ -41,8 +44,20 @@ export interface PortRequest {
   readonly asked: PassiveVerb;
   /** Where the client listens, for PORT, EPRT and LPRT. */
   readonly client: Endpoint | null;
-  /** The server's refusal of what was asked first, when this is the second attempt. */
-  readonly refusal: Uint8Array | null;
+  /** What the client gets should this attempt fail too: the refusal of the first attempt, when this is the second. */
+  readonly refusal: Refusal | null;
+  /** Whether that refusal answered an earlier command: the reply to the first attempt has come after all. */
+  mistaken: boolean;
+  /** The port in that reply, until the one to the second attempt comes. */
+  late: NamedPort | null;
+}
+
+/** Why an attempt failed. */
+export interface Refusal {
+  /** What the client is told of it. */
+  readonly bytes: Uint8Array;
+  /** Why the port that the server named is of no use, for the log; null if the server refused. */
+  readonly ours: string | null;
 }
 
 /** PORT or EPRT at the server, naming a listener at its side in place of the client's own. */
@@ -71,6 +86,8 @@ export interface Transfer {
   reported: boolean;
   /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
   answered: boolean;
+  /** Its data connection failed; the server has a little time to say what became of it. */
+  failing: boolean;
   /** The server has been asked for another port right behind it. */
   followed: boolean;
 }

@@ -130,6 +130,7 @@ class ControlConnection implements DataReport {
   readonly #unread: Record<Side, Uint8Array>;
   /** Sides whose end-of-file has been read. */
   readonly #ended = { client: false, server: false };
+  readonly #timers = new Set<NodeJS.Timeout>();
   /** Whether what the server has said waits for clients of data ports. */
   #deferred = false;
   #feeding = false;
@@ -165,6 +166,7 @@ class ControlConnection implements DataReport {
         this.#over = true;
         clearTimeout(this.#farewell);
         clearTimeout(this.#loginTimer);
+        for (const timer of this.#timers) clearTimeout(timer);
         this.#reportUnfinished(error);
         if (error === undefined) resolve();
         else reject(error);
@@ -339,27 +341,38 @@ class ControlConnection implements DataReport {
         this.#streams[action.to].end();
         return;
       case 'expose':
-        if (action.on === 'local') this.#data.expose(action.id, action.dial, action.family);
+        if (action.on === 'local') this.#data.expose(action.id, action.dial, action.family, action.reach);
         else this.#data.exposeRemote(action.id, action.dial, action.family);
         return;
       case 'dial':
-        return this.#data.dial(action.id, action.to, action.forMs);
+        return this.#data.dial(action.id, action.to, action.forMs, action.reach);
       case 'connect':
         return this.#data.connect(action.id, action.to);
       case 'halfClose':
         return this.#data.halfClose(action.id);
       case 'hurry':
-        return this.#data.hurry(action.id);
+        return this.#data.hurry(action.id, action.on);
       case 'retract':
         return this.#data.retract(action.id, action.graceMs);
       case 'transfer':
-        return action.phase === 'start' ? this.#transferStarted(action) : this.#transferEnded(action);
+        if (action.phase === 'start') return this.#transferStarted(action);
+        return action.phase === 'end' ? this.#transferEnded(action) : this.#transferRefused(action);
+      case 'timer':
+        return this.#startTimer(action.id, action.ms);
       case 'note':
         this.#session.log[action.warn ? 'warn' : 'debug']({ event: action.event }, action.text);
         return;
       case 'close':
         return this.#finish(action.reason);
     }
+  }
+
+  #startTimer(id: number, ms: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#perform(this.#control.elapsed(id));
+    }, ms);
+    this.#timers.add(timer);
   }
 
   #transferStarted(action: Action & { type: 'transfer'; phase: 'start' }): void {
@@ -396,6 +409,17 @@ class ControlConnection implements DataReport {
       outcome: error === null && code < 300 ? 'complete' : 'failed',
       bytes: bytes[info.direction],
       ms: Date.now() - since,
+      reply: code,
+      ...(error && { error }),
+    });
+  }
+
+  #transferRefused(action: Action & { type: 'transfer'; phase: 'refused' }): void {
+    const { id, verb, path, direction, user, code, error } = action;
+    const { id: session, forward, peer } = this.#session;
+    this.#session.emit('transfer.end', {
+      ...{ id, session, forward, client: peer.remote, user, verb, path, direction, size: null },
+      ...{ outcome: 'failed', bytes: 0, ms: 0, reply: code },
       ...(error && { error }),
     });
   }

@@ -1,55 +1,48 @@
 import type { Endpoint } from '../core/endpoint.ts';
-import { formatLong, formatSix, type PortSpan, parse227, parse228, parse229 } from './address.ts';
+import { formatLong, formatSix, type NamedPort, parse227, parse228, parse229 } from './address.ts';
 import type { PortVerb } from './pending.ts';
 import { reply } from './words.ts';
 
-/** A server's reply that names a data port. */
-export interface PortReply {
-  readonly code: number;
-  /** All its lines. */
-  readonly bytes: Uint8Array;
-  /** The last of them, in Latin-1: the one that names the port. */
-  readonly final: string;
-  readonly span: PortSpan;
-}
-
-/** Where the last line of a 227, 228 or 229 names the port; null where it does not, and for other codes. */
-export function parsePortReply(code: number, final: string): PortSpan | null {
-  if (code === 227) return parse227(final);
-  if (code === 228) return parse228(final);
-  return code === 229 ? parse229(final) : null;
+/**
+ * Returns the data port that a reply names; null if it names none, and for other codes than 227, 228 and 229. `lines` are its
+ * lines in Latin-1. The last one counts, or the nearest before it: some servers end with a line that says nothing.
+ */
+export function parsePortReply(code: number, lines: readonly string[]): NamedPort | null {
+  const parse = code === 227 ? parse227 : code === 228 ? parse228 : code === 229 ? parse229 : null;
+  if (parse === null) return null;
+  for (const line of lines.toReversed()) {
+    const named = parse(line);
+    if (named !== null) return named;
+  }
+  return null;
 }
 
 /**
- * The reply with `endpoint` in place of the server's own and every other byte as it was; or, where the server answered another
- * command than the client's `verb`, a new reply of the kind that the client expects.
+ * Returns sshferry's own reply to a client's `verb`: one line, with nothing of what the server said. Some clients take the
+ * address from the first line of a reply, others from the last.
  */
-export function rewrittenReply(
-  verb: PortVerb,
-  { code, bytes, final, span }: PortReply,
-  endpoint: Endpoint,
-): Uint8Array {
-  const [expected, address, words] = expectedReply(verb, endpoint);
-  if (code !== expected) return reply(expected, words);
-  const lastLine = bytes.length - final.length;
-  return Buffer.concat([
-    bytes.subarray(0, lastLine + span.start),
-    Buffer.from(code === 229 ? address.replaceAll('|', span.delimiter) : address, 'latin1'),
-    bytes.subarray(lastLine + span.end),
-  ]);
+export function portReply(verb: PortVerb, endpoint: Endpoint): Uint8Array {
+  switch (verb) {
+    case 'PASV':
+      return reply(227, `Entering Passive Mode (${formatSix(endpoint)}).`);
+    case 'LPSV':
+      return reply(228, `Entering Long Passive Mode (${formatLong(endpoint)})`);
+    case 'EPSV':
+      return reply(229, `Entering Extended Passive Mode (|||${endpoint.port}|)`);
+    default:
+      return reply(200, `${verb} command successful`);
+  }
 }
 
-function expectedReply(verb: PortVerb, endpoint: Endpoint): [code: number, address: string, words: string] {
-  switch (verb) {
-    case 'PASV': {
-      const address = formatSix(endpoint);
-      return [227, address, `Entering Passive Mode (${address}).`];
-    }
-    case 'LPSV': {
-      const address = formatLong(endpoint);
-      return [228, address, `Entering Long Passive Mode (${address})`];
-    }
-    default:
-      return [229, `|||${endpoint.port}`, `Entering Extended Passive Mode (|||${endpoint.port}|)`];
-  }
+const TEXT = /^(?:\d{3}[- ]?)?[ \t]*(.*?)\s*$/s;
+
+/**
+ * Returns a server's refusal of a port request in one line: its words are for people, and in a reply of several lines a careless
+ * client may take one in the middle for the reply. A refusal of one line is returned as it came.
+ */
+export function refusalInOneLine(code: number, lines: readonly string[]): Uint8Array {
+  if (lines.length === 1) return Buffer.from(lines[0] ?? '', 'latin1');
+  const texts = lines.map((line) => TEXT.exec(line)?.[1] ?? '');
+  const text = texts.findLast((each) => each !== '') ?? '';
+  return Buffer.from(`${code} ${text}\r\n`, 'latin1');
 }

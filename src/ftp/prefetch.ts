@@ -3,14 +3,12 @@ import { GatewayError } from '../core/errors.ts';
 import type { DataPort } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { PassiveVerb, PortRequest, Transfer } from './pending.ts';
-import type { PortReply } from './port-reply.ts';
 import { commandLine } from './words.ts';
 
-/** A data port of the server's, as its reply named it. */
+/** A data port of the server's that it has named, and where it is dialled. */
 export interface Prefetched {
   readonly port: DataPort;
   readonly dial: Endpoint;
-  readonly portReply: PortReply;
 }
 
 const ACTIVE: ReadonlySet<string> = new Set(['PORT', 'EPRT', 'LPRT']);
@@ -85,7 +83,15 @@ export class Prefetch {
     transfer.followed = true;
     this.#unclaimed = true;
     const { asked } = this.#last;
-    this.#request = { kind: 'port', verb: null, asked, client: null, refusal: null };
+    this.#request = {
+      kind: 'port',
+      verb: null,
+      asked,
+      client: null,
+      refusal: null,
+      mistaken: false,
+      late: null,
+    };
     this.#exchange.forward(this.#request, commandLine(asked));
   }
 

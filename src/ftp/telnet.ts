@@ -3,39 +3,43 @@ const IAC = 0xff;
 const FIRST_COMMAND = 0xf0;
 const DM = 0xf2;
 const IP = 0xf4;
-const LF = 0x0a;
 const WILL = 0xfb;
+const LF = 0x0a;
+const SPACE = 0x20;
 
 /**
- * Takes the Telnet commands out of one command line and keeps the escaped `IAC IAC`. An FTP client sends IP and Synch before
- * ABOR (RFC 959 4.1.3). The Synch is urgent data, of which one byte gets lost on the way here, so these shapes occur before
- * ABOR: `FF F4 FF F2`, `FF F4 F2` and `FF F4 FF`. Gives the line itself where there is nothing to take out.
+ * Removes the Telnet commands from the verb of one command line, and from what stands before it. Every byte after the verb
+ * stays as it came: FF and F0 to FE are letters of file names in CP1251 and Latin-1. Returns the line itself if it has nothing
+ * to remove.
+ *
+ * An FTP client sends `IAC IP IAC DM` before ABOR (RFC 959 4.1.3). The Synch is urgent data, of which one byte is lost on the
+ * way here, and older clients send all of it as urgent data: any run of FF, F4 and F2 occurs, with or without an IAC. The verb
+ * itself is cleaned too, because some servers remove Telnet commands everywhere (proftpd). What is PASV to the server has to be
+ * PASV here.
  */
 export function stripTelnet(line: Uint8Array): Uint8Array {
-  if (!line.includes(IAC)) return line;
   const kept: number[] = [];
-  let i = 0;
-  const at = (index: number) => line[index] ?? 0;
   const end = line.at(-1) === LF ? line.length - 1 : line.length;
+  let inVerb = false;
+  let i = 0;
   while (i < end) {
-    const byte = at(i);
-    const next = at(i + 1);
-    if (byte !== IAC) {
-      kept.push(byte);
-      i += 1;
-    } else if (next === IAC) {
-      kept.push(IAC, IAC);
-      i += 2;
-    } else if (next >= WILL) {
-      i += 3;
-    } else if (next >= FIRST_COMMAND) {
-      i += 2;
-      if (next === IP && at(i) === DM) i += 1;
-    } else {
-      // A lone IAC: the rest of a Synch before the verb; within an argument a client that does not escape, so it stays.
-      if (kept.length > 0) kept.push(byte);
-      i += 1;
+    const byte = line[i] ?? 0;
+    if (inVerb && byte <= SPACE) break;
+    if (byte === IAC) {
+      i += lengthOfCommand(line[i + 1]);
+      continue;
     }
+    i += 1;
+    if (!inVerb && (byte === DM || byte === IP)) continue;
+    inVerb ||= byte > SPACE;
+    kept.push(byte);
   }
-  return Uint8Array.from([...kept, ...line.subarray(end)]);
+  const read = Math.min(i, end);
+  return kept.length === read ? line : Buffer.concat([Uint8Array.from(kept), line.subarray(read)]);
+}
+
+/** How many bytes of a Telnet command to remove, by the byte after its IAC. A lone IAC is what urgent data leaves of a Synch. */
+function lengthOfCommand(next: number | undefined): number {
+  if (next === undefined || next < FIRST_COMMAND) return 1;
+  return next >= WILL && next < IAC ? 3 : 2;
 }

@@ -1,16 +1,23 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { DataEnd } from './action.ts';
-import { type Command, type Direction, latin1, printable } from './command.ts';
+import { type Command, type Direction, latin1, printable, transferDirection } from './command.ts';
 import { brokenEnd, type DataPort, unfitFor } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
-import type { Transfer } from './pending.ts';
+import type { Passed, Transfer } from './pending.ts';
+import { gaveUp } from './pending-queue.ts';
 import { GOING_DOWN, type Sink } from './reply.ts';
 import type { TransferFacts } from './transfer-facts.ts';
 import { commandLine, errorReply } from './words.ts';
 
 /** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
 export const ABORT_GRACE = 2000;
+
+/**
+ * How long the server may take to say why it refuses a transfer whose data connection has failed, in milliseconds. A server that
+ * refuses may close its port at once, and the failed dial is then known before the refusal.
+ */
+const REFUSAL_GRACE = 3000;
 
 /** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
 export class Transfers {
@@ -47,23 +54,13 @@ export class Transfers {
   /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
     const { pending, ports } = this.#exchange;
-    const transfer: Transfer = {
-      kind: 'transfer',
-      verb: command.verb,
-      path: printable(command.argument),
-      direction,
-      port: null,
-      started: false,
-      reported: false,
-      answered: false,
-      followed: false,
-    };
+    const transfer = newTransfer(command.verb, printable(command.argument), direction);
     const port = pending.someFromClient() ? null : ports.next;
     const broken = port && brokenEnd(port, direction);
     if (port !== null && broken !== null) {
       // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
       ports.drop(port, broken);
-      this.#exchange.answer(command.verb, errorReply(425, broken));
+      this.#refuse(transfer, port, broken);
       return null;
     }
     if (direction === 'upload' && port?.connect) {
@@ -82,8 +79,22 @@ export class Transfers {
       const error = 'error' in result ? result.error : brokenEnd(port, 'upload');
       if (error === null) return this.#exchange.forward(transfer, command.bytes);
       this.#exchange.ports.drop(port, error);
-      this.#exchange.answer(command.verb, errorReply(425, error));
+      this.#refuse(transfer, port, error);
     });
+  }
+
+  /** Answers 425 to a command that the server does not see. */
+  #refuse(transfer: Transfer, port: DataPort, error: GatewayError): void {
+    this.#exchange.answer(transfer.verb, errorReply(425, error));
+    this.#reportRefused(transfer, port.id, 425, error);
+  }
+
+  /**
+   * A command that sshferry does not know begins a transfer: the server says so, and the client has agreed upon a data connection.
+   * Which way the data goes is not known; the server's end of it counts.
+   */
+  begun({ verb, path }: Passed): Transfer {
+    return newTransfer(verb, path, 'download');
   }
 
   /**
@@ -96,30 +107,42 @@ export class Transfers {
     if (head.port === null || head.port.ends.download !== null) return;
     this.#exchange.ports.retract(
       head.port,
-      { how: 'cut', by: 'gateway', error: abortedByClient() },
+      { how: 'cut', by: 'gateway', stood: true, error: abortedByClient() },
       ABORT_GRACE,
     );
   }
 
   // ---------------------------------------------------------------------------------------------- the server's replies
 
-  /** Gives the data connection to the transfer whose turn has come. */
+  /** Gives the data connection to the transfer whose turn has come, and answers one whose data connection failed. */
   settleHead(): void {
     const { pending, ports, midReply } = this.#exchange;
     const { head } = pending;
-    if (midReply || head?.kind !== 'transfer' || head.port !== null) return;
-    head.port = ports.take();
-    this.#hastenEnd(head);
-    this.#answerFailedDial();
+    if (midReply || head?.kind !== 'transfer') return;
+    if (head.port === null) {
+      head.port = ports.take();
+      this.#hastenEnd(head);
+    }
+    this.#answerFailed();
+  }
+
+  /** A later reply shows that it is over, though the server has not said how it ended. */
+  skip(transfer: Transfer): void {
+    const { port, started, answered, reported } = transfer;
+    this.#facts.over();
+    if (port !== null && !started) this.#onRefused(port, transfer.followed);
+    if (answered || !reported) return;
+    this.#reportEnd(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
   }
 
   /**
    * vsftpd says 226 when its end of the data connection has been acknowledged, which sshd's system puts off by 40 ms. Where that
    * side has closed its own end before, it acknowledges at once.
    */
-  #hastenEnd({ direction, port }: Transfer): void {
+  #hastenEnd({ verb, port }: Transfer): void {
     const useful = this.#exchange.isVsftpd && this.#endsWithConnection;
-    if (!useful || direction !== 'download' || port === null || port.halfClosed || port.over) return;
+    const isDownload = transferDirection(verb) === 'download';
+    if (!useful || !isDownload || port === null || port.halfClosed || port.over) return;
     port.halfClosed = true;
     this.#exchange.emit({ type: 'halfClose', id: port.id });
   }
@@ -136,14 +159,14 @@ export class Transfers {
    * Whether the data that a transfer's success speaks of has reached the other side, or failed to. An upload is known to have
    * arrived when the server has closed its end as well: the data may have gone through another SSH connection than this reply,
    * and if that one was lost with bytes under way, the server has taken the part that it got for the whole. It may take its time
-   * over closing, but the client is not to wait for ever.
+   * over closing, but neither side waits for ever.
    */
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
     const { download, upload } = port.ends;
     if (download !== null && (direction === 'download' || upload !== null)) return true;
-    if (direction === 'upload' && upload !== null && !port.hurried) {
+    if (!port.hurried) {
       port.hurried = true;
-      this.#exchange.emit({ type: 'hurry', id: port.id });
+      this.#exchange.emit({ type: 'hurry', id: port.id, on: true });
     }
     // An ABOR behind it means that the client no longer reads: the data would never be flushed.
     if (!this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) return false;
@@ -159,9 +182,23 @@ export class Transfers {
     this.#exchange.wait('server', port.id, (result) => {
       if ('endpoint' in result) return;
       this.#exchange.ports.drop(port, result.error);
-      this.#answer(errorReply(425, result.error), result.error);
+      const { head } = this.#exchange.pending;
+      if (head?.kind === 'transfer' && head.port === port) this.#answer(head, 425, result.error);
     });
     return false;
+  }
+
+  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits behind this one. */
+  mayMeetStray(transfer: Transfer): boolean {
+    if (transfer.started || transfer.answered) return false;
+    return !this.#exchange.pending.hasTransferBehind(transfer);
+  }
+
+  /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
+  onStray({ port }: Transfer): void {
+    if (!port?.hurried) return;
+    port.hurried = false;
+    this.#exchange.emit({ type: 'hurry', id: port.id, on: false });
   }
 
   /** What becomes of a reply to the transfer. */
@@ -172,6 +209,8 @@ export class Transfers {
   }
 
   #onStart(transfer: Transfer, pass: Sink): Sink {
+    // In place of a beginning the client hears at once that nothing can come of it.
+    if (!transfer.started) this.#answerFailed(true);
     transfer.started = true;
     if (transfer.answered) return () => {};
     return (line) => {
@@ -220,11 +259,12 @@ export class Transfers {
   onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
     const { head } = this.#exchange.pending;
     const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
-    if (transfer !== null && transfer.direction !== direction) return;
+    const mayGoOn = end.stood || end.by === 'client';
+    if (transfer !== null && transfer.direction !== direction && mayGoOn) return;
     const looksWhole = end.by === 'client' || (end.by === 'gateway' && transfer?.started);
     if (transfer?.direction === 'upload' && looksWhole) this.#abortUpload(port, end);
     else this.#exchange.ports.retract(port, end);
-    this.#answerFailedDial();
+    this.#answerFailed();
   }
 
   /** The client is gone for good, and with it the rest of what it uploads. */
@@ -232,7 +272,7 @@ export class Transfers {
     const { head } = this.#exchange.pending;
     if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.answered) return;
     if (head.port === null || head.port.ends.upload !== null) return;
-    this.#abortUpload(head.port, { how: 'cut', by: 'client', error });
+    this.#abortUpload(head.port, { how: 'cut', by: 'client', stood: true, error });
   }
 
   #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
@@ -241,23 +281,37 @@ export class Transfers {
     this.#exchange.ports.retract(port, end, ABORT_GRACE);
   }
 
-  /** The data connection failed before the transfer began: the server may be waiting for it a long time, the client need not. */
-  #answerFailedDial(): void {
+  /**
+   * The data connection of the transfer at the head has failed: the server may wait for it a long time, and the client need not.
+   * Where the transfer has not begun the server gets a little time to refuse it in its own words, unless `now`.
+   */
+  #answerFailed(now = false): void {
     const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.started || head.port === null) return;
+    if (head?.kind !== 'transfer' || head.answered || head.port === null) return;
+    if (head.started) {
+      const error = neverStood(head.port);
+      if (error !== null) this.#answer(head, 426, error);
+      return;
+    }
     const error = brokenEnd(head.port) ?? unfitFor(head.port, head.direction);
-    if (error !== null) this.#answer(errorReply(425, error), error);
+    if (error === null) return;
+    // Neither of these has to do with the server.
+    if (now || error.code === 'DATA_TIMEOUT' || error.code === 'STOPPED')
+      return this.#answer(head, 425, error);
+    if (head.failing) return;
+    head.failing = true;
+    this.#exchange.after(REFUSAL_GRACE, () => {
+      if (!head.started && this.#exchange.pending.head === head) this.#answer(head, 425, error);
+    });
   }
 
-  /** The client gets `bytes` as the final reply to the transfer at the head; the server's own, which is still to come, is dropped. */
-  #answer(bytes: Uint8Array, error: GatewayError): void {
-    const { pending, ports, midReply } = this.#exchange;
-    const { head } = pending;
-    if (midReply || head?.kind !== 'transfer' || head.answered) return;
-    head.answered = true;
-    if (head.port !== null) ports.drop(head.port, error);
-    this.#exchange.send('client', bytes);
-    this.#reportEnd(head, Number(latin1(bytes).slice(0, 3)), error);
+  /** The client gets sshferry's own reply to the transfer at the head; the server's, which is still to come, is dropped. */
+  #answer(transfer: Transfer, code: number, error: GatewayError): void {
+    if (this.#exchange.midReply || transfer.answered) return;
+    transfer.answered = true;
+    if (transfer.port !== null) this.#exchange.ports.drop(transfer.port, error);
+    this.#exchange.send('client', errorReply(code, error));
+    this.#reportEnd(transfer, code, error);
     this.#exchange.giveAnswers();
   }
 
@@ -273,11 +327,20 @@ export class Transfers {
   }
 
   #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
-    if (transfer.port === null) return;
-    if (code < 300) this.#reportStart(transfer, '');
-    if (!transfer.reported) return;
-    this.#exchange.emit({ type: 'transfer', phase: 'end', id: transfer.port.id, code, error });
-    this.#exchange.ports.release(transfer.port);
+    const { port } = transfer;
+    if (port !== null && code < 300) this.#reportStart(transfer, '');
+    if (!transfer.reported || port === null) {
+      if (code >= 300) this.#reportRefused(transfer, port?.id ?? 0, code, error);
+      return;
+    }
+    this.#exchange.emit({ type: 'transfer', phase: 'end', id: port.id, code, error });
+    this.#exchange.ports.release(port);
+  }
+
+  #reportRefused(transfer: Transfer, id: number, code: number, error: GatewayError | null): void {
+    const { verb, path, direction } = transfer;
+    const { user } = this.#facts;
+    this.#exchange.emit({ type: 'transfer', phase: 'refused', id, verb, path, direction, user, code, error });
   }
 }
 
@@ -285,9 +348,27 @@ function abortedByClient(): GatewayError {
   return new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
 }
 
-/** Whether the server has said that it begins, and its data connection broke since. */
-function gaveUp({ started, port, direction }: Transfer): boolean {
-  return started && port?.ends[direction]?.how === 'cut';
+/** Why the data connection was never there; null if it was, or if its client gave it up. */
+function neverStood({ ends }: DataPort): GatewayError | null {
+  for (const end of [ends.download, ends.upload]) {
+    if (end?.how === 'cut' && !end.stood && end.by !== 'client') return end.error;
+  }
+  return null;
+}
+
+function newTransfer(verb: string, path: string, direction: Direction): Transfer {
+  return {
+    kind: 'transfer',
+    verb,
+    path,
+    direction,
+    port: null,
+    started: false,
+    reported: false,
+    answered: false,
+    failing: false,
+    followed: false,
+  };
 }
 
 /** How a transfer's data ended. An upload whose last bytes were under way when SSH was lost has not arrived. */

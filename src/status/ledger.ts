@@ -1,5 +1,11 @@
 import type { GatewayError } from '../core/errors.ts';
-import type { GatewayEmitter, GatewayEvents, TransferInfo, TransferProgress } from '../core/events.ts';
+import {
+  type GatewayEmitter,
+  type GatewayEvents,
+  isRefusal,
+  type TransferInfo,
+  type TransferProgress,
+} from '../core/events.ts';
 import type { TransportState } from '../core/transport.ts';
 import { Rate } from './rate.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status, TransferStatus } from './schema.ts';
@@ -132,10 +138,10 @@ export class Ledger {
 
   transferEnd(data: EventData<'transfer.end'>, now: number): void {
     this.#transfers.delete(key(data));
-    const { outcome, error, verb, path, forward } = data;
+    const { outcome, reply, error, verb, path, forward } = data;
     this.#totals[outcome === 'complete' ? 'transfersComplete' : 'transfersFailed'] += 1;
-    if (outcome !== 'complete' && error?.code !== 'STOPPED') {
-      const why = error?.message ?? 'the server reported a failure';
+    if (outcome !== 'complete' && error?.code !== 'STOPPED' && !isRefusal(data)) {
+      const why = error?.message ?? `the server replied ${reply ?? 'with a failure'}`;
       this.#problem(forward, error?.code ?? 'SERVER', `${verb} ${path}: ${why}`, now);
     }
   }

@@ -5,6 +5,7 @@ import {
   formatEndpoint,
   isLoopback,
   sameHost,
+  withZoneOf,
 } from '../../src/core/endpoint.ts';
 
 it.each([
@@ -17,7 +18,10 @@ it.each([
 
 it.each([
   ['::ffff:127.0.0.1', '127.0.0.1'],
-  ['fe80::1%eth0', 'fe80::1'],
+  ['fe80::1%eth0', 'fe80::1%eth0'],
+  ['FE80:0::1%eth0', 'fe80::1%eth0'],
+  ['fd00::1%eth0', 'fd00::1'],
+  ['::1%lo', '::1'],
   ['0:0:0:0:0:0:0:1', '::1'],
   ['localhost', 'localhost'],
 ])('turns %s into %s', (address, canonical) => {
@@ -42,9 +46,19 @@ it.each([
   ['10.0.0.1', 4],
   ['::ffff:10.0.0.1', 4],
   ['fe80::1', 6],
+  ['fe80::1%eth0', 6],
   ['example.com', 0],
 ])('gives the family of %s: %d', (host, family) => {
   expect(addressFamily(host)).toBe(family);
+});
+
+it.each([
+  ['fe80::1', 'fe80::2%eth0', 'fe80::1%eth0'],
+  ['fe80::1%eth1', 'fe80::2%eth0', 'fe80::1%eth1'],
+  ['fd00::1', 'fe80::2%eth0', 'fd00::1'],
+  ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
+])('gives %s, named by %s, its zone: %s', (host, peer, expected) => {
+  expect(withZoneOf(host, peer)).toBe(expected);
 });
 
 describe('whether two addresses are one host', () => {
@@ -55,6 +69,9 @@ describe('whether two addresses are one host', () => {
     ['localhost', '127.0.0.1', true],
     ['10.0.0.1', '10.0.0.2', false],
     ['127.0.0.1', '10.0.0.1', false],
+    ['fe80::1%eth0', 'fe80::1%eth0', true],
+    ['fe80::1%eth0', 'fe80::1%eth1', false],
+    ['fe80::1%eth0', 'fe80::1', false],
     // Different local users can stand behind different loopback addresses.
     ['127.0.0.1', '127.0.0.2', false],
   ])('%s, %s: %s', (a, b, same) => {

@@ -3,9 +3,10 @@ import {
   client,
   closes,
   cut,
+  EXTENDED,
   fails,
   inStep,
-  LOCAL_SIX,
+  PASSIVE,
   passive,
   retrieving,
   scenario,
@@ -17,10 +18,12 @@ import {
 } from '../support/ftp-dialogue.ts';
 
 const SIX = '10,1,1,1,4,1';
+const note = 'note ftp.data.refused';
+const dropped = 'note ftp.reply.dropped';
 
 describe('a reply to PASV', () => {
   for (const [name, before, after] of [
-    ['with parentheses', 'Entering Passive Mode (', ').'],
+    ['with parentheses', 'Now Passive (', ').'],
     ['without parentheses', 'Entering Passive Mode ', ''],
     ['with an equals sign', '=', ''],
     ['bare', '', ''],
@@ -29,30 +32,30 @@ describe('a reply to PASV', () => {
     scenario(name, [
       client('PASV', toServer('PASV')),
       server(`227 ${before}${SIX}${after}`, 'expose 1 local ftp.test:1025 4'),
-      stands(1, toClient(`227 ${before}${LOCAL_SIX}${after}`)),
+      stands(1, toClient(PASSIVE)),
     ]);
   }
 
   scenario('with spaces after the commas', [
     client('PASV', toServer('PASV')),
     server('227 (10, 1, 1, 1, 4, 1)', 'expose 1 local ftp.test:1025 4'),
-    stands(1, toClient(`227 (${LOCAL_SIX})`)),
+    stands(1, toClient(PASSIVE)),
   ]);
 
-  scenario('of several lines: only the last one changes', [
+  scenario('of several lines: the last one counts, and the client gets one', [
     client('PASV', toServer('PASV')),
     server(
       '227-listen socket created (1,2,3,4,5,6)\r\n227 (0,0,0,0,137,217)\r\n',
       'expose 1 local ftp.test:35289 4',
     ),
-    stands(1, toClient(`227-listen socket created (1,2,3,4,5,6)\r\n227 (${LOCAL_SIX})\r\n`)),
+    stands(1, toClient(PASSIVE)),
   ]);
 
   for (const host of ['192,168,0,1', '0,0,0,0', '8,8,8,8', '127,0,0,1', '255,255,255,255']) {
     scenario(`that names ${host}: the target is dialled all the same`, [
       client('PASV', toServer('PASV')),
       server(`227 (${host},4,1)`, 'expose 1 local ftp.test:1025 4'),
-      stands(1, toClient(`227 (${LOCAL_SIX})`)),
+      stands(1, toClient(PASSIVE)),
     ]);
   }
 
@@ -74,22 +77,23 @@ describe('a reply to PASV', () => {
 });
 
 describe('a reply to EPSV', () => {
-  for (const [name, from, to] of [
-    ['with a trailing dot', '(|||50006|).', '(|||50000|).'],
-    ['with another delimiter', '(!!!50006!)', '(!!!50000!)'],
-    ['without the last delimiter', '(|||50006)', '(|||50000)'],
-    ["with the server's address in it", '(|1|10.1.1.1|50006|)', '(|||50000|)'],
+  for (const [name, where] of [
+    ['with a trailing dot', '(|||50006|).'],
+    ['with another delimiter', '(!!!50006!)'],
+    ['without the last delimiter', '(|||50006)'],
+    ['with one delimiter too few before the port', '(||50006|)'],
+    ["with the server's address in it", '(|1|10.1.1.1|50006|)'],
   ] as const) {
     scenario(name, [
       client('EPSV', toServer('EPSV')),
-      server(`229 Mode ${from}`, 'expose 1 local ftp.test:50006 any'),
-      stands(1, toClient(`229 Mode ${to}`)),
+      server(`229 Mode ${where}`, 'expose 1 local ftp.test:50006 any'),
+      stands(1, toClient(EXTENDED)),
     ]);
   }
   scenario("to EPSV with a family: the server's own may be another", [
     client('EPSV 2', toServer('EPSV')),
     server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
-    stands(1, toClient('229 (|||50000|)')),
+    stands(1, toClient(EXTENDED)),
   ]);
   for (const [argument, refusal] of [
     ['3', '522 Network protocol not supported, use (1,2)'],
@@ -103,7 +107,7 @@ describe('a reply to EPSV', () => {
   scenario('to LPSV', [
     client('LPSV', toServer('LPSV')),
     server('228 (4,4,10,1,1,1,2,4,1)', 'expose 1 local ftp.test:1025 any'),
-    stands(1, toClient('228 (4,4,127,0,0,1,2,195,80)')),
+    stands(1, toClient('228 Entering Long Passive Mode (4,4,127,0,0,1,2,195,80)')),
   ]);
 });
 
@@ -111,12 +115,12 @@ describe('a reply of the other kind', () => {
   scenario('EPSV answered with 227', [
     client('EPSV', toServer('EPSV')),
     server(`227 Mode (${SIX})`, 'expose 1 local ftp.test:1025 any'),
-    stands(1, toClient('229 Entering Extended Passive Mode (|||50000|)')),
+    stands(1, toClient(EXTENDED)),
   ]);
   scenario('PASV answered with 229', [
     client('PASV', toServer('PASV')),
     server('229 Mode (|||1025|)', 'expose 1 local ftp.test:1025 4'),
-    stands(1, toClient(`227 Entering Passive Mode (${LOCAL_SIX}).`)),
+    stands(1, toClient(PASSIVE)),
   ]);
 });
 
@@ -131,7 +135,11 @@ describe('a reply that names no port', () => {
     scenario(line, [
       client('PASV', toServer('PASV')),
       server(line, toServer('EPSV')),
-      server('500 What?', toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`)),
+      server(
+        '500 What?',
+        note,
+        toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`),
+      ),
       ...inStep(),
     ]);
   }
@@ -145,9 +153,21 @@ describe('a reply to EPSV that names no port', () => {
     '227 (1216,256,2,127,127,127)',
     '314 nonsense',
   ]) {
-    scenario(line, [
+    scenario(`${line}: PASV is tried`, [
       client('EPSV', toServer('EPSV')),
-      server(line, toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`)),
+      server(line, toServer('PASV')),
+      server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
+      stands(1, toClient(EXTENDED)),
+      client('EPSV', toServer('PASV')),
+    ]);
+    scenario(`${line}: PASV is tried, in vain`, [
+      client('EPSV', toServer('EPSV')),
+      server(line, toServer('PASV')),
+      server(
+        '500 What?',
+        note,
+        toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`),
+      ),
       ...inStep(),
     ]);
   }
@@ -157,7 +177,7 @@ describe('P@SW, by which some clients keep PASV from firewalls', () => {
   scenario('is sent on as PASV', [
     client('P@SW', toServer('PASV')),
     server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
-    stands(1, toClient(`227 (${LOCAL_SIX})`)),
+    stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
 });
@@ -171,7 +191,7 @@ describe('PASV to a server that sshd has reached over IPv6', () => {
       client('PASV', toServer('PASV')),
       server(line, toServer('EPSV')),
       server('229 (|||1025|)', 'expose 1 local ftp.test:1025 4'),
-      stands(1, toClient(`227 Entering Passive Mode (${LOCAL_SIX}).`)),
+      stands(1, toClient(PASSIVE)),
       client('RETR f', toServer('RETR f')),
       server('550 No', toClient('550 No')),
       client('PASV', toServer('EPSV')),
@@ -192,23 +212,37 @@ describe('what only looks like a reply to PASV', () => {
     const lines = `${code}-x\r\n227 (1,2,3,4,5,6)\r\n 229 (|||5|)\r\n${code} y\r\n`;
     scenario(`in a reply to ${verb}`, [client(verb, toServer(verb)), server(lines, toClient(lines))]);
   }
-  scenario('unasked', [
-    server('227 Mode (1,2,3,4,5,6)', toClient('227 Mode (1,2,3,4,5,6)')),
-    server('229 Mode (|||7|)', toClient('229 Mode (|||7|)')),
+  scenario('unasked: the client could take it for the reply to its next PASV', [
+    server('227 Mode (1,2,3,4,5,6)', dropped),
+    server('229-Mode (|||7|)\r\nmore\r\n229 end', dropped),
     ...inStep(),
   ]);
-  scenario('in the reply to another command', [
-    client('SITE X', toServer('SITE X')),
-    server('227 Mode (1,2,3,4,5,6)', toClient('227 Mode (1,2,3,4,5,6)')),
+  scenario('unasked, while another command waits: that still gets its own reply', [
+    client('TYPE I', toServer('TYPE I')),
+    server('227 Mode (1,2,3,4,5,6)', dropped),
+    server('200 Binary', toClient('200 Binary')),
     ...inStep(),
   ]);
+  for (const command of ['SITE X', 'SPSV', 'XPSV']) {
+    scenario(`in the reply to ${command}, which sshferry does not know`, [
+      client(command, toServer(command)),
+      server(
+        '227 Mode (1,2,3,4,5,6)',
+        dropped,
+        toClient(
+          `502 sshferry: the server opened a data port for ${command.slice(0, 4)}, which is not known here; use PASV or EPSV`,
+        ),
+      ),
+      ...inStep(),
+    ]);
+  }
   scenario('a second final reply to the command before', [
     client('CWD a', toServer('CWD a')),
     server('250 OK', toClient('250 OK')),
     client('PASV', toServer('PASV')),
     server('250 OK', toClient('250 OK')),
     server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
-    stands(1, toClient(`227 (${LOCAL_SIX})`)),
+    stands(1, toClient(PASSIVE)),
   ]);
 });
 
@@ -216,7 +250,7 @@ describe('no local port', () => {
   scenario('is said in place of 227', [
     client('PASV', toServer('PASV')),
     server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
-    fails(1, 'no port is free', 'retract 1', toClient('425 sshferry: no port is free')),
+    fails(1, 'no port is free', 'retract 1', note, toClient('425 sshferry: no port is free')),
     ...inStep(),
   ]);
 });
@@ -242,8 +276,8 @@ describe('the data port', () => {
     [
       ...passive(1),
       client('RETR f', toServer('RETR f')),
-      cut(1, 'download', 'gateway', 'retract 1', toClient('425 sshferry: cut by gateway')),
-      server('150 Go'),
+      cut(1, 'download', 'gateway', 'retract 1'),
+      server('150 Go', toClient('425 sshferry: cut by gateway')),
       client('NOOP', toServer('NOOP')),
       server('425-Cannot open\r\n425 data connection\r\n'),
       server('200 OK', toClient('200 OK')),
@@ -251,26 +285,26 @@ describe('the data port', () => {
     ],
     { ahead: [] },
   );
-  scenario('that failed before a pipelined RETR: one 425 in its turn', [
+  scenario("that failed before a pipelined RETR: the server's own words, in their turn", [
     ...passive(1),
     cut(1, 'download', 'gateway', 'retract 1'),
     client('CWD d\r\nRETR f\r\nNOOP', toServer('CWD d\r\nRETR f\r\nNOOP')),
-    server('250 OK', toClient('250 OK\r\n425 sshferry: cut by gateway')),
-    server('425 No'),
+    server('250 OK', toClient('250 OK')),
+    server('425 No', toClient('425 No')),
     server('200 OK', toClient('200 OK')),
   ]);
   scenario('that fails while its listener is being bound', [
     client('PASV', toServer('PASV')),
     server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
     cut(1, 'download', 'gateway', 'retract 1'),
-    fails(1, 'no longer wanted', toClient('425 sshferry: cut by gateway')),
+    fails(1, 'no longer wanted', note, toClient('425 sshferry: cut by gateway')),
     ...inStep(),
   ]);
   scenario('is superseded by another PASV', [
     ...passive(1),
     client('PASV', toServer('PASV')),
     server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
-    stands(2, toClient(`227 (${LOCAL_SIX})`)),
+    stands(2, toClient(PASSIVE)),
     ...retrieving(2),
     whole(2, 'download'),
     server('226 Done', toClient('226 Done'), 'end 2 226'),
@@ -294,7 +328,7 @@ describe('the data port', () => {
     server('550 No', toClient('550 No')),
     client('PASV', toServer('PASV')),
     server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
-    stands(2, toClient(`227 (${LOCAL_SIX})`)),
+    stands(2, toClient(PASSIVE)),
   ]);
   scenario('of a refused transfer goes when its client does: pyftpdlib, after QUIT, waits for its end', [
     ...passive(1),
@@ -318,8 +352,8 @@ describe('the data port', () => {
   scenario('that no transfer has used goes when its client says nothing more', [
     ...passive(1),
     client('NOOP', toServer('NOOP')),
-    closes('client', 'end server'),
-    server('200 OK', toClient('200 OK'), 'retract 1'),
+    closes('client', 'retract 1', 'end server'),
+    server('200 OK', toClient('200 OK')),
   ]);
   scenario('that a transfer uses stays when its client says nothing more', [
     ...passive(1),
@@ -330,11 +364,14 @@ describe('the data port', () => {
     server('226 Done', toClient('226 Done'), 'end 1 226'),
     server('221 Goodbye', toClient('221 Goodbye')),
   ]);
-  scenario('of a transfer that gets a 3xx serves the next one', [
+  scenario('of a transfer that gets a 3xx stays with it: no transfer ends so', [
     ...passive(1),
-    client('RETR a', toServer('RETR a')),
+    client('RETR f', toServer('RETR f')),
     server('350 What', toClient('350 What')),
-    ...retrieving(1),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+    server('226 Done'),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+    ...inStep(),
   ]);
 });
 
@@ -343,19 +380,19 @@ describe('a server that does not know the command', () => {
     client('EPSV', toServer('EPSV')),
     server("500-'EPSV': command not understood\r\n500 \r\n", toServer('PASV')),
     server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
-    stands(1, toClient('229 Entering Extended Passive Mode (|||50000|)')),
+    stands(1, toClient(EXTENDED)),
     client('EPSV', toServer('PASV')),
     server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 any'),
-    stands(2, toClient('229 Entering Extended Passive Mode (|||50000|)')),
+    stands(2, toClient(EXTENDED)),
   ]);
   scenario('PASV: EPSV does, now and afterwards', [
     client('PASV', toServer('PASV')),
     server('502 No', toServer('EPSV')),
     server('229 (|||1025|)', 'expose 1 local ftp.test:1025 4'),
-    stands(1, toClient(`227 Entering Passive Mode (${LOCAL_SIX}).`)),
+    stands(1, toClient(PASSIVE)),
     client('PASV', toServer('EPSV')),
     server('229 (|||1025|)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
-    stands(2, toClient(`227 Entering Passive Mode (${LOCAL_SIX}).`)),
+    stands(2, toClient(PASSIVE)),
   ]);
   scenario('neither: its first refusal', [
     client('EPSV', toServer('EPSV')),
@@ -376,7 +413,7 @@ describe('a server that does not know the command', () => {
       server('500 No EPSV', toServer('PASV')),
       client('NOOP'),
       server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
-      stands(1, toClient('229 Entering Extended Passive Mode (|||50000|)'), toServer('NOOP')),
+      stands(1, toClient(EXTENDED), toServer('NOOP')),
       server('200 OK', toClient('200 OK')),
     ],
     { ahead: [] },
@@ -406,7 +443,7 @@ describe('EPSV ALL', () => {
     ...all,
     client('EPSV', toServer('EPSV')),
     server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
-    stands(1, toClient('229 (|||50000|)')),
+    stands(1, toClient(EXTENDED)),
   ]);
   scenario('then EPSV that the server does not know: PASV would break the promise', [
     ...all,

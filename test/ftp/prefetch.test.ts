@@ -3,10 +3,11 @@ import {
   client,
   closes,
   cut,
+  EXTENDED,
   fails,
   inStep,
-  LOCAL_SIX,
   type Options,
+  PASSIVE,
   passive,
   type Step,
   scenario,
@@ -23,7 +24,7 @@ const LOGIN = [client('USER a', toServer('USER a')), server('230 In', toClient('
 const REPLY = '229 Mode (|||1025|)';
 const NO_PORT = toClient('425 sshferry: no port');
 const NO_TLS = toClient('502 sshferry: no TLS here, it would hide the data ports; SSH encrypts already');
-const TOLD = toClient('229 Mode (|||50000|)');
+const TOLD = toClient(EXTENDED);
 
 /** EPSV and all that belongs to it, up to the reply. */
 function extended(id: number): Step[] {
@@ -87,7 +88,7 @@ describe('FtpPrefetch', () => {
       server('226 Done', toClient('226 Done'), 'end 2 226'),
       server('227 Mode (10,1,1,1,4,1)', 'dial 3 ftp.test:1025 for a while'),
       client('PASV', 'expose 3 local ftp.test:1025 4'),
-      stands(3, toClient(`227 Mode (${LOCAL_SIX})`)),
+      stands(3, toClient(PASSIVE)),
       ...inStep(),
     ],
     ON,
@@ -120,7 +121,11 @@ describe('FtpPrefetch', () => {
   );
   scenario(
     'says why there is none',
-    [...kept, client('EPSV', 'expose 3 local ftp.test:1025 any'), fails(3, 'no port', 'retract 3', NO_PORT)],
+    [
+      ...kept,
+      client('EPSV', 'expose 3 local ftp.test:1025 any'),
+      fails(3, 'no port', 'retract 3', 'note ftp.data.refused', NO_PORT),
+    ],
     ON,
   );
   scenario(

@@ -13,14 +13,17 @@ import {
   retrieving,
   scenario,
   server,
+  stands,
   storing,
   toClient,
   toServer,
+  unreached,
   whole,
 } from '../support/ftp-dialogue.ts';
 
 const download = [...passive(1), ...retrieving(1)];
 const upload = [...passive(1), ...storing(1)];
+const NOBODY = toClient('426 sshferry: nobody came');
 const BROKEN = toClient('426 sshferry: cut by gateway');
 
 describe('a download', () => {
@@ -103,12 +106,22 @@ describe('a download', () => {
     server('226 Done'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('that nobody came for', [
+  scenario('that nobody came for: 426 at once', [
     ...download,
     server('226 Done'),
-    cut(1, 'download', 'gateway', 'retract 1', BROKEN, 'end 1 226 PEER_RESET'),
-    cut(1, 'upload', 'gateway'),
+    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+    ...inStep(),
   ]);
+  scenario(
+    'that nobody came for, and whose server says nothing yet: 426 at once',
+    [
+      ...download,
+      unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+      server('426 Broken'),
+      ...inStep(),
+    ],
+    { ahead: [] },
+  );
   for (const code of [425, 426, 451]) {
     scenario(`refused with ${code} in mid transfer`, [
       ...download,
@@ -150,8 +163,8 @@ describe('an upload', () => {
   ]);
   scenario('whose 226 comes early', [
     ...upload,
-    server('226 Done'),
-    whole(1, 'upload', 'hurry 1'),
+    server('226 Done', 'hurry 1'),
+    whole(1, 'upload'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
   scenario(
@@ -209,14 +222,18 @@ describe('an upload', () => {
     ],
     { ahead: [] },
   );
-  scenario('that nobody came for: the server is told to abort, or it would take it for empty', [
-    ...upload,
-    cut(1, 'download', 'gateway'),
-    cut(1, 'upload', 'gateway', toServer('ABOR'), 'retract 1 later'),
-    server('226 Done', BROKEN, 'end 1 226 PEER_RESET'),
-    server('226 Aborted'),
-    ...inStep(),
-  ]);
+  for (const code of ['DATA_TIMEOUT', 'CHANNEL_REFUSED'] as const) {
+    scenario(
+      `that never stood (${code}): 426 at once, and the server is told to abort, or it would take it for empty`,
+      [
+        ...upload,
+        unreached(1, code, 'nobody came', toServer('ABOR'), 'retract 1 later', NOBODY, `end 1 426 ${code}`),
+        server('226 Done'),
+        server('226 Aborted'),
+        ...inStep(),
+      ],
+    );
+  }
   for (const [command, refused] of [
     ['CWD x', '550 No'],
     ['USER a', '331 More'],
@@ -412,19 +429,13 @@ describe('the end of the control connection', () => {
   scenario('by the client while its command waits', [
     client('PORT 10,9,8,7,8,0\r\nQUIT', toServer('EPSV')),
     closes('client'),
-    server(
-      '229 (|||1025|)',
-      'dial 1 ftp.test:1025',
-      toClient('200 PORT command successful'),
-      toServer('QUIT'),
-      'retract 1',
-      'end server',
-    ),
+    server('229 (|||1025|)', 'dial 1 ftp.test:1025'),
+    stands(1, toClient('200 PORT command successful'), toServer('QUIT'), 'retract 1', 'end server'),
   ]);
   scenario('by the server with 421, which passes in place of a reply that would be swallowed', [
     ...passive(1),
     client('RETR f', toServer('RETR f')),
-    cut(1, 'download', 'gateway', 'retract 1', toClient('425 sshferry: cut by gateway')),
+    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', toClient('425 sshferry: nobody came')),
     server('421 Timeout', toClient('421 Timeout')),
   ]);
 });

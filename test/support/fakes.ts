@@ -25,13 +25,18 @@ export interface FakeListener {
 /** A network in which a test decides when a dial or a bind settles, and sees what is closed. */
 export class FakeTransport implements Transport {
   readonly state = 'ready' as const;
-  readonly dials: { to: Endpoint; answer: (stream: Duplex) => void; fail: (error: Error) => void }[] = [];
+  readonly dials: {
+    to: Endpoint;
+    localAddress: string | undefined;
+    answer: (stream: Duplex) => void;
+    fail: (error: Error) => void;
+  }[] = [];
   readonly listeners: FakeListener[] = [];
 
-  openStream(to: Endpoint, { signal }: StreamOptions = {}): Promise<Duplex> {
+  openStream(to: Endpoint, { signal, localAddress }: StreamOptions = {}): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      this.dials.push({ to, answer: resolve, fail: reject });
+      this.dials.push({ to, localAddress, answer: resolve, fail: reject });
     });
   }
 

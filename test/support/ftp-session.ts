@@ -18,7 +18,7 @@ export interface FtpSession {
   readonly peer: FtpPeer;
 }
 
-/** Client, gateway and server, with the greeting already told. */
+/** Client, gateway and server, with the greeting and the login behind them. */
 export async function ftpSession(test: Test, setup: SessionSetup = {}): Promise<FtpSession> {
   const server = await ScriptedFtpServer.start(test, setup.host);
   const gateway = await startFtp(test, { ...setup, target: { host: server.host, port: server.port } });
@@ -35,6 +35,11 @@ export async function anotherSession(
   const peer = await server.accept();
   peer.reply('220 ready');
   await client.reply();
+  client.send('USER a');
+  await peer.expect('USER a', '230 in');
+  await client.reply();
+  // What a test sees begins here.
+  peer.commands.length = 0;
   return { client, peer };
 }
 
