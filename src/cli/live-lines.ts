@@ -1,7 +1,7 @@
 import type { Prompter } from '../core/ssh/options.ts';
 import { observePrompter } from '../core/ssh/prompter.ts';
+import { widthOf } from '../core/terminal-text.ts';
 import type { Output } from './output.ts';
-import { widthOf } from './text.ts';
 
 /** How often lines are drawn anew, in milliseconds. */
 const PERIOD = 250;

@@ -28,8 +28,8 @@ export async function serve(draft: Draft, world: World): Promise<number> {
   const format = draft.config.log.format ?? (world.stderr.isTTY ? 'pretty' : 'json');
   const live = format === 'pretty' && level !== 'error' ? transfersBelow(world) : null;
   const stderr = live?.lines ?? world.stderr;
-  const { color } = lookOf(world.stderr, world);
-  const log = createLogger(stderr, { level, format, color });
+  const { color, unicode } = lookOf(world.stderr, world);
+  const log = createLogger(stderr, { level, format, color, unicode });
   for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
 
   const ending: Ending = new Ending(world.process, {

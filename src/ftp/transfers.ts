@@ -1,7 +1,7 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { DataEnd } from './action.ts';
-import { type Command, type Direction, latin1, printable } from './command.ts';
+import { type Command, type Direction, latin1, shownName } from './command.ts';
 import { brokenEnd, type DataPort, unfitFor } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { Transfer } from './pending.ts';
@@ -50,7 +50,7 @@ export class Transfers {
     const transfer: Transfer = {
       kind: 'transfer',
       verb: command.verb,
-      path: printable(command.argument),
+      path: shownName(command.argument),
       direction,
       port: null,
       started: false,

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
+import { singleLine, stripControls } from '../control-characters.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { ssh2Algorithms } from './algorithms.ts';
@@ -12,8 +13,7 @@ import { cutAtLogin, handshakeFailure, notSsh, type Ssh2Error } from './login-fa
 import { LoginTimer } from './login-timer.ts';
 import type { SshOptions } from './options.ts';
 import { padFromPool } from './padding.ts';
-import { observePrompter, printable } from './prompter.ts';
-import { oneLine } from './refusal.ts';
+import { observePrompter } from './prompter.ts';
 import { serverOffer } from './server-offer.ts';
 
 /** How much is kept of what the server says first, in bytes; RFC 4253 bounds a packet to less. */
@@ -118,7 +118,7 @@ function authenticate(
       exchanged = true;
       log.debug({ event: 'ssh.handshake', negotiated }, 'keys exchanged');
     });
-    client.on('banner', (text) => prompter.tell(printable(text)));
+    client.on('banner', (text) => prompter.tell(stripControls(text)));
     client.on('change password', () =>
       fail(
         new GatewayError(
@@ -179,5 +179,5 @@ function addressOf(socket: Duplex): string | null {
 /** What the server calls itself in `SSH-2.0-OpenSSH_9.2p1 Debian-2`; null where it has not said so at once. */
 function identification(heard: Buffer): string | null {
   const software = /^SSH-[\d.]+-(.*)$/m.exec(heard.toString('latin1'))?.[1];
-  return software === undefined ? null : oneLine(software);
+  return software === undefined ? null : singleLine(software);
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
+import { stripControls } from '../control-characters.ts';
 import { LineEditor } from './line-editor.ts';
 import type { Prompter } from './options.ts';
 
@@ -12,7 +13,7 @@ const SIGNAL_WITHIN = 5000;
 /**
  * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
  * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
- * Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
+ * Controls other than line feed and tab are not shown, whoever they come from. Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
  */
 export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter {
   const terminal = hasTerminal();
@@ -22,11 +23,12 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
     interactive: ask !== null,
     ask(question, options) {
       if (ask === null) return Promise.reject(new Error('there is no terminal to ask on'));
-      const answer = last.then(() => ask(question, options));
+      const answer = last.then(() => ask(stripControls(question), options));
       last = answer.catch(() => {});
       return answer;
     },
-    tell(text) {
+    tell(given) {
+      const text = stripControls(given);
       if (terminal && hasTerminal()) withTerminal((fd) => show(fd, text));
       else process.stderr.write(text);
     },
@@ -49,11 +51,6 @@ export function observePrompter(prompter: Prompter, busy: (open: boolean) => voi
     },
     tell: (text) => prompter.tell(text),
   };
-}
-
-/** Text from the other side, made safe to show: control characters other than newline and tab are taken out. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
 }
 
 /** Which way to ask, decided as read_passphrase in OpenSSH's readpass.c does; null for none. */
