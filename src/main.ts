@@ -8,8 +8,13 @@ import { nativeCrypto } from './core/ssh/native-crypto.ts';
 import { terminalPrompter } from './core/ssh/prompter.ts';
 import { resolveSshOptions } from './core/ssh/ssh-config.ts';
 import { sshTransport } from './core/ssh/transport.ts';
+import { flushTerminals } from './core/terminal-writer.ts';
+import { within } from './core/within.ts';
 import { PLUGINS } from './protocols/registry.ts';
 import { StatusServer } from './status/server.ts';
+
+/** How long the last words may take to reach somebody who takes nothing, in milliseconds. */
+const FLUSH = 1000;
 
 /** Runs this process's command line, and ends the process. No `await` at the top of what it imports: see cli.ts. */
 export async function main(): Promise<never> {
@@ -53,5 +58,10 @@ export async function main(): Promise<never> {
     process.removeAllListeners('SIGHUP');
     process.kill(process.pid, 'SIGHUP');
   }
+  // process.exit would cut off what a pipe has not taken.
+  if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.write('', resolve));
+  if (process.stderr.writableLength > 0)
+    await within(FLUSH, new Promise((resolve) => process.stderr.write('', resolve)));
+  await flushTerminals(FLUSH);
   process.exit(status);
 }

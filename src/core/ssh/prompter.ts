@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { stripControls } from '../control-characters.ts';
+import { controllingTerminalWriter } from '../terminal-writer.ts';
 import { LineEditor } from './line-editor.ts';
 import type { Prompter } from './options.ts';
 
@@ -29,7 +30,7 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
     },
     tell(given) {
       const text = stripControls(given);
-      if (terminal && hasTerminal()) withTerminal((fd) => show(fd, text));
+      if (terminal && hasTerminal()) show(text);
       else process.stderr.write(text);
     },
   };
@@ -77,19 +78,10 @@ function askpass(program: string, env: NodeJS.ProcessEnv): Ask {
 
 function hasTerminal(): boolean {
   try {
-    withTerminal(() => {});
+    closeSync(openSync('/dev/tty', 'r+'));
     return true;
   } catch {
     return false;
-  }
-}
-
-function withTerminal(use: (fd: number) => void): void {
-  const fd = openSync('/dev/tty', 'r+');
-  try {
-    use(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 
@@ -106,7 +98,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
       process.off('exit', restore);
       signal?.removeEventListener('abort', onAbort);
       restore();
-      show(fd, '\n');
+      show('\n');
       input.destroy();
     };
     const giveUp = (error: unknown) => {
@@ -118,7 +110,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     const onAbort = () => giveUp(signal?.reason);
     input.on('data', (bytes: Buffer) => {
       const { echo: typed, end } = editor.feed(bytes);
-      if (echo && typed !== '') show(fd, typed);
+      if (echo && typed !== '') show(typed);
       if (end === null) return;
       switch (end.type) {
         case 'line':
@@ -139,7 +131,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     signal?.addEventListener('abort', onAbort, { once: true });
     process.on('exit', restore);
     input.setRawMode(true);
-    show(fd, question);
+    show(question);
   });
 
 /** Raises SIGINT, and calls `then` when whoever listens for it has been told; where nobody does, it ends the process. */
@@ -155,9 +147,7 @@ function interrupt(then: () => void): void {
   process.kill(process.pid, 'SIGINT');
 }
 
-/** Writes to a terminal that may be gone; reading from it tells. */
-function show(fd: number, text: string): void {
-  try {
-    writeSync(fd, text);
-  } catch {}
+/** Writes to a terminal that may be gone, which reading from it tells, or stopped, which holds up nothing. */
+function show(text: string): void {
+  controllingTerminalWriter()?.write(text);
 }
