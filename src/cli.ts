@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
-import { letHeapGrow } from './cli/heap.ts';
+import { setHeapRules } from './cli/heap.ts';
 import { ignoreInspectorSignal } from './cli/inspector.ts';
 
 /** File descriptors that a start takes where modules are loaded side by side. */
@@ -8,7 +8,7 @@ const DESCRIPTORS = 128;
 
 // Before anything else is loaded.
 await ignoreInspectorSignal();
-letHeapGrow();
+setHeapRules();
 
 const { main } = await loadMain().catch((error: NodeJS.ErrnoException) => {
   if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;

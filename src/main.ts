@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
+import { collectWhenIdle } from './cli/heap.ts';
 import { run } from './cli/run.ts';
 import { notifyService } from './cli/service.ts';
 import { localTransport } from './core/local-transport.ts';
@@ -21,6 +22,7 @@ export async function main(): Promise<never> {
   // Whoever read the output may go before the end, as with `| head`; that ends nothing.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
+  collectWhenIdle();
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 
   const { version }: { version: string } = JSON.parse(
