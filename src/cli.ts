@@ -1,58 +1,30 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
-import { fileURLToPath } from 'node:url';
-import { letHeapGrow } from './cli/heap.ts';
-import { run } from './cli/run.ts';
-import { notifyService } from './cli/service.ts';
-import { localTransport } from './core/local-transport.ts';
-import { nativeCrypto } from './core/ssh/native-crypto.ts';
-import { terminalPrompter } from './core/ssh/prompter.ts';
-import { resolveSshOptions } from './core/ssh/ssh-config.ts';
-import { sshTransport } from './core/ssh/transport.ts';
-import { PLUGINS } from './protocols/registry.ts';
-import { StatusServer } from './status/server.ts';
+import { createRequire } from 'node:module';
+import { setHeapRules } from './cli/heap.ts';
+import { ignoreInspectorSignal } from './cli/inspector.ts';
 
-letHeapGrow();
+/** File descriptors that a start takes where modules are loaded side by side. */
+const DESCRIPTORS = 128;
 
-// Whoever read the output may go before the end, as with `| head`; that ends nothing.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+// Before anything else is loaded.
+await ignoreInspectorSignal();
+setHeapRules();
 
-const terminals = [0, 1, 2].filter((fd) => isatty(fd));
-
-const { version }: { version: string } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-);
-
-const status = await run(process.argv.slice(2), {
-  version,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  stdin: process.stdin,
-  env: process.env,
-  script: process.argv[1] ?? '',
-  cwd: process.cwd(),
-  platform: process.platform,
-  process,
-  plugins: PLUGINS,
-  prompter: () => terminalPrompter(),
-  local: localTransport,
-  connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
-    sshTransport(options, prompter, log, progress),
-  tellStatus: (source) => StatusServer.open(process.pid, process, source),
-  resolve: resolveSshOptions,
-  notify: (state) => notifyService(state, process.env),
-  schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),
-  facts: [
-    `sshferry ${version}, Node.js ${process.version}`,
-    nativeCrypto()
-      ? 'ssh2 has its native addon'
-      : 'ssh2 lacks its native addon: encryption costs twice as much',
-  ],
+const { main } = await loadMain().catch((error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
+  process.stderr.write(
+    `sshferry: cannot start: too many open files (${error.code}); it needs ${DESCRIPTORS}: ulimit -n ${DESCRIPTORS}\n`,
+  );
+  process.exit(255);
 });
-// Node aborts, with a stack and a core file, when it ends and cannot restore a terminal that is gone (ResetStdio in its node.cc).
-if (terminals.some((fd) => !isatty(fd))) {
-  process.removeAllListeners('SIGHUP');
-  process.kill(process.pid, 'SIGHUP');
+await main();
+
+/**
+ * Loads the program. `import` opens as many files at once as a module imports, which takes more than 100 descriptors; `require`,
+ * where Node can load ES modules with it (20.19, 22.12), one after another.
+ */
+async function loadMain(): Promise<typeof import('./main.ts')> {
+  const compiled = import.meta.url.endsWith('.js');
+  if (compiled && process.features.require_module) return createRequire(import.meta.url)('./main.js');
+  return import('./main.ts');
 }
-process.exit(status);

@@ -1,4 +1,4 @@
-import { oneLine } from '../core/ssh/refusal.ts';
+import { singleLine } from '../core/control-characters.ts';
 import type { LineClient } from './line-client.ts';
 import { CheckFailure } from './report.ts';
 
@@ -57,5 +57,5 @@ export function unwelcome(type: string, who: string, line: string, refusal: bool
 
 /** A line for people, on one line, without its end. */
 export function text(line: Buffer): string {
-  return oneLine(line.toString('utf8'));
+  return singleLine(line.toString('utf8'));
 }

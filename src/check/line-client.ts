@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { oneLine } from '../core/ssh/refusal.ts';
+import { singleLine } from '../core/control-characters.ts';
 import { type Line, LineSplitter } from '../ftp/lines.ts';
 import { CheckFailure } from './report.ts';
 
@@ -69,7 +69,7 @@ export class LineClient {
   }
 
   #hungUp(): CheckFailure {
-    const rest = oneLine(Buffer.from(this.#splitter.rest()).toString('latin1'));
+    const rest = singleLine(Buffer.from(this.#splitter.rest()).toString('latin1'));
     const said = rest === '' ? 'without a word' : `after "${rest}"`;
     return new CheckFailure('HUNG_UP', `${this.#who} hung up ${said}; its log may say why`);
   }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { isForeign, isOpenToOthers, readChecked } from '../core/checked-file.ts';
 import { CheckFailure } from './report.ts';
 
 /** What a .netrc says of one machine. */
@@ -54,23 +54,20 @@ export async function findNetrc(
   machines: readonly string[],
   login: string | null,
 ): Promise<NetrcEntry | null> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch {
-    return null;
-  }
-  const entries = parseNetrc(text);
+  const read = await readChecked(file).catch(() => null);
+  if (read === null) return null;
+  const exposed = isOpenToOthers(read.stats) || isForeign(read.stats);
+  const entries = parseNetrc(read.bytes.toString('utf8'));
   const fits = (entry: NetrcEntry, machine: string) =>
     entry.machine.toLowerCase() === machine.toLowerCase() && (login === null || entry.login === login);
   const found = machines
     .map((machine) => entries.find((entry) => fits(entry, machine)))
     .find((entry) => entry !== undefined);
   if (found === undefined) return null;
-  if (found.password !== null && !isAnonymous(found.login) && (await isExposed(file))) {
+  if (found.password !== null && !isAnonymous(found.login) && exposed) {
     throw new CheckFailure(
       'NO_PASSWORD',
-      `${file} holds a password for ${found.machine} and can be read by others, so it is not used; mend it with: chmod 600 ${file}`,
+      `${file} holds a password for ${found.machine} and belongs or is open to other users, so it is not used; fix it with: chmod 600 ${file}`,
     );
   }
   return found;
@@ -79,10 +76,4 @@ export async function findNetrc(
 /** Whether it is the user name for those who have none (RFC 1635). */
 export function isAnonymous(user: string | null): boolean {
   return user !== null && /^(anonymous|ftp)$/i.test(user);
-}
-
-/** Permissions mean nothing on Windows. */
-async function isExposed(file: string): Promise<boolean> {
-  if (process.platform === 'win32') return false;
-  return ((await stat(file)).mode & 0o077) !== 0;
 }

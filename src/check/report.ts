@@ -1,3 +1,4 @@
+import { escapeControls } from '../core/control-characters.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { ErrorCode } from '../core/errors.ts';
 
@@ -85,7 +86,7 @@ export class CheckFailure extends Error {
   readonly code: CheckCode;
 
   constructor(code: CheckCode, message: string) {
-    super(message);
+    super(escapeControls(message));
     this.code = code;
   }
 }

@@ -1,6 +1,8 @@
 import { styleText } from 'node:util';
 import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../check/report.ts';
+import { escapeControls } from '../core/control-characters.ts';
 import { formatEndpoint } from '../core/endpoint.ts';
+import { shown } from './text.ts';
 import { formatDuration } from './units.ts';
 
 /** How a check is shown. */
@@ -31,7 +33,7 @@ const TITLE_WIDTH = 11;
 /** What stands above the steps of a server. */
 export function serverHeading({ name, user, host, port }: Omit<ServerReport, 'works' | 'steps'>): string {
   const login = `${user}@${host}, port ${port}`;
-  return name === host || name.endsWith(`@${host}`) ? login : `${name}: ${login}`;
+  return escapeControls(name === host || name.endsWith(`@${host}`) ? login : `${name}: ${login}`);
 }
 
 /** What stands above the steps of a forward. */
@@ -43,7 +45,7 @@ export function forwardHeading(
   const remote = direction === 'remote';
   const from = `${formatEndpoint(listen)}${remote ? ' on the server' : ''}`;
   const to = `${formatEndpoint(target)}${remote ? ' here' : ''}`;
-  return `${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`;
+  return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 
 /** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
@@ -51,7 +53,7 @@ export function stepLines(step: Step, { unicode, color, width }: CheckStyle): st
   const [mark, style] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
   const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
-  const text = unicode ? step.text : step.text.replace(/[^\x20-\x7e]/g, '?');
+  const text = shown(step.text, { unicode });
   const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
   const painted = color ? head.replace(mark, styleText(style, mark, { validateStream: false })) : head;
   return [painted + first, ...more.map((line) => ' '.repeat(head.length) + line)];
@@ -64,7 +66,9 @@ export function verdict({ works, servers, forwards }: Findings): string {
   const login =
     lost.length === 0 ? '' : `There is no SSH login at ${lost.map(({ host }) => host).join(', ')}. `;
   const well = forwards.filter((forward) => forward.works).length;
-  return `${login}${well} of ${forwards.length} ${forwards.length === 1 ? 'forward' : 'forwards'} ${well < 2 ? 'works' : 'work'}.`;
+  return escapeControls(
+    `${login}${well} of ${forwards.length} ${forwards.length === 1 ? 'forward' : 'forwards'} ${well < 2 ? 'works' : 'work'}.`,
+  );
 }
 
 type Mark = readonly [mark: string, style: 'green' | 'red' | 'gray'];

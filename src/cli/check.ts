@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { type CheckDeps, type CheckListener, type CheckPlan, check as runCheck } from '../check/check.ts';
 import type { Findings } from '../check/report.ts';
 import { forwardSpecs, loginOptions } from '../compose.ts';
+import { escapeJson } from '../core/control-characters.ts';
 import { GatewayError } from '../core/errors.ts';
 import { createLogger } from '../log/logger.ts';
 import { type CheckStyle, forwardHeading, serverHeading, stepLines, verdict } from './check-lines.ts';
@@ -49,7 +50,11 @@ export const check: Subcommand = {
     const { level, format = 'pretty' } = draft.config.log;
     const flags = command.opts<Flags>();
     // What goes wrong is told by the steps.
-    const log = createLogger(world.stderr, { level: level === 'info' ? 'error' : level, format });
+    const log = createLogger(world.stderr, {
+      level: level === 'info' ? 'error' : level,
+      format,
+      unicode: isUnicodeLocale(world.env, world.platform),
+    });
     for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
     const local = await world.local(draft.config.localUsers, log);
     const { config, logins } = await completePlan(draft, world, log);
@@ -89,7 +94,9 @@ async function checkUntilEnd(
     const findings = await Promise.race([checked, broken]);
     if (findings === null) return EXIT.interrupted;
     world.stdout.write(
-      json ? `${JSON.stringify(reportOf(findings, world), null, 2)}\n` : `\n${verdict(findings)}\n`,
+      json
+        ? `${escapeJson(JSON.stringify(reportOf(findings, world), null, 2))}\n`
+        : `\n${verdict(findings)}\n`,
     );
     return statusOf(findings);
   } catch (error) {

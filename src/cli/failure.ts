@@ -1,3 +1,4 @@
+import { escapeControls } from '../core/control-characters.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Output } from './output.ts';
@@ -25,13 +26,19 @@ export function tellFailure(error: unknown, { stderr, json, verbose, help = 'ssh
     if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);
     else if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
     else stderr.write(`sshferry: ${error.message}\n${usage ? `Try '${help} --help'.\n` : ''}`);
-    if (verbose && !json && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
+    if (verbose && !json && error.cause instanceof Error) stderr.write(`${stackOf(error.cause)}\n`);
     return usage ? EXIT.usage : EXIT.failed;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const line = `internal error: ${message.split('\n')[0]}`;
-  const stack = verbose && error instanceof Error ? error.stack : undefined;
+  const line = `internal error: ${escapeControls(message.split('\n', 1)[0] ?? '')}`;
+  const stack = verbose && error instanceof Error ? stackOf(error) : undefined;
   if (json) json.error({ event: 'crash', ...(stack && { stack }) }, line);
   else stderr.write(`sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; -v shows where)'}\n`);
   return EXIT.failed;
+}
+
+/** Returns an error's stack with its message on one line: the message may be a server's. */
+function stackOf(error: Error): string {
+  const frames = (error.stack ?? '').replace(error.message, '').match(/^ {4}at .*$/gm) ?? [];
+  return [String(error), ...frames].map(escapeControls).join('\n');
 }

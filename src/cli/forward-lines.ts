@@ -1,5 +1,6 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../core/endpoint.ts';
+import { shown } from './text.ts';
 
 /** What people are told of one forward that listens. */
 export interface ForwardInfo {
@@ -25,13 +26,14 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   }));
   const width = (column: 'type' | 'listen' | 'target') => Math.max(...rows.map((row) => row[column].length));
   const [types, listens, targets] = [width('type'), width('listen'), width('target')];
-  return rows.flatMap(({ forward, type, listen, target }) => {
+  const lines = rows.flatMap(({ forward, type, listen, target }) => {
     const ends = `${listen.padEnd(listens)} ${unicode ? '→' : '->'} ${target.padEnd(targets)}`;
     const through = `${type === 'ftp' ? 'control and data ' : ''}through ${forward.server.label}`;
     const line = `${type.padEnd(types)}  ${ends}  ${through}`;
     const remark = outsideRemark(forward);
     return remark === null ? [line] : [line, `${' '.repeat(types)}  ${remark}`];
   });
+  return lines.map((line) => shown(line, { unicode }));
 }
 
 /** Says that the last leg is outside SSH; null where the target is the host at that end of SSH itself. */

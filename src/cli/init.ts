@@ -6,6 +6,7 @@ import { formatMistakes, readConfigText } from '../config/diagnose.ts';
 import { FILE_NAME } from '../config/file.ts';
 import { inputFromArguments } from '../config/load.ts';
 import { newConfigFile } from '../config/new-file.ts';
+import { escapeControls } from '../core/control-characters.ts';
 import { GatewayError } from '../core/errors.ts';
 import { EXIT } from './failure.ts';
 import { askForArguments } from './init-questions.ts';
@@ -47,7 +48,7 @@ export const init: Subcommand = {
       throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
     await writeNew(file, text, { force, shown: config });
     world.stdout.write(
-      `${config} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
+      `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
     );
     return EXIT.stopped;
   },
@@ -55,7 +56,7 @@ export const init: Subcommand = {
 
 function argument(command: Command): string {
   const { config } = command.opts<{ config?: string }>();
-  return config === undefined ? '' : ` -c ${config}`;
+  return config === undefined ? '' : ` -c ${escapeControls(config)}`;
 }
 
 /** Writes the whole file or none, for the own user alone; over a file that is there only with `force`. */

@@ -1,7 +1,7 @@
 import type { Prompter } from '../core/ssh/options.ts';
 import { observePrompter } from '../core/ssh/prompter.ts';
-import type { Output } from './output.ts';
-import { widthOf } from './text.ts';
+import { widthOf } from '../core/terminal-text.ts';
+import type { UnblockedOutput } from './unblocked.ts';
 
 /** How often lines are drawn anew, in milliseconds. */
 const PERIOD = 250;
@@ -17,11 +17,11 @@ const WRAP = '\x1b[?7h';
 
 /**
  * Lines that stand at the bottom of a terminal and change, below text that is written as if they were not there. Each change
- * is one write, so that nothing flickers.
+ * is one write, so that nothing flickers. While the terminal takes nothing, changes are left out.
  */
-export class LiveLines implements Output {
+export class LiveLines implements UnblockedOutput {
   readonly isTTY = true;
-  readonly #out: Output;
+  readonly #out: UnblockedOutput;
   readonly #render: () => readonly string[] | null;
   #lines: readonly string[] = [];
   /** What stands on the terminal now. */
@@ -31,7 +31,7 @@ export class LiveLines implements Output {
   #closed = false;
 
   /** `render` gives the lines, none wider than the terminal; null when nothing needs to be shown until `wake`. */
-  constructor(out: Output, render: () => readonly string[] | null) {
+  constructor(out: UnblockedOutput, render: () => readonly string[] | null) {
     this.#out = out;
     this.#render = render;
   }
@@ -43,6 +43,14 @@ export class LiveLines implements Output {
   /** How many lines may stand there: a good part of the screen stays for the text above. */
   get room(): number {
     return Math.max(1, Math.min(8, Math.floor((this.#out.rows || 24) / 2)));
+  }
+
+  get pending(): number {
+    return this.#out.pending;
+  }
+
+  onceDrained(drained: () => void): void {
+    this.#out.onceDrained(drained);
   }
 
   /** Writes whole lines of text above. */
@@ -83,6 +91,7 @@ export class LiveLines implements Output {
   }
 
   #refresh(): void {
+    if (this.#out.pending > 0) return;
     const lines = this.#render();
     if (lines === null) {
       clearInterval(this.#timer);

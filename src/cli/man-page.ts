@@ -67,6 +67,15 @@ const SECTIONS: readonly Section[] = [
     ],
   ],
   [
+    'SIGNALS',
+    [
+      ['SIGINT', 'stops it at once; while it stops, a second signal ends it'],
+      ['SIGTERM', 'lets clients finish within DrainTimeout, then stops it'],
+      ['SIGHUP', 'of sshferry up: reads the config file again; else stops it'],
+      ['SIGUSR1', "is ignored: it does not open Node's debugger"],
+    ],
+  ],
+  [
     'FILES',
     [
       ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, where -c names none'],

@@ -1,7 +1,11 @@
 /** A place that text is written to, such as a standard stream. */
 export interface Output {
-  write(text: string): unknown;
+  /** `done` is called when the reader has taken the text. */
+  write(text: string, done?: () => void): unknown;
   readonly isTTY?: boolean;
+  readonly fd?: number;
+  /** Bytes that wait for the reader. */
+  readonly writableLength?: number;
   /** The size of a terminal. */
   readonly columns?: number;
   readonly rows?: number;

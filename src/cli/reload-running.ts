@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { escapeControls, escapeLines } from '../core/control-characters.ts';
 import { askReload } from '../status/client.ts';
 import { NO_FILE } from '../status/protocol.ts';
 import { EXIT } from './failure.ts';
@@ -24,14 +25,15 @@ export const reloadRunning: Subcommand = {
     let failed = 0;
     for (const { path, status } of running) {
       try {
-        for (const line of await askReload(path)) world.stdout.write(`${status.pid}: ${line}\n`);
+        for (const line of await askReload(path))
+          world.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
         reloaded += 1;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         // Where all are meant, those that have no file are not.
         if (message === NO_FILE && pid === null) continue;
         failed += 1;
-        world.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${message}\n`);
+        world.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
       }
     }
     if (failed > 0) return EXIT.usage;

@@ -4,6 +4,7 @@ import type { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
 import { within } from '../core/within.ts';
 import { createLogger } from '../log/logger.ts';
+import { LossyLines } from '../log/lossy-lines.ts';
 import { keepLedger, Ledger } from '../status/ledger.ts';
 import type { StatusSource } from '../status/server.ts';
 import { announce, listeningPorts } from './announce.ts';
@@ -16,20 +17,29 @@ import type { ServiceState } from './service.ts';
 import type { Draft } from './source.ts';
 import { transfersBelow } from './transfers-below.ts';
 import { Tunnel } from './tunnel.ts';
+import { unblocked } from './unblocked.ts';
+import { counted } from './units.ts';
 import type { World } from './world.ts';
 
 /** How long clients and the server may take to be told of a crash, or of an end that is to come now, in milliseconds. */
 const GRACE = 1000;
 
 /** Runs a tunnel until the person, a signal or a failure ends it; gives the exit status. Never rejects. */
-export async function serve(draft: Draft, world: World): Promise<number> {
+export async function serve(draft: Draft, given: World): Promise<number> {
+  const world = { ...given, stdout: unblocked(given.stdout), stderr: unblocked(given.stderr) };
   const { env } = world;
   const { level } = draft.config.log;
   const format = draft.config.log.format ?? (world.stderr.isTTY ? 'pretty' : 'json');
   const live = format === 'pretty' && level !== 'error' ? transfersBelow(world) : null;
   const stderr = live?.lines ?? world.stderr;
-  const { color } = lookOf(world.stderr, world);
-  const log = createLogger(stderr, { level, format, color });
+  const { color, unicode } = lookOf(world.stderr, world);
+  const lines = new LossyLines(stderr, (count) =>
+    log.warn(
+      { event: 'log.lost', lines: count },
+      `${counted(count, 'line')} of the log lost: nobody took them from standard error`,
+    ),
+  );
+  const log: Logger = createLogger(lines, { level, format, color, unicode });
   for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
 
   const ending: Ending = new Ending(world.process, {

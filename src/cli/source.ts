@@ -1,7 +1,13 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Plan, resolveLogins } from '../compose.ts';
-import { findConfigFile, type LoadedFile, loadConfigFile, selectForwards } from '../config/file.ts';
+import {
+  type ConfigPlace,
+  findConfigFile,
+  type LoadedFile,
+  loadConfigFile,
+  selectForwards,
+} from '../config/file.ts';
 import { type Arguments, configFromArguments } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -14,7 +20,7 @@ import type { World } from './world.ts';
 export type Source =
   | { readonly kind: 'arguments'; readonly args: Arguments }
   /** `names` are forwards and groups of the file; none means all. */
-  | { readonly kind: 'file'; readonly file: string; readonly names: readonly string[] };
+  | { readonly kind: 'file'; readonly file: ConfigPlace; readonly names: readonly string[] };
 
 /** What is asked for, before ssh_config has been read: enough to log and to say no. */
 export interface Draft {
@@ -77,11 +83,11 @@ export function readArguments(command: Command, world: World): Draft {
   return { config: configFromArguments(args, world.plugins), source: { kind: 'arguments', args }, notes };
 }
 
-async function fileDraft(command: Command, file: string, world: World): Promise<Draft> {
+async function fileDraft(command: Command, file: ConfigPlace, world: World): Promise<Draft> {
   const source = { kind: 'file', file, names: command.args } as const;
   const { config, input } = await loadSource(source, world);
   const log = readLogFlags(command, config.log);
-  return { config: { ...config, log }, source, input, notes: [`the config file is ${file}`] };
+  return { config: { ...config, log }, source, input, notes: [`the config file is ${file.path}`] };
 }
 
 /** What the file says now of these names. Rejects with `CONFIG_*`. */
@@ -89,8 +95,8 @@ export async function loadSource(
   { file, names }: Extract<Source, { kind: 'file' }>,
   { cwd, plugins }: World,
 ): Promise<LoadedFile> {
-  const relative = path.relative(cwd, file);
-  const shown = relative.startsWith('..') ? file : relative;
+  const relative = path.relative(cwd, file.path);
+  const shown = relative.startsWith('..') ? file.path : relative;
   const { config, input } = await loadConfigFile(file, plugins, shown);
   return { config: selectForwards(config, names, shown), input };
 }
@@ -115,7 +121,7 @@ export async function completePlan(
     for (const line of [...lines.local, ...lines.remote])
       log.debug(
         { event: 'ssh_config' },
-        `${line} of ssh_config is left out: ${source.file} names the forwards`,
+        `${line} of ssh_config is left out: ${source.file.path} names the forwards`,
       );
     return { config, logins, written: input };
   }

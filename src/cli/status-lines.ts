@@ -1,8 +1,9 @@
 import { formatEndpoint } from '../core/endpoint.ts';
+import { widthOf } from '../core/terminal-text.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status } from '../status/schema.ts';
 import { sparkline } from './bars.ts';
 import { type Look, painted } from './look.ts';
-import { fitted, padded, visible, widthOf } from './text.ts';
+import { fitted, padded, shown } from './text.ts';
 import { transferLines } from './transfer-lines.ts';
 import { counted, formatBytes, formatDuration, formatTime } from './units.ts';
 
@@ -20,7 +21,11 @@ export function statusLines(status: Status, look: Look, throughput: readonly num
   const { clients, transfersComplete, transfersFailed, bytesUp, bytesDown } = totals;
   const failed = transfersFailed === 0 ? '' : ` (${transfersFailed} failed)`;
   const lines = [
-    painted(fitted(`sshferry ${version}, process ${pid}, for ${age}`, look.width, look), 'bold', look),
+    painted(
+      fitted(`sshferry ${shown(version, look)}, process ${pid}, for ${age}`, look.width, look),
+      'bold',
+      look,
+    ),
     '',
     ...status.servers.flatMap((server) => serverLines(server, Date.parse(now), look)),
     ...table(
@@ -62,7 +67,7 @@ function serverLines(
     ...(dataConnections > 0 ? [counted(dataConnections, 'data connection')] : []),
     ...(reconnects > 0 ? [`came back ${counted(reconnects, 'time')}`] : []),
   ];
-  const whole = visible(label, look);
+  const whole = shown(label, look);
   const room = () => look.width - widthOf(` ${state}${facts.join(', ')}`);
   while (facts.length > 0 && room() < widthOf(whole)) facts.pop();
   const name = fitted(whole, Math.max(0, room()), look);
@@ -79,10 +84,8 @@ function forwardCells(forward: ForwardStatus, look: Look): string[] {
   const [there, here] = direction === 'remote' ? [' there', ' here'] : ['', ''];
   const arrow = look.unicode ? '→' : '->';
   return [
-    type,
-    visible(`${formatEndpoint(listen)}${there} ${arrow} ${formatEndpoint(target)}${here}`, {
-      unicode: look.unicode,
-    }),
+    shown(type, look),
+    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatEndpoint(target)}${here}`, look),
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];
@@ -91,7 +94,7 @@ function forwardCells(forward: ForwardStatus, look: Look): string[] {
 function problemLine({ at, times, where, message }: Problem, look: Look): string {
   const often = times > 1 ? ` (${times} times)` : '';
   const time = `${formatTime(at)} `;
-  const text = fitted(visible(`${where}: ${message}`, look), look.width - widthOf(time + often), look);
+  const text = fitted(shown(`${where}: ${message}`, look), look.width - widthOf(time + often), look);
   return fitted(time + text + often, look.width, look);
 }
 

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { escapeControls, escapeJson } from '../core/control-characters.ts';
 import { GatewayError } from '../core/errors.ts';
 import { askStatus, findRunning } from '../status/client.ts';
 import type { Status, StatusReport } from '../status/schema.ts';
@@ -63,7 +64,7 @@ function isReady({ servers, forwards }: Status): boolean {
 /** What `--json` prints, with its line end. */
 export function reportLine(running: readonly Status[]): string {
   const report: StatusReport = { format: 1, running: [...running] };
-  return `${JSON.stringify(report)}\n`;
+  return `${escapeJson(JSON.stringify(report))}\n`;
 }
 
 /** For people, and for what is no terminal. */
@@ -88,7 +89,8 @@ export async function askRunning(world: World): Promise<{ running: Running[]; si
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  const text = error instanceof Error ? error.message : String(error);
+  return escapeControls(text.split('\n', 1)[0] ?? '');
 }
 
 /** The process id that a subcommand was given; null for none. Throws `CONFIG_INVALID`. */

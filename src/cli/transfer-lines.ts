@@ -1,7 +1,8 @@
+import { widthOf } from '../core/terminal-text.ts';
 import type { TransferStatus } from '../status/schema.ts';
 import { progressBar } from './bars.ts';
 import { type Look, painted } from './look.ts';
-import { fitted, padded, visible, widthOf } from './text.ts';
+import { fitted, padded, shown } from './text.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 const BAR_WIDTH = 12;
@@ -30,7 +31,7 @@ const VARIANTS: readonly Parts[] = [
 
 /** One line for each transfer, aligned: the name, a bar, how much of how many, how fast, how long yet. At most `look.width` columns. */
 export function transferLines(transfers: readonly TransferStatus[], look: Look): string[] {
-  const names = transfers.map(({ verb, path }) => visible(path === '' ? verb : `${verb} ${path}`, look));
+  const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, look));
   const widest = Math.max(0, ...names.map(widthOf));
   const sized = transfers.some(({ size }) => size !== null);
   let cells: string[][] = [];

@@ -3,9 +3,9 @@ import type { Prompter } from '../core/ssh/options.ts';
 import type { Ledger } from '../status/ledger.ts';
 import { LiveLines, promptAside } from './live-lines.ts';
 import { isLive, lookOf } from './look.ts';
-import type { Output } from './output.ts';
 import { fitted } from './text.ts';
 import { transferLines } from './transfer-lines.ts';
+import type { UnblockedOutput } from './unblocked.ts';
 import type { World } from './world.ts';
 
 /** A transfer that is over sooner has its log line and nothing else, in milliseconds. */
@@ -14,7 +14,7 @@ const SETTLED = 500;
 /** The running transfers, shown below the log on standard error. */
 export interface TransfersBelow {
   /** Where the log is to be written. */
-  readonly lines: Output;
+  readonly lines: UnblockedOutput;
   /** Shows the ledger's transfers from now on. */
   follow(events: GatewayEmitter, ledger: Ledger): void;
   /** The same prompter, which has the terminal to itself while it asks. */
@@ -23,7 +23,7 @@ export interface TransfersBelow {
 }
 
 /** Null where standard error is no terminal on which lines can be drawn over. */
-export function transfersBelow(world: World): TransfersBelow | null {
+export function transfersBelow(world: World & { readonly stderr: UnblockedOutput }): TransfersBelow | null {
   if (!isLive(world.stderr, world.env)) return null;
   let ledger: Ledger | null = null;
   const render = (): string[] | null => {

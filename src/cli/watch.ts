@@ -6,6 +6,7 @@ import { FullScreen } from './full-screen.ts';
 import { isLive, lookOf } from './look.ts';
 import { type Running, reportLine, reportText } from './status.ts';
 import { statusLines } from './status-lines.ts';
+import { unblocked } from './unblocked.ts';
 import type { World } from './world.ts';
 
 /** How often it is brought up to date, in milliseconds. */
@@ -31,7 +32,8 @@ export async function watch(
   { json }: { json: boolean },
   world: World,
 ): Promise<number> {
-  const { stdout, stderr, env } = world;
+  const { stderr, env } = world;
+  const stdout = unblocked(world.stdout);
   const watched = new Map<string, Watched>(
     running.map(({ path, status }) => [path, { status, base: status, throughput: [] }]),
   );
@@ -41,6 +43,7 @@ export async function watch(
   void ending.first.then(() => abort.abort());
   const full = !json && isLive(stdout, env);
   const show = () => {
+    if (full && stdout.pending > 0) return;
     if (full) screen.draw(screenLines([...watched.values()], world));
     else stdout.write(json ? reportLine(statuses()) : `${reportText(statuses(), world)}\n`);
   };

@@ -1,7 +1,8 @@
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import { escapeControls } from '../core/control-characters.ts';
 import { checkInput, tell } from './check-input.ts';
 import type { Issue } from './cross-check.ts';
-import { excerpt, printable } from './excerpt.ts';
+import { excerpt } from './excerpt.ts';
 import type { Config, ConfigPlugins } from './schema.ts';
 
 /** One mistake in the text of a config file. Line and column are counted from 1. */
@@ -62,7 +63,7 @@ export function formatMistakes(file: string, text: string, mistakes: readonly Mi
   return mistakes
     .map(
       (mistake) =>
-        `${file}:${mistake.line}:${mistake.column}: ${printable(mistake.message)}\n${excerpt(text, mistake)}`,
+        `${file}:${mistake.line}:${mistake.column}: ${escapeControls(mistake.message)}\n${excerpt(text, mistake)}`,
     )
     .join('\n');
 }

@@ -1,4 +1,5 @@
-import stringWidth from 'string-width';
+import { escapeControls } from '../core/control-characters.ts';
+import { widthOf } from '../core/terminal-text.ts';
 
 /** The widest piece of a line that is shown. */
 const WIDTH = 100;
@@ -16,12 +17,7 @@ export function excerpt(text: string, { line, column }: { line: number; column: 
   const whole = (text.split(/\r?\n/)[line - 1] ?? '').replace(SECRET_VALUE, '$1…').replace(/\t/g, ' ');
   const start = Math.max(0, Math.min(column - WIDTH / 2, whole.length - WIDTH));
   const gutter = String(line).padStart(5);
-  const shown = printable(whole.slice(start, start + WIDTH));
-  const before = stringWidth(shown.slice(0, column - 1 - start).padEnd(column - 1 - start));
-  return `${gutter} | ${shown.trimEnd()}\n${' '.repeat(gutter.length)} | ${' '.repeat(before)}^`;
-}
-
-/** The text with control characters shown as `?`. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
+  const shown = escapeControls(whole.slice(start, start + WIDTH)).trimEnd();
+  const before = widthOf(escapeControls(whole.slice(start, column - 1).padEnd(column - 1 - start)));
+  return `${gutter} | ${shown}\n${' '.repeat(gutter.length)} | ${' '.repeat(before)}^`;
 }

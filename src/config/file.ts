@@ -1,7 +1,8 @@
-import { createReadStream } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { isForeign, isWritableByOthers, readChecked } from '../core/checked-file.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { formatMistakes, readConfigText } from './diagnose.ts';
@@ -24,37 +25,39 @@ export function searchedFiles({ cwd, env }: Place): string[] {
   return [path.join(cwd, FILE_NAME), path.join(config, 'sshferry', FILE_NAME)];
 }
 
+/** A config file that is to be read. */
+export interface ConfigPlace {
+  readonly path: string;
+  /** Whether a person named it with `-c`; else it was only found, and may be a stranger's in a shared directory. */
+  readonly named: boolean;
+}
+
 /**
- * The config file's path: the one given, else the first of `searchedFiles` that exists. Where there is none it rejects with
- * `CONFIG_INVALID`, or gives null if that is `optional`. One that was not named, only found, must be the person's own or
- * root's: it can name programs to run, and a shared directory may hold a stranger's.
+ * Returns the config file: the one given, else the first of `searchedFiles` that exists. If there is
+ * none it rejects with `CONFIG_INVALID`, or returns null if that is `optional`. Whether to trust the
+ * file is for `loadConfigFile` to say, which opens it.
  */
-export async function findConfigFile(given: string | undefined, place: Place): Promise<string>;
+export async function findConfigFile(given: string | undefined, place: Place): Promise<ConfigPlace>;
 export async function findConfigFile(
   given: string | undefined,
   place: Place,
   options: { optional: boolean },
-): Promise<string | null>;
+): Promise<ConfigPlace | null>;
 export async function findConfigFile(
   given: string | undefined,
   place: Place,
   { optional = false } = {},
-): Promise<string | null> {
+): Promise<ConfigPlace | null> {
   if (given === '')
     throw new GatewayError('CONFIG_INVALID', '-c names no file; expected one, such as sshferry.yaml');
-  if (given !== undefined) return path.resolve(place.cwd, given);
+  if (given !== undefined) return { path: path.resolve(place.cwd, given), named: true };
   const files = searchedFiles(place);
   for (const file of files) {
     const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
       throw unreadable(file, error);
     });
-    if (found === null) continue;
-    const me = process.getuid?.();
-    if (me !== undefined && found.uid !== me && found.uid !== 0) {
-      throw fileError(`${file} belongs to another user; if you trust it, name it: -c ${file}`);
-    }
-    return file;
+    if (found !== null) return { path: file, named: false };
   }
   if (optional) return null;
   throw new GatewayError(
@@ -72,45 +75,38 @@ export interface LoadedFile {
 
 /**
  * Reads and checks a config file. Rejects with `CONFIG_FILE`: every mistake with its place in the file, or why it cannot be
- * used at all. `shown` is what messages call it.
+ * used at all. The file can name programs to run, so only its owner may be able to write to it; one that was not named must
+ * belong to this user or root. `shown` is what messages call it.
  */
 export async function loadConfigFile(
-  file: string,
+  place: ConfigPlace,
   plugins: ConfigPlugins,
-  shown = file,
+  shown = place.path,
 ): Promise<LoadedFile> {
-  const text = await readText(file, shown);
+  const text = await readText(place, shown);
   const reading = readConfigText(text, plugins);
   if ('config' in reading) return reading;
   throw fileError(formatMistakes(shown, text, reading.mistakes));
 }
 
-/** The largest config file that is read, in bytes. */
-const MAX_SIZE = 1024 * 1024;
-
-async function readText(file: string, shown: string): Promise<string> {
-  try {
-    const found = await stat(file);
-    if (found.isDirectory()) throw fileError(`${shown} is a directory; expected a file in YAML`);
-    if (found.isFile() && (found.mode & 0o002) !== 0 && process.platform !== 'win32') {
+async function readText({ path: file, named }: ConfigPlace, shown: string): Promise<string> {
+  const check = (stats: Stats) => {
+    if (stats.isDirectory()) throw fileError(`${shown} is a directory; expected a file in YAML`);
+    if (!named && isForeign(stats))
+      throw fileError(`${shown} belongs to another user; if you trust it, name it: -c ${shown}`);
+    if (stats.isFile() && isWritableByOthers(stats)) {
       throw fileError(
-        `${shown} can be written by every user of this machine, and it can name programs to run; chmod o-w ${shown}`,
+        `${shown} can be written by other users of this machine, and it can name programs to run; chmod go-w ${shown}`,
       );
     }
-    const bytes = await readUpTo(MAX_SIZE + 1, file);
-    if (bytes.length > MAX_SIZE) throw fileError(`${shown} is larger than 1 MB; expected a config file`);
+  };
+  try {
+    const { bytes } = await readChecked(file, { check, special: named });
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     throw unreadable(shown, error as NodeJS.ErrnoException);
   }
-}
-
-/** Not more, also of what tells no size, such as a pipe or /dev/zero. */
-async function readUpTo(limit: number, file: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of createReadStream(file, { end: limit - 1 })) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {
@@ -119,6 +115,8 @@ function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {
       return fileError(`${file}: there is no such file; write one with sshferry init`, error);
     case 'EACCES':
       return fileError(`${file}: no permission to read it; chmod u+r ${file}, or run as its owner`, error);
+    case 'EFBIG':
+      return fileError(`${file} is larger than 1 MB; expected a config file`, error);
     case 'ERR_ENCODING_INVALID_ENCODED_DATA':
       return fileError(`${file} is not UTF-8 text; save it as UTF-8`, error);
     default:

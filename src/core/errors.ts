@@ -1,3 +1,5 @@
+import { escapeControls, escapeLines } from './control-characters.ts';
+
 /**
  * What went wrong, as a stable code.
  *
@@ -51,7 +53,7 @@ export type RefusalReason =
 
 /**
  * Every error that sshferry itself raises. The message is for people: what failed, where, and what to do about it.
- * It never holds a password or a PASS argument.
+ * It never holds a password or a PASS argument, nor a control character: it is one line, but for CONFIG_FILE.
  */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
@@ -59,7 +61,9 @@ export class GatewayError extends Error {
   readonly reason: RefusalReason | undefined;
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; reason?: RefusalReason } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // It may quote a peer, and it goes to terminals, logs, replies and the status.
+    const safe = code === 'CONFIG_FILE' ? escapeLines(message) : escapeControls(message);
+    super(safe, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reason = options.reason;
   }

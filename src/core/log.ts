@@ -1,9 +1,16 @@
-import type { Logger as PinoLogger } from 'pino';
+/** Writes one line: fields for programs, among them a stable `event` name, and a message for people. */
+type LogMethod = (fields: object, message: string) => void;
 
-/** The part of pino that sshferry uses. Each line carries a stable `event` name among its fields. */
-export type Logger = Pick<PinoLogger, 'error' | 'warn' | 'info' | 'debug' | 'trace'> & {
+/** Where sshferry logs to; pino's loggers fit. */
+export interface Logger {
+  error: LogMethod;
+  warn: LogMethod;
+  info: LogMethod;
+  debug: LogMethod;
+  trace: LogMethod;
+  /** Returns a logger that adds these fields to every line. */
   child(bindings: Record<string, unknown>): Logger;
-};
+}
 
 /** Keeps nothing. */
 export const silentLogger: Logger = {

@@ -1,3 +1,5 @@
+import { escapeControls } from '../core/control-characters.ts';
+
 /** One command line of a client, as far as sshferry needs to understand it. */
 export interface Command {
   /** In upper case; empty where the line has none. */
@@ -85,10 +87,9 @@ export function hasStrayNul(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** A file name for people: UTF-8 where it is that, else Latin-1; control characters as `\xNN`. */
-export function printable(argument: string): string {
+/** Returns a file name for people: UTF-8 if its bytes are that, else Latin-1; controls escaped. */
+export function shownName(argument: string): string {
   const bytes = Buffer.from(argument, 'latin1');
   const utf8 = bytes.toString('utf8');
-  const text = utf8.includes('\ufffd') ? argument : utf8;
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return escapeControls(utf8.includes('\ufffd') ? argument : utf8);
 }

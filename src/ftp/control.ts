@@ -8,7 +8,7 @@ import {
   isPlain,
   latin1,
   parseCommand,
-  printable,
+  shownName,
   transferDirection,
 } from './command.ts';
 import { CommandSplitter } from './command-splitter.ts';
@@ -327,7 +327,7 @@ export class FtpControl {
       if (verb === 'USER' && code >= 300 && code < 400) this.#exchange.loggedIn = false;
       if (code < 300) taken?.();
     };
-    this.#exchange.forward({ kind: 'passed', verb, path: printable(argument), done }, bytes);
+    this.#exchange.forward({ kind: 'passed', verb, path: shownName(argument), done }, bytes);
   }
 
   // ------------------------------------------------------------------------------------------------ the server's replies

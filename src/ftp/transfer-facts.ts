@@ -1,5 +1,5 @@
 import type { Command, Direction } from './command.ts';
-import { printable } from './command.ts';
+import { shownName } from './command.ts';
 
 /** At the end of the line alone: before it stands the name of the file, which may be anything. */
 const BYTES_AT_END = /\((\d{1,15}) bytes\)\.?\s*$/;
@@ -32,14 +32,14 @@ export class TransferFacts {
   answered({ verb, argument }: Command, code: number, line: string): void {
     switch (verb) {
       case 'USER':
-        if (code < 400) this.user = printable(argument);
+        if (code < 400) this.user = shownName(argument);
         return;
       case 'REIN':
         if (code < 300) this.user = null;
         return;
       case 'SIZE': {
         const bytes = count(/^213 (\d{1,15})\s*$/.exec(line)?.[1]);
-        this.#size = bytes === null ? null : { path: printable(argument), bytes };
+        this.#size = bytes === null ? null : { path: shownName(argument), bytes };
         return;
       }
       case 'REST':

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { DataEnd } from './action.ts';
-import { type Command, type Direction, latin1, printable, transferDirection } from './command.ts';
+import { type Command, type Direction, latin1, shownName, transferDirection } from './command.ts';
 import { brokenEnd, type DataPort, unfitFor } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { Passed, Transfer } from './pending.ts';
@@ -54,7 +54,7 @@ export class Transfers {
   /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
     const { pending, ports } = this.#exchange;
-    const transfer = newTransfer(command.verb, printable(command.argument), direction);
+    const transfer = newTransfer(command.verb, shownName(command.argument), direction);
     const port = pending.someFromClient() ? null : ports.next;
     const broken = port && brokenEnd(port, direction);
     if (port !== null && broken !== null) {

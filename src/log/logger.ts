@@ -1,11 +1,14 @@
-import pino, { type DestinationStream } from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import { styleText } from 'node:util';
 import { formatTime } from '../cli/units.ts';
+import { escapeJson, escapeLines } from '../core/control-characters.ts';
 import type { Logger } from '../core/log.ts';
-import { printable } from '../core/ssh/prompter.ts';
+import { toAscii } from '../core/terminal-text.ts';
 
-/** Keys whose values never reach a log, whoever logs them; what is secret is not given to the logger in the first place. */
-const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
+type Level = (typeof LEVELS)[number];
+
+/** Keys whose values never reach a log. Secrets are not passed to the logger in the first place. */
+const SECRET_KEYS = new Set(['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials']);
 
 /** How much is logged, and in which form. */
 export interface LogOptions {
@@ -13,51 +16,78 @@ export interface LogOptions {
   readonly format: 'pretty' | 'json';
   /** For the pretty form. */
   readonly color?: boolean;
+  /** False keeps the pretty form to ASCII. */
+  readonly unicode?: boolean;
+}
+
+/** What a log line is made of. */
+interface Line {
+  readonly level: Level;
+  readonly time: string;
+  /** The event's name among them. */
+  readonly fields: { readonly event: string };
+  readonly msg: string;
 }
 
 /**
- * A pino logger that writes whole lines to `out`, at once: JSON with `time` (ISO 8601), `level` by name and `event`, or people's
- * form `hh:mm:ss level message`, the level left out where it is info, control characters removed, fields shown at trace.
+ * Returns a logger that writes whole lines to `out`: JSON with `time` (ISO 8601), `level`, `event`, the fields and `msg`, or
+ * for people `hh:mm:ss level message`, without the level where it is info, and with the fields at trace. Never throws.
  */
-export function createLogger(out: DestinationStream, { level, format, color = false }: LogOptions): Logger {
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      // A line without a name of its own still has the field that log readers select by.
-      mixin: () => ({ event: 'message' }),
-      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
-    },
-    format === 'json' ? out : prettyStream(out, { color, fields: level === 'trace' }),
-  );
+export function createLogger(out: { write(line: string): unknown }, options: LogOptions): Logger {
+  const format = options.format === 'json' ? jsonLine : prettyLine(options);
+  const logged = new Set(LEVELS.slice(0, LEVELS.indexOf(options.level) + 1));
+  const withFields = (bindings: Record<string, unknown>): Logger => {
+    const method = (level: Level) => (given: object, msg: string) => {
+      if (!logged.has(level)) return;
+      const fields = { ...UNNAMED, ...bindings, ...given };
+      out.write(`${format({ level, time: new Date().toISOString(), fields, msg })}\n`);
+    };
+    return {
+      error: method('error'),
+      warn: method('warn'),
+      info: method('info'),
+      debug: method('debug'),
+      trace: method('trace'),
+      child: (more) => withFields({ ...bindings, ...more }),
+    };
+  };
+  return withFields({});
 }
 
-function prettyStream(out: DestinationStream, { color, fields }: { color: boolean; fields: boolean }) {
-  const format = prettyFactory({
-    colorize: color,
-    customColors: 'message:reset',
-    ignore: 'time,level,event',
-    hideObject: !fields,
-    singleLine: true,
-    messageFormat: (log, messageKey, _levelLabel, { colors }) => {
-      const level = String(log.level);
-      const paint =
-        level === 'error' || level === 'fatal' ? colors.red : level === 'warn' ? colors.yellow : colors.gray;
-      const shown = level === 'info' ? '' : `${paint(level)} `;
-      return `${colors.gray(formatTime(String(log.time)))} ${shown}${indented(printable(String(log[messageKey] ?? log.event)))}`;
-    },
-  });
-  return {
-    write: (line: string) => {
-      const text: string = format(line);
-      out.write(text.endsWith('\n') ? text : `${text}\n`);
-    },
+/** A line without a name of its own. */
+const UNNAMED = { event: 'message' };
+
+function jsonLine({ level, time, fields, msg }: Line): string {
+  return toJson({ level, time, ...fields, msg }) ?? toJson({ level, time, event: fields.event, msg }) ?? '';
+}
+
+function prettyLine({ level: most, color = false, unicode = true }: LogOptions): (line: Line) => string {
+  const painted = (text: string, style: 'red' | 'yellow' | 'gray') =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  return ({ level, time, fields: { event: _, ...fields }, msg }) => {
+    const name = level === 'info' ? '' : `${painted(level, STYLES[level])} `;
+    // Further lines are indented: none of a message's lines can pass for a line of the log.
+    const message = escapeLines(msg.replace(/\r\n/g, '\n')).replaceAll('\n', `\n${' '.repeat(9)}`);
+    const more = most === 'trace' && Object.keys(fields).length > 0 ? ` ${toJson(fields) ?? ''}` : '';
+    const text = unicode ? message + more : toAscii(message + more);
+    return `${painted(formatTime(time), 'gray')} ${name}${text}`;
   };
 }
 
-/** A second line stands under the first one's text, so that nothing in a message can pass for a line of the log. */
-function indented(text: string): string {
-  return text.replaceAll('\n', `\n${' '.repeat(9)}`);
+const STYLES = { error: 'red', warn: 'yellow', info: 'gray', debug: 'gray', trace: 'gray' } as const;
+
+/** Returns JSON without secrets and with errors in full; null if JSON cannot hold it. */
+function toJson(fields: object): string | null {
+  try {
+    return escapeJson(JSON.stringify(fields, loggable));
+  } catch {
+    return null;
+  }
+}
+
+function loggable(key: string, value: unknown): unknown {
+  if (SECRET_KEYS.has(key)) return '[redacted]';
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack } = value;
+  return { type: name, message, stack, ...('code' in value && { code: value.code }) };
 }

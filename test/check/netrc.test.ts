@@ -68,7 +68,7 @@ describe('findNetrc', () => {
       `${TEXT}machine c login anonymous password me@\nmachine d login u\n`,
       0o640,
     );
-    await expect(findNetrc(file, ['a'], null)).rejects.toThrow(/read by others.*chmod 600/);
+    await expect(findNetrc(file, ['a'], null)).rejects.toThrow(/open to other users.*chmod 600/);
     expect(await findNetrc(file, ['c'], null)).toMatchObject({ login: 'anonymous' });
     expect(await findNetrc(file, ['d'], null)).toMatchObject({ login: 'u', password: null });
   });

@@ -1,17 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LiveLines, promptAside } from '../../src/cli/live-lines.ts';
-import type { Output } from '../../src/cli/output.ts';
+import type { UnblockedOutput } from '../../src/cli/unblocked.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A terminal of 40 columns, as far as LiveLines steers one, and how often it was written to. */
-class Terminal implements Output {
+class Terminal implements UnblockedOutput {
   readonly isTTY = true;
+  /** Text is kept while this is more than nothing. */
+  pending = 0;
   readonly columns = 40;
   writes = 0;
   lines: string[] = [''];
   #row = 0;
+
+  onceDrained(): void {}
 
   write(text: string): void {
     this.writes += 1;
@@ -100,6 +104,29 @@ test('they go for good at the end', () => {
   vi.advanceTimersByTime(1000);
   expect(terminal.screen).toEqual(['last words', '']);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('while the terminal takes nothing, changes are left out, and the last one comes when it does again', () => {
+  const { terminal, shown, live } = setup();
+  const { writes } = terminal;
+  terminal.pending = 1;
+  for (const text of ['a', 'b', 'c']) {
+    shown.lines = [text];
+    vi.advanceTimersByTime(250);
+  }
+  expect(terminal.writes).toBe(writes);
+  terminal.pending = 0;
+  vi.advanceTimersByTime(250);
+  expect(terminal.screen).toEqual(['c']);
+  // So is their end.
+  terminal.pending = 1;
+  shown.lines = null;
+  vi.advanceTimersByTime(1000);
+  terminal.pending = 0;
+  vi.advanceTimersByTime(250);
+  expect(terminal.screen).toEqual(['']);
+  expect(vi.getTimerCount()).toBe(0);
+  live.close();
 });
 
 describe('a question', () => {

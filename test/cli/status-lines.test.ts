@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Look } from '../../src/cli/look.ts';
 import { statusLines } from '../../src/cli/status-lines.ts';
-import { widthOf } from '../../src/cli/text.ts';
 import { transferLines } from '../../src/cli/transfer-lines.ts';
+import { widthOf } from '../../src/core/terminal-text.ts';
 import type { Status, TransferStatus } from '../../src/status/schema.ts';
 
 const look: Look = { width: 79, unicode: true, color: false };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { progressBar, sparkline } from '../../src/cli/bars.ts';
-import { fitted, visible, widthOf } from '../../src/cli/text.ts';
+import { fitted, shown } from '../../src/cli/text.ts';
+import { widthOf } from '../../src/core/terminal-text.ts';
 
 const unicode = { unicode: true };
 const ascii = { unicode: false };
@@ -11,9 +12,9 @@ test.each([
   ['exe.\u202efdp', 'exe.\\u{202e}fdp', 'exe.\\u{202e}fdp'],
   ['a\u200bb\u2028c', 'a\\u{200b}b\\u{2028}c', 'a\\u{200b}b\\u{2028}c'],
   ['日本 é', '日本 é', '?? ?'],
-])('%j is shown as %s, and without UTF-8 as %s', (text, shown, plain) => {
-  expect(visible(text, unicode)).toBe(shown);
-  expect(visible(text, ascii)).toBe(plain);
+])('%j is shown as %s, and without UTF-8 as %s', (text, escaped, plain) => {
+  expect(shown(text, unicode)).toBe(escaped);
+  expect(shown(text, ascii)).toBe(plain);
 });
 
 test.each([
@@ -24,8 +25,8 @@ test.each([
   ['e\u0301e\u0301e\u0301e\u0301', 3, 'e\u0301…e\u0301'],
   ['report.pdf', 1, '…'],
   ['report.pdf', 0, ''],
-])('%s in %i columns is %s', (text, width, shown) => {
-  expect(fitted(text, width, unicode)).toBe(shown);
+])('%s in %i columns is %s', (text, width, cut) => {
+  expect(fitted(text, width, unicode)).toBe(cut);
   expect(widthOf(fitted(text, width, unicode))).toBeLessThanOrEqual(width);
 });
 

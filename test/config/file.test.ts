@@ -21,7 +21,7 @@ async function load(content: string | Uint8Array, mode = 0o600) {
   const file = path.join(await folder(), 'sshferry.yaml');
   await writeFile(file, content);
   await chmod(file, mode);
-  return loadConfigFile(file, plugins, 'sshferry.yaml');
+  return loadConfigFile({ path: file, named: true }, plugins, 'sshferry.yaml');
 }
 
 test('a file becomes a Config', async () => {
@@ -44,7 +44,8 @@ test('a byte order mark, Windows line ends, anchors and a missing last line end 
 });
 
 test.each([
-  ['written by everybody', GOOD, 0o602, 'sshferry.yaml can be written by every user of this machine'],
+  ['written by everybody', GOOD, 0o602, 'sshferry.yaml can be written by other users of this machine'],
+  ['written by its group', GOOD, 0o620, 'chmod go-w sshferry.yaml'],
   ['not text', Buffer.from([0xff, 0xfe, 0x41]), 0o600, 'sshferry.yaml is not UTF-8 text; save it as UTF-8'],
   ['huge', `#${'x'.repeat(1 << 20)}`, 0o600, 'sshferry.yaml is larger than 1 MB'],
   ['wrong', 'a: 1\n', 0o600, /^sshferry\.yaml:1:1: /],
@@ -55,16 +56,18 @@ test.each([
 
 test('no file, and a directory', async () => {
   const dir = await folder();
-  await expect(loadConfigFile(path.join(dir, 'a'), plugins, 'a')).rejects.toThrow(
+  await expect(loadConfigFile({ path: path.join(dir, 'a'), named: true }, plugins, 'a')).rejects.toThrow(
     'a: there is no such file; ',
   );
-  await expect(loadConfigFile(dir, plugins, 'a')).rejects.toThrow(
+  await expect(loadConfigFile({ path: dir, named: true }, plugins, 'a')).rejects.toThrow(
     'a is a directory; expected a file in YAML',
   );
 });
 
 test.skipIf(process.platform === 'win32')('one that never ends is not read to its end', async () => {
-  await expect(loadConfigFile('/dev/zero', plugins)).rejects.toThrow('/dev/zero is larger than 1 MB');
+  await expect(loadConfigFile({ path: '/dev/zero', named: true }, plugins)).rejects.toThrow(
+    '/dev/zero is larger than 1 MB',
+  );
 });
 
 test('what lies at one of the usual places is taken; a relative XDG_CONFIG_HOME is not, as XDG says', async () => {
@@ -74,5 +77,5 @@ test('what lies at one of the usual places is taken; a relative XDG_CONFIG_HOME 
   await writeFile(file, GOOD);
   expect(
     await findConfigFile(undefined, { cwd: '/nonexistent', env: { HOME: home, XDG_CONFIG_HOME: 'x' } }),
-  ).toBe(file);
+  ).toEqual({ path: file, named: false });
 });

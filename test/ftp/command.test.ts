@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasStrayNul, parseCommand, printable, transferDirection } from '../../src/ftp/command.ts';
+import { hasStrayNul, parseCommand, shownName, transferDirection } from '../../src/ftp/command.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
@@ -56,14 +56,15 @@ describe('hasStrayNul', () => {
   });
 });
 
-describe('printable', () => {
+describe('shownName', () => {
   it.each([
     ['plain.txt', 'plain.txt'],
     ['\xc3\xa9t\xc3\xa9', 'été'],
     ['\xe9t\xe9', 'été'],
     ['a\x1b[2Jb\x7f', 'a\\x1b[2Jb\\x7f'],
     ['\x9b31m', '\\x9b31m'],
+    ['exe.\xe2\x80\xaefdp', 'exe.\\u{202e}fdp'],
   ])('%j: %s', (argument, text) => {
-    expect(printable(argument)).toBe(text);
+    expect(shownName(argument)).toBe(text);
   });
 });

@@ -181,6 +181,34 @@ test.each([[[]], [['--json']]])('status --watch %j ends when nobody reads it', a
   expect(await once(watch, 'exit')).toEqual([0, null]);
 });
 
+test('status --json comes whole through a pipe that is read later', async () => {
+  const many = new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
+  for (let id = 0; id < 900; id++) {
+    const client = { host: '127.0.0.1', port: 1 };
+    many.transferStart(
+      {
+        ...{ session: 1, id, forward: 'f', client, user: null, verb: 'RETR', path: 'n'.repeat(1000) },
+        ...{ direction: 'download', size: null, progress: { bytes: 0 } },
+      },
+      0,
+    );
+  }
+  await open(42, { ...source, status: () => many.status(1) });
+  const cli = path.join(import.meta.dirname, '../../dist/cli.js');
+  const status = spawn(process.execPath, [cli, 'status', '--json'], {
+    env: { PATH: process.env.PATH, ...owner.env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(status, 'close');
+  await once(status.stdout, 'readable');
+  // Longer than a process that does not wait would still be there.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  let text = '';
+  for await (const chunk of status.stdout.setEncoding('utf8')) text += chunk;
+  expect(JSON.parse(text).running[0].transfers).toHaveLength(900);
+  expect((await ended)[0]).toBe(0);
+});
+
 describe('sshferry status --ready', () => {
   const ask = async (...argv: string[]) => {
     const run = new Run(['status', '--ready', ...argv], owner);

@@ -312,7 +312,7 @@ describeLab('sshferry check', () => {
     const open = await exec(a, argv, { user: YOU, env: { NETRC: '/tmp/open.netrc' } });
     expect(open.code).toBe(1);
     expect(open.stdout.replace(/\s+/g, ' ')).toContain(
-      'can be read by others, so it is not used; mend it with: chmod 600',
+      'belongs or is open to other users, so it is not used; fix it with: chmod 600',
     );
     const found = await findings(1, ['--ftp-login', 'alice', ...FTP, LOGIN]);
     expect(told(found.forwards[0]?.steps).at(-1)).toBe('ftp-login failed NO_PASSWORD');

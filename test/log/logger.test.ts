@@ -1,4 +1,6 @@
+import pino from 'pino';
 import { describe, expect, test } from 'vitest';
+import type { Logger } from '../../src/core/log.ts';
 import { createLogger, type LogOptions } from '../../src/log/logger.ts';
 
 function capture(options: LogOptions) {
@@ -54,7 +56,7 @@ describe('JSON', () => {
 
   test('names every line, even one that was given no name', () => {
     const { out, log } = capture({ level: 'info', format: 'json' });
-    log.info('a message');
+    log.info({}, 'a message');
     expect(JSON.parse(out.text)).toMatchObject({ event: 'message', msg: 'a message' });
   });
 });
@@ -79,12 +81,30 @@ describe('for people', () => {
   test('text from elsewhere can neither steer the terminal nor pass for a line of the log', () => {
     const { out, log } = capture({ level: 'info', format: 'pretty' });
     log.info({ event: 'x' }, 'sent \x1b]0;title\x07 \x9b2J\r\n12:00:00 RETR forged');
-    expect(out.text).toMatch(/^\d\d:\d\d:\d\d sent \]0;title 2J\n {9}12:00:00 RETR forged\n$/);
+    expect(out.text).toMatch(/^\d\d:\d\d:\d\d sent \\x1b\]0;title\\x07 \\x9b2J\n {9}12:00:00 RETR forged\n$/);
   });
 
   test('the fields are there at trace', () => {
     const { out, log } = capture({ level: 'trace', format: 'pretty' });
     log.info({ event: 'x', bytes: 3 }, 'a message');
     expect(out.text).toContain('a message {"bytes":3}');
+  });
+});
+
+test("a library's caller may pass a logger of pino's", () => {
+  const lines: string[] = [];
+  const log: Logger = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+  log.child({ server: 'office' }).warn({ event: 'x' }, 'a message');
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ server: 'office', event: 'x', msg: 'a message' });
+});
+
+describe('a field that JSON cannot hold', () => {
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+
+  test.each(['json', 'pretty'] as const)('leaves the line without its fields: %s', (format) => {
+    const { out, log } = capture({ level: 'trace', format });
+    log.info({ event: 'x', circle, big: 1n }, 'a message');
+    expect(out.text).toContain('a message');
   });
 });

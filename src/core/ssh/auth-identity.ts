@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
 import ssh2, { type BaseAgent, createAgent, type ParsedKey } from 'ssh2';
+import { isOpenToOthers, readChecked } from '../checked-file.ts';
 import type { Logger } from '../log.ts';
 import { publicKeyOfFile } from './auth-keyfile.ts';
 import { fingerprint } from './known-hosts.ts';
@@ -119,7 +120,8 @@ async function loadFile(
   const warn = (text: string) => log.warn({ event: 'ssh.identity', file }, text);
   let content: Buffer;
   try {
-    content = await readFile(file);
+    const { bytes, stats } = await readChecked(file);
+    content = bytes;
     const publicOnly = parsePublicFile(content);
     // `-i key.pub` names a key that the agent holds.
     if (publicOnly) {
@@ -130,9 +132,8 @@ async function loadFile(
       }
       return { identity: null, publicKey: publicOnly };
     }
-    const { mode, uid } = await stat(file);
-    if (exposed(mode, uid)) {
-      warn(unprotected(file, mode));
+    if (exposed(stats)) {
+      warn(unprotected(file, stats));
       return { identity: null, publicKey: await publicKeyOfFile(file, content) };
     }
   } catch (error) {
@@ -169,15 +170,15 @@ function sameKey(a: ParsedKey, b: ParsedKey): boolean {
 }
 
 /** sshkey_perm_ok of OpenSSH's authfile.c: the owner's own key must not be open to anyone else. */
-function exposed(mode: number, uid: number): boolean {
-  return process.getuid !== undefined && uid === process.getuid() && (mode & 0o077) !== 0;
+function exposed(stats: Stats): boolean {
+  return process.getuid !== undefined && stats.uid === process.getuid() && isOpenToOthers(stats);
 }
 
-function unprotected(file: string, mode: number): string {
+function unprotected(file: string, { mode }: Stats): string {
   const octal = (mode & 0o777).toString(8).padStart(4, '0');
   return (
     `permissions ${octal} for ${file} are too open: it is required that private key files are NOT accessible by others; ` +
-    `this private key is ignored. Mend it with: chmod 600 ${file}`
+    `this private key is ignored. Fix it with: chmod 600 ${file}`
   );
 }
 

@@ -1,4 +1,5 @@
 import type { AnyAuthMethod, AuthHandlerMiddleware, Prompt } from 'ssh2';
+import { stripControls } from '../control-characters.ts';
 import type { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { authFailure, keyText } from './auth-failure.ts';
@@ -6,7 +7,6 @@ import type { Identity } from './auth-identity.ts';
 import { KeyAgent, signByAgent, signByKey } from './auth-key-agent.ts';
 import { canAsk, unlock } from './auth-unlock.ts';
 import type { Prompter, SshOptions } from './options.ts';
-import { printable } from './prompter.ts';
 import type { CanSign } from './signature-algorithms.ts';
 
 /** The authentication of one connection. */
@@ -239,12 +239,12 @@ class Login {
   async #answerAll(name: string, instructions: string, prompts: readonly Prompt[]): Promise<string[]> {
     const { options, prompter, signal } = this.#input;
     for (const text of [name, instructions]) {
-      const line = printable(text).trimEnd();
+      const line = stripControls(text).trimEnd();
       if (line !== '') prompter.tell(`(${options.user}@${options.host}) ${line}\n`);
     }
     const answers: string[] = [];
     for (const { prompt, echo } of prompts) {
-      const question = `(${options.user}@${options.host}) ${printable(prompt)}`;
+      const question = `(${options.user}@${options.host}) ${stripControls(prompt)}`;
       answers.push(await prompter.ask(question, { echo: echo === true, signal }));
     }
     if (answers.length > 0) this.#answers++;

@@ -1,5 +1,5 @@
+import { stripControls } from '../control-characters.ts';
 import type { Prompter } from './options.ts';
-import { printable } from './prompter.ts';
 
 /** The most text of banners that one login shows, in characters. */
 const MOST = 64 * 1024;
@@ -19,7 +19,7 @@ export class Banners {
   }
 
   show(text: string): void {
-    this.#waiting += printable(text).slice(0, this.#left);
+    this.#waiting += stripControls(text).slice(0, this.#left);
     this.#left = Math.max(0, this.#left - text.length);
     if (this.#questions === 0) this.#flush();
   }

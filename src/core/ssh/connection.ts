@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Channel, Client } from 'ssh2';
+import { singleLine } from '../control-characters.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -16,7 +17,7 @@ import { lostConnection, type Ssh2Error } from './login-failure.ts';
 import type { Prompter, SshOptions } from './options.ts';
 import type { OnProgress } from './progress.ts';
 import type { ReceiveWindow } from './receive-window.ts';
-import { channelRefused, oneLine } from './refusal.ts';
+import { channelRefused } from './refusal.ts';
 import { SendGate } from './send-gate.ts';
 import { shareTurns } from './share-turns.ts';
 
@@ -211,7 +212,7 @@ export class SshConnection implements Transport {
    * Nagle's algorithm off only when a session runs something (session.c). Gives null, or a remark why there is none.
    */
   session(): Promise<string | null> {
-    const refused = (error: Error) => `no session (${oneLine(error.message)}): small messages may be slow`;
+    const refused = (error: Error) => `no session (${singleLine(error.message)}): small messages may be slow`;
     return this.#call(
       (client) =>
         new Promise<string | null>((resolve) => {
@@ -288,7 +289,7 @@ export class SshConnection implements Transport {
       const text = error.message.replace(OPEN_FAILURE, '');
       return channelRefused(to, this.#options.host, error.reason, text, this.#allowed);
     }
-    const text = oneLine(error.message.replace(OPEN_FAILURE, ''));
+    const text = singleLine(error.message.replace(OPEN_FAILURE, ''));
     return new GatewayError(
       'CHANNEL_REFUSED',
       `${this.#options.host}, on the way to ${formatEndpoint(to)}: ${text}`,

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type AuthHandlerMiddleware, Client } from 'ssh2';
+import { singleLine } from '../control-characters.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { DEFAULT_ALGORITHMS, ssh2Algorithms } from './algorithms.ts';
@@ -19,7 +20,6 @@ import type { SshOptions } from './options.ts';
 import { padFromPool } from './padding.ts';
 import type { LoginStage } from './progress.ts';
 import { observePrompter } from './prompter.ts';
-import { oneLine } from './refusal.ts';
 import { serverOffer } from './server-offer.ts';
 import { chooseSignatures } from './signature-algorithms.ts';
 
@@ -264,5 +264,5 @@ function addressOf(socket: Duplex): string | null {
 /** Returns the software of an identification such as `SSH-2.0-OpenSSH_9.2p1 Debian-2`, or null. */
 function identification(heard: Buffer): string | null {
   const software = /^SSH-[\d.]+-(.*)$/m.exec(heard.toString('latin1'))?.[1];
-  return software === undefined ? null : oneLine(software);
+  return software === undefined ? null : singleLine(software);
 }

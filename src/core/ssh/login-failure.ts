@@ -1,9 +1,9 @@
+import { singleLine } from '../control-characters.ts';
 import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
 import { outOfTurn } from './message-order.ts';
 import type { SshOptions } from './options.ts';
-import { oneLine } from './refusal.ts';
 import { serverOffer } from './server-offer.ts';
 
 /** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
@@ -35,7 +35,7 @@ const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
 export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   const cause = error === null ? {} : { cause: error };
-  const text = oneLine(error?.message ?? '');
+  const text = singleLine(error?.message ?? '');
 
   const outside = OUT_OF_TURN.exec(text)?.[1];
   if (outside !== undefined) return outOfTurn(options.host, 'exchange', `message ${outside}`);
@@ -85,7 +85,7 @@ export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null 
   // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
   if (greeting === '' || /^SSH-/m.test(greeting)) return null;
   const where = formatEndpoint({ host: options.hostName, port: options.port });
-  const said = oneLine(greeting.split('\n', 1)[0] ?? '');
+  const said = singleLine(greeting.split('\n', 1)[0] ?? '');
   const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
     ? `turned this connection away ("${said}"): try again later`
     : `does not speak SSH ("${said}"): check the port (-p)`;
@@ -110,7 +110,7 @@ function nothingShared(missing: string, heard: Buffer): string {
     usable === undefined
       ? `sshferry has none of these: update the server, or see ${kind} in its sshd_config`
       : `update it, or allow what it has: -o ${kind}=+${usable}`;
-  return `${text}: the server has ${oneLine(offer)}; ${remedy(firstUsable(kind, offer))}`;
+  return `${text}: the server has ${singleLine(offer)}; ${remedy(firstUsable(kind, offer))}`;
 }
 
 function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
@@ -141,5 +141,5 @@ export function lostConnection(options: SshOptions, error: Ssh2Error | null): Ga
     const seconds = options.serverAliveInterval * options.serverAliveCountMax;
     return new GatewayError('SSH_LOST', `${who} was lost: no answer for ${seconds} s`, cause);
   }
-  return new GatewayError('SSH_LOST', `${who} was lost: ${oneLine(error.message)}`, cause);
+  return new GatewayError('SSH_LOST', `${who} was lost: ${singleLine(error.message)}`, cause);
 }

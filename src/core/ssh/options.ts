@@ -65,6 +65,6 @@ export interface Prompter {
   readonly interactive: boolean;
   /** Shows `question` and reads one line; without `echo` the typing stays hidden. Rejects when the person gives up (Ctrl-C). */
   ask(question: string, options: { echo: boolean; signal?: AbortSignal }): Promise<string>;
-  /** Shows text that the person should see: a banner, a fingerprint, a warning. Control characters are the caller's to strip. */
+  /** Shows text that the person should see: a banner, a fingerprint, a warning. A terminal's prompter strips controls. */
   tell(text: string): void;
 }

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
+import { stripControls } from '../control-characters.ts';
+import { controllingTerminalWriter } from '../terminal-writer.ts';
 import { LineEditor } from './line-editor.ts';
 import type { Prompter } from './options.ts';
 
@@ -12,7 +14,7 @@ const SIGNAL_WITHIN = 5000;
 /**
  * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
  * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
- * Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
+ * Controls other than line feed and tab are not shown, whoever they come from. Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
  */
 export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter {
   const terminal = hasTerminal();
@@ -22,12 +24,13 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
     interactive: ask !== null,
     ask(question, options) {
       if (ask === null) return Promise.reject(new Error('there is no terminal to ask on'));
-      const answer = last.then(() => ask(question, options));
+      const answer = last.then(() => ask(stripControls(question), options));
       last = answer.catch(() => {});
       return answer;
     },
-    tell(text) {
-      if (terminal && hasTerminal()) withTerminal((fd) => show(fd, text));
+    tell(given) {
+      const text = stripControls(given);
+      if (terminal && hasTerminal()) show(text);
       else process.stderr.write(text);
     },
   };
@@ -49,11 +52,6 @@ export function observePrompter(prompter: Prompter, busy: (open: boolean) => voi
     },
     tell: (text) => prompter.tell(text),
   };
-}
-
-/** Text from the other side, made safe to show: control characters other than newline and tab are taken out. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
 }
 
 /** Which way to ask, decided as read_passphrase in OpenSSH's readpass.c does; null for none. */
@@ -80,19 +78,10 @@ function askpass(program: string, env: NodeJS.ProcessEnv): Ask {
 
 function hasTerminal(): boolean {
   try {
-    withTerminal(() => {});
+    closeSync(openSync('/dev/tty', 'r+'));
     return true;
   } catch {
     return false;
-  }
-}
-
-function withTerminal(use: (fd: number) => void): void {
-  const fd = openSync('/dev/tty', 'r+');
-  try {
-    use(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 
@@ -109,7 +98,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
       process.off('exit', restore);
       signal?.removeEventListener('abort', onAbort);
       restore();
-      show(fd, '\n');
+      show('\n');
       input.destroy();
     };
     const giveUp = (error: unknown) => {
@@ -121,7 +110,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     const onAbort = () => giveUp(signal?.reason);
     input.on('data', (bytes: Buffer) => {
       const { echo: typed, end } = editor.feed(bytes);
-      if (echo && typed !== '') show(fd, typed);
+      if (echo && typed !== '') show(typed);
       if (end === null) return;
       switch (end.type) {
         case 'line':
@@ -142,7 +131,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     signal?.addEventListener('abort', onAbort, { once: true });
     process.on('exit', restore);
     input.setRawMode(true);
-    show(fd, question);
+    show(question);
   });
 
 /** Raises SIGINT, and calls `then` when whoever listens for it has been told; where nobody does, it ends the process. */
@@ -158,9 +147,7 @@ function interrupt(then: () => void): void {
   process.kill(process.pid, 'SIGINT');
 }
 
-/** Writes to a terminal that may be gone; reading from it tells. */
-function show(fd: number, text: string): void {
-  try {
-    writeSync(fd, text);
-  } catch {}
+/** Writes to a terminal that may be gone, which reading from it tells, or stopped, which holds up nothing. */
+function show(text: string): void {
+  controllingTerminalWriter()?.write(text);
 }

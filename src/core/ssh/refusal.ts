@@ -1,3 +1,4 @@
+import { singleLine } from '../control-characters.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { GatewayError, type RefusalReason } from '../errors.ts';
 
@@ -25,7 +26,7 @@ export function channelRefused(
   allowed: Endpoint | null = null,
 ): GatewayError {
   const where = formatEndpoint(to);
-  const said = oneLine(text);
+  const said = singleLine(text);
   const quote = EMPTY_WORDS.test(said) ? '' : ` ("${said}")`;
   const reason = REASONS[code];
   const refused = (message: string) =>
@@ -61,16 +62,8 @@ function whyNotConnected(to: Endpoint, said: string): string {
   if (/connection refused/i.test(said))
     return `connection refused; is the service running on port ${to.port}?`;
   if (/name or service not known|nodename nor servname|no address|temporary failure in name/i.test(said))
-    return `it knows no host of the name "${oneLine(to.host)}" (${said})`;
+    return `it knows no host of the name "${singleLine(to.host)}" (${said})`;
   if (/timed? ?out/i.test(said)) return `no answer (${said}); a firewall may be in the way`;
   if (/no route|unreachable/i.test(said)) return `${said}; check the address`;
   return EMPTY_WORDS.test(said) ? 'it gave no reason; is the service running?' : `"${said}"`;
-}
-
-/** The server's words on one line: control characters, terminal escapes included, become spaces; at most 200 characters. */
-export function oneLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
-    .trim()
-    .slice(0, 200);
 }

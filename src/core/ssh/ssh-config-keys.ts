@@ -204,6 +204,7 @@ export function checkSetting(key: string, value: string): string | null {
   return `${text} is left out: ${gap.why}`;
 }
 
-function knownNames(): string[] {
+/** Every key that ssh_config has, in its canonical spelling. */
+export function knownNames(): string[] {
   return [...honoured.values(), ...[...missing.values()].map(({ name }) => name), ...withoutEffect.values()];
 }

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { GatewayError } from '../errors.ts';
 import { type AlgorithmList, filterAlgorithms, selectAlgorithms } from './algorithms.ts';
 import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
@@ -100,8 +102,7 @@ function tokensOf({ settings: s, destination, env, baseline }: Resolution): Toke
   const local = localUser();
   const named = s.optional('HostName') ?? destination.host;
   // ssh -G has expanded it already.
-  const hostName =
-    baseline === null ? named.replace(/%([%h])/g, (_, c) => (c === 'h' ? destination.host : '%')) : named;
+  const hostName = baseline === null ? dialledName(named, destination.host) : named;
   checkHost(hostName, hostName);
   const user = s.text('User') ?? local.name;
   checkUser(user, user);
@@ -118,12 +119,22 @@ function tokensOf({ settings: s, destination, env, baseline }: Resolution): Toke
   };
 }
 
+/** HostName with its tokens expanded, in lower case unless it is an address. */
+function dialledName(named: string, typed: string): string {
+  const name = named.replace(/%(.?)/g, (whole, letter: string) => {
+    if (letter === 'h') return typed;
+    if (letter === '%') return '%';
+    throw new GatewayError('CONFIG_INVALID', `HostName: unknown token ${whole} in ${named}`);
+  });
+  return isIP(name) === 0 ? name.toLowerCase() : name;
+}
+
 /** `ssh -G` prints lists without quotes: what does not begin like a path belongs to the name before it. */
-function fileList({ settings, baseline }: Resolution, key: string): string[] | null {
+function fileList({ settings, baseline }: Resolution, key: string): readonly string[] | null {
   const list = settings.list(key);
   if (list === null || baseline === null) return list;
   const files: string[] = [];
-  for (const part of list) {
+  for (const part of list.flatMap((line) => line.split(' '))) {
     const last = files.length - 1;
     if (last < 0 || /^[/~%$]/.test(part)) files.push(part);
     else files[last] += ` ${part}`;
@@ -133,7 +144,7 @@ function fileList({ settings, baseline }: Resolution, key: string): string[] | n
 
 /** The files that were named, or the default names, in the order of the installed ssh where there is one. */
 function identityFiles({ settings, baseline }: Resolution): { files: string[]; explicit: boolean } {
-  const named = settings.all('IdentityFile').map((file) => file.replace(/^"(.*)"$/, '$1'));
+  const named = settings.all('IdentityFile').filter((file, index, all) => all.indexOf(file) === index);
   const usual = baseline?.all('IdentityFile') ?? [];
   if (named.length === 0 || (usual.length > 0 && named.join('\n') === usual.join('\n'))) {
     const ordered = usual.filter((file) => IDENTITY_FILES.includes(file));

@@ -1,27 +1,27 @@
 import { GatewayError } from '../errors.ts';
 import type { StrictHostKeyChecking } from './options.ts';
-import { type Settings, splitArguments } from './ssh-config-file.ts';
+import type { Settings } from './ssh-config-file.ts';
 
 /** Reads settings by type; of a key that stands more than once, the first counts. Throws `CONFIG_INVALID`. */
 export class SettingsReader {
-  readonly #values = new Map<string, string[]>();
+  readonly #values = new Map<string, (readonly string[])[]>();
 
   constructor(settings: Settings) {
-    for (const [key, value] of settings) {
+    for (const [key, ...args] of settings) {
       const values = this.#values.get(key);
-      if (values) values.push(value);
-      else this.#values.set(key, [value]);
+      if (values) values.push(args);
+      else this.#values.set(key, [args]);
     }
   }
 
+  /** The values of a key that can stand more than once. */
   all(key: string): string[] {
-    return this.#values.get(key.toLowerCase()) ?? [];
+    return (this.#values.get(key.toLowerCase()) ?? []).map((args) => args.join(' '));
   }
 
-  /** The value without the quotes around it; null where it is absent. */
+  /** The value; null if it is absent. */
   text(key: string): string | null {
-    const value = this.all(key)[0];
-    return value === undefined ? null : value.replace(/^"(.*)"$/, '$1');
+    return this.all(key)[0] ?? null;
   }
 
   /** As `text`, and null for `none`. */
@@ -30,12 +30,10 @@ export class SettingsReader {
     return value === null || value.toLowerCase() === 'none' || value === '' ? null : value;
   }
 
-  /** Several arguments on one line; `none` is an empty list. */
-  list(key: string): string[] | null {
-    const value = this.all(key)[0];
-    if (value === undefined) return null;
-    const list = splitArguments(value);
-    return list.length === 1 && list[0]?.toLowerCase() === 'none' ? [] : list;
+  /** The arguments of a key that can have several; `none` is an empty list, null an absent one. */
+  list(key: string): readonly string[] | null {
+    const args = this.#values.get(key.toLowerCase())?.[0];
+    return args?.length === 1 && args[0]?.toLowerCase() === 'none' ? [] : (args ?? null);
   }
 
   flag(key: string, otherwise: boolean, alsoYes: readonly string[] = []): boolean {

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { formatEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
@@ -7,8 +6,10 @@ import { localUser } from './local-user.ts';
 import type { SshOptions } from './options.ts';
 import { resolveJumps } from './proxy-jump.ts';
 import { type Destination, parseDestination } from './ssh-config-destination.ts';
-import { parseSshConfig, type Settings } from './ssh-config-file.ts';
+import { readOption, type Settings, SshConfigReader } from './ssh-config-file.ts';
+import { configFiles } from './ssh-config-files.ts';
 import { canonicalKey, checkOption, checkSetting } from './ssh-config-keys.ts';
+import { quoteArgument } from './ssh-config-line.ts';
 import { assembleOptions } from './ssh-config-options.ts';
 import { SettingsReader } from './ssh-config-values.ts';
 
@@ -42,7 +43,7 @@ export interface ResolvedSsh {
 
 /**
  * Merges flags, `-o`, ssh_config and defaults, as ssh does. Where OpenSSH's client is on the PATH, `ssh -G` reads
- * ssh_config (Include, Match and all, a `Match exec` runs its command); else the subset of `parseSshConfig`.
+ * ssh_config (Include, Match and all, a `Match exec` runs its command); else `SshConfigReader`.
  * Throws `CONFIG_INVALID` and `CONFIG_UNSUPPORTED`.
  *
  * `ssh -G` does not tell whether a 0 for ServerAliveInterval was written or is the default: only
@@ -62,8 +63,8 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
   }
   const source = (await readByOpenSsh(input, destination)) ?? (await readBySubset(input, destination));
   notes.push(...source.notes);
-  for (const [key, value] of source.settings) {
-    const note = checkSetting(key, value);
+  for (const [key, ...args] of source.settings) {
+    const note = checkSetting(key, args.join(' '));
     if (note !== null && !notes.includes(note)) notes.push(note);
   }
   const settings = new SettingsReader(source.settings);
@@ -104,7 +105,7 @@ async function readByOpenSsh(input: SshInput, { host }: Destination): Promise<So
     ...(flags.port === undefined ? [] : ['-p', String(flags.port)]),
     ...(flags.user === undefined ? [] : ['-l', flags.user]),
     // `-i` would be dropped in silence where the file is missing.
-    ...(flags.identityFile ?? []).flatMap((file) => ['-o', `IdentityFile="${file}"`]),
+    ...(flags.identityFile ?? []).flatMap((file) => ['-o', `IdentityFile=${quoteArgument(file)}`]),
     ...input.o.flatMap(([key, value]) => ['-o', `${key}=${value}`]),
     '--',
     input.destination,
@@ -143,46 +144,43 @@ function parseDump(text: string): Settings {
   });
 }
 
+/** As ssh takes them: flags, `-o`, the destination's own user and port, the files. */
 async function readBySubset(input: SshInput, destination: Destination): Promise<Source> {
   const { flags } = input;
-  const settings: Settings = input.o.map(([key, value]) => [(canonicalKey(key) ?? key).toLowerCase(), value]);
-  const user = flags.user ?? destination.user;
-  const port = flags.port ?? destination.port;
-  if (user !== null) settings.push(['user', user]);
-  if (port !== null) settings.push(['port', String(port)]);
-  if (flags.family) settings.push(['addressfamily', flags.family === 4 ? 'inet' : 'inet6']);
-  for (const file of flags.identityFile ?? []) settings.push(['identityfile', file]);
-  const notes: string[] = [];
-  for (const file of subsetFiles(flags.configFile)) {
-    const text = await readConfig(file, file === flags.configFile);
-    const parsed = parseSshConfig(text, destination.host, file);
-    settings.push(
-      ...parsed.settings.map(([key, value]): Settings[number] => [
-        (canonicalKey(key) ?? key).toLowerCase(),
-        value,
-      ]),
-    );
-    notes.push(...parsed.notes);
+  const given: Settings = [
+    ...setting('addressfamily', flags.family && (flags.family === 4 ? 'inet' : 'inet6')),
+    ...setting('port', flags.port),
+    ...setting('user', flags.user),
+    ...(flags.identityFile ?? []).flatMap((file) => setting('identityfile', file)),
+    ...input.o.map(([key, value]) => readOption(key, value)),
+    ...setting('user', destination.user),
+    ...setting('port', destination.port),
+  ];
+  const reader = new SshConfigReader(destination.host, given, configFiles);
+  const { configFile } = flags;
+  if (configFile === undefined) {
+    const own = path.join(localUser().home, '.ssh/config');
+    await reader.read(own, { user: true, checked: true, named: false });
+    await reader.read('/etc/ssh/ssh_config', { user: false, checked: false, named: false });
+  } else if (configFile.toLowerCase() !== 'none') {
+    await reader.read(configFile, { user: true, checked: false, named: true });
   }
-  // Of these two the one that comes first counts.
-  const proxy = settings.find(([key]) => key === 'proxyjump' || key === 'proxycommand')?.[0];
-  const effective = settings.filter(([key]) => !/^proxy(jump|command)$/.test(key) || key === proxy);
-  return { settings: effective, baseline: null, notes };
+  return { settings: oneProxy(reader.settings), baseline: null, notes: reader.notes };
 }
 
-function subsetFiles(configFile: string | undefined): string[] {
-  if (configFile === undefined) return [path.join(localUser().home, '.ssh/config'), '/etc/ssh/ssh_config'];
-  return configFile.toLowerCase() === 'none' ? [] : [configFile];
+function setting(key: string, value: string | number | null | undefined): Settings {
+  return value === null || value === undefined ? [] : [[key, String(value)]];
 }
 
-async function readConfig(file: string, named: boolean): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (!named && code === 'ENOENT') return '';
-    throw new GatewayError('CONFIG_INVALID', `cannot read ${file}: ${message}`, { cause: error });
-  }
+/** Of ProxyJump and ProxyCommand the first counts; but after a ProxyJump of `none` ProxyCommand does. */
+function oneProxy(settings: Settings): Settings {
+  const [jump, command] = ['proxyjump', 'proxycommand'].map((key) =>
+    settings.findIndex(([name]) => name === key),
+  );
+  if (jump === undefined || command === undefined || jump < 0 || command < 0) return settings;
+  if (command < jump) return settings.filter(([key]) => key !== 'proxyjump');
+  const none = settings[jump]?.[1]?.toLowerCase() === 'none';
+  return none ? settings : settings.filter(([key]) => key !== 'proxycommand');
 }
 
 function readForwards(settings: SettingsReader, notes: string[]): { local: string[]; remote: string[] } {

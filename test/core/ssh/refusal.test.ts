@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { channelRefused, oneLine } from '../../../src/core/ssh/refusal.ts';
+import { channelRefused } from '../../../src/core/ssh/refusal.ts';
 
 const FTP = { host: 'localhost', port: 21 };
 
@@ -49,8 +49,4 @@ describe('channelRefused', () => {
     const error = channelRefused(FTP, 'yourserver', 4, 'x\x1b]0;owned\x07\r\n220 fake\u202e');
     expect(error.message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202e]/);
   });
-});
-
-describe('oneLine', () => {
-  it('is bounded', () => expect(oneLine('y'.repeat(5000))).toHaveLength(200));
 });

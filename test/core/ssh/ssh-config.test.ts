@@ -4,8 +4,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
 import { parseDestination } from '../../../src/core/ssh/ssh-config-destination.ts';
-import { parseSshConfig } from '../../../src/core/ssh/ssh-config-file.ts';
 import { checkOption, checkSetting } from '../../../src/core/ssh/ssh-config-keys.ts';
+import { quoteArgument, splitArguments } from '../../../src/core/ssh/ssh-config-line.ts';
+import { CONFIG_CASES, resolveCase } from './ssh-config-table.ts';
 
 const home = os.userInfo().homedir;
 
@@ -97,47 +98,13 @@ it('lets ssh_config ask for what is not here, with a note, but not for what guar
   );
 });
 
-describe('parseSshConfig', () => {
-  const text = [
-    '# comment',
-    'User everyone',
-    'Host box other',
-    '  HostName = 10.0.0.1',
-    '\tPort 2222 ',
-    'Host *.example.com !bad.example.com',
-    '  User example',
-    'Match host box',
-    '  User matched',
-    'Host *',
-    '  IdentityFile "~/my key"',
-  ].join('\n');
-  it.each([
-    [
-      'box',
-      [
-        ['user', 'everyone'],
-        ['hostname', '10.0.0.1'],
-        ['port', '2222'],
-      ],
-    ],
-    [
-      'a.example.com',
-      [
-        ['user', 'everyone'],
-        ['user', 'example'],
-      ],
-    ],
-    ['bad.example.com', [['user', 'everyone']]],
-  ])('picks what applies to %s', (host, settings) => {
-    expect(parseSshConfig(text, host, 'f').settings).toEqual([...settings, ['identityfile', '"~/my key"']]);
-  });
-
-  it('says that it leaves out Match and Include', () => {
-    expect(parseSshConfig(`Include x\n${text}`, 'box', 'f').notes).toEqual([
-      expect.stringContaining('f:1: Include'),
-      expect.stringContaining('f:9: Match'),
-    ]);
-  });
+describe('a line', () => {
+  it.each(['plain', 'with blanks', 'with "quotes" and \'others\'', 'C:\\dir\\', '\\\\"', '#', '\\"\\\'\\'])(
+    'has an argument in quotes come out as it was: %s',
+    (argument) => {
+      expect(splitArguments(`${quoteArgument(argument)} next`)).toEqual([argument, 'next']);
+    },
+  );
 });
 
 describe('without OpenSSH installed', () => {
@@ -280,6 +247,35 @@ describe('without OpenSSH installed', () => {
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(named),
     });
+  });
+
+  it.each(Object.entries(CONFIG_CASES))('understands %s', async (name, each) => {
+    const folder = path.join(dir, name.replace(/\W/g, '-'));
+    const env = { PATH: '/nonexistent' };
+    const resolved = resolveCase(folder, each, env);
+    if (each.error) return expect(resolved).rejects.toThrow(each.error);
+    const { options, forwards } = await resolved;
+    const usual = (await resolveCase(folder, { config: '' }, env)).options;
+    expect(options).toEqual({ ...usual, ...each.options });
+    expect(forwards.local).toEqual(each.local ?? []);
+  });
+
+  it('applies a Match that it cannot decide to nothing, and says so', async () => {
+    const { options, notes } = await resolve(
+      'Match exec "true"\nPort 1\nMatch !final\nPort 2\nHost *\nPort 3',
+    );
+    expect(options.port).toBe(3);
+    expect(notes).toEqual([
+      expect.stringMatching(/:1: Match exec/),
+      expect.stringMatching(/:3: Match final/),
+    ]);
+  });
+
+  it('ends where files include one another', async () => {
+    const each = { config: 'Include DIR/more', files: { more: 'Include DIR/more' } };
+    await expect(resolveCase(path.join(dir, 'loop'), each, { PATH: '/nonexistent' })).rejects.toThrow(
+      'too many nested Includes',
+    );
   });
 
   it('refuses a file that was named and is not there', async () => {

@@ -3,7 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DEFAULT_ALGORITHMS } from '../../../src/core/ssh/algorithms.ts';
+import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
+import { CONFIG_CASES, resolveCase } from '../../core/ssh/ssh-config-table.ts';
 import { describeWith } from '../../support/openssh.ts';
 
 const home = os.userInfo().homedir;
@@ -29,6 +31,21 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     });
   }
   const strip = (text: string) => text.replace(/\n\s+/g, '\n');
+
+  it.each(Object.entries(CONFIG_CASES))('means by %s what sshferry itself does', async (name, each) => {
+    const folder = path.join(dir, name.replace(/\W/g, '-'));
+    const own = resolveCase(folder, each, { ...process.env, PATH: '/nonexistent' });
+    const [byOwn, byG] = await Promise.allSettled([
+      own,
+      own.catch(() => {}).then(() => resolveCase(folder, each, process.env)),
+    ]);
+    expect(byG.status).toBe(each.error ? 'rejected' : 'fulfilled');
+    if (byG.status === 'rejected' || byOwn.status === 'rejected')
+      return expect(byOwn.status).toBe(byG.status);
+    const sorted = (options: SshOptions) => ({ ...options, identityFile: [...options.identityFile].sort() });
+    expect(sorted(byOwn.value.options)).toEqual(sorted(byG.value.options));
+    expect(byOwn.value.forwards).toEqual(byG.value.forwards);
+  });
 
   it('says of an empty configuration what the subset says', async () => {
     const subset = await resolveSshOptions({

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { fileURLToPath } from 'node:url';
+import { collectWhenIdle } from './cli/heap.ts';
+import { run } from './cli/run.ts';
+import { notifyService } from './cli/service.ts';
+import { localTransport } from './core/local-transport.ts';
+import { nativeCrypto } from './core/ssh/native-crypto.ts';
+import { terminalPrompter } from './core/ssh/prompter.ts';
+import { resolveSshOptions } from './core/ssh/ssh-config.ts';
+import { sshTransport } from './core/ssh/transport.ts';
+import { flushTerminals } from './core/terminal-writer.ts';
+import { within } from './core/within.ts';
+import { PLUGINS } from './protocols/registry.ts';
+import { StatusServer } from './status/server.ts';
+
+/** How long the last words may take to reach somebody who takes nothing, in milliseconds. */
+const FLUSH = 1000;
+
+/** Runs this process's command line, and ends the process. No `await` at the top of what it imports: see cli.ts. */
+export async function main(): Promise<never> {
+  // Whoever read the output may go before the end, as with `| head`; that ends nothing.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+  collectWhenIdle();
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  );
+
+  const status = await run(process.argv.slice(2), {
+    version,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    script: process.argv[1] ?? '',
+    cwd: process.cwd(),
+    platform: process.platform,
+    process,
+    plugins: PLUGINS,
+    prompter: () => terminalPrompter(),
+    local: localTransport,
+    connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
+      sshTransport(options, prompter, log, progress),
+    tellStatus: (source) => StatusServer.open(process.pid, process, source),
+    resolve: resolveSshOptions,
+    notify: (state) => notifyService(state, process.env),
+    schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),
+    facts: [
+      `sshferry ${version}, Node.js ${process.version}`,
+      nativeCrypto()
+        ? 'ssh2 has its native addon'
+        : 'ssh2 lacks its native addon: encryption costs twice as much',
+    ],
+  });
+  // Node aborts, with a stack and a core file, when it ends and cannot restore a terminal that is gone (ResetStdio in its node.cc).
+  if (terminals.some((fd) => !isatty(fd))) {
+    process.removeAllListeners('SIGHUP');
+    process.kill(process.pid, 'SIGHUP');
+  }
+  // process.exit would cut off what a pipe has not taken.
+  if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.write('', resolve));
+  if (process.stderr.writableLength > 0)
+    await within(FLUSH, new Promise((resolve) => process.stderr.write('', resolve)));
+  await flushTerminals(FLUSH);
+  process.exit(status);
+}
