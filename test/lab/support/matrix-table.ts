@@ -1,5 +1,5 @@
 import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
-import { has, OPERATIONS, type Operation } from './matrix-operations.ts';
+import { has, type Operation } from './matrix-operations.ts';
 import type { FtpHost } from './topology.ts';
 
 /** One thing that was tried. */
@@ -33,15 +33,16 @@ export function labelOf({ operation, mode, family }: Outcome): string {
 export function formatMatrix(
   clients: readonly MatrixClient[],
   servers: readonly FtpHost[],
+  operations: readonly Operation[],
   outcomes: readonly Outcome[],
   versions: ReadonlyMap<string, string>,
   why: readonly string[],
 ): string {
   const named = (name: string) => `${name} ${versions.get(name) ?? ''}`.trim();
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const head = ['client', 'mode', 'control', ...OPERATIONS, ...servers.map(named)];
+  const head = ['client', 'mode', 'control', ...operations, ...servers.map(named)];
   const rows = clients.map((client) => {
-    const did = OPERATIONS.map((operation) => (has(client, operation) ? '✓' : '–'));
+    const did = operations.map((operation) => (has(client, operation) ? '✓' : '–'));
     const cells = servers.map((server) =>
       formatCell(outcomes.filter((outcome) => outcome.client === client.name && outcome.server === server)),
     );

@@ -1,0 +1,35 @@
+# Runs on host A: does one thing with Ruby's Net::FTP; script-clients.ts has the verbs.
+# usage: net-ftp.rb HOST PORT USER PASSWORD passive|active VERB ARGUMENT...
+require 'net/ftp'
+
+host, port, user, password, mode, verb, *args = ARGV
+
+def names(ftp, folder) = ftp.nlst(folder).map { |path| File.basename(path) }
+
+verbs = {
+  'list' => ->(ftp, folder) { puts names(ftp, folder) },
+  'get' => ->(ftp, path, file) { ftp.getbinaryfile(path, file) },
+  'put' => ->(ftp, file, path) { ftp.putbinaryfile(file, path) },
+  'getMany' => lambda do |ftp, from, into|
+    names(ftp, from).each { |name| ftp.getbinaryfile("#{from}/#{name}", "#{into}/#{name}") }
+  end,
+  'putMany' => lambda do |ftp, from, into|
+    Dir.glob("#{from}/*").sort.each { |file| ftp.putbinaryfile(file, "#{into}/#{File.basename(file)}") }
+  end,
+  'resumeGet' => lambda do |ftp, path, file, _offset|
+    ftp.resume = true
+    ftp.getbinaryfile(path, file)
+  end,
+  'resumePut' => lambda do |ftp, file, path, _offset|
+    ftp.resume = true
+    ftp.putbinaryfile(file, path)
+  end,
+  'abort' => lambda do |ftp, big, _into, path, file|
+    # To leave the block closes the data connection; the transfer's own reply is then still to be read.
+    catch(:stop) { ftp.retrbinary("RETR #{big}", 65_536) { throw :stop } }
+    ftp.abort
+    ftp.getbinaryfile(path, file)
+  end
+}
+options = { port: port.to_i, username: user, password: password, passive: mode == 'passive' }
+Net::FTP.open(host, **options, open_timeout: 20, read_timeout: 20) { |ftp| verbs.fetch(verb).call(ftp, *args) }
