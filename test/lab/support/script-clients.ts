@@ -43,44 +43,56 @@ interface Library {
   /** All if omitted. */
   readonly modes?: readonly Mode[];
   readonly families?: readonly Family[];
+  /** The library's paths begin at the server's root. */
+  readonly absolute?: boolean;
   /** What the library does not support. */
   readonly lacks?: readonly Verb[];
 }
 
 /** Returns the client that runs a library's script. */
-function scriptClient({ name, argv, version, modes, families, lacks = [] }: Library): MatrixClient {
+function scriptClient({
+  name,
+  argv,
+  version,
+  modes,
+  families,
+  absolute = false,
+  lacks = [],
+}: Library): MatrixClient {
   const command = [...argv.slice(0, -1), `${FOLDER}/${argv.at(-1)}`];
   const run = ({ host, port, mode, container }: Place, verb: Verb, ...args: (string | number)[]) => {
     const login = [host, String(port), USER, PASSWORD, mode];
     return runClient({ host, port, mode, container }, [...command, ...login, verb, ...args.map(String)]);
   };
+  const at = (path: string) => (absolute ? `/home/${USER}/${path}` : path);
   const all: Omit<MatrixClient, 'mirrorGet' | 'mirrorPut'> = {
     name,
     modes: modes ?? MODES,
     families: families ?? FAMILIES,
     version: (container) =>
       typeof version === 'string' ? packageVersion(container, version) : version(container),
-    list: async (place, folder) => (await run(place, 'list', folder)).split('\n').filter(Boolean),
+    list: async (place, folder) =>
+      (await run(place, 'list', at(folder))).split('\n').filter(Boolean).map(baseName),
     get: async (place, path, into) => {
-      await run(place, 'get', path, `${into}/${baseName(path)}`);
+      await run(place, 'get', at(path), `${into}/${baseName(path)}`);
     },
     put: async (place, local, into) => {
-      await run(place, 'put', local, `${into}/${baseName(local)}`);
+      await run(place, 'put', local, `${at(into)}/${baseName(local)}`);
     },
     getMany: async (place, folder, into) => {
-      await run(place, 'getMany', folder, into);
+      await run(place, 'getMany', at(folder), into);
     },
     putMany: async (place, local, into) => {
-      await run(place, 'putMany', local, into);
+      await run(place, 'putMany', local, at(into));
     },
     resumeGet: async (place, path, into, offset) => {
-      await run(place, 'resumeGet', path, `${into}/${baseName(path)}`, offset);
+      await run(place, 'resumeGet', at(path), `${into}/${baseName(path)}`, offset);
     },
     resumePut: async (place, local, into, offset) => {
-      await run(place, 'resumePut', local, `${into}/${baseName(local)}`, offset);
+      await run(place, 'resumePut', local, `${at(into)}/${baseName(local)}`, offset);
     },
     abort: async (place, big, path, into) => {
-      await run(place, 'abort', big, `${into}/${baseName(big)}`, path, `${into}/${baseName(path)}`);
+      await run(place, 'abort', at(big), `${into}/${baseName(big)}`, at(path), `${into}/${baseName(path)}`);
     },
   };
   const has = ([action]: [string, unknown]) => !(lacks as readonly string[]).includes(action);
@@ -106,6 +118,7 @@ export const tclFtpClient = scriptClient({
   argv: ['tclsh', 'tcl-ftp.tcl'],
   version: async (container) => `${await packageVersion(container, 'tcllib')}`,
   families: [4],
+  lacks: ['abort'],
 });
 
 /** The other libraries, by name. */
@@ -114,6 +127,7 @@ export const LIBRARIES: readonly MatrixClient[] = [
   { name: 'ftputil', argv: ['python3', 'ftputil-client.py'], version: 'python3-ftputil' },
   {
     name: 'PyFilesystem',
+    absolute: true,
     argv: ['python3', 'pyfilesystem-client.py'],
     version: 'python3-fs',
     modes: ['passive'],
@@ -139,7 +153,13 @@ export const LIBRARIES: readonly MatrixClient[] = [
       mustExec(container, ['ruby', '-rnet/ftp', '-e', 'print Net::FTP::VERSION']),
   },
   { name: 'ftp (PHP)', argv: ['php', 'php-ftp.php'], version: 'php8.2-cli' },
-  { name: 'ftp:// (PHP)', argv: ['php', 'php-stream.php'], version: 'php8.2-cli', modes: ['passive'] },
+  {
+    name: 'ftp:// (PHP)',
+    absolute: true,
+    argv: ['php', 'php-stream.php'],
+    version: 'php8.2-cli',
+    modes: ['passive'],
+  },
   {
     name: 'jsftp',
     argv: ['node', 'jsftp-client.mjs'],
@@ -164,6 +184,15 @@ export const LIBRARIES: readonly MatrixClient[] = [
     argv: ['lua5.4', 'luasocket.lua'],
     version: 'lua-socket',
     modes: ['passive'],
+    lacks: ['resumeGet', 'resumePut'],
+  },
+  { name: 'zftp (zsh)', argv: ['zsh', '-f', 'zftp.zsh'], version: 'zsh', families: [4], lacks: ['abort'] },
+  {
+    name: 'gvfs',
+    argv: ['dbus-run-session', 'sh', 'gvfs.sh'],
+    version: 'gvfs-backends',
+    modes: ['passive'],
+    absolute: true,
     lacks: ['resumeGet', 'resumePut'],
   },
 ].map((library) => scriptClient(library as Library));

@@ -57,9 +57,9 @@ class CommonsNet {
             case "abort" -> {
                 var data = ftp.retrieveFileStream(args[0]);
                 must(data != null && data.read() >= 0, "data");
-                // As its documentation says it: the transfer is completed after abort() has had its reply.
-                System.err.println("abort: " + ftp.abort() + " " + ftp.getReplyString());
                 data.close();
+                // The transfer and ABOR have one reply each.
+                System.err.println("abort: " + ftp.abort() + " " + ftp.getReplyString());
                 System.err.println("completed: " + ftp.completePendingCommand() + " " + ftp.getReplyString());
                 get(args[2], args[3]);
             }

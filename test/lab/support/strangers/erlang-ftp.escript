@@ -16,7 +16,8 @@ main([Host, Port, User, Password, Mode, Verb | Args]) ->
             {ok, Names} = file:list_dir(From),
             [{Name, ok} = {Name, ftp:send(Ftp, From ++ "/" ++ Name, Into ++ "/" ++ Name)} || Name <- lists:sort(Names)];
         {"resumePut", [File, Path, Offset]} ->
-            {ok, <<_:(list_to_integer(Offset))/binary, Rest/binary>>} = file:read_file(File),
+            Sent = list_to_integer(Offset),
+            {ok, <<_:Sent/binary, Rest/binary>>} = file:read_file(File),
             ok = ftp:append_bin(Ftp, Rest, Path);
         {"abort", [Big, _, Path, File]} ->
             %% It cannot abort: a user closes the session.
@@ -35,4 +36,4 @@ connect(Host, Port, User, Password, Mode) ->
 
 names(Ftp, Folder) ->
     {ok, Listing} = ftp:nlist(Ftp, Folder),
-    [filename:basename(Path) || Path <- string:lexemes(Listing, "\r\n")].
+    [filename:basename(Path) || Path <- string:tokens(Listing, "\r\n")].

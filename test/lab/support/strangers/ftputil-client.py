@@ -10,7 +10,7 @@ import ftputil
 import ftputil.session
 
 host, port, user, password, mode, verb, *args = sys.argv[1:]
-factory = ftputil.session.session_factory(port=int(port), use_passive_mode=mode == "passive")
+factory = ftputil.session.session_factory(port=int(port), use_passive_mode=mode == "passive", encoding="latin-1")
 
 
 def put(ftp, file, path, offset=0):

@@ -1,6 +1,7 @@
 // Runs on host A: does one thing with jsftp; script-clients.ts has the verbs.
 // usage: node jsftp-client.mjs HOST PORT USER PASSWORD passive VERB ARGUMENT...
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import JSFtp from 'jsftp';
 
@@ -11,7 +12,8 @@ let ftp = connect();
 const call = (method, ...given) => promisify(ftp[method]).call(ftp, ...given);
 
 const names = async (folder) => (await call('ls', folder)).map(({ name }) => name);
-const get = (path, file) => call('get', path, file);
+// Given a path of this machine, its own get() stands still with current versions of Node.js.
+const get = async (path, file) => pipeline(await call('get', path), createWriteStream(file));
 const put = (file, path) => call('put', readFileSync(file), path);
 
 async function abort(big, into, path, file) {

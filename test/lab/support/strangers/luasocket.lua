@@ -6,7 +6,7 @@ local host, port, user, password, _, verb = table.unpack(arg, 1, 6)
 ftp.TIMEOUT = 20
 
 local function request(path, more)
-  local all = { host = host, port = tonumber(port), user = user, password = password, path = "/home/ferry/" .. path, type = "i" }
+  local all = { host = host, port = tonumber(port), user = user, password = password, path = path, type = "i" }
   for key, value in pairs(more) do
     all[key] = value
   end

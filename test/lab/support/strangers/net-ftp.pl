@@ -19,12 +19,12 @@ must($ftp->login($user, $password), 'login');
 must($ftp->binary, 'binary');
 
 my %verbs = (
-    list => sub { print "$_\n" for must($ftp->ls($_[0]), 'ls')->@* },
+    list => sub { print "$_\n" for must(scalar $ftp->ls($_[0]), 'ls')->@* },
     get  => sub { must($ftp->get($_[0], $_[1]), "get $_[0]") },
     put  => sub { must($ftp->put($_[0], $_[1]), "put $_[0]") },
     getMany => sub {
         my ($from, $into) = @_;
-        for my $name (map { basename($_) } must($ftp->ls($from), 'ls')->@*) {
+        for my $name (map { basename($_) } must(scalar $ftp->ls($from), 'ls')->@*) {
             must($ftp->get("$from/$name", "$into/$name"), "get $name");
         }
     },

@@ -25,9 +25,10 @@ verbs = {
     ftp.putbinaryfile(file, path)
   end,
   'abort' => lambda do |ftp, big, _into, path, file|
-    # To leave the block closes the data connection; the transfer's own reply is then still to be read.
+    # Leaving the block closes the data connection. The transfer and ABOR have one reply each, and abort reads one.
     catch(:stop) { ftp.retrbinary("RETR #{big}", 65_536) { throw :stop } }
     ftp.abort
+    ftp.send(:voidresp)
     ftp.getbinaryfile(path, file)
   end
 }

@@ -36,7 +36,7 @@ const verbs = {
     const data = await call('get', big);
     data.resume();
     await once(data, 'data');
-    await call('abort');
+    data.destroy();
     await get(path, file);
   },
 };

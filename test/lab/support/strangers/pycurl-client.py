@@ -38,7 +38,7 @@ def get(path, file, offset=0):
 
 def put(file, path, offset=0):
     with open(file, "rb") as source:
-        perform(path, UPLOAD=True, READDATA=source, RESUME_FROM=offset)
+        perform(path, UPLOAD=True, READDATA=source, SEEKFUNCTION=lambda at, _: source.seek(at) and pycurl.SEEKFUNC_OK, RESUME_FROM=offset)
 
 
 match verb, args:

@@ -19,7 +19,8 @@ proc connect {} {
 }
 proc names {folder} {
     global ftp
-    return [lmap path [ftp::NList $ftp $folder] {file tail $path}]
+    set names [lmap path [ftp::NList $ftp $folder] {file tail $path}]
+    return [lsearch -all -inline -not -regexp $names {^\.\.?$}]
 }
 proc list_ {folder} {
     puts [join [names $folder] \n]
@@ -52,22 +53,6 @@ proc resumePut {file path offset} {
     set channel [open $file rb]
     seek $channel $offset
     must [ftp::Append $ftp -channel $channel $path] "append $file"
-}
-# It cannot abort: a user closes the session.
-proc abort {big into next beside} {
-    global ftp
-    set channel [open $into wb]
-    set ::came 0
-    ftp::Get $ftp $big -channel $channel -command {set ::came}
-    for {set tries 0} {[file size $into] == 0} {incr tries} {
-        must [expr {$tries < 400}] "get $big"
-        after 50 {set ::tick 1}
-        vwait ::tick
-        flush $channel
-    }
-    ftp::Close $ftp
-    connect
-    get $next $beside
 }
 connect
 if {$verb eq "list"} {
