@@ -23,6 +23,11 @@ async function runIn(place: Place, folder: string, argv: readonly string[], stdi
   return runClient(place, ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', folder, ...argv], stdin);
 }
 
+/** A path for the programs whose paths begin at the server's root. */
+function fromRoot(path: string): string {
+  return `/home/${USER}/${path}`;
+}
+
 const names = (text: string) => text.split(/\r?\n/).filter(Boolean).map(baseName);
 
 /** The programs with BSD's `ftp>` prompt, beside tnftp. */
@@ -42,7 +47,11 @@ function bsdClient(name: string, packageName: string, flags: (place: Place) => s
     modes: MODES,
     families: FAMILIES,
     version: (container) => packageVersion(container, packageName),
-    list: async (place, folder) => names(await ftp(place, 'verbose', `nlist ${folder} -`)),
+    list: async (place, folder) => {
+      const file = `/tmp/matrix/list-${name.replace(' ', '-')}-${place.port}-${place.mode}-${place.host}`;
+      await ftp(place, `nlist ${folder} ${file}`);
+      return names(await runClient(place, ['cat', file]));
+    },
     get: async (place, path, into) => {
       await ftp(place, `get ${path} ${into}/${baseName(path)}`);
     },
@@ -96,9 +105,7 @@ const rclone: MatrixClient = {
   families: FAMILIES,
   version: (container) => packageVersion(container, 'rclone'),
   list: async (place, folder) =>
-    names(await runClient(place, rcloneArgv(place, 'lsf', `:ftp:${folder}`))).map((name) =>
-      name.replace(/\/$/, ''),
-    ),
+    names((await runClient(place, rcloneArgv(place, 'lsf', `:ftp:${folder}`))).replaceAll('/', '')),
   get: async (place, path, into) => {
     await runClient(place, rcloneArgv(place, 'copy', `:ftp:${path}`, into));
   },
@@ -193,7 +200,7 @@ const yafcClient: MatrixClient = {
 async function gftp(place: Place, ...commands: string[]): Promise<string> {
   const script = 'export HOME=$(mktemp -d) && exec "$@"';
   const settings = `set passive_transfer=${place.mode === 'passive' ? 1 : 0}`;
-  const login = ['set retries=1', 'set network_timeout=20', `open ${loginUrl(place, '')}`];
+  const login = ['set retries=1', 'set network_timeout=20', `open ${loginUrl(place, `home/${USER}`)}`];
   const all = [settings, ...login, ...commands, 'quit', ''].join('\n');
   return runClient(place, ['sh', '-c', script, 'sh', 'gftp-text'], all);
 }
@@ -224,7 +231,7 @@ async function kermit(place: Place, ...commands: string[]): Promise<string> {
   const open = `ftp open ${place.host} ${place.port} /user:${USER} /password:${PASSWORD}`;
   const must = ['ftp type binary', ...commands].flatMap((command) => [command, 'if fail exit 1']);
   const script = [...quiet, open, 'if fail exit 1', ...must, 'ftp bye', 'exit 0', ''].join('\n');
-  return runClient(place, ['kermit', '-Y', '/dev/stdin'], script);
+  return withFile(place, script, 'kermit rc');
 }
 
 const kermitClient: MatrixClient = {
@@ -233,19 +240,19 @@ const kermitClient: MatrixClient = {
   families: [4],
   version: (container) => packageVersion(container, 'ckermit'),
   get: async (place, path, into) => {
-    await kermit(place, `cd ${into}`, `ftp get ${path} ${baseName(path)}`);
+    await kermit(place, `lcd ${into}`, `ftp get ${path} ${baseName(path)}`);
   },
   put: async (place, local, into) => {
     await kermit(place, `ftp put ${local} ${into}/${baseName(local)}`);
   },
   getMany: async (place, folder, into) => {
-    await kermit(place, `ftp cd ${folder}`, `cd ${into}`, 'ftp mget *');
+    await kermit(place, `ftp cd ${folder}`, `lcd ${into}`, 'ftp mget *');
   },
   putMany: async (place, local, into) => {
-    await kermit(place, `ftp cd ${into}`, `cd ${local}`, 'ftp mput *');
+    await kermit(place, `ftp cd ${into}`, `lcd ${local}`, 'ftp mput *');
   },
   resumeGet: async (place, path, into) => {
-    await kermit(place, `cd ${into}`, `ftp reget ${path} ${baseName(path)}`);
+    await kermit(place, `lcd ${into}`, `ftp reget ${path} ${baseName(path)}`);
   },
 };
 
@@ -313,24 +320,33 @@ const busyboxLogin = ({ host, port }: Place) => ['-u', USER, '-p', PASSWORD, '-P
 const GETTERS: readonly MatrixClient[] = [
   getter('axel', (place, path, file) => [
     ...['axel', '-q', '-n', '4', '-T', '20', '-o', file],
-    loginUrl(place, path),
+    loginUrl(place, fromRoot(path).slice(1)),
   ]),
   getter(
     'snarf',
     (place, path, file) => [
       ...['snarf', '-q', ...(place.mode === 'active' ? ['-a'] : [])],
-      ...[loginUrl(place, path), file],
+      ...[loginUrl(place, fromRoot(path).slice(1)), file],
     ],
     {
       modes: MODES,
       resumeGet: async (place, path, into) => {
         const flags = ['-q', '-r', ...(place.mode === 'active' ? ['-a'] : [])];
-        await runClient(place, ['snarf', ...flags, loginUrl(place, path), `${into}/${baseName(path)}`]);
+        await runClient(place, [
+          'snarf',
+          ...flags,
+          loginUrl(place, fromRoot(path).slice(1)),
+          `${into}/${baseName(path)}`,
+        ]);
       },
     },
   ),
-  getter('lynx', (place, path, file) => toFile(file, ['lynx', '-source', loginUrl(place, path)])),
-  getter('w3m', (place, path, file) => toFile(file, ['w3m', '-dump_source', loginUrl(place, path)])),
+  getter('lynx', (place, path, file) =>
+    toFile(file, ['lynx', '-source', loginUrl(place, fromRoot(path).slice(1))]),
+  ),
+  getter('w3m', (place, path, file) =>
+    toFile(file, ['w3m', '-dump_source', loginUrl(place, fromRoot(path).slice(1))]),
+  ),
   getter('busybox', (place, path, file) => ['busybox', 'ftpget', ...busyboxLogin(place), file, path], {
     resumeGet: async (place, path, into) => {
       const file = `${into}/${baseName(path)}`;
@@ -356,12 +372,13 @@ const ftpcopy: MatrixClient = {
   modes: ['passive'],
   families: [4],
   version: (container) => packageVersion(container, 'ftpcopy'),
-  list: async (place, folder) =>
-    names(await runClient(place, ['ftpls', ...ftpcopyFlags, '--machine', atPort(place), folder])).map(
-      (line) => line.replace(/^.*[\s/]/, ''),
-    ),
+  list: async (place, folder) => {
+    const argv = ['ftpls', ...ftpcopyFlags, '--machine', atPort(place), fromRoot(folder)];
+    // A line for each fact; that of the name begins with N.
+    return [...(await runClient(place, argv)).matchAll(/^N(.*)$/gm)].map(([, name = '']) => name);
+  },
   getMany: async (place, folder, into) => {
-    await runClient(place, ['ftpcopy', ...ftpcopyFlags, atPort(place), folder, into]);
+    await runClient(place, ['ftpcopy', ...ftpcopyFlags, atPort(place), fromRoot(folder), into]);
   },
 };
 

@@ -43,8 +43,8 @@ export interface MatrixClient {
   readonly abort?: (place: Place, big: string, path: string, into: string) => Promise<void>;
 }
 
-/** Seconds for one thing that a client does. */
-const PATIENCE = 60;
+/** Seconds for one thing that a client does: 500 logins, at most, on a busy machine. */
+const PATIENCE = 180;
 
 /** Runs a client, which must succeed; gives its stdout. */
 export function runClient({ container }: Place, argv: readonly string[], stdin?: string): Promise<string> {

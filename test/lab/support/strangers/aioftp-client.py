@@ -12,7 +12,8 @@ host, port, user, password, _mode, verb, *args = sys.argv[1:]
 
 
 async def names(client, folder):
-    return [path.name async for path, _ in client.list(folder)]
+    # It passes on the entry for the folder itself that pure-ftpd's MLSD has.
+    return [path.name async for path, info in client.list(folder) if info["type"] in ("file", "dir")]
 
 
 async def get(client, path, file, offset=0):
@@ -30,20 +31,26 @@ async def put(client, file, path, offset=0):
                 await stream.write(block)
 
 
-async def abort(client, big, path):
-    stream = await client.download_stream(big)
+async def interrupt(client, path):
+    stream = await client.download_stream(path)
     if not await stream.read(65536):
         sys.exit("no data")
     stream.close()
-    # abort() wants 226 after 426; vsftpd says 225.
-    try:
-        await client.abort()
-    except aioftp.StatusCodeError as error:
-        print(error, file=sys.stderr)
+    # abort() reads one reply at most, and the transfer and ABOR have one each. So the session has to end.
+    client.close()
+
+
+def connect():
+    return aioftp.Client.context(host, int(port), user, password, socket_timeout=20)
 
 
 async def main():
-    async with aioftp.Client.context(host, int(port), user, password, socket_timeout=20) as client:
+    if verb == "abort":
+        client = aioftp.Client(socket_timeout=20)
+        await client.connect(host, int(port))
+        await client.login(user, password)
+        await interrupt(client, args[0])
+    async with connect() as client:
         match verb, args:
             case "list", [folder]:
                 print("\n".join(await names(client, folder)))
@@ -61,8 +68,7 @@ async def main():
                 await get(client, path, file, int(offset))
             case "resumePut", [file, path, offset]:
                 await put(client, file, path, int(offset))
-            case "abort", [big, into, path, file]:
-                await abort(client, big, into)
+            case "abort", [_, _, path, file]:
                 await get(client, path, file)
 
 

@@ -1,5 +1,7 @@
 # Runs on host A: does one thing with zsh's module zftp; script-clients.ts has the verbs.
 # usage: zsh -f zftp.zsh HOST PORT USER PASSWORD passive|active VERB ARGUMENT...
+# Debian's zsh/zftp lacks a function of this one.
+zmodload zsh/net/tcp
 zmodload zsh/zftp
 setopt err_exit
 host=$1 port=$2 user=$3 password=$4 mode=$5 verb=$6
