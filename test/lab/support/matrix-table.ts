@@ -15,9 +15,16 @@ export interface Outcome {
   readonly direct: string | null;
 }
 
-/** An error without the address and port that the client was given: so it can be compared with one had elsewhere. */
+/**
+ * Returns an error without what differs from run to run and from place to place: the address and port that the client was given,
+ * the ports of data connections, how much went and how fast. So it can be compared with another.
+ */
 export function placeless(error: string, { host, port }: Place): string {
-  return error.replaceAll(host, 'HOST').replace(new RegExp(`\\b${port}\\b`, 'g'), 'PORT');
+  return error
+    .replaceAll(host, 'HOST')
+    .replace(new RegExp(`\\b${port}\\b`, 'g'), 'PORT')
+    .replace(/\((?:\|\|\|\d+\||\d+(?:,\d+){5})\)/g, '(DATA PORT)')
+    .replace(/\d+(?:\.\d+)? (seconds|bytes|[kKMG]i?[bB](?:ytes)?)\b/g, 'N $1');
 }
 
 /** `abort, active, IPv6`. */
