@@ -13,7 +13,8 @@ import { startSshferry } from './support/ssh.ts';
 import { startStrangers } from './support/strangers-host.ts';
 
 const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'abort'] as const;
-const PORTS = { vsftpd: 8101, 'pure-ftpd': 8103 } as const;
+/** Zsh's zftp takes only ports that /etc/services knows. */
+const PORTS = { vsftpd: 8021, 'pure-ftpd': 2121 } as const;
 /** The document whose table the run replaces. Without it only the clients that found faults are tried. */
 const TABLE_FILE = process.env.SSHFERRY_STRANGERS_FILE;
 

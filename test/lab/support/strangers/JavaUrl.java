@@ -33,10 +33,15 @@ class JavaUrl {
                 }
             }
             case "abort" -> {
-                try (InputStream data = open(argv[6]).getInputStream()) {
-                    if (data.read() < 0) {
-                        throw new IOException("no data");
-                    }
+                InputStream data = open(argv[6]).getInputStream();
+                if (data.read() < 0) {
+                    throw new IOException("no data");
+                }
+                try {
+                    data.close();
+                } catch (IOException noReply) {
+                    // pure-ftpd sends no final reply to a download that is broken.
+                    System.err.println(noReply);
                 }
                 get(argv[8], argv[9]);
             }

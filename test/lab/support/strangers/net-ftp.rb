@@ -4,6 +4,11 @@ require 'net/ftp'
 
 host, port, user, password, mode, verb, *args = ARGV
 
+define_method(:connect) do |&block|
+  options = { port: port.to_i, username: user, password: password, passive: mode == 'passive' }
+  Net::FTP.open(host, **options, open_timeout: 20, read_timeout: 20, &block)
+end
+
 def names(ftp, folder) = ftp.nlst(folder).map { |path| File.basename(path) }
 
 verbs = {
@@ -24,13 +29,11 @@ verbs = {
     ftp.resume = true
     ftp.putbinaryfile(file, path)
   end,
+  # Leaving the block closes the data connection. Its abort() reads one reply, of an unknown number; so the session has to end.
   'abort' => lambda do |ftp, big, _into, path, file|
-    # Leaving the block closes the data connection. The transfer and ABOR have one reply each, and abort reads one.
     catch(:stop) { ftp.retrbinary("RETR #{big}", 65_536) { throw :stop } }
-    ftp.abort
-    ftp.send(:voidresp)
-    ftp.getbinaryfile(path, file)
+    ftp.close
+    connect { |another| another.getbinaryfile(path, file) }
   end
 }
-options = { port: port.to_i, username: user, password: password, passive: mode == 'passive' }
-Net::FTP.open(host, **options, open_timeout: 20, read_timeout: 20) { |ftp| verbs.fetch(verb).call(ftp, *args) }
+connect { |ftp| verbs.fetch(verb).call(ftp, *args) }

@@ -2,6 +2,7 @@
 
 usage: pyfilesystem-client.py HOST PORT USER PASSWORD passive VERB ARGUMENT...
 """
+import ftplib
 import shutil
 import sys
 from pathlib import Path
@@ -45,8 +46,12 @@ with FTPFS(host, user, password, port=int(port), timeout=20) as ftp:
                 target.seek(int(offset))
                 shutil.copyfileobj(source, target)
         case "abort", [big, _, path, file]:
-            # To close the file is how it aborts.
-            with ftp.openbin(big) as source:
-                if not source.read(65536):
-                    sys.exit("no data")
+            # To close the file is how it aborts. It takes the reply to that for the reply to QUIT.
+            source = ftp.openbin(big)
+            if not source.read(65536):
+                sys.exit("no data")
+            try:
+                source.close()
+            except ftplib.Error as error:
+                print(error, file=sys.stderr)
             get(ftp, path, file)

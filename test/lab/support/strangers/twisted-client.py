@@ -70,15 +70,14 @@ async def main(_reactor):
         case "resumePut", [file, path, offset]:
             await put(client, file, path, int(offset))
         case "abort", [big, into, path, file]:
-            # It has no ABOR: a user drops the data connection.
+            # It has no ABOR: a user drops both connections.
             sink = Sink(into)
             transfer = client.retrieveFile(big, sink)
+            transfer.addErrback(lambda reason: print(reason.value, file=sys.stderr))
             await sink.first
             sink.transport.abortConnection()
-            try:
-                await transfer
-            except Exception as error:
-                print(error, file=sys.stderr)
+            client.transport.abortConnection()
+            client = await connect()
             await get(client, path, file)
     await client.quit()
 
