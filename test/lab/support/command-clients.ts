@@ -94,7 +94,14 @@ const netkit = bsdClient('netkit ftp', 'ftp-ssl', ({ mode }) => [
 function rcloneArgv({ host, port }: Place, ...args: string[]): string[] {
   const script =
     'export RCLONE_FTP_PASS=$(rclone obscure "$1") RCLONE_CONFIG=/dev/null && shift && exec rclone "$@"';
-  const login = ['--ftp-host', host, '--ftp-port', String(port), '--ftp-user', USER];
+  const login = [
+    '--ftp-host',
+    host.includes(':') ? `[${host}]` : host,
+    '--ftp-port',
+    String(port),
+    '--ftp-user',
+    USER,
+  ];
   const once = ['--retries', '1', '--low-level-retries', '1', '--timeout', '30s', '--contimeout', '20s'];
   return ['sh', '-c', script, 'sh', PASSWORD, ...args, ...login, ...once];
 }

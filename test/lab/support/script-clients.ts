@@ -128,6 +128,8 @@ export const LIBRARIES: readonly MatrixClient[] = [
   {
     name: 'PyFilesystem',
     absolute: true,
+    // It logs in twice for each file, and lists the folder.
+    lacks: ['getMany'],
     argv: ['python3', 'pyfilesystem-client.py'],
     version: 'python3-fs',
     modes: ['passive'],

@@ -58,7 +58,11 @@ class JavaUrl {
 
     private static List<String> names(String folder) throws IOException {
         try (InputStream data = open(folder + ";type=d").getInputStream()) {
-            return new String(data.readAllBytes()).lines().map(JavaUrl::lastWord).collect(Collectors.toList());
+            return new String(data.readAllBytes())
+                    .lines()
+                    .map(JavaUrl::lastWord)
+                    .filter(name -> !name.equals(".") && !name.equals(".."))
+                    .collect(Collectors.toList());
         }
     }
 

@@ -36,4 +36,4 @@ connect(Host, Port, User, Password, Mode) ->
 
 names(Ftp, Folder) ->
     {ok, Listing} = ftp:nlist(Ftp, Folder),
-    [filename:basename(Path) || Path <- string:tokens(Listing, "\r\n")].
+    [filename:basename(Path) || Path <- string:tokens(Listing, "\r\n")] -- [".", ".."].

@@ -25,7 +25,9 @@ local function names(folder)
   local chunks, found = {}, {}
   assert(ftp.get(request(folder, { command = "nlst", sink = ltn12.sink.table(chunks) })))
   for name in table.concat(chunks):gmatch("([^/\r\n]+)\r?\n") do
-    table.insert(found, name)
+    if name ~= "." and name ~= ".." then
+      table.insert(found, name)
+    end
   end
   return found
 end

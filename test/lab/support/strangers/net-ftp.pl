@@ -24,7 +24,7 @@ my %verbs = (
     put  => sub { must($ftp->put($_[0], $_[1]), "put $_[0]") },
     getMany => sub {
         my ($from, $into) = @_;
-        for my $name (map { basename($_) } must(scalar $ftp->ls($from), 'ls')->@*) {
+        for my $name (grep { !/^\.\.?$/ } map { basename($_) } must(scalar $ftp->ls($from), 'ls')->@*) {
             must($ftp->get("$from/$name", "$into/$name"), "get $name");
         }
     },

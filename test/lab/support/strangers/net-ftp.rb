@@ -9,7 +9,7 @@ define_method(:connect) do |&block|
   Net::FTP.open(host, **options, open_timeout: 20, read_timeout: 20, &block)
 end
 
-def names(ftp, folder) = ftp.nlst(folder).map { |path| File.basename(path) }
+def names(ftp, folder) = ftp.nlst(folder).map { |path| File.basename(path) } - %w[. ..]
 
 verbs = {
   'list' => ->(ftp, folder) { puts names(ftp, folder) },

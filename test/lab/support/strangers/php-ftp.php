@@ -20,7 +20,8 @@ must(ftp_pasv($ftp, $mode === 'passive'), 'mode');
 function names(string $folder): array
 {
     global $ftp;
-    return array_map('basename', must(ftp_nlist($ftp, $folder), "nlist $folder"));
+    $names = array_map('basename', must(ftp_nlist($ftp, $folder), "nlist $folder"));
+    return array_values(array_diff($names, ['.', '..']));
 }
 
 function get(string $path, string $file, int $offset = 0): void

@@ -28,7 +28,7 @@ def perform(path, **options):
 def names(folder):
     page = io.BytesIO()
     perform(f"{folder}/", DIRLISTONLY=True, WRITEDATA=page)
-    return page.getvalue().decode().split()
+    return [name for name in page.getvalue().decode().split() if name not in (".", "..")]
 
 
 def get(path, file, offset=0):
