@@ -10,13 +10,17 @@ case $verb in
 list) gio list "$url/$1" ;;
 get) gio copy "$url/$1" "$2" ;;
 put) gio copy "$1" "$url/$2" ;;
-getMany) gio list "$url/$1" | while read -r name; do gio copy "$url/$1/$name" "$2/$name"; done ;;
-putMany) for file in "$1"/*; do gio copy "$file" "$url/$2/${file##*/}"; done ;;
+getMany)
+    into=$2
+    folder="$url/$1"
+    set -- $(gio list "$folder" | sed "s|^|$folder/|")
+    gio copy "$@" "$into/" ;;
+putMany) gio copy "$1"/* "$url/$2/" ;;
 abort)
     gio copy "$url/$1" "$2" & copy=$!
     until [ -s "$2" ]; do sleep 0.1; done
-    kill -INT $copy
-    wait $copy && exit 1
+    kill $copy
+    if wait $copy; then exit 1; fi
     gio copy "$url/$3" "$4" ;;
 esac
 gio mount -u "$url/"
