@@ -59,10 +59,10 @@ function bsdClient(name: string, packageName: string, flags: (place: Place) => s
       await ftp(place, `put ${local} ${into}/${baseName(local)}`);
     },
     getMany: async (place, folder, into) => {
-      await from(place, into, `cd ${folder}`, 'mget *');
+      await from(place, into, `cd ${folder}`, 'mget *.bin');
     },
     putMany: async (place, local, into) => {
-      await from(place, local, `cd ${into}`, 'mput *');
+      await from(place, local, `cd ${into}`, 'mput *.bin');
     },
     resumeGet: async (place, path, into) => {
       await ftp(place, `reget ${path} ${into}/${baseName(path)}`);
