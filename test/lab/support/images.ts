@@ -23,16 +23,44 @@ export async function buildImages(
   const base = await ensureBase(folder, say);
   const built = await Promise.all(
     IMAGES.map(async (name) => {
-      const context = join(folder, name);
-      const tag = `sshferry-lab/${name}:${hashOf(context, base)}`;
-      if ((await run(['docker', 'image', 'inspect', tag])).code !== 0) {
-        say(`building ${tag}`);
-        await docker('build', '--network=host', '--label', 'sshferry.lab=image', '--tag', tag, context);
-      }
-      return [name, tag] as const;
+      return [name, await buildImage(folder, name, base, say)] as const;
     }),
   );
   return Object.fromEntries(built) as Record<ImageName, string>;
+}
+
+/**
+ * Builds the image of more FTP clients on top of host A's, which few test runs need.
+ * @param folder the project's `docker/`
+ * @param client the tag of host A's image
+ * @returns its tag
+ */
+export async function buildStrangers(
+  folder: string,
+  client: string,
+  say: (line: string) => void,
+): Promise<string> {
+  return buildImage(folder, 'strangers', client, say, '--build-arg', `CLIENT=${client}`);
+}
+
+/** Builds one folder of `docker/` if it or its base has changed. Returns the tag. */
+async function buildImage(
+  folder: string,
+  name: string,
+  base: string,
+  say: (line: string) => void,
+  ...flags: string[]
+): Promise<string> {
+  const context = join(folder, name);
+  const tag = `sshferry-lab/${name}:${hashOf(context, base)}`;
+  if ((await run(['docker', 'image', 'inspect', tag])).code !== 0) {
+    say(`building ${tag}`);
+    await docker(
+      'build',
+      ...['--network=host', '--label', 'sshferry.lab=image', ...flags, '--tag', tag, context],
+    );
+  }
+  return tag;
 }
 
 /**

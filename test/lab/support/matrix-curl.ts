@@ -45,8 +45,6 @@ export const curlClient: MatrixClient = {
   resumePut: async (place, local, into) => {
     await curl(place, '--continue-at', '-', '--upload-file', local, urlOf(place, `${into}/`));
   },
-  mirrorGet: null,
-  mirrorPut: null,
   abort: async (place, big, path, into) => {
     const args = [...output(into, big), urlOf(place, big)];
     await interruptOnceIn(place, `${into}/${baseName(big)}`, argv(place, ...args));

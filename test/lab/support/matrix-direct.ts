@@ -6,7 +6,7 @@ import type { Lab } from './lab.ts';
  * sshferry and SSH. It is the run's, and goes with it. Gives its name.
  */
 export async function startDirect({ hosts: { a, b } }: Lab): Promise<string> {
-  const container = a.container.replace(/client$/, 'direct');
+  const container = `${a.container}-direct`;
   const inspect = async (what: string) =>
     JSON.parse(await docker('inspect', '--format', `{{json ${what}}}`, a.container)) as unknown;
   const labels = (await inspect('.Config.Labels')) as Record<string, string>;

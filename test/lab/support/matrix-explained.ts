@@ -18,6 +18,14 @@ const EXPLANATIONS: readonly Explanation[] = [
       client === 'ncftp' && operation === 'list' && (server === 'pure-ftpd' || server === 'pyftpdlib'),
     text: 'ncftp, list: `ncftpls -1` sends `NLST -1`, which pure-ftpd and pyftpdlib answer with 550, without sshferry as well.',
   },
+  {
+    concerns: ({ client, operation, server, error }) =>
+      client === 'inetutils ftp' &&
+      operation === 'many' &&
+      server === 'pure-ftpd' &&
+      /^\s*local: there is\n/.test(error ?? ''),
+    text: 'inetutils ftp, many: `mget *.bin` gets nothing from pure-ftpd ("Can\'t check for file existence"), without sshferry as well.',
+  },
 ];
 
 /** Why a red cell is red without sshferry, too. */

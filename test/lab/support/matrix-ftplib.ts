@@ -46,8 +46,6 @@ export const ftplibClient: MatrixClient = {
   resumePut: async (place, local, into, offset) => {
     await ftplib(place, { verb: 'resumePut', remote: into, local, offset });
   },
-  mirrorGet: null,
-  mirrorPut: null,
   abort: async (place, big, path, into) => {
     await ftplib(place, { verb: 'abort', remote: big, local: into, next: path, closeFirst: false });
   },

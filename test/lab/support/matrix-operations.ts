@@ -6,7 +6,7 @@ import { makeFile } from './files.ts';
 import type { MatrixClient, Place } from './matrix-client.ts';
 import { ferry } from './users.ts';
 
-export const OPERATIONS = ['list', 'get', 'put', 'resume', 'mirror', 'abort'] as const;
+export const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'mirror', 'abort'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** What one operation works on: folders of its own on both sides, and the container of the server. */
@@ -20,13 +20,17 @@ export interface Work {
   readonly expected: Expected;
 }
 
-/** What the files have to be: the SHA-256 of the one, and of all in the folder as `checksums` gives them. */
+/** What the files have to be: the SHA-256 of the one, and of those in the folders as `checksums` prints them. */
 export interface Expected {
   readonly file: string;
   readonly folder: string;
+  readonly many: string;
 }
 
 const FOLDER = 'matrix';
+const MANY = 'matrix-many';
+/** The number of files in MANY; most are so small that a client has sent one before anything else happens. */
+const MANY_COUNT = 500;
 const FILE = 'file.bin';
 const NAMES = ['empty.bin', FILE, 'more'];
 const SIZE = 1_500_000;
@@ -44,6 +48,8 @@ export function makeMatrixFiles(pub: string): Expected {
     const folder = join(pub, FOLDER, dirname(path));
     return { path, sha256: makeFile(folder, basename(path), size).sha256 };
   });
+  const many = Array.from({ length: MANY_COUNT }, (_, i) => `${String(i).padStart(3, '0')}.bin`);
+  mkdirSync(join(pub, MANY), { recursive: true });
   if (!existsSync(join(pub, ENDLESS))) {
     writeFileSync(join(pub, ENDLESS), '');
     truncateSync(join(pub, ENDLESS), ENDLESS_SIZE);
@@ -51,14 +57,24 @@ export function makeMatrixFiles(pub: string): Expected {
   return {
     file: made.find(({ path }) => path === FILE)?.sha256 ?? '',
     folder: made.map(({ path, sha256 }) => `${sha256}  ./${path}\n`).join(''),
+    many: many.map((name, i) => `${makeFile(join(pub, MANY), name, i * 4).sha256}  ./${name}\n`).join(''),
   };
 }
 
-/** Whether a client has the operation at all. */
+/** Whether a client has the operation at all, in one direction at least. */
 export function has(client: MatrixClient, operation: Operation): boolean {
-  if (operation === 'put') return client.put !== null;
-  return operation !== 'mirror' || client.mirrorGet !== null;
+  return ACTIONS[operation].some((action) => client[action] !== undefined);
 }
+
+const ACTIONS = {
+  list: ['list'],
+  get: ['get'],
+  put: ['put'],
+  many: ['getMany', 'putMany'],
+  resume: ['resumeGet', 'resumePut'],
+  mirror: ['mirrorGet', 'mirrorPut'],
+  abort: ['abort'],
+} as const satisfies Record<Operation, readonly (keyof MatrixClient)[]>;
 
 /**
  * Does operations one after the other, each in both directions where the client has both, and compares what came of them; no
@@ -90,16 +106,20 @@ export async function operate(
 
 const DO: Record<Operation, (client: MatrixClient, work: Work) => Promise<void>> = {
   list: async (client, { place }) => {
-    const all = await client.list(place, `pub/${FOLDER}`);
+    const all = (await client.list?.(place, `pub/${FOLDER}`)) ?? [];
     // Some servers list these, too.
     const names = all.filter((name) => name !== '.' && name !== '..').sort();
     if (names.join() !== NAMES.join())
       throw new Error(`it lists ${names.join()} in place of ${NAMES.join()}`);
   },
-  get: (client, { place, local }) => client.get(place, `pub/${FOLDER}/${FILE}`, `${local}/get`),
+  get: async (client, { place, local }) => client.get?.(place, `pub/${FOLDER}/${FILE}`, `${local}/get`),
   put: async (client, { place, remote }) => client.put?.(place, `/pub/${FOLDER}/${FILE}`, `${remote}/put`),
+  many: async (client, { place, local, remote }) => {
+    await client.getMany?.(place, `pub/${MANY}`, `${local}/many`);
+    await client.putMany?.(place, `/pub/${MANY}`, `${remote}/many`);
+  },
   resume: async (client, { place, local, remote }) => {
-    await client.resumeGet(place, `pub/${FOLDER}/${FILE}`, `${local}/resume`, OFFSET);
+    await client.resumeGet?.(place, `pub/${FOLDER}/${FILE}`, `${local}/resume`, OFFSET);
     await client.resumePut?.(place, `/pub/${FOLDER}/${FILE}`, `${remote}/resume`, OFFSET);
   },
   mirror: async (client, { place, local, remote }) => {
@@ -107,7 +127,7 @@ const DO: Record<Operation, (client: MatrixClient, work: Work) => Promise<void>>
     await client.mirrorPut?.(place, `/pub/${FOLDER}`, `${remote}/mirror`);
   },
   abort: async (client, { place, local }) => {
-    await client.abort(place, `pub/${ENDLESS}`, `pub/${FOLDER}/${FILE}`, `${local}/abort`);
+    await client.abort?.(place, `pub/${ENDLESS}`, `pub/${FOLDER}/${FILE}`, `${local}/abort`);
   },
 };
 
@@ -120,7 +140,7 @@ interface Found {
 function compare(
   client: MatrixClient,
   operation: Operation,
-  { file, folder }: Expected,
+  { file, folder, many }: Expected,
   found: Found,
 ): string[] {
   const one = `${file}  ./${FILE}\n`;
@@ -129,15 +149,26 @@ function compare(
     list: {},
     get: { local: one },
     put: { remote: one },
-    resume: { local: one, ...(client.resumePut !== null && { remote: one }) },
-    mirror: { local: all, ...(client.mirrorPut !== null && { remote: all }) },
+    many: { ...(client.getMany && { local: many }), ...(client.putMany && { remote: many }) },
+    resume: { ...(client.resumeGet && { local: one }), ...(client.resumePut && { remote: one }) },
+    mirror: { ...(client.mirrorGet && { local: all }), ...(client.mirrorPut && { remote: all }) },
     abort: { local: one },
   };
   return (['local', 'remote'] as const).flatMap((side) => {
     const is = below(found[side], operation);
     const should = wanted[operation][side];
-    return should === undefined || is === should ? [] : [`${side}: there is\n${is}in place of\n${should}`];
+    if (should === undefined || is === should) return [];
+    return [`${side}: there is\n${without(is, should)}in place of\n${without(should, is)}`];
   });
+}
+
+/** The lines of one listing that the other lacks. */
+function without(listing: string, other: string): string {
+  const known = new Set(lines(other));
+  return lines(listing)
+    .filter((line) => !known.has(line))
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** The lines of one operation's folder, with paths relative to it. */

@@ -1,5 +1,5 @@
 import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
-import { has, OPERATIONS, type Operation } from './matrix-operations.ts';
+import { has, type Operation } from './matrix-operations.ts';
 import type { FtpHost } from './topology.ts';
 
 /** One thing that was tried. */
@@ -15,9 +15,16 @@ export interface Outcome {
   readonly direct: string | null;
 }
 
-/** An error without the address and port that the client was given: so it can be compared with one had elsewhere. */
+/**
+ * Returns an error without what differs from run to run and from place to place: the address and port that the client was given,
+ * the ports of data connections, how much went and how fast. So it can be compared with another.
+ */
 export function placeless(error: string, { host, port }: Place): string {
-  return error.replaceAll(host, 'HOST').replace(new RegExp(`\\b${port}\\b`, 'g'), 'PORT');
+  return error
+    .replaceAll(host, 'HOST')
+    .replace(new RegExp(`\\b${port}\\b`, 'g'), 'PORT')
+    .replace(/\((?:\|\|\|\d+\||\d+(?:,\d+){5})\)/g, '(DATA PORT)')
+    .replace(/\d+(?:\.\d+)? (seconds|bytes|[kKMG]i?[bB](?:ytes)?)\b/g, 'N $1');
 }
 
 /** `abort, active, IPv6`. */
@@ -33,15 +40,16 @@ export function labelOf({ operation, mode, family }: Outcome): string {
 export function formatMatrix(
   clients: readonly MatrixClient[],
   servers: readonly FtpHost[],
+  operations: readonly Operation[],
   outcomes: readonly Outcome[],
   versions: ReadonlyMap<string, string>,
   why: readonly string[],
 ): string {
   const named = (name: string) => `${name} ${versions.get(name) ?? ''}`.trim();
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const head = ['client', 'mode', 'control', ...OPERATIONS, ...servers.map(named)];
+  const head = ['client', 'mode', 'control', ...operations, ...servers.map(named)];
   const rows = clients.map((client) => {
-    const did = OPERATIONS.map((operation) => (has(client, operation) ? '✓' : '–'));
+    const did = operations.map((operation) => (has(client, operation) ? '✓' : '–'));
     const cells = servers.map((server) =>
       formatCell(outcomes.filter((outcome) => outcome.client === client.name && outcome.server === server)),
     );

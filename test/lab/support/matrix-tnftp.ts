@@ -37,8 +37,6 @@ export const tnftpClient: MatrixClient = {
   resumeGet: (place, path, into) => tnftp(place, `reget ${path} ${into}/${baseName(path)}`),
   resumePut: (place, local, into, offset) =>
     tnftp(place, `restart ${offset}`, `put ${local} ${into}/${baseName(local)}`),
-  mirrorGet: null,
-  mirrorPut: null,
   abort: async (place, big, path, into) => {
     const netrc = `/tmp/matrix/netrc-${place.port}-${place.mode}-${place.host}`;
     const login = `machine ${place.host} login ${USER} password ${PASSWORD}\n`;

@@ -38,11 +38,9 @@ export const wgetClient: MatrixClient = {
     return [...page.matchAll(/<a href="[^"]*">([^<]*?)\/?<\/a>/g)].map(([, name = '']) => name);
   },
   get,
-  put: null,
   resumeGet: async (place, path, into) => {
     await wget(place, '--continue', '--directory-prefix', into, urlOf(place, path));
   },
-  resumePut: null,
   mirrorGet: async (place, folder, into) => {
     const above = folder.split('/').length - 1;
     const flags = ['--mirror', '--no-parent', '--no-host-directories', `--cut-dirs=${above}`];
@@ -50,7 +48,6 @@ export const wgetClient: MatrixClient = {
     // What it has been told of the folders, which it keeps when it mirrors.
     await runClient(place, ['find', into, '-name', '.listing', '-delete']);
   },
-  mirrorPut: null,
   abort: async (place, big, path, into) => {
     const args = ['--directory-prefix', into, urlOf(place, big)];
     await interruptOnceIn(place, `${into}/${baseName(big)}`, argv(place, ...args));

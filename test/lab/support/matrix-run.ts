@@ -1,0 +1,155 @@
+import { expect, vi } from 'vitest';
+import type { Lab } from './lab.ts';
+import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
+import { startDirect } from './matrix-direct.ts';
+import { explanationOf } from './matrix-explained.ts';
+import { type Expected, has, type Operation, operate } from './matrix-operations.ts';
+import { labelOf, type Outcome, placeless } from './matrix-table.ts';
+import type { Program } from './program.ts';
+import { holdings } from './sockets.ts';
+import type { FtpHost } from './topology.ts';
+import { YOU } from './users.ts';
+
+const LOOPBACK: Record<Family, string> = { 4: '127.0.0.1', 6: '::1' };
+
+/** What a matrix is tried with. */
+export interface MatrixSetup {
+  /** Its host A runs the clients and sshferry. */
+  readonly lab: Lab;
+  readonly sshferry: Program;
+  readonly expected: Expected;
+  readonly operations: readonly Operation[];
+  /** The servers, with the port that sshferry forwards to each. */
+  readonly ports: Readonly<Partial<Record<FtpHost, number>>>;
+}
+
+type Cell = Pick<Outcome, 'client' | 'server' | 'mode' | 'family'>;
+
+/** Tries clients with servers through one sshferry, each failing cell also without it, and collects the outcomes. */
+export class Matrix {
+  readonly outcomes: Outcome[] = [];
+  readonly #setup: MatrixSetup;
+  #direct: Promise<string> | null = null;
+
+  constructor(setup: MatrixSetup) {
+    this.#setup = setup;
+  }
+
+  get servers(): FtpHost[] {
+    return Object.keys(this.#setup.ports) as FtpHost[];
+  }
+
+  /** Tries all that a client can do with each server. Returns the failures that are not known, or not the same without sshferry. */
+  async try(client: MatrixClient): Promise<string[]> {
+    const before = this.outcomes.length;
+    await Promise.all(this.servers.map((server) => this.#tryServer(client, server)));
+    const tried = this.outcomes.slice(before);
+    const operations = client.families.flatMap((family) => this.#operationsOf(client, family));
+    expect(tried).toHaveLength(this.servers.length * client.modes.length * operations.length);
+    return (
+      tried
+        .filter((outcome) => outcome.error !== null)
+        // The same has to go wrong: another error would be sshferry's own.
+        .filter((outcome) => outcome.direct !== outcome.error || explanationOf(outcome) === undefined)
+        .map((outcome) => {
+          const without = outcome.direct ?? 'all is well';
+          return `${outcome.server}, ${labelOf(outcome)}: ${outcome.error}\n=== without sshferry: ${without}`;
+        })
+    );
+  }
+
+  /** Returns where a client reaches the server itself. */
+  async withoutSshferry(server: FtpHost, mode: Mode, family: Family): Promise<Place> {
+    const { lab } = this.#setup;
+    this.#direct ??= startDirect(lab);
+    const host = lab.hosts.c[server].inner?.[`v${family}`] ?? '';
+    return { container: await this.#direct, host, port: 21, mode };
+  }
+
+  /** Waits until sshferry holds nothing but its listeners and the SSH connections. */
+  async nothingIsLeft(): Promise<void> {
+    const { lab, sshferry, ports } = this.#setup;
+    await vi.waitFor(
+      async () => {
+        const { listeners, connections } = await holdings(lab.hosts.a.container, sshferry.pid, YOU);
+        const open = new Set(listeners.map((listener) => Number(listener.replace(/.*:/, ''))));
+        expect([...open].sort()).toEqual(Object.values(ports));
+        expect(connections.filter((both) => !both.endsWith(':22'))).toEqual([]);
+      },
+      { timeout: 20_000, interval: 500 },
+    );
+  }
+
+  /** What a client is tried with over one family: `many` takes long, and is done over the client's first alone. */
+  #operationsOf(client: MatrixClient, family: Family): Operation[] {
+    const here = (name: Operation) => name !== 'many' || family === client.families[0];
+    return this.#setup.operations.filter((name) => has(client, name) && here(name));
+  }
+
+  async #tryServer(client: MatrixClient, server: FtpHost): Promise<void> {
+    for (const mode of client.modes) {
+      for (const family of client.families) {
+        const operations = this.#operationsOf(client, family);
+        const cell = { client: client.name, server, mode, family };
+        const wrong = await this.#attempt(client, operations, cell, false);
+        const red = operations.filter((operation) => wrong.get(operation) !== null);
+        const direct =
+          red.length > 0 ? await this.#attempt(client, red, cell, true) : new Map<Operation, string>();
+        for (const operation of operations) {
+          const error = wrong.get(operation) ?? null;
+          this.outcomes.push({ ...cell, operation, error, direct: direct.get(operation) ?? null });
+        }
+      }
+    }
+  }
+
+  async #attempt(
+    client: MatrixClient,
+    operations: readonly Operation[],
+    { server, mode, family }: Cell,
+    directly: boolean,
+  ): Promise<Map<Operation, string | null>> {
+    const { lab, expected, ports } = this.#setup;
+    const place = directly
+      ? await this.withoutSshferry(server, mode, family)
+      : { container: lab.hosts.a.container, host: LOOPBACK[family], port: ports[server] ?? 0, mode };
+    const own = `${client.name.replaceAll(/\W+/g, '-')}-${mode}-${family}`;
+    const work = {
+      place,
+      server: lab.hosts.c[server].container,
+      local: `/tmp/matrix/${server}-${own}`,
+      remote: `incoming/${own}`,
+    };
+    const before = directly ? [] : await this.#dataConnections();
+    const wrong = await operate(client, operations, { ...work, expected });
+    if (!directly && wrong.get('abort') === null) {
+      await this.#noneOfItsDataIsLeft(before).catch((error: Error) => wrong.set('abort', error.message));
+    }
+    for (const [operation, error] of wrong) wrong.set(operation, error && placeless(error, place));
+    return wrong;
+  }
+
+  /** sshferry's data connections, as far as clients see them; other clients' of this moment among them. */
+  async #dataConnections(): Promise<string[]> {
+    const { lab, sshferry, ports } = this.#setup;
+    const { connections } = await holdings(lab.hosts.a.container, sshferry.pid, YOU);
+    return connections.filter(
+      (both) =>
+        !both.endsWith(':22') &&
+        !Object.values(ports).some((port) => both.split(' ')[0]?.endsWith(`:${port}`)),
+    );
+  }
+
+  /** Every data connection that was not there before has to end soon, this client's and others'. */
+  async #noneOfItsDataIsLeft(before: readonly string[]): Promise<void> {
+    const now = (await this.#dataConnections()).filter((both) => !before.includes(both));
+    if (now.length === 0) return;
+    await vi.waitFor(
+      async () => {
+        const left = new Set(await this.#dataConnections());
+        expect(now.filter((both) => left.has(both))).toEqual([]);
+      },
+      { timeout: 20_000, interval: 200 },
+    );
+  }
+}
