@@ -39,6 +39,7 @@ async function greeted(peer = localPeer, options: Record<string, unknown> = {}) 
     client: client.theirs,
     server: server.theirs,
     near,
+    far,
     heard,
     commands,
     done,
@@ -134,23 +135,24 @@ describe('when both sides have ended', () => {
   });
 
   it('data that is under way is waited for, and the reply that it holds back', async () => {
-    const { client, server, near, heard, settle, done, over } = await greeted();
+    const { client, server, near, far, heard, settle, done, over } = await greeted();
+    const data = { near: connection(), far: connection() };
     client.write('EPSV\r\n');
     await settle();
     server.write('229 Extended Passive Mode (|||2000|)\r\n');
     await settle();
     near.listeners[0]?.grant();
+    far.dials[1]?.answer(data.far.ours);
     await settle();
     expect(heard.at(-1)).toMatch(/^229 /);
-    const data = connection();
-    near.listeners[0]?.onStream(data.ours, localPeer);
+    near.listeners[0]?.onStream(data.near.ours, localPeer);
     client.end('RETR f\r\n');
     await settle();
     server.end('150 here\r\n226 done\r\n');
     await settle();
     expect([over(), heard.at(-1)]).toEqual([undefined, '150 here\r\n']);
     // The data connection breaks off, and with it all that could be waited for.
-    data.ours.destroy();
+    data.near.ours.destroy();
     await settle();
     await done;
     expect(heard.at(-1)).toBe('226 done\r\n');
