@@ -113,18 +113,33 @@ export class DataPorts {
 }
 
 /**
- * Why a data connection that no transfer has used can no longer be used; null if it can. One that its client broke counts only
- * for an upload, which would leave an empty file: a client that hangs up on a download gets the server's word.
+ * Why a data connection whose transfer has not begun can no longer serve it; null if it can. One that its client broke counts only for
+ * an upload, which would leave an empty file: a client that hangs up on a download gets the server's word. The direction that a
+ * transfer does not use may end in any way: the server can have sent a small file and closed before its 150 arrives.
  */
-export function brokenEnd(port: DataPort, direction: Direction = 'download'): GatewayError | null {
-  for (const end of [port.ends.download, port.ends.upload]) {
-    if (end?.how === 'cut' && (direction === 'upload' || end.by !== 'client')) return end.error;
+export function brokenEnd(port: DataPort, direction: Direction): GatewayError | null {
+  const own = port.ends[direction];
+  if (own?.how === 'cut' && (direction === 'upload' || own.by !== 'client')) return own.error;
+  return neverStood(port) ?? unfitFor(port, direction);
+}
+
+/** Why a data connection was given up while it was being made; null if it was not, or by its client. */
+export function whyCut({ ends }: DataPort): GatewayError | null {
+  for (const end of [ends.download, ends.upload])
+    if (end?.how === 'cut' && end.by !== 'client') return end.error;
+  return null;
+}
+
+/** Why the data connection was never there; null if it was, or if its client gave it up. */
+export function neverStood({ ends }: DataPort): GatewayError | null {
+  for (const end of [ends.download, ends.upload]) {
+    if (end?.how === 'cut' && !end.stood && end.by !== 'client') return end.error;
   }
-  return unfitFor(port, direction);
+  return null;
 }
 
 /** Why it cannot serve a transfer in this direction; null if it can. The server would take an upload for empty. */
-export function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
+function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
   if (direction !== 'upload' || !halfClosed) return null;
   return new GatewayError('STOPPED', 'the data connection was for a download; use PASV or EPSV again');
 }

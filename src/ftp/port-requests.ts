@@ -10,7 +10,7 @@ import {
   parseLprt,
   parsePort,
 } from './address.ts';
-import { brokenEnd, type DataPort } from './data-ports.ts';
+import { type DataPort, whyCut } from './data-ports.ts';
 import type { Exchange, Resume } from './exchange.ts';
 import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal, RemotePort } from './pending.ts';
 import { parsePortReply, portReply, refusalInOneLine } from './port-reply.ts';
@@ -229,7 +229,7 @@ export class PortRequests {
   #await(port: DataPort, side: Side, then: Resume): void {
     this.#exchange.wait(side, port.id, (result) => {
       if ('endpoint' in result) return then(result);
-      const error = brokenEnd(port) ?? result.error;
+      const error = whyCut(port) ?? result.error;
       this.#exchange.ports.drop(port, error);
       then({ error });
     });

@@ -2,7 +2,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { DataEnd } from './action.ts';
 import { type Command, type Direction, latin1, shownName, transferDirection } from './command.ts';
-import { brokenEnd, type DataPort, unfitFor } from './data-ports.ts';
+import { brokenEnd, type DataPort, neverStood } from './data-ports.ts';
 import type { Exchange } from './exchange.ts';
 import type { Passed, Transfer } from './pending.ts';
 import { gaveUp } from './pending-queue.ts';
@@ -293,7 +293,7 @@ export class Transfers {
       if (error !== null) this.#answer(head, 426, error);
       return;
     }
-    const error = brokenEnd(head.port) ?? unfitFor(head.port, head.direction);
+    const error = brokenEnd(head.port, head.direction);
     if (error === null) return;
     // Neither of these has to do with the server.
     if (now || error.code === 'DATA_TIMEOUT' || error.code === 'STOPPED')
@@ -346,14 +346,6 @@ export class Transfers {
 
 function abortedByClient(): GatewayError {
   return new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
-}
-
-/** Why the data connection was never there; null if it was, or if its client gave it up. */
-function neverStood({ ends }: DataPort): GatewayError | null {
-  for (const end of [ends.download, ends.upload]) {
-    if (end?.how === 'cut' && !end.stood && end.by !== 'client') return end.error;
-  }
-  return null;
 }
 
 function newTransfer(verb: string, path: string, direction: Direction): Transfer {

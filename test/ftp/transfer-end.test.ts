@@ -70,6 +70,23 @@ describe('a download', () => {
     server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
+  scenario('whose server has sent all and closed before its 150 is read', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    whole(1, 'download'),
+    cut(1, 'upload', 'server'),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
+    server('226 Done', toClient('226 Done'), 'end 1 226'),
+    ...inStep(),
+  ]);
+  scenario('whose server has closed before its 150 is read, with data under way', [
+    ...passive(1),
+    client('RETR f', toServer('RETR f')),
+    cut(1, 'upload', 'server'),
+    server('150 Go\r\n226 Done\r\n', 'start 1 RETR f download', toClient('150 Go')),
+    whole(1, 'download', toClient('226 Done'), 'end 1 226'),
+    ...inStep(),
+  ]);
   scenario('answered by 226 alone', [
     ...passive(1),
     client('LIST', toServer('LIST')),
