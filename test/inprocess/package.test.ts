@@ -15,6 +15,16 @@ describe('the package, installed where nothing of the project is', { timeout: 18
   let packed: string[];
   let said: { stdout: string; stderr: string };
   const installed = (...names: string[]) => path.join(folder, 'prefix/lib/node_modules/sshferry', ...names);
+  /** Their names, `@scope/name` among them. */
+  const installedPackages = async () => {
+    const entries = (await readdir(installed('node_modules'))).filter((name) => !name.startsWith('.'));
+    const names = entries.map(async (name) =>
+      name.startsWith('@')
+        ? (await readdir(installed('node_modules', name))).map((each) => `${name}/${each}`)
+        : [name],
+    );
+    return (await Promise.all(names)).flat().sort();
+  };
   const command = (...args: string[]) => run(path.join(folder, 'prefix/bin/sshferry'), args, { cwd: folder });
 
   beforeAll(async () => {
@@ -76,7 +86,7 @@ describe('the package, installed where nothing of the project is', { timeout: 18
     const docs = await readFile(path.join(ROOT, 'docs/security.md'), 'utf8');
     const section = /^## Dependencies$[\s\S]*?(?=^## |(?![\s\S]))/m.exec(docs)?.[0] ?? '';
     const documented = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
-    const names = (await readdir(installed('node_modules'))).filter((name) => !name.startsWith('.'));
+    const names = await installedPackages();
     expect(names).toEqual(documented.sort());
     const lock = JSON.parse(await readFile(path.join(ROOT, 'package-lock.json'), 'utf8'));
     for (const name of names) {
@@ -88,8 +98,8 @@ describe('the package, installed where nothing of the project is', { timeout: 18
   test('its shrinkwrap has no package of development', async () => {
     const { packages } = JSON.parse(await readFile(installed(SHRINKWRAP), 'utf8'));
     const names = Object.keys(packages).filter((name) => name !== '');
-    expect(names.map((name) => path.basename(name)).sort()).toEqual(
-      (await readdir(installed('node_modules'))).filter((name) => !name.startsWith('.')),
+    expect(names.map((name) => name.replace(/^.*node_modules\//, '')).sort()).toEqual(
+      await installedPackages(),
     );
     expect(packages['']).not.toHaveProperty('devDependencies');
   });
