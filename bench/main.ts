@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { nativeCrypto } from '../src/core/ssh/native-crypto.ts';
+import { nativeCrypto } from '../src/core/ssh/ssh2/native-crypto.ts';
 import { installMissing } from '../test/support/packages.ts';
 import { draw } from './draw.ts';
 import { onInterrupt } from './interrupt.ts';

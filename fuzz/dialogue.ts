@@ -1,10 +1,10 @@
 import type { Endpoint } from '../src/core/endpoint.ts';
 import { GatewayError } from '../src/core/errors.ts';
-import type { Action, DataEnd, Side } from '../src/ftp/action.ts';
-import { type Direction, latin1 } from '../src/ftp/command.ts';
-import { FtpControl } from '../src/ftp/control.ts';
-import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../src/ftp/policy.ts';
-import { namesPort, ReplyFramer } from '../src/ftp/reply.ts';
+import type { Action, DataEnd, Side } from '../src/ftp/rewrite/action.ts';
+import { FtpControl } from '../src/ftp/rewrite/control.ts';
+import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../src/ftp/rewrite/policy.ts';
+import { type Direction, latin1 } from '../src/ftp/wire/command.ts';
+import { namesPort, ReplyFramer } from '../src/ftp/wire/reply.ts';
 
 /**
  * A random client and a random server on both sides of one FtpControl. Every choice comes from a list of numbers, so that the

@@ -1,11 +1,11 @@
 /** Writes sshferry(1) to the file named by the first argument. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mainCommand } from '../src/cli/main-command.ts';
+import { PLUGINS } from '../src/app/plugins.ts';
+import { mainCommand } from '../src/cli/commands/main-command.ts';
+import { SUBCOMMANDS } from '../src/cli/commands/subcommands.ts';
 import { manPage } from '../src/cli/man-page.ts';
-import { SUBCOMMANDS } from '../src/cli/subcommands.ts';
 import { OWN_OPTIONS } from '../src/config/load.ts';
 import { protocolOptions } from '../src/config/protocol-options.ts';
-import { PLUGINS } from '../src/protocols/registry.ts';
 
 const { version }: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'));
 const page = manPage({

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
+import { PLUGINS } from '../src/app/plugins.ts';
 import { jsonSchema } from '../src/config/json-schema.ts';
-import { PLUGINS } from '../src/protocols/registry.ts';
 
 /** Writes the JSON Schema of the config file; a test tells when it is out of date. */
 const file = new URL('../schema/sshferry.schema.json', import.meta.url);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
-import { setHeapRules } from './cli/heap.ts';
-import { ignoreInspectorSignal } from './cli/inspector.ts';
+import { setHeapRules } from './cli/serve/heap.ts';
+import { ignoreInspectorSignal } from './cli/serve/inspector.ts';
 
 /** File descriptors that a start takes where modules are loaded side by side. */
 const DESCRIPTORS = 128;

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
-import { collectWhenIdle } from './cli/heap.ts';
-import { run } from './cli/run.ts';
-import { notifyService } from './cli/service.ts';
-import { localTransport } from './core/local-transport.ts';
-import { nativeCrypto } from './core/ssh/native-crypto.ts';
-import { terminalPrompter } from './core/ssh/prompter.ts';
-import { resolveSshOptions } from './core/ssh/ssh-config.ts';
+import { PLUGINS } from './app/plugins.ts';
+import { run } from './cli/commands/run.ts';
+import { collectWhenIdle } from './cli/serve/heap.ts';
+import { notifyService } from './cli/serve/service.ts';
+import { localTransport } from './core/local/local-transport.ts';
+import { resolveSshOptions } from './core/ssh/config/ssh-config.ts';
+import { terminalPrompter } from './core/ssh/prompt/prompter.ts';
+import { flushTerminals } from './core/ssh/prompt/terminal-writer.ts';
+import { nativeCrypto } from './core/ssh/ssh2/native-crypto.ts';
 import { sshTransport } from './core/ssh/transport.ts';
-import { flushTerminals } from './core/terminal-writer.ts';
 import { within } from './core/within.ts';
-import { PLUGINS } from './protocols/registry.ts';
 import { StatusServer } from './status/server.ts';
 
 /** How long the last words may take to reach somebody who takes nothing, in milliseconds. */

@@ -1,7 +1,6 @@
 import type { ForwardSpec } from '../core/gateway.ts';
-
+import type { OnProgress } from '../core/ssh/connection/progress.ts';
 import type { Prompter, SshOptions } from '../core/ssh/options.ts';
-import type { OnProgress } from '../core/ssh/progress.ts';
 import type { ManagedTransport } from '../core/transport.ts';
 import { checkForward, type ForwardDeps } from './forward.ts';
 import type { Findings, ForwardReport, ServerReport, Step } from './report.ts';

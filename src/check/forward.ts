@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { type ForwardSpec, Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
 import type { Logger } from '../core/log.ts';
-import { resetStream } from '../core/pipe.ts';
+import { resetStream } from '../core/pump.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { type AccountSource, ftpAccount } from './ftp-account.ts';

@@ -1,4 +1,4 @@
-import { singleLine } from '../core/control-characters.ts';
+import { singleLine } from '../core/text/control-characters.ts';
 import type { LineClient } from './line-client.ts';
 import { CheckFailure } from './report.ts';
 

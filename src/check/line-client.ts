@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { singleLine } from '../core/control-characters.ts';
-import { type Line, LineSplitter } from '../ftp/lines.ts';
+import { type Line, LineSplitter } from '../core/lines.ts';
+import { singleLine } from '../core/text/control-characters.ts';
 import { CheckFailure } from './report.ts';
 
 /** The longest line that is read, in bytes. */

@@ -1,6 +1,6 @@
-import { escapeControls } from '../core/control-characters.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { escapeControls } from '../core/text/control-characters.ts';
 
 /** What one step looks at, in the order in which they come: of the SSH login, of a forward, of FTP. */
 export const STEP_NAMES = [

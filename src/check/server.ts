@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { LoginProgress, OnProgress } from '../core/ssh/connection/progress.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
-import type { LoginProgress, OnProgress } from '../core/ssh/progress.ts';
 import type { ManagedTransport } from '../core/transport.ts';
 import type { StepName } from './report.ts';
 import type { Steps } from './steps.ts';

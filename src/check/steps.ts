@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import type { Prompter } from '../core/ssh/options.ts';
-import { observePrompter } from '../core/ssh/prompter.ts';
+import { observePrompter } from '../core/ssh/prompt/prompter.ts';
 import { CheckFailure, type Step, type StepName } from './report.ts';
 
 /** A clock that stands still while a person is asked, so that no step is blamed for that. In milliseconds. */

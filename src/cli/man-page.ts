@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { OPTION_FLAGS } from './ssh-flags.ts';
+import { OPTION_FLAGS } from './args/ssh-flags.ts';
 
 /** What sshferry(1) is made of. */
 export interface ManPage {

@@ -1,14 +1,14 @@
 import type { EventEmitter } from 'node:events';
-import type { Surroundings } from '../compose.ts';
-import type { LocalUsers } from '../core/local-users.ts';
+import type { Surroundings } from '../app/compose.ts';
+import type { LocalUsers } from '../core/local/local-users.ts';
 import type { Logger } from '../core/log.ts';
+import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-config.ts';
+import type { OnProgress } from '../core/ssh/connection/progress.ts';
 import type { Prompter, SshOptions } from '../core/ssh/options.ts';
-import type { OnProgress } from '../core/ssh/progress.ts';
-import type { ResolvedSsh, SshInput } from '../core/ssh/ssh-config.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import type { StatusSource } from '../status/server.ts';
-import type { Keys, Output } from './output.ts';
-import type { ServiceState } from './service.ts';
+import type { Keys, Output } from './display/output.ts';
+import type { ServiceState } from './serve/service.ts';
 
 /** The process and the world around it, so that a test can stand in for both. */
 export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { didYouMean, nearest } from '../core/suggest.ts';
+import { didYouMean, nearest } from '../core/text/suggest.ts';
 import { crossCheck, type Issue } from './cross-check.ts';
 import { SECRET_KEY } from './excerpt.ts';
 import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';

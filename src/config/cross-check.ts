@@ -1,8 +1,8 @@
 import { isLoopback } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
-import { checkUser, parseDestination } from '../core/ssh/ssh-config-destination.ts';
-import { canonicalKey, checkOption } from '../core/ssh/ssh-config-keys.ts';
-import { didYouMean } from '../core/suggest.ts';
+import { checkUser, parseDestination } from '../core/ssh/config/destination.ts';
+import { canonicalKey, checkOption } from '../core/ssh/config/keys.ts';
+import { didYouMean } from '../core/text/suggest.ts';
 import { AddressError, parseListen } from './address.ts';
 
 /** One mistake in a file's content, at the value (or key, where it is the key that is wrong) that `path` leads to. */

@@ -1,5 +1,5 @@
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
-import { escapeControls } from '../core/control-characters.ts';
+import { escapeControls } from '../core/text/control-characters.ts';
 import { checkInput, tell } from './check-input.ts';
 import type { Issue } from './cross-check.ts';
 import { excerpt } from './excerpt.ts';

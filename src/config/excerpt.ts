@@ -1,5 +1,5 @@
-import { escapeControls } from '../core/control-characters.ts';
-import { widthOf } from '../core/terminal-text.ts';
+import { escapeControls } from '../core/text/control-characters.ts';
+import { widthOf } from '../core/text/terminal-text.ts';
 
 /** The widest piece of a line that is shown. */
 const WIDTH = 100;

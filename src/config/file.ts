@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { isForeign, isWritableByOthers, readChecked } from '../core/checked-file.ts';
 import { GatewayError } from '../core/errors.ts';
-import { didYouMean } from '../core/suggest.ts';
+import { didYouMean } from '../core/text/suggest.ts';
 import { formatMistakes, readConfigText } from './diagnose.ts';
 import type { Config, ConfigPlugins } from './schema.ts';
 

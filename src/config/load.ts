@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
-import { parseDestination } from '../core/ssh/ssh-config-destination.ts';
-import { canonicalKey } from '../core/ssh/ssh-config-keys.ts';
+import { parseDestination } from '../core/ssh/config/destination.ts';
+import { canonicalKey } from '../core/ssh/config/keys.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
 import { type ForwardArgument, parseForward } from './forward-spec.ts';

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { parseDestination } from '../core/ssh/ssh-config-destination.ts';
+import { parseDestination } from '../core/ssh/config/destination.ts';
 import { parseTarget } from './address.ts';
 import { typeByPort } from './forward-spec.ts';
 import type { ArgumentsInput } from './load.ts';

@@ -1,6 +1,6 @@
 import { type ZodType, z } from 'zod';
 import { GatewayError } from '../core/errors.ts';
-import { didYouMean, nearest } from '../core/suggest.ts';
+import { didYouMean, nearest } from '../core/text/suggest.ts';
 
 /** What is read here of a ProtocolPlugin. */
 export interface OptionOwner {

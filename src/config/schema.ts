@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Endpoint } from '../core/endpoint.ts';
-import { type LocalUsers, parseLocalUsers } from '../core/local-users.ts';
+import { type LocalUsers, parseLocalUsers } from '../core/local/local-users.ts';
 import { AddressError, type ListenAddress, parseListen, parseTarget } from './address.ts';
 import { type ForwardType, typeByPort } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';

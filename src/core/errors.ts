@@ -1,4 +1,4 @@
-import { escapeControls, escapeLines } from './control-characters.ts';
+import { escapeControls, escapeLines } from './text/control-characters.ts';
 
 /**
  * What went wrong, as a stable code.

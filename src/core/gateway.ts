@@ -6,8 +6,8 @@ import { GatewayEmitter } from './events.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
 import { LogThrottle } from './log-throttle.ts';
-import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin } from './plugin.ts';
+import { resetStream } from './pump.ts';
 import {
   type ActiveForward,
   mayCollide,

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import type { GatewayEmitter } from './events.ts';
-import { resetStream } from './pipe.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
+import { resetStream } from './pump.ts';
 import type { Arrival, Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
 
 /** How long a client may take to read its refusal and hang up, in milliseconds. */

@@ -8,13 +8,13 @@ import type { ProtocolPlugin, SessionContext } from '../core/plugin.ts';
 import { processTurns } from '../core/turns.ts';
 import { awaitGreeting, type ClientGate, clientSpeaksFirst, type Greeted } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
-import type { Action, Side } from './action.ts';
-import { FtpControl } from './control.ts';
-import { DataConnections, type DataReport } from './data.ts';
-import { DEFAULT_LIMITS, type FtpPolicy } from './policy.ts';
-import { PortRange } from './port-range.ts';
-import { ABORT_GRACE } from './transfers.ts';
-import { reply } from './words.ts';
+import { DataConnections, type DataReport } from './data/data-connections.ts';
+import { PortRange } from './data/port-range.ts';
+import type { Action, Side } from './rewrite/action.ts';
+import { FtpControl } from './rewrite/control.ts';
+import { DEFAULT_LIMITS, type FtpPolicy } from './rewrite/policy.ts';
+import { ABORT_GRACE } from './rewrite/transfers.ts';
+import { reply } from './wire/words.ts';
 
 const portRange = z
   .string()

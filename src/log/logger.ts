@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
 import pino, { type DestinationStream } from 'pino';
-import { formatTime } from '../cli/units.ts';
-import { escapeJson, escapeLines } from '../core/control-characters.ts';
 import type { Logger } from '../core/log.ts';
-import { toAscii } from '../core/terminal-text.ts';
+import { escapeJson, escapeLines } from '../core/text/control-characters.ts';
+import { toAscii } from '../core/text/terminal-text.ts';
+import { formatTime } from '../core/text/units.ts';
 
 /** Keys whose values never reach a log. Secrets are not passed to the logger in the first place. */
 const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { formatEndpoint } from '../core/endpoint.ts';
 import { asGatewayError } from '../core/errors.ts';
-import { pump, resetStream } from '../core/pipe.ts';
 import type { SessionContext } from '../core/plugin.ts';
+import { pump, resetStream } from '../core/pump.ts';
 import { awaitGreeting, type ClientGate, clientSpeaksFirst } from './greeting.ts';
 
 const LF = 0x0a;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LineSplitter } from '../ftp/lines.ts';
+import { LineSplitter } from '../core/lines.ts';
 import { statusSchema } from './schema.ts';
 
 /** Bytes that one request may take. */

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
-import type { Output } from '../../src/cli/output.ts';
-import { run } from '../../src/cli/run.ts';
+import { run } from '../../src/cli/commands/run.ts';
+import type { Output } from '../../src/cli/display/output.ts';
 import type { World } from '../../src/cli/world.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
+import type { ResolvedSsh, SshInput } from '../../src/core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../../src/core/ssh/options.ts';
-import type { ResolvedSsh, SshInput } from '../../src/core/ssh/ssh-config.ts';
 import type { ManagedTransport, Transport, TransportState } from '../../src/core/transport.ts';
 import { plugins as schemas } from '../config/plugins.ts';
 

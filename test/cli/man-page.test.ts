@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { mainCommand } from '../../src/cli/main-command.ts';
+import { mainCommand } from '../../src/cli/commands/main-command.ts';
+import { SUBCOMMANDS } from '../../src/cli/commands/subcommands.ts';
 import { manPage } from '../../src/cli/man-page.ts';
-import { SUBCOMMANDS } from '../../src/cli/subcommands.ts';
 
 const page = (over: Partial<Parameters<typeof manPage>[0]> = {}) =>
   manPage({

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { PLUGINS } from '../../src/app/plugins.ts';
 import { readConfigText } from '../../src/config/diagnose.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
-import { PLUGINS } from '../../src/protocols/registry.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 const shipped = JSON.parse(read('schema/sshferry.schema.json'));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { PLUGINS } from '../../src/app/plugins.ts';
 import { type Arguments, configFromArguments } from '../../src/config/load.ts';
-import { PLUGINS } from '../../src/protocols/registry.ts';
 import { plugins } from './plugins.ts';
 
 const args = (given: Partial<Arguments> = {}): Arguments => ({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { PLUGINS } from '../../src/app/plugins.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import { PLUGINS } from '../../src/protocols/registry.ts';
 import { plugins } from './plugins.ts';
 
 const schema = configSchema(plugins);

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect, it } from 'vitest';
-import { Descriptors } from '../../src/core/descriptors.ts';
-import { DirectTransport } from '../../src/core/direct.ts';
+import { Descriptors } from '../../src/core/local/descriptors.ts';
+import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { deferred } from '../support/deferred.ts';
 
 it('frees the port as soon as a listener is closed, and leaves its connections alone', async (test) => {

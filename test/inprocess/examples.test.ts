@@ -8,7 +8,7 @@ import { PASSWORD, USER } from '../../demo/account.ts';
 import { type Backstage, startBackstage } from '../../demo/backstage.ts';
 import { download } from '../../examples/download.ts';
 import { nntp } from '../../examples/nntp.ts';
-import { createGateway } from '../../src/library.ts';
+import { createGateway } from '../../src/app/library.ts';
 import { listenTcp } from '../support/tcp.ts';
 
 describe('the examples of the library', () => {

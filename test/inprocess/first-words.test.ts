@@ -1,9 +1,9 @@
 import net from 'node:net';
 import { describe, expect, it } from 'vitest';
+import type { AnyPlugin } from '../../src/app/plugins.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import { imap } from '../../src/protocols/imap.ts';
 import { pop3 } from '../../src/protocols/pop3.ts';
-import type { AnyPlugin } from '../../src/protocols/registry.ts';
 import { smtp } from '../../src/protocols/smtp.ts';
 import { tcp } from '../../src/protocols/tcp.ts';
 import { BROWSER_BYTES, CLIENT_HELLO, TURN_ALLOCATE } from '../support/browser-bytes.ts';

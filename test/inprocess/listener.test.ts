@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
-import { DirectTransport } from '../../src/core/direct.ts';
 import { Listener } from '../../src/core/listener.ts';
+import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Peer } from '../../src/core/transport.ts';
 import { CountingTransport } from '../support/gateway.ts';
 

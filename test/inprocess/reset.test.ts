@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
-import { type Leg, pump, resetStream } from '../../src/core/pipe.ts';
+import { type Leg, pump, resetStream } from '../../src/core/pump.ts';
 
 /** A client, and the socket that it was accepted on, not yet read. */
 async function connected(test: Pick<TestContext, 'onTestFinished'>) {

@@ -9,7 +9,7 @@ import { Client } from 'basic-ftp';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { PASSWORD, USER } from '../../demo/account.ts';
 import { startFtpServer } from '../../demo/ftp-server.ts';
-import { isInspectorWanted } from '../../src/cli/inspector.ts';
+import { isInspectorWanted } from '../../src/cli/serve/inspector.ts';
 import { describeWith, makeKey } from '../support/openssh.ts';
 import { freePort, SSHD, startSshd } from '../support/sshd.ts';
 import { listenTcp } from '../support/tcp.ts';

@@ -1,7 +1,7 @@
-import { UserAdmission } from '../../src/core/admission.ts';
-import { kernelTables } from '../../src/core/kernel-tables.ts';
+import { UserAdmission } from '../../src/core/local/admission.ts';
+import { kernelTables } from '../../src/core/local/kernel-tables.ts';
+import { peerOwners } from '../../src/core/local/peer-owner.ts';
 import type { Logger } from '../../src/core/log.ts';
-import { peerOwners } from '../../src/core/peer-owner.ts';
 
 /** The kernels that differ in what they say of a closed socket: this one, and one before Linux 6.17. */
 export const KERNELS = ['this kernel', 'an older kernel'] as const;

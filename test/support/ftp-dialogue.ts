@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { Action, DataEnd, Side } from '../../src/ftp/action.ts';
-import { type Direction, latin1 } from '../../src/ftp/command.ts';
-import { FtpControl } from '../../src/ftp/control.ts';
-import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../../src/ftp/policy.ts';
+import type { Action, DataEnd, Side } from '../../src/ftp/rewrite/action.ts';
+import { FtpControl } from '../../src/ftp/rewrite/control.ts';
+import { DEFAULT_LIMITS, type FtpLimits, type FtpPolicy } from '../../src/ftp/rewrite/policy.ts';
+import { type Direction, latin1 } from '../../src/ftp/wire/command.ts';
 
 /** The address that scenarios tell a client, in place of the server's. */
 export const LOCAL: Endpoint = { host: '127.0.0.1', port: 50_000 };

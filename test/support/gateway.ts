@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { expect, type TestContext } from 'vitest';
-import type { Admission } from '../../src/core/admission.ts';
-import { DirectTransport } from '../../src/core/direct.ts';
+import type { AnyPlugin } from '../../src/app/plugins.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { GatewayEvents } from '../../src/core/events.ts';
 import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
+import type { Admission } from '../../src/core/local/admission.ts';
+import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Logger } from '../../src/core/log.ts';
-import { SshPool } from '../../src/core/ssh/pool.ts';
-import { SshSupervisor } from '../../src/core/ssh/supervisor.ts';
+import { SshPool } from '../../src/core/ssh/link/pool.ts';
+import { SshSupervisor } from '../../src/core/ssh/link/supervisor.ts';
 import type {
   Arrival,
   Listening,
@@ -18,7 +19,6 @@ import type {
 } from '../../src/core/transport.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
-import type { AnyPlugin } from '../../src/protocols/registry.ts';
 import { connectTo } from './ssh-login.ts';
 import { type SshServerOptions, startSshServer, type TestSshServer } from './ssh-server.ts';
 

@@ -2,7 +2,7 @@
 // JSON: its port, what it is warned of, or why it cannot listen. With an argument it uses up its
 // descriptors first, but for that many.
 import { closeSync, openSync } from 'node:fs';
-import { localTransport } from '../../src/core/local-transport.ts';
+import { localTransport } from '../../src/core/local/local-transport.ts';
 import type { Logger } from '../../src/core/log.ts';
 
 const say = (what: object) => console.log(JSON.stringify(what));

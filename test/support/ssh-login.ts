@@ -1,7 +1,7 @@
 import { silentLogger } from '../../src/core/log.ts';
-import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/connection.ts';
-import type { HostKeyCheck, HostVerifier } from '../../src/core/ssh/host-key.ts';
+import type { HostKeyCheck, HostVerifier } from '../../src/core/ssh/host-key/host-key.ts';
 import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
+import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/ssh2/connection.ts';
 
 export { silentLogger as silentLog };
 

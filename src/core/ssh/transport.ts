@@ -1,14 +1,14 @@
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ManagedTransport } from '../transport.ts';
-import { type Identity, prepareIdentities } from './auth-identity.ts';
-import { isPassphraseQuestion } from './auth-unlock.ts';
-import { connectChain, type Hop } from './chain.ts';
-import { createHostVerifier, type HostVerifier } from './host-key.ts';
+import { type Identity, prepareIdentities } from './auth/identity.ts';
+import { isPassphraseQuestion } from './auth/unlock.ts';
+import type { OnProgress } from './connection/progress.ts';
+import { createHostVerifier, type HostVerifier } from './host-key/host-key.ts';
+import { connectChain, type Hop } from './link/chain.ts';
+import { SshPool } from './link/pool.ts';
+import { SshSupervisor } from './link/supervisor.ts';
 import type { Prompter, SshOptions } from './options.ts';
-import { SshPool } from './pool.ts';
-import type { OnProgress } from './progress.ts';
-import { SshSupervisor } from './supervisor.ts';
 
 /**
  * The network behind one SSH login, reached through its jump hosts or ProxyCommand where it has such, and kept up; further

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { PortRange } from '../../../src/ftp/port-range.ts';
+import { PortRange } from '../../../src/ftp/data/port-range.ts';
 import { agree, anotherSession, begin, type FtpSession, ftpSession } from '../../support/ftp-session.ts';
 import { eventually } from '../../support/gateway.ts';
 import { Wire } from '../../support/wire.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it, type TestContext } from 'vitest';
+import type { AnyPlugin } from '../../../src/app/plugins.ts';
 import { imap } from '../../../src/protocols/imap.ts';
 import { pop3 } from '../../../src/protocols/pop3.ts';
-import type { AnyPlugin } from '../../../src/protocols/registry.ts';
 import { smtp } from '../../../src/protocols/smtp.ts';
 import { tcp } from '../../../src/protocols/tcp.ts';
 import { eventually, type GatewaySetup, startGateway, TRANSPORTS } from '../../support/gateway.ts';

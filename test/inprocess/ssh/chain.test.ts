@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
-import { connectChain, type Hop } from '../../../src/core/ssh/chain.ts';
-import type { HostVerifier } from '../../../src/core/ssh/host-key.ts';
+import type { HostVerifier } from '../../../src/core/ssh/host-key/host-key.ts';
+import { connectChain, type Hop } from '../../../src/core/ssh/link/chain.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { deferred } from '../../support/deferred.ts';
 import { hostVerifier, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
@@ -245,7 +245,7 @@ describe('ProxyCommand', () => {
   });
 
   it('that cannot be run for want of file descriptors may be tried again', async () => {
-    const source = fileURLToPath(new URL('../../../src/core/ssh/proxy-command.ts', import.meta.url));
+    const source = fileURLToPath(new URL('../../../src/core/ssh/link/proxy-command.ts', import.meta.url));
     const script = `
       import { closeSync, openSync } from 'node:fs';
       import { runProxyCommand } from ${JSON.stringify(source)};

@@ -3,7 +3,7 @@ import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
-import { OPENING_WINDOW, processBudget } from '../../../src/core/ssh/receive-window.ts';
+import { OPENING_WINDOW, processBudget } from '../../../src/core/ssh/connection/receive-window.ts';
 import { deferred } from '../../support/deferred.ts';
 import { connectTo } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
@@ -243,7 +243,7 @@ describe('ends', () => {
 describe('flow control', () => {
   it('the fields of ssh2 that the receive window is kept with are there', async (test) => {
     const { channel } = await open(test);
-    const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/channel.ts';
+    const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/connection/channel.ts';
     const raw = channel as unknown as Record<string, Record<string, unknown>>;
     expect(raw.incoming?.window, `channel.incoming.window: ${words}`).toBeTypeOf('number');
     expect(raw.outgoing?.id, `channel.outgoing.id: ${words}`).toBeTypeOf('number');

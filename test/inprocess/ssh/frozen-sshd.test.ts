@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { prepareIdentities } from '../../../src/core/ssh/auth-identity.ts';
+import { prepareIdentities } from '../../../src/core/ssh/auth/identity.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
 import { connectTo, silentLog, testOptions } from '../../support/ssh-login.ts';
 import { SSHD, startSshd } from '../../support/sshd.ts';

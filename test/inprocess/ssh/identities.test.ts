@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { prepareIdentities } from '../../../src/core/ssh/auth-identity.ts';
+import { prepareIdentities } from '../../../src/core/ssh/auth/identity.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
 import { sshOptions } from '../../support/ssh-person.ts';

@@ -2,8 +2,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fingerprint, lookup, matchesHost, parseKnownHosts } from '../../../src/core/ssh/known-hosts.ts';
-import { appendKnownHost } from '../../../src/core/ssh/known-hosts-file.ts';
+import {
+  fingerprint,
+  lookup,
+  matchesHost,
+  parseKnownHosts,
+} from '../../../src/core/ssh/host-key/known-hosts.ts';
+import { appendKnownHost } from '../../../src/core/ssh/host-key/known-hosts-file.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
 
 describeWith(['ssh-keygen'], 'known_hosts beside ssh-keygen', () => {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { nativeCrypto } from '../../../src/core/ssh/native-crypto.ts';
+import { nativeCrypto } from '../../../src/core/ssh/ssh2/native-crypto.ts';
 import { connectTo } from '../../support/ssh-login.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 
@@ -37,7 +37,7 @@ it('a packet is what ssh2 makes of it, with other padding', async (test) => {
   if (!nativeCrypto()) return expect(prototype.allocPacket).toBe(before);
   expect(
     prototype.allocPacket,
-    'see src/core/ssh/padding.ts: it relies on names of ssh2 1.17.0 that are not public',
+    'see src/core/ssh/ssh2/padding.ts: it relies on names of ssh2 1.17.0 that are not public',
   ).not.toBe(before);
 
   const paddings = new Set<string>();

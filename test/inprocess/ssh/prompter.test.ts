@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chooseAsk } from '../../../src/core/ssh/prompter.ts';
+import { chooseAsk } from '../../../src/core/ssh/prompt/prompter.ts';
 import { describeWith } from '../../support/openssh.ts';
 
 let dir: string;

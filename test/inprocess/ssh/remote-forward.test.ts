@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { Client } from 'basic-ftp';
 import { expect, it, vi } from 'vitest';
-import { DirectTransport } from '../../../src/core/direct.ts';
 import type { Endpoint } from '../../../src/core/endpoint.ts';
 import { Gateway } from '../../../src/core/gateway.ts';
-import { SshSupervisor } from '../../../src/core/ssh/supervisor.ts';
+import { DirectTransport } from '../../../src/core/local/tcp-transport.ts';
+import { SshSupervisor } from '../../../src/core/ssh/link/supervisor.ts';
 import { ftp } from '../../../src/ftp/plugin.ts';
 import { connectTo, silentLog } from '../../support/ssh-login.ts';
 import { startSshServer } from '../../support/ssh-server.ts';

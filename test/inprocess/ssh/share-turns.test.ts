@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it } from 'vitest';
-import { processArrivals } from '../../../src/core/arrivals.ts';
-import { shareTurns } from '../../../src/core/ssh/share-turns.ts';
+import { processArrivals } from '../../../src/core/local/accept-activity.ts';
+import { shareTurns } from '../../../src/core/ssh/ssh2/read-quota.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;

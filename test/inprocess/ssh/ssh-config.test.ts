@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DEFAULT_ALGORITHMS } from '../../../src/core/ssh/algorithms.ts';
+import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/config/ssh-config.ts';
+import { DEFAULT_ALGORITHMS } from '../../../src/core/ssh/connection/algorithms.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
-import { resolveSshOptions, type SshInput } from '../../../src/core/ssh/ssh-config.ts';
-import { CONFIG_CASES, resolveCase } from '../../core/ssh/ssh-config-table.ts';
+import { CONFIG_CASES, resolveCase } from '../../core/ssh/config/ssh-config-table.ts';
 import { describeWith } from '../../support/openssh.ts';
 
 const home = os.userInfo().homedir;

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
-import type { LoginProgress } from '../../../src/core/ssh/progress.ts';
+import type { LoginProgress } from '../../../src/core/ssh/connection/progress.ts';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import { makeKey } from '../../support/openssh.ts';
 import { silentLog, testOptions } from '../../support/ssh-login.ts';

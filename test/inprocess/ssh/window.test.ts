@@ -6,8 +6,8 @@ import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { prepareIdentities } from '../../../src/core/ssh/auth-identity.ts';
-import { OPENING_WINDOW } from '../../../src/core/ssh/receive-window.ts';
+import { prepareIdentities } from '../../../src/core/ssh/auth/identity.ts';
+import { OPENING_WINDOW } from '../../../src/core/ssh/connection/receive-window.ts';
 import { describeWith, makeKey } from '../../support/openssh.ts';
 import { connectTo, silentLog, testOptions } from '../../support/ssh-login.ts';
 import { SSHD, startSshd } from '../../support/sshd.ts';
@@ -15,7 +15,8 @@ import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 const LARGEST = 15 * MiB;
-const WORDS = 'see src/core/ssh/channel.ts: it relies on fields of ssh2 1.17.0 that are not public';
+const WORDS =
+  'see src/core/ssh/connection/channel.ts: it relies on fields of ssh2 1.17.0 that are not public';
 
 /** What is kept in memory for the bytes that lie unread. */
 function inMemory(stream: Duplex): number {

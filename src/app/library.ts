@@ -1,0 +1,52 @@
+import { checkInput, tell } from '../config/check-input.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
+import { localTransport } from '../core/local/local-transport.ts';
+import { type Logger, silentLogger } from '../core/log.ts';
+import { resolveSshOptions } from '../core/ssh/config/ssh-config.ts';
+import type { Prompter } from '../core/ssh/options.ts';
+import { sshTransport } from '../core/ssh/transport.ts';
+import { compose, resolveLogins } from './compose.ts';
+import { type AnyPlugin, PLUGINS } from './plugins.ts';
+
+/** What of the world `createGateway` uses instead of its defaults. */
+export interface GatewaySurroundings {
+  /** Protocols besides sshferry's own; one of the same name replaces it. */
+  readonly plugins?: readonly AnyPlugin[];
+  /** A pino logger or the like; default: nothing is logged. */
+  readonly log?: Logger;
+  /** Who answers questions: unknown host keys, passphrases, passwords. Default: nobody, so that such a login fails. */
+  readonly prompter?: Prompter;
+  /** For ssh_config's tokens and the agent's socket; default: `process.env`. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * A Gateway for a configuration of the same form as sshferry.yaml, not yet started: `start` logs in and listens, `stop` ends it.
+ * ssh_config and known_hosts count as they do for the command. Rejects with `CONFIG_*`, naming the place.
+ */
+export async function createGateway(
+  input: ConfigInput,
+  { plugins = [], log = silentLogger, prompter = nobody, env = process.env }: GatewaySurroundings = {},
+): Promise<Gateway> {
+  const names = new Set(plugins.map(({ name }) => name));
+  const all = [...plugins, ...PLUGINS.filter(({ name }) => !names.has(name))];
+  const checked = checkInput(input, all);
+  if ('issues' in checked) throw new GatewayError('CONFIG_INVALID', checked.issues.map(tell).join('; '));
+  const { config } = checked;
+  const logins = await resolveLogins(config, resolveSshOptions, env);
+  return compose(config, logins, {
+    plugins: all,
+    local: await localTransport(config.localUsers, log),
+    connect: (options, serverLog) => sshTransport(options, prompter, serverLog),
+    log,
+  }).gateway;
+}
+
+/** Nobody to ask: for programs that run unattended. */
+const nobody: Prompter = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('there is nobody to ask')),
+  tell() {},
+};

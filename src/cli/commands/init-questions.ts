@@ -1,0 +1,89 @@
+import { parseHost, parsePort } from '../../config/address.ts';
+import type { Arguments } from '../../config/load.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { parseDestination } from '../../core/ssh/config/destination.ts';
+import { didYouMean } from '../../core/text/suggest.ts';
+import type { World } from '../world.ts';
+
+/** How often a question is asked again when its answer cannot be read. */
+const TRIES = 3;
+
+/** Asks the person what to forward, in four questions, and gives it as the tunnel's arguments. Rejects with `CONFIG_INVALID`. */
+export async function askForArguments({ prompter, plugins, platform }: World): Promise<Arguments> {
+  const person = prompter();
+  if (!person.interactive) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      'there is no terminal to ask on; give the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+    );
+  }
+  const ask = async <T>(question: string, otherwise: string, read: (answer: string) => T): Promise<T> => {
+    const suffix = otherwise === '' ? ': ' : ` [${otherwise}]: `;
+    for (let tries = 1; ; tries++) {
+      const answer = await person.ask(`${question}${suffix}`, { echo: true }).catch((error: unknown) => {
+        throw new GatewayError('CONFIG_INVALID', 'nothing is written: the questions were not answered', {
+          cause: error,
+        });
+      });
+      try {
+        return read(answer.trim() || otherwise);
+      } catch (error) {
+        if (!(error instanceof Error) || tries === TRIES) throw error;
+        person.tell(`${error.message}\n`);
+      }
+    }
+  };
+  const types = plugins.filter(({ defaultPorts }) => defaultPorts.length > 0);
+  const names = types.map(({ name }) => name);
+
+  const destination = await ask('SSH server, as you@yourserver.example.com', '', (answer) => {
+    parseDestination(answer);
+    return answer;
+  });
+  const services = await ask(`Which services of ${names.join(', ')}`, names[0] ?? '', (answer) =>
+    distinct(
+      words(answer).map((word) => {
+        const type = types.find(({ name }) => name === word.toLowerCase());
+        if (type !== undefined) return type;
+        throw invalid(
+          `there is no service '${word}'${didYouMean(word, names)}; expected ${names.join(', ')}`,
+        );
+      }),
+    ),
+  );
+  const host = await ask('Where they run, as the SSH server sees it', 'localhost', (answer) =>
+    parseHost(answer, 'the host'),
+  );
+  // Ports below 1024 are root's on most systems.
+  const usual = services.map(({ defaultPorts: [port = 0] }) => (platform === 'win32' ? port : 8000 + port));
+  const ports = await ask('Local ports for them', usual.join(', '), (answer) => {
+    const given = words(answer);
+    const ports = given.map((port) => parsePort(port, 'the port'));
+    if (distinct(ports).length < ports.length) throw invalid('expected a port of its own for each service');
+    if (ports.length === services.length) return ports;
+    throw invalid(
+      `expected as many port numbers as services: ${services.map(({ name }) => name).join(', ')}`,
+    );
+  });
+  const target = host.includes(':') ? `[${host}]` : host;
+  return {
+    destination,
+    forwards: services.map(({ name, defaultPorts }, i) => `${name}/${ports[i]}:${target}:${defaultPorts[0]}`),
+    options: [],
+    gatewayPorts: false,
+    session: true,
+    log: { level: 'info' },
+  };
+}
+
+function words(answer: string): string[] {
+  return answer.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+function distinct<T>(items: readonly T[]): T[] {
+  return [...new Set(items)];
+}
+
+function invalid(message: string): GatewayError {
+  return new GatewayError('CONFIG_INVALID', message);
+}

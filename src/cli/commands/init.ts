@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { link, open, rename, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { Command } from 'commander';
+import { formatMistakes, readConfigText } from '../../config/diagnose.ts';
+import { FILE_NAME } from '../../config/file.ts';
+import { inputFromArguments } from '../../config/load.ts';
+import { newConfigFile } from '../../config/new-file.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import { addLogFlags } from '../args/log-flags.ts';
+import { addSshFlags, hasSshFlags, readSshArguments } from '../args/ssh-arguments.ts';
+import { EXIT } from '../serve/failure.ts';
+import { askForArguments } from './init-questions.ts';
+import type { Subcommand } from './subcommand.ts';
+
+/** `sshferry init`: writes a config file. */
+export const init: Subcommand = {
+  name: 'init',
+  define() {
+    const command = new Command('init')
+      .usage('[options] [-L forward]... [[user@]host]')
+      .description('write a config file: asks, or takes the arguments of a tunnel')
+      .argument('[user@host]')
+      .argument('[command...]')
+      .configureHelp({ visibleArguments: () => [] })
+      .option('-c, --config <file>', `the file to write; left out: ${FILE_NAME} here`)
+      .option('--force', 'write over a file that is there');
+    addSshFlags(command, { without: ['-c'] });
+    return addLogFlags(command);
+  },
+  async run(command, world) {
+    const { config = FILE_NAME, force = false } = command.opts<{ config?: string; force?: boolean }>();
+    const file = path.resolve(world.cwd, config);
+    // Before anything is asked: the answers would be for nothing.
+    if (!force && existsSync(file)) throw notWritten(config, EXISTS);
+    const asked = command.args.length === 0 && !hasSshFlags(command);
+    const args = asked ? await askForArguments(world) : readSshArguments(command).args;
+    if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
+      throw new GatewayError(
+        'CONFIG_INVALID',
+        'there is nothing to forward; expected -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+      );
+    }
+    const text = newConfigFile(inputFromArguments(args, world.plugins), world.plugins, world.schemaFile);
+    const reading = readConfigText(text, world.plugins);
+    if ('mistakes' in reading)
+      throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
+    await writeNew(file, text, { force, shown: config });
+    world.stdout.write(
+      `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
+    );
+    return EXIT.stopped;
+  },
+};
+
+function argument(command: Command): string {
+  const { config } = command.opts<{ config?: string }>();
+  return config === undefined ? '' : ` -c ${escapeControls(config)}`;
+}
+
+/** Writes the whole file or none, for the own user alone; over a file that is there only with `force`. */
+async function writeNew(
+  file: string,
+  text: string,
+  { force, shown }: { force: boolean; shown: string },
+): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  try {
+    const handle = await open(draft, 'wx', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    // Unlike rename, link fails where there is a file of that name.
+    if (force) return await rename(draft, file);
+    await link(draft, file);
+    await unlink(draft);
+  } catch (error) {
+    await unlink(draft).catch(() => {});
+    throw notWritten(shown, whyNot(error as NodeJS.ErrnoException, path.dirname(shown)), error);
+  }
+}
+
+const EXISTS = 'there is such a file already; --force writes over it, -c FILE names another';
+
+function whyNot({ code, message }: NodeJS.ErrnoException, folder: string): string {
+  switch (code) {
+    case 'EEXIST':
+      return EXISTS;
+    case 'ENOENT':
+      return `there is no folder ${folder}; mkdir -p ${folder} makes it`;
+    case 'EACCES':
+    case 'EROFS':
+      return `no permission to write in ${folder}; -c FILE names another place`;
+    case 'EISDIR':
+      return 'it is a directory; -c FILE names the file';
+    default:
+      return message;
+  }
+}
+
+function notWritten(shown: string, why: string, cause?: unknown): GatewayError {
+  return new GatewayError('CONFIG_INVALID', `${shown} is not written: ${why}`, { cause });
+}

@@ -1,0 +1,45 @@
+import { Command } from 'commander';
+import { escapeControls, escapeLines } from '../../core/text/control-characters.ts';
+import { askReload } from '../../status/client.ts';
+import { NO_FILE } from '../../status/protocol.ts';
+import { EXIT } from '../serve/failure.ts';
+import { askRunning, readPid } from './status.ts';
+import type { Subcommand } from './subcommand.ts';
+
+/** `sshferry reload`: has what `sshferry up` started read its config file again. */
+export const reloadRunning: Subcommand = {
+  name: 'reload',
+  define: () =>
+    new Command('reload')
+      .description('apply changes of the config file to a running sshferry up')
+      .argument('[pid]', 'only the one with this process id')
+      .addHelpText(
+        'after',
+        '\nExit status: 0 applied, 1 none is running, 2 a wrong file: nothing is changed.',
+      ),
+  run: async (command, world) => {
+    const pid = readPid('reload', command.args[0]);
+    const all = (await askRunning(world)).running;
+    const running = all.filter(({ status }) => pid === null || status.pid === pid);
+    let reloaded = 0;
+    let failed = 0;
+    for (const { path, status } of running) {
+      try {
+        for (const line of await askReload(path))
+          world.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
+        reloaded += 1;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        // Where all are meant, those that have no file are not.
+        if (message === NO_FILE && pid === null) continue;
+        failed += 1;
+        world.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
+      }
+    }
+    if (failed > 0) return EXIT.usage;
+    if (reloaded > 0) return EXIT.stopped;
+    const which = pid === null ? '' : ` with process id ${pid}`;
+    world.stderr.write(`sshferry: no sshferry up of yours${which} is running\n`);
+    return EXIT.absent;
+  },
+};

@@ -1,0 +1,17 @@
+import { check } from './check.ts';
+import { completion } from './completion.ts';
+import { init } from './init.ts';
+import { reloadRunning } from './reload.ts';
+import { status } from './status.ts';
+import type { Subcommand } from './subcommand.ts';
+import { up } from './up.ts';
+
+/** Every subcommand, in the order in which `--help` lists them. */
+export const SUBCOMMANDS: readonly Subcommand[] = [
+  up,
+  init,
+  reloadRunning,
+  check,
+  status,
+  completion(() => SUBCOMMANDS),
+];

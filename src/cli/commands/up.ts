@@ -1,0 +1,12 @@
+import { Command } from 'commander';
+import { addFileArguments, readFileSource } from '../args/source.ts';
+import { serve } from '../serve/serve.ts';
+import type { Subcommand } from './subcommand.ts';
+
+/** `sshferry up`: the forwards of a config file. */
+export const up: Subcommand = {
+  name: 'up',
+  define: () =>
+    addFileArguments(new Command('up').description('the forwards of a config file, sshferry.yaml')),
+  run: async (command, world) => serve(await readFileSource(command, world), world),
+};

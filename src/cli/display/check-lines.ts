@@ -1,0 +1,96 @@
+import { styleText } from 'node:util';
+import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../../check/report.ts';
+import { formatEndpoint } from '../../core/endpoint.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import { formatDuration } from '../../core/text/units.ts';
+import { shown } from './text.ts';
+
+/** How a check is shown. */
+export interface CheckStyle {
+  /** False keeps to ASCII. */
+  readonly unicode: boolean;
+  readonly color: boolean;
+  /** Columns. */
+  readonly width: number;
+}
+
+const TITLES: Readonly<Record<StepName, string>> = {
+  resolve: 'name',
+  connect: 'connection',
+  'host-key': 'host key',
+  login: 'SSH login',
+  listen: 'local port',
+  'remote-listen': 'remote port',
+  reach: 'target',
+  greeting: 'greeting',
+  tls: 'plain FTP',
+  'ftp-login': 'FTP login',
+  'data-port': 'data port',
+  listing: 'listing',
+};
+const TITLE_WIDTH = 11;
+
+/** What stands above the steps of a server. */
+export function serverHeading({ name, user, host, port }: Omit<ServerReport, 'works' | 'steps'>): string {
+  const login = `${user}@${host}, port ${port}`;
+  return escapeControls(name === host || name.endsWith(`@${host}`) ? login : `${name}: ${login}`);
+}
+
+/** What stands above the steps of a forward. */
+export function forwardHeading(
+  forward: Omit<ForwardReport, 'works' | 'steps'>,
+  { unicode }: CheckStyle,
+): string {
+  const { name, type, direction, listen, target } = forward;
+  const remote = direction === 'remote';
+  const from = `${formatEndpoint(listen)}${remote ? ' on the server' : ''}`;
+  const to = `${formatEndpoint(target)}${remote ? ' here' : ''}`;
+  return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
+}
+
+/** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
+export function stepLines(step: Step, { unicode, color, width }: CheckStyle): string[] {
+  const [mark, style] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
+  const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
+  const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
+  const text = shown(step.text, { unicode });
+  const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
+  const painted = color ? head.replace(mark, styleText(style, mark, { validateStream: false })) : head;
+  return [painted + first, ...more.map((line) => ' '.repeat(head.length) + line)];
+}
+
+/** What came of it all, in one sentence. */
+export function verdict({ works, servers, forwards }: Findings): string {
+  if (works) return forwards.length === 1 ? 'It works.' : `All ${forwards.length} forwards work.`;
+  const lost = servers.filter((server) => !server.works);
+  const login =
+    lost.length === 0 ? '' : `There is no SSH login at ${lost.map(({ host }) => host).join(', ')}. `;
+  const well = forwards.filter((forward) => forward.works).length;
+  return escapeControls(
+    `${login}${well} of ${forwards.length} ${forwards.length === 1 ? 'forward' : 'forwards'} ${well < 2 ? 'works' : 'work'}.`,
+  );
+}
+
+type Mark = readonly [mark: string, style: 'green' | 'red' | 'gray'];
+const MARKS: Readonly<Record<Step['outcome'], Readonly<Record<'unicode' | 'ascii', Mark>>>> = {
+  ok: { unicode: ['✓', 'green'], ascii: ['ok  ', 'green'] },
+  failed: { unicode: ['✗', 'red'], ascii: ['FAIL', 'red'] },
+  skipped: { unicode: ['–', 'gray'], ascii: ['-   ', 'gray'] },
+};
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : formatDuration(ms);
+}
+
+/** Lines of these words; one that is longer than a line stays whole. */
+function wrapped(words: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of words) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,85 @@
+import { widthOf } from '../../core/text/terminal-text.ts';
+import { formatBytes, formatDuration } from '../../core/text/units.ts';
+import type { TransferStatus } from '../../status/schema.ts';
+import { progressBar } from './bars.ts';
+import { type Look, painted } from './look.ts';
+import { fitted, padded, shown } from './text.ts';
+
+const BAR_WIDTH = 12;
+/** A name is not cut shorter than this while there is something less telling to leave out. */
+const NAME_WIDTH = 16;
+
+/** What of a transfer is shown beside its name. */
+interface Parts {
+  readonly bar?: boolean;
+  readonly percent?: boolean;
+  readonly amount?: 'of' | 'bare';
+  readonly rate?: boolean;
+  readonly left?: boolean;
+}
+
+/** From the whole to the least; the first is taken that leaves room for the name. */
+const VARIANTS: readonly Parts[] = [
+  { bar: true, percent: true, amount: 'of', rate: true, left: true },
+  { bar: true, percent: true, amount: 'bare', rate: true, left: true },
+  { percent: true, amount: 'bare', rate: true, left: true },
+  { percent: true, amount: 'bare', rate: true },
+  { percent: true, rate: true },
+  { percent: true },
+  {},
+];
+
+/** One line for each transfer, aligned: the name, a bar, how much of how many, how fast, how long yet. At most `look.width` columns. */
+export function transferLines(transfers: readonly TransferStatus[], look: Look): string[] {
+  const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, look));
+  const widest = Math.max(0, ...names.map(widthOf));
+  const sized = transfers.some(({ size }) => size !== null);
+  let cells: string[][] = [];
+  let room = look.width;
+  for (const parts of VARIANTS) {
+    cells = aligned(transfers.map((transfer) => cellsOf(transfer, parts, sized, look)));
+    room = look.width - Math.max(0, ...cells.map((row) => widthOf(row.map((cell) => `  ${cell}`).join(''))));
+    if (room >= Math.min(widest, NAME_WIDTH)) break;
+  }
+  const nameWidth = Math.min(widest, Math.max(0, room));
+  return names.map((name, index) => {
+    const rest = (cells[index] ?? []).map((cell) => `  ${cell}`).join('');
+    return (padded(fitted(name, nameWidth, look), nameWidth) + rest).trimEnd();
+  });
+}
+
+function cellsOf(
+  { bytes, size, bytesPerSecond, secondsLeft }: TransferStatus,
+  parts: Parts,
+  sized: boolean,
+  look: Look,
+): string[] {
+  const fraction = size === null ? null : size === 0 ? 1 : bytes / size;
+  const cells: string[] = [];
+  if (parts.bar && sized) {
+    const bar = fraction === null ? ' '.repeat(BAR_WIDTH) : progressBar(fraction, BAR_WIDTH, look);
+    cells.push(painted(bar, 'green', look));
+  }
+  if (parts.percent && sized)
+    cells.push(fraction === null ? '    ' : `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4));
+  if (parts.amount) {
+    const of = parts.amount === 'of' && size !== null ? ` of ${formatBytes(size)}` : '';
+    cells.push(formatBytes(bytes) + of);
+  }
+  if (parts.rate) cells.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (parts.left && sized)
+    cells.push(
+      secondsLeft === null ? '' : `${formatDuration(Math.max(1, secondsLeft) * 1000).replace('.0', '')} left`,
+    );
+  return cells;
+}
+
+/** Each column as wide as its widest cell, the numbers at the right. */
+function aligned(rows: string[][]): string[][] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
+  );
+  return rows.map((row) =>
+    row.map((cell, column) => ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))) + cell),
+  );
+}

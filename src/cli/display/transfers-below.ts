@@ -1,0 +1,55 @@
+import type { GatewayEmitter } from '../../core/events.ts';
+import type { Prompter } from '../../core/ssh/options.ts';
+import type { Ledger } from '../../status/ledger.ts';
+import type { World } from '../world.ts';
+import { LiveLines, promptAside } from './live-lines.ts';
+import { isLive, lookOf } from './look.ts';
+import { fitted } from './text.ts';
+import { transferLines } from './transfer-lines.ts';
+import type { UnblockedOutput } from './unblocked.ts';
+
+/** A transfer that is over sooner has its log line and nothing else, in milliseconds. */
+const SETTLED = 500;
+
+/** The running transfers, shown below the log on standard error. */
+export interface TransfersBelow {
+  /** Where the log is to be written. */
+  readonly lines: UnblockedOutput;
+  /** Shows the ledger's transfers from now on. */
+  follow(events: GatewayEmitter, ledger: Ledger): void;
+  /** The same prompter, which has the terminal to itself while it asks. */
+  beside(prompter: Prompter): Prompter;
+  close(): void;
+}
+
+/** Null where standard error is no terminal on which lines can be drawn over. */
+export function transfersBelow(world: World & { readonly stderr: UnblockedOutput }): TransfersBelow | null {
+  if (!isLive(world.stderr, world.env)) return null;
+  let ledger: Ledger | null = null;
+  const render = (): string[] | null => {
+    const now = Date.now();
+    const transfers = ledger?.transfers(now) ?? [];
+    if (transfers.length === 0) return null;
+    const look = lookOf(world.stderr, world);
+    const settled = transfers.filter(({ started }) => Date.parse(started) <= now - SETTLED);
+    const shown = settled.length > lines.room ? settled.slice(0, lines.room - 1) : settled;
+    const rest = settled.length - shown.length;
+    const more = rest > 0 ? [fitted(`and ${rest} more`, look.width, look)] : [];
+    return [...transferLines(shown, look), ...more];
+  };
+  const lines = new LiveLines(world.stderr, render);
+  const onContinue = () => lines.forget();
+  world.process.on('SIGCONT', onContinue);
+  return {
+    lines,
+    follow(events, followed) {
+      ledger = followed;
+      events.on('transfer.start', () => lines.wake());
+    },
+    beside: (prompter) => promptAside(prompter, lines),
+    close() {
+      world.process.off('SIGCONT', onContinue);
+      lines.close();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { formatEndpoint } from '../../core/endpoint.ts';
+import { type GatewayEmitter, type GatewayEvents, isRefusal, type TransferInfo } from '../../core/events.ts';
+import type { Logger } from '../../core/log.ts';
+import { LogThrottle } from '../../core/log-throttle.ts';
+import { formatBytes, formatDuration } from '../../core/text/units.ts';
+
+type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
+
+/**
+ * Turns a gateway's events into log lines; the event's own name is the line's `event`. Transfers, and a server that is lost or
+ * back, are told at info, failures at warn, the rest at debug. `label` is what people call a server.
+ */
+export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
+  const lost = new Set<string>();
+  // A web page can cause as many of these as it likes.
+  const refused = new LogThrottle((count) =>
+    log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
+  );
+  events.on('transport.state', (data) => reportState(log, data, label(data.server), lost));
+  events.on('forward.listening', ({ forward, endpoint }) =>
+    log.debug(
+      { event: 'forward.listening', forward, ...endpoint },
+      `${forward} listens on ${formatEndpoint(endpoint)}`,
+    ),
+  );
+  events.on('session.start', ({ session, forward, peer }) =>
+    log.debug(
+      { event: 'session.start', session, forward, client: peer.remote },
+      `${forward} #${session}: ${formatEndpoint(peer.remote)} connected`,
+    ),
+  );
+  events.on('session.end', (data) => reportSessionEnd(log, data, refused));
+  events.on('transfer.start', ({ progress: _, ...data }) =>
+    log.debug({ event: 'transfer.start', ...data }, `${what(data)} begins`),
+  );
+  events.on('transfer.end', (data) => reportTransferEnd(log, data));
+}
+
+function reportState(
+  log: Logger,
+  { server, state, error }: EventData<'transport.state'>,
+  name: string,
+  lost: Set<string>,
+): void {
+  const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
+  const why = error ? `: ${error.message}` : '';
+  if (state === 'backoff' && !lost.has(server)) {
+    lost.add(server);
+    log.warn(fields, `${name} is not reachable; trying again${why}`);
+  } else if (state === 'ready' && lost.delete(server)) {
+    log.info(fields, `${name} is connected again`);
+  } else {
+    // Failure for good is told by whoever ends the program over it.
+    log.debug(fields, `${name}: ${state}${why}`);
+  }
+}
+
+/** What a client said before it was clear that it is one; each is refused. */
+const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
+
+function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
+  const { session, forward, bytesUp, bytesDown, ms, error } = data;
+  const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
+  const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
+  if (error === undefined || error.code === 'STOPPED') {
+    log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
+  } else if (error.code === 'PEER_RESET') {
+    // Clients hang up as they please; that is no news unless somebody looks for it.
+    log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
+  } else if (NO_CLIENT.has(error.code)) {
+    const { code, message } = error;
+    log.debug({ ...fields, code }, `${forward} #${session}: ${message}`);
+    refused.add(`${forward} ${code}`, (count) => {
+      const times = count === 1 ? '' : ` (the last of ${count} such clients)`;
+      log.warn({ event: 'client.refused', forward, code, count }, `${forward}: ${message}${times}`);
+    });
+  } else {
+    log.warn({ ...fields, code: error.code }, `${forward} #${session}: ${error.message}`);
+  }
+}
+
+function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
+  const { outcome, bytes, ms, reply, error, ...info } = data;
+  const ending = { outcome, bytes, ms, ...(reply && { reply }), ...(error && { code: error.code }) };
+  const fields = { event: 'transfer.end', ...info, ...ending };
+  const rate = ms > 0 ? ` (${formatBytes((bytes * 1000) / ms)}/s)` : '';
+  const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
+  const why = error?.message ?? (reply ? `the server replied ${reply}` : '');
+  if (outcome === 'complete') log.info(fields, line);
+  // A server that refuses has done its work: the file may not be there.
+  else log[isRefusal(data) ? 'info' : 'warn'](fields, `${line}${why && `: ${why}`}`);
+}
+
+/** Who and what. The client's port and session, which only programs need, are fields. */
+function what({ client, user, verb, path }: TransferInfo): string {
+  return `${user === null ? '' : `${user}@`}${client.host} ${verb}${path === '' ? '' : ` ${path}`}`;
+}

@@ -1,0 +1,126 @@
+import os from 'node:os';
+import type { Peer } from '../transport.ts';
+import { kernelTables } from './kernel-tables.ts';
+import { type ByteOrder, keepsOwners } from './proc-net-tcp.ts';
+import { type ReadTable, search, type Tables, type Traces } from './socket-search.ts';
+
+/** Whose program is at the other end of a connection from this machine. */
+export type PeerOwner =
+  /** This user's. `unread`: bytes sent to it that it has not read. */
+  | { readonly uid: number; readonly unread: number }
+  /** Its program has closed it, and the kernel no longer says whose program that was. */
+  | 'closed'
+  /** A user's who is not mapped into this user namespace. */
+  | 'unmapped'
+  /** No row of it was found, such as for a connection from another network namespace. */
+  | 'unknown'
+  /** The kernel's tables could not be read. */
+  | { readonly error: Error }
+  /** This platform has no such tables. */
+  | 'unsupported';
+
+/** How a connection is looked up. */
+export interface LookUp {
+  /** Whether it may wait for other connections, to share a reading of the tables with them. */
+  readonly canWait?: boolean;
+}
+
+/** Finds the owner of the client's end of an accepted connection. Never rejects. */
+export type FindPeerOwner = (peer: Peer, how?: LookUp) => Promise<PeerOwner>;
+
+/** A connection may begin or end while a table is read, and a row that moves can be missed once. */
+const TRIES = 2;
+
+/**
+ * How long connections that can wait do so after a reading, in lengths of it: readings take a
+ * quarter of the time then, for however many connections.
+ */
+const PAUSE = 3;
+
+/**
+ * Finds owners in Linux's /proc/net/tcp and tcp6. One reading takes a millisecond and more, for
+ * however many connections: those that are accepted while a table is being read share the next one.
+ * Node accepts one connection of a listener in each turn of the event loop (libuv 1.45), so those
+ * that can wait do so for a moment after a reading.
+ *
+ * A uid is the one that this process's user namespace maps the owner to: a container on the host's
+ * network counts by its users' uids outside.
+ */
+export function peerOwners({
+  platform = process.platform,
+  order = os.endianness(),
+  ownersKept = keepsOwners(os.release()),
+  overflow = null,
+  read = (table) => kernelTables.read(table),
+}: {
+  platform?: NodeJS.Platform;
+  order?: ByteOrder;
+  /** See `keepsOwners`. */
+  ownersKept?: boolean;
+  /** See `overflowUid`. */
+  overflow?: number | null;
+  read?: ReadTable;
+} = {}): FindPeerOwner {
+  if (platform !== 'linux') return () => Promise.resolve('unsupported');
+  const tables: Tables = { read, order, ownersKept };
+  const queue = new Set<Query>();
+  let next: 'not planned' | 'in this turn' | 'under way' | NodeJS.Timeout = 'not planned';
+  /** Until when connections wait that can, on the clock of `performance.now()`. */
+  let rest = 0;
+
+  const serve = async () => {
+    next = 'under way';
+    const started = performance.now();
+    while (queue.size > 0) {
+      const batch = [...queue];
+      queue.clear();
+      const traces = await search(batch, tables);
+      for (const [query, trace] of traces) {
+        const { owner, sure } = conclude(trace);
+        if (!sure && query.tries < TRIES) queue.add({ ...query, tries: query.tries + 1 });
+        else query.settle(isUid(owner, overflow) ? 'unmapped' : owner);
+      }
+    }
+    next = 'not planned';
+    const now = performance.now();
+    rest = now + PAUSE * (now - started);
+  };
+
+  return (peer, { canWait = false } = {}) =>
+    new Promise((settle) => {
+      queue.add({ peer, settle, tries: 1 });
+      if (next === 'in this turn' || next === 'under way') return;
+      const pause = rest - performance.now();
+      if (canWait && pause > 0) {
+        if (next === 'not planned') next = setTimeout(serve, pause);
+        return;
+      }
+      if (next !== 'not planned') clearTimeout(next);
+      if (!canWait && pause <= 0) return void serve();
+      next = 'in this turn';
+      setImmediate(serve);
+    });
+}
+
+interface Query {
+  readonly peer: Peer;
+  readonly settle: (owner: PeerOwner) => void;
+  readonly tries: number;
+}
+
+/** `sure`: a row says so. Without one, a second look may find what the first has missed. */
+interface Answer {
+  readonly owner: PeerOwner;
+  readonly sure: boolean;
+}
+
+/** Without a row of the client's, its FIN shows that its program has closed the connection. */
+function conclude({ client, finReceived, error, complete }: Traces): Answer {
+  if (client !== null) return { owner: client === 'orphan' ? 'closed' : client, sure: true };
+  if (error !== null) return { owner: { error }, sure: false };
+  return { owner: finReceived && complete ? 'closed' : 'unknown', sure: false };
+}
+
+function isUid(owner: PeerOwner, uid: number | null): boolean {
+  return typeof owner === 'object' && 'uid' in owner && owner.uid === uid;
+}

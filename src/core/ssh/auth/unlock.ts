@@ -1,0 +1,43 @@
+import ssh2, { type ParsedKey } from 'ssh2';
+import type { Prompter, SshOptions } from '../options.ts';
+import type { Identity } from './identity.ts';
+
+const QUESTION = 'Enter passphrase for key';
+
+/** Whether a question asks for a passphrase, which is asked but once for all connections; others come again with each login. */
+export function isPassphraseQuestion(question: string): boolean {
+  return question.startsWith(QUESTION);
+}
+
+/**
+ * Decrypts a key file, asking for its passphrase up to NumberOfPasswordPrompts times; an empty answer passes the key over,
+ * as in ssh. Gives null where it stays locked. Rejects when the person gives up. The key derivation (bcrypt) blocks the
+ * event loop for some tenths of a second, once: the key is kept.
+ */
+export async function unlock(
+  identity: Extract<Identity, { type: 'encrypted' }>,
+  options: SshOptions,
+  prompter: Prompter,
+  signal: AbortSignal,
+): Promise<ParsedKey | null> {
+  if (identity.unlocked) return identity.unlocked;
+  if (!canAsk(options, prompter)) return null;
+  for (let attempt = 0; attempt < options.numberOfPasswordPrompts; attempt++) {
+    const passphrase = await prompter.ask(`${QUESTION} '${identity.path}': `, {
+      echo: false,
+      signal,
+    });
+    if (passphrase === '') return null;
+    const key = ssh2.utils.parseKey(identity.content, passphrase);
+    if (!(key instanceof Error)) {
+      identity.unlocked = key;
+      return key;
+    }
+  }
+  return null;
+}
+
+/** Whether there is a person to ask. */
+export function canAsk(options: SshOptions, prompter: Prompter): boolean {
+  return prompter.interactive && !options.batchMode;
+}

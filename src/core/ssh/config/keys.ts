@@ -1,0 +1,210 @@
+import { GatewayError } from '../../errors.ts';
+import { didYouMean } from '../../text/suggest.ts';
+
+/** ssh_config(5) keys that sshferry does what they say. */
+const HONOURED = [
+  'AddressFamily',
+  'BatchMode',
+  'BindAddress',
+  'Ciphers',
+  'ClearAllForwardings',
+  'Compression',
+  'ConnectionAttempts',
+  'ConnectTimeout',
+  'ExitOnForwardFailure',
+  'GatewayPorts',
+  'GlobalKnownHostsFile',
+  'HashKnownHosts',
+  'HostKeyAlgorithms',
+  'HostKeyAlias',
+  'HostName',
+  'IdentitiesOnly',
+  'IdentityAgent',
+  'IdentityFile',
+  'KbdInteractiveAuthentication',
+  'KexAlgorithms',
+  'LocalForward',
+  'MACs',
+  'NumberOfPasswordPrompts',
+  'PasswordAuthentication',
+  'Port',
+  'PreferredAuthentications',
+  'ProxyCommand',
+  'ProxyJump',
+  'PubkeyAcceptedAlgorithms',
+  'PubkeyAuthentication',
+  'RemoteForward',
+  'ServerAliveCountMax',
+  'ServerAliveInterval',
+  'SessionType',
+  'StrictHostKeyChecking',
+  'TCPKeepAlive',
+  'User',
+  'UserKnownHostsFile',
+];
+
+/** Keys whose older name is another's. */
+const ALIASES: Readonly<Record<string, string>> = {
+  challengeresponseauthentication: 'KbdInteractiveAuthentication',
+  dsaauthentication: 'PubkeyAuthentication',
+  keepalive: 'TCPKeepAlive',
+  pubkeyacceptedkeytypes: 'PubkeyAcceptedAlgorithms',
+  skeyauthentication: 'KbdInteractiveAuthentication',
+  tisauthentication: 'KbdInteractiveAuthentication',
+};
+
+/** Keys that say nothing about a login that only forwards, or only make it less strict or more talkative; and ssh's former ones. */
+const WITHOUT_EFFECT = [
+  'AddKeysToAgent',
+  'CanonicalDomains',
+  'CanonicalizeFallbackLocal',
+  'CanonicalizeHostname',
+  'CanonicalizeMaxDots',
+  'CanonicalizePermittedCNAMEs',
+  'CASignatureAlgorithms',
+  'ChannelTimeout',
+  'Cipher',
+  'CompressionLevel',
+  'ControlMaster',
+  'ControlPath',
+  'ControlPersist',
+  'EnableEscapeCommandline',
+  'EnableSSHKeysign',
+  'EscapeChar',
+  'ForwardX11Timeout',
+  'ForwardX11Trusted',
+  'GSSAPIAuthentication',
+  'GSSAPIClientIdentity',
+  'GSSAPIDelegateCredentials',
+  'GSSAPIKexAlgorithms',
+  'GSSAPIKeyExchange',
+  'GSSAPIRenewalForcesRekey',
+  'GSSAPIServerIdentity',
+  'GSSAPITrustDns',
+  'HostbasedAcceptedAlgorithms',
+  'HostbasedKeyTypes',
+  'IgnoreUnknown',
+  'IPQoS',
+  'LocalCommand',
+  'LogLevel',
+  'LogVerbose',
+  'ObscureKeystrokeTiming',
+  'PermitRemoteOpen',
+  'Protocol',
+  'RekeyLimit',
+  'RequestTTY',
+  'RhostsRSAAuthentication',
+  'RSAAuthentication',
+  'SecurityKeyProvider',
+  'SendEnv',
+  'SetEnv',
+  'StdinNull',
+  'StreamLocalBindMask',
+  'StreamLocalBindUnlink',
+  'SyslogFacility',
+  'Tag',
+  'TunnelDevice',
+  'UpdateHostKeys',
+  'UsePrivilegedPort',
+  'UseRoaming',
+  'VersionAddendum',
+  'VisualHostKey',
+  'WarnWeakCrypto',
+  'XAuthLocation',
+];
+
+interface Missing {
+  readonly name: string;
+  /** Values under which nothing is missing. */
+  readonly fine: RegExp;
+  readonly why: string;
+  /** Leaving it out would weaken what the person relies on, or dial another way: an error even from ssh_config. */
+  readonly needed?: true;
+}
+
+const NO = /^(no|false|none)$/i;
+
+const MISSING: readonly Missing[] = [
+  { name: 'BindInterface', fine: NO, why: 'use BindAddress', needed: true },
+  { name: 'CertificateFile', fine: NO, why: 'there are no SSH certificates here; the plain key is offered' },
+  { name: 'CheckHostIP', fine: NO, why: 'the host key is checked by name alone' },
+  // ssh -G prints socket paths of LocalForward under this name too.
+  { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'there is no SOCKS proxy here' },
+  { name: 'FingerprintHash', fine: /^sha256$/i, why: 'fingerprints are shown as SHA256' },
+  { name: 'ForkAfterAuthentication', fine: NO, why: 'it stays in the foreground; use your service manager' },
+  { name: 'ForwardAgent', fine: NO, why: 'there is no shell to forward an agent to' },
+  { name: 'ForwardX11', fine: NO, why: 'there is no shell to forward X11 for' },
+  {
+    name: 'HostbasedAuthentication',
+    fine: NO,
+    why: 'the methods are publickey, keyboard-interactive, password',
+  },
+  { name: 'KnownHostsCommand', fine: NO, why: 'host keys come from known_hosts files alone' },
+  { name: 'NoHostAuthenticationForLocalhost', fine: NO, why: 'host keys are always verified' },
+  { name: 'PermitLocalCommand', fine: NO, why: 'no local command is run' },
+  { name: 'PKCS11Provider', fine: NO, why: 'add the token to an agent with ssh-add -s' },
+  { name: 'ProxyUseFdpass', fine: NO, why: 'the ProxyCommand must carry the bytes itself', needed: true },
+  { name: 'RemoteCommand', fine: NO, why: 'no command is run on the server' },
+  { name: 'RequiredRSASize', fine: /^(1024|2048)$/, why: 'the size of RSA keys is not checked' },
+  { name: 'RevokedHostKeys', fine: NO, why: 'mark revoked keys as @revoked in known_hosts', needed: true },
+  { name: 'Tunnel', fine: NO, why: 'there are no tunnel devices here' },
+  { name: 'VerifyHostKeyDNS', fine: NO, why: 'SSHFP records are not looked up' },
+];
+
+const byName = (names: readonly string[]) => new Map(names.map((name) => [name.toLowerCase(), name]));
+const honoured = byName(HONOURED);
+const withoutEffect = byName(WITHOUT_EFFECT);
+const missing = new Map(MISSING.map((key) => [key.name.toLowerCase(), key]));
+
+/** The key's canonical spelling, or null for a key that ssh_config does not have. Case does not count. */
+export function canonicalKey(key: string): string | null {
+  const lower = key.toLowerCase();
+  return (
+    ALIASES[lower] ?? honoured.get(lower) ?? withoutEffect.get(lower) ?? missing.get(lower)?.name ?? null
+  );
+}
+
+/**
+ * Judges one `-o Key=Value`. Gives a note where it has no effect here. Throws `CONFIG_INVALID` for a key that ssh_config
+ * does not have, `CONFIG_UNSUPPORTED` for one that asks for something sshferry does not do.
+ */
+export function checkOption(key: string, value: string): string | null {
+  const name = canonicalKey(key);
+  if (name === null) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      `-o ${key}: there is no such option${didYouMean(key, knownNames())}`,
+    );
+  }
+  if (/[\r\n\0]/.test(value)) {
+    throw new GatewayError('CONFIG_INVALID', `-o ${name}: the value must be one line`);
+  }
+  const gap = missing.get(name.toLowerCase());
+  if (gap && !gap.fine.test(value.trim())) {
+    throw new GatewayError('CONFIG_UNSUPPORTED', `-o ${name}=${value} is not supported: ${gap.why}`);
+  }
+  if (/^(Local|Remote)Forward$/.test(name) && !/^[^/\s]\S*\s+[^/\s]\S*$/.test(value.trim())) {
+    throw new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `-o ${name}=${value} is not supported: a forward leads from a TCP port to a host and port; there are no Unix sockets and no SOCKS proxy here`,
+    );
+  }
+  return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;
+}
+
+/**
+ * Judges a setting of ssh_config: a note where sshferry leaves it out and that matters. Throws `CONFIG_UNSUPPORTED` for the
+ * few that must not be left out in silence.
+ */
+export function checkSetting(key: string, value: string): string | null {
+  const gap = missing.get(key.toLowerCase());
+  if (!gap || gap.fine.test(value.trim())) return null;
+  const text = `${gap.name} ${value} of ssh_config`;
+  if (gap.needed) throw new GatewayError('CONFIG_UNSUPPORTED', `${text} is not supported: ${gap.why}`);
+  return `${text} is left out: ${gap.why}`;
+}
+
+/** Every key that ssh_config has, in its canonical spelling. */
+export function knownNames(): string[] {
+  return [...honoured.values(), ...[...missing.values()].map(({ name }) => name), ...withoutEffect.values()];
+}

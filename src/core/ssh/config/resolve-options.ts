@@ -1,0 +1,163 @@
+import { isIP } from 'node:net';
+import { GatewayError } from '../../errors.ts';
+import { type AlgorithmList, filterAlgorithms, selectAlgorithms } from '../connection/algorithms.ts';
+import type { SshOptions } from '../options.ts';
+import { checkHost, checkUser, type Destination } from './destination.ts';
+import { localUser } from './local-user.ts';
+import { expandPath, expandTokens, type Tokens } from './tokens.ts';
+import { type SettingsReader, STRICT } from './values.ts';
+
+export interface Resolution {
+  readonly settings: SettingsReader;
+  /** The defaults that the source prints along; null where an absent setting is absent. */
+  readonly baseline: SettingsReader | null;
+  /** Keys given with `-o`, in lower case. */
+  readonly given: ReadonlySet<string>;
+  readonly destination: Destination;
+  readonly noSession: boolean;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Seconds for TCP connect and key exchange together, where ConnectTimeout is unset. */
+const CONNECT_TIMEOUT = 30;
+const ALIVE_INTERVAL = 15;
+const ALIVE_COUNT_MAX = 3;
+/** The default names that ssh2 can load; sk keys and DSA are out. */
+const IDENTITY_FILES = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
+
+/** Turns settings into SshOptions, with sshferry's defaults where nothing was set. Throws `CONFIG_*`. */
+export function assembleOptions(r: Resolution): { options: SshOptions; notes: string[] } {
+  const { settings: s } = r;
+  const notes: string[] = [];
+  const tokens = tokensOf(r);
+  const paths = (key: string, otherwise: readonly string[]) =>
+    (fileList(r, key) ?? otherwise).map((file) => expandPath(file, tokens, key));
+  const identities = identityFiles(r);
+  const proxyCommand = s.optional('ProxyCommand');
+  const interval = s.seconds('ServerAliveInterval', ALIVE_INTERVAL);
+  const off = interval === 0 && (r.baseline === null || r.given.has('serveraliveinterval'));
+
+  const algorithms = (kind: AlgorithmList): string[] | null => {
+    // An empty list is what ssh -G makes of `-*`.
+    const value = s.text(kind);
+    if (value === null || value === r.baseline?.text(kind)) return null;
+    // An empty list is valid here: passwords still work.
+    const select = kind === 'PubkeyAcceptedAlgorithms' ? selectAlgorithms : filterAlgorithms;
+    const { names, dropped } = select(kind, value);
+    if (dropped.length > 0)
+      notes.push(`${kind}: left out, since sshferry does not have them: ${dropped.join(', ')}`);
+    return names;
+  };
+
+  const options: SshOptions = {
+    host: tokens.typed,
+    hostName: tokens.hostName,
+    port: tokens.port,
+    user: tokens.user,
+    addressFamily: s.choice('AddressFamily', 'any', { any: 'any', inet: 'inet', inet6: 'inet6' }),
+    bindAddress: s.optional('BindAddress'),
+    hostKeyAlias: tokens.hostKeyAlias,
+    userKnownHostsFile: paths('UserKnownHostsFile', ['~/.ssh/known_hosts', '~/.ssh/known_hosts2']),
+    globalKnownHostsFile: paths('GlobalKnownHostsFile', [
+      '/etc/ssh/ssh_known_hosts',
+      '/etc/ssh/ssh_known_hosts2',
+    ]),
+    strictHostKeyChecking: s.choice('StrictHostKeyChecking', 'ask', STRICT),
+    hashKnownHosts: s.flag('HashKnownHosts', false),
+    checkHostIP: s.flag('CheckHostIP', false),
+    identityFile: identities.files.map((file) => expandPath(file, tokens, 'IdentityFile')),
+    identityFileExplicit: identities.explicit,
+    identitiesOnly: s.flag('IdentitiesOnly', false),
+    identityAgent: identityAgent(s, tokens),
+    batchMode: s.flag('BatchMode', false),
+    preferredAuthentications: (
+      s.optional('PreferredAuthentications') ?? 'publickey,keyboard-interactive,password'
+    )
+      .split(',')
+      .map((name) => name.trim()),
+    pubkeyAuthentication: s.flag('PubkeyAuthentication', true, ['unbound', 'host-bound']),
+    passwordAuthentication: s.flag('PasswordAuthentication', true),
+    kbdInteractiveAuthentication: s.flag('KbdInteractiveAuthentication', true),
+    numberOfPasswordPrompts: s.integer('NumberOfPasswordPrompts', 3, 0, 1000),
+    connectTimeout: s.seconds('ConnectTimeout', CONNECT_TIMEOUT) || CONNECT_TIMEOUT,
+    connectionAttempts: s.integer('ConnectionAttempts', 1, 1, 1_000_000),
+    tcpKeepAlive: s.flag('TCPKeepAlive', true),
+    serverAliveInterval: interval === 0 && !off ? ALIVE_INTERVAL : interval,
+    serverAliveCountMax: s.integer('ServerAliveCountMax', ALIVE_COUNT_MAX, 0, 1_000_000),
+    ciphers: algorithms('Ciphers'),
+    kexAlgorithms: algorithms('KexAlgorithms'),
+    macs: algorithms('MACs'),
+    hostKeyAlgorithms: algorithms('HostKeyAlgorithms'),
+    pubkeyAcceptedAlgorithms: algorithms('PubkeyAcceptedAlgorithms'),
+    compression: s.flag('Compression', false),
+    session: !r.noSession && s.text('SessionType')?.toLowerCase() !== 'none',
+    proxyJump: tokens.proxyJump,
+    proxyCommand: proxyCommand && expandTokens(proxyCommand, tokens, 'ProxyCommand'),
+    exitOnForwardFailure: s.flag('ExitOnForwardFailure', false),
+  };
+  return { options, notes };
+}
+
+function tokensOf({ settings: s, destination, env, baseline }: Resolution): Tokens {
+  const local = localUser();
+  const named = s.optional('HostName') ?? destination.host;
+  // ssh -G has expanded it already.
+  const hostName = baseline === null ? dialledName(named, destination.host) : named;
+  checkHost(hostName, hostName);
+  const user = s.text('User') ?? local.name;
+  checkUser(user, user);
+  return {
+    home: local.home,
+    localUser: local.name,
+    typed: destination.host,
+    hostName,
+    port: s.integer('Port', 22, 1, 65_535),
+    user,
+    hostKeyAlias: s.optional('HostKeyAlias'),
+    proxyJump: s.optional('ProxyJump'),
+    env,
+  };
+}
+
+/** HostName with its tokens expanded, in lower case unless it is an address. */
+function dialledName(named: string, typed: string): string {
+  const name = named.replace(/%(.?)/g, (whole, letter: string) => {
+    if (letter === 'h') return typed;
+    if (letter === '%') return '%';
+    throw new GatewayError('CONFIG_INVALID', `HostName: unknown token ${whole} in ${named}`);
+  });
+  return isIP(name) === 0 ? name.toLowerCase() : name;
+}
+
+/** `ssh -G` prints lists without quotes: what does not begin like a path belongs to the name before it. */
+function fileList({ settings, baseline }: Resolution, key: string): readonly string[] | null {
+  const list = settings.list(key);
+  if (list === null || baseline === null) return list;
+  const files: string[] = [];
+  for (const part of list.flatMap((line) => line.split(' '))) {
+    const last = files.length - 1;
+    if (last < 0 || /^[/~%$]/.test(part)) files.push(part);
+    else files[last] += ` ${part}`;
+  }
+  return files;
+}
+
+/** The files that were named, or the default names, in the order of the installed ssh where there is one. */
+function identityFiles({ settings, baseline }: Resolution): { files: string[]; explicit: boolean } {
+  const named = settings.all('IdentityFile').filter((file, index, all) => all.indexOf(file) === index);
+  const usual = baseline?.all('IdentityFile') ?? [];
+  if (named.length === 0 || (usual.length > 0 && named.join('\n') === usual.join('\n'))) {
+    const ordered = usual.filter((file) => IDENTITY_FILES.includes(file));
+    return { files: ordered.length > 0 ? ordered : IDENTITY_FILES, explicit: false };
+  }
+  return { files: named.filter((file) => file.toLowerCase() !== 'none'), explicit: true };
+}
+
+/** IdentityAgent of ssh_config(5): `none`, a variable's name with or without `$`, or a path; else SSH_AUTH_SOCK. */
+function identityAgent(s: SettingsReader, tokens: Tokens): string | null {
+  const value = s.text('IdentityAgent') ?? 'SSH_AUTH_SOCK';
+  if (value.toLowerCase() === 'none') return null;
+  const variable = value === 'SSH_AUTH_SOCK' ? value : /^\$(\w+)$/.exec(value)?.[1];
+  if (variable !== undefined) return tokens.env[variable] || null;
+  return expandPath(value, tokens, 'IdentityAgent');
+}

@@ -1,0 +1,144 @@
+import type { Algorithms } from 'ssh2';
+import { GatewayError } from '../../errors.ts';
+import { matchesPattern } from '../config/patterns.ts';
+import type { SshOptions } from '../options.ts';
+
+/** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
+export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
+
+/** The lists of algorithms that ssh_config can set. PubkeyAcceptedAlgorithms is about user keys. */
+export type AlgorithmList = AlgorithmKind | 'PubkeyAcceptedAlgorithms';
+
+const SIGNATURES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
+/**
+ * What sshferry offers unless told otherwise: AES-GCM first, for speed; nothing on SHA-1 or MD5, no CBC, no group of
+ * 1024 bits. A subset of what ssh2 1.17.0 has.
+ */
+export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
+  Ciphers: [
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes128-ctr',
+    'aes192-ctr',
+    'aes256-ctr',
+  ],
+  KexAlgorithms: [
+    'curve25519-sha256',
+    'curve25519-sha256@libssh.org',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group18-sha512',
+    'diffie-hellman-group14-sha256',
+  ],
+  MACs: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
+  HostKeyAlgorithms: SIGNATURES,
+  PubkeyAcceptedAlgorithms: SIGNATURES,
+};
+
+/** What ssh2 1.17.0 has beyond the defaults, for servers that know nothing better; used only when asked for by name. */
+const OLDER: Readonly<Record<AlgorithmList, readonly string[]>> = {
+  Ciphers: ['aes128-cbc', 'aes192-cbc', 'aes256-cbc', '3des-cbc'],
+  KexAlgorithms: [
+    'diffie-hellman-group15-sha512',
+    'diffie-hellman-group17-sha512',
+    'diffie-hellman-group-exchange-sha1',
+    'diffie-hellman-group14-sha1',
+    'diffie-hellman-group1-sha1',
+  ],
+  MACs: ['hmac-sha1-etm@openssh.com', 'hmac-sha1', 'hmac-sha1-96', 'hmac-md5', 'hmac-md5-96'],
+  HostKeyAlgorithms: ['ssh-rsa', 'ssh-dss'],
+  PubkeyAcceptedAlgorithms: ['ssh-rsa', 'ssh-dss'],
+};
+
+/** The algorithms of a list that ssh2 supports, and those that it does not. */
+interface Selection {
+  readonly names: string[];
+  readonly dropped: string[];
+}
+
+/**
+ * Cuts a list, as ssh_config or `ssh -G` gives it, down to what ssh2 has. `+`, `-` and `^` in front change the defaults,
+ * as in ssh_config(5). Throws `CONFIG_UNSUPPORTED` where nothing is left.
+ */
+export function filterAlgorithms(kind: AlgorithmList, list: string): Selection {
+  const selection = selectAlgorithms(kind, list);
+  if (selection.names.length === 0) {
+    throw new GatewayError(
+      'CONFIG_UNSUPPORTED',
+      `${kind} ${list || 'is empty'}: sshferry has ${list && 'none of these; it has '}${[...knownAlgorithms(kind)].join(', ')}`,
+    );
+  }
+  return selection;
+}
+
+/** Like `filterAlgorithms`, but the result may be empty. */
+export function selectAlgorithms(kind: AlgorithmList, list: string): Selection {
+  const defaults = DEFAULT_ALGORITHMS[kind];
+  const known = knownAlgorithms(kind);
+  const modifier = /^[+^-]/.exec(list)?.[0] ?? '';
+  const given = list
+    .slice(modifier.length)
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const dropped = modifier === '-' ? [] : given.filter((name) => !known.has(name));
+  const usable = given.filter((name) => known.has(name));
+  return { names: [...new Set(modified(modifier, defaults, usable, given))], dropped };
+}
+
+function knownAlgorithms(kind: AlgorithmList): ReadonlySet<string> {
+  return new Set([...DEFAULT_ALGORITHMS[kind], ...OLDER[kind]]);
+}
+
+function modified(
+  modifier: string,
+  defaults: readonly string[],
+  usable: readonly string[],
+  patterns: readonly string[],
+): readonly string[] {
+  switch (modifier) {
+    case '+':
+      return [...defaults, ...usable];
+    case '^':
+      return [...usable, ...defaults];
+    case '-':
+      return defaults.filter((name) => !patterns.some((pattern) => matchesPattern(pattern, name)));
+    default:
+      return usable;
+  }
+}
+
+/** The host key algorithms that a key of this type can sign with (RFC 8332 for RSA). */
+function algorithmsOfKeyType(type: string): readonly string[] {
+  return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type];
+}
+
+/** Moves the algorithms of key types that are known already to the front, each part in its old order. */
+export function knownFirst(algorithms: readonly string[], knownTypes: readonly string[]): string[] {
+  const known = new Set(knownTypes.flatMap(algorithmsOfKeyType));
+  return [...algorithms.filter((name) => known.has(name)), ...algorithms.filter((name) => !known.has(name))];
+}
+
+/** ssh2's `algorithms` for these options; `hostKeys` is HostVerifier's `algorithms`. */
+export function ssh2Algorithms(options: SshOptions, hostKeys: readonly string[]): Algorithms {
+  // Names come from the tables above; ssh2's types want each as a literal.
+  return {
+    kex: [...(options.kexAlgorithms ?? DEFAULT_ALGORITHMS.KexAlgorithms)],
+    cipher: [...(options.ciphers ?? DEFAULT_ALGORITHMS.Ciphers)],
+    hmac: [...(options.macs ?? DEFAULT_ALGORITHMS.MACs)],
+    serverHostKey: [...hostKeys],
+    compress: options.compression ? ['zlib@openssh.com', 'none'] : ['none'],
+  } as Algorithms;
+}

@@ -1,0 +1,145 @@
+import { formatEndpoint } from '../../endpoint.ts';
+import { GatewayError } from '../../errors.ts';
+import { singleLine } from '../../text/control-characters.ts';
+import type { SshOptions } from '../options.ts';
+import { outOfTurn } from '../ssh2/message-order.ts';
+import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
+import { serverOffer } from './server-offer.ts';
+
+/** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
+export interface Ssh2Error extends Error {
+  readonly level?: string;
+  readonly code?: string | number;
+}
+
+/**
+ * Returns whether sshferry itself ended the connection with this error. A socket error can be a
+ * GatewayError too: the socket may be a stream of another SSH connection.
+ */
+export function isOwn(error: Ssh2Error | null): error is GatewayError {
+  return error instanceof GatewayError && (error as Ssh2Error).level !== 'client-socket';
+}
+
+/** Matches ssh2's errors about a refused or unproven host key (kex.js). */
+const NOT_PROVEN = /host denied|signature|host (public )?key/i;
+/** Matches ssh2's error for a message outside the key exchange (kex.js, onKEXPayload). */
+const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
+
+/**
+ * Returns the error for a connection that failed before or during the first key exchange:
+ * `SSH_HOST_KEY` if the server did not prove its key, `SSH_UNSUPPORTED` if the two sides share no
+ * algorithm, else `SSH_CONNECT`. `error` is null if the server hung up. `heard` is its first output.
+ *
+ * The server is not authenticated yet, so the error never repeats the text of its messages.
+ */
+export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const cause = error === null ? {} : { cause: error };
+  const text = singleLine(error?.message ?? '');
+
+  const outside = OUT_OF_TURN.exec(text)?.[1];
+  if (outside !== undefined) return outOfTurn(options.host, 'exchange', `message ${outside}`);
+  const missing = /no matching (.*)$/i.exec(text)?.[1];
+  if (missing !== undefined) {
+    return new GatewayError(
+      'SSH_UNSUPPORTED',
+      `${where} and sshferry ${nothingShared(missing, heard)}`,
+      cause,
+    );
+  }
+  if (NOT_PROVEN.test(text)) {
+    // Without the cause: some of these ssh2 errors repeat the server's text.
+    return new GatewayError(
+      'SSH_HOST_KEY',
+      `host key verification failed: ${options.host} did not prove that it holds its host key`,
+    );
+  }
+  const stranger = notSsh(options, heard);
+  if (stranger !== null) return stranger;
+  if (typeof error?.code === 'number') {
+    const words = text.toLowerCase().replaceAll('_', ' ');
+    return new GatewayError('SSH_CONNECT', `${where} broke off the key exchange: ${words}`, cause);
+  }
+  if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
+    return new GatewayError(
+      'SSH_CONNECT',
+      `${where} closed the connection during login: sshd may be overloaded (MaxStartups) or have barred this address for a while (PerSourcePenalties)`,
+      cause,
+    );
+  }
+  return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
+}
+
+/** Says in words that the server hung up after the key exchange and before anybody was let in. `SSH_CONNECT`. */
+export function cutAtLogin(options: SshOptions): GatewayError {
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  return new GatewayError(
+    'SSH_CONNECT',
+    `${where} closed the connection before the login was done: the time that it allows may be over (LoginGraceTime in its sshd_config)`,
+  );
+}
+
+/** What there is to say of a server that has sent something, but no identification of SSH; else null. `SSH_CONNECT`. */
+export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null {
+  const greeting = heard.toString('latin1');
+  // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
+  if (greeting === '' || /^SSH-/m.test(greeting)) return null;
+  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const said = singleLine(greeting.split('\n', 1)[0] ?? '');
+  const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
+    ? `turned this connection away ("${said}"): try again later`
+    : `does not speak SSH ("${said}"): check the port (-p)`;
+  return new GatewayError('SSH_CONNECT', `${where} ${why}`);
+}
+
+const KINDS: readonly (readonly [pattern: RegExp, kind: AlgorithmKind])[] = [
+  [/key exchange/, 'KexAlgorithms'],
+  [/host key/, 'HostKeyAlgorithms'],
+  [/cipher/, 'Ciphers'],
+  [/MAC/, 'MACs'],
+];
+
+/** `missing` is ssh2's name for it: `C->S cipher`. */
+function nothingShared(missing: string, heard: Buffer): string {
+  const kind = KINDS.find(([pattern]) => pattern.test(missing))?.[1];
+  // Neither is an algorithm (RFC 8308 2.1; PROTOCOL of OpenSSH, 1.10).
+  const offer = kind && serverOffer(heard)?.[kind].replace(/,(ext-info|kex-strict)-[^,]*/g, '');
+  const text = `have no ${missing.replace(/^[CS]->[CS] /, '')} in common`;
+  if (kind === undefined || !offer) return `${text}: update the server`;
+  const remedy = (usable: string | undefined) =>
+    usable === undefined
+      ? `sshferry has none of these: update the server, or see ${kind} in its sshd_config`
+      : `update it, or allow what it has: -o ${kind}=+${usable}`;
+  return `${text}: the server has ${singleLine(offer)}; ${remedy(firstUsable(kind, offer))}`;
+}
+
+function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
+  try {
+    return filterAlgorithms(kind, offer).names[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Returns the error for an established connection that ended: `SSH_LOST`, or `SSH_HOST_KEY` if a
+ * rekey did not prove the host key again. An error of sshferry's own is returned unchanged. `error`
+ * is null if the connection just closed.
+ */
+export function lostConnection(options: SshOptions, error: Ssh2Error | null): GatewayError {
+  const who = `the SSH connection to ${options.host}`;
+  if (isOwn(error)) return error;
+  if (error?.level === 'handshake' && NOT_PROVEN.test(error.message)) {
+    return new GatewayError(
+      'SSH_HOST_KEY',
+      `sshferry closed ${who}: the server did not prove its host key in a rekey`,
+    );
+  }
+  if (error === null) return new GatewayError('SSH_LOST', `${who} was closed by the other side`);
+  const cause = { cause: error };
+  if (error.level === 'client-timeout') {
+    const seconds = options.serverAliveInterval * options.serverAliveCountMax;
+    return new GatewayError('SSH_LOST', `${who} was lost: no answer for ${seconds} s`, cause);
+  }
+  return new GatewayError('SSH_LOST', `${who} was lost: ${singleLine(error.message)}`, cause);
+}

@@ -1,0 +1,69 @@
+import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
+import { GatewayError, type RefusalReason } from '../../errors.ts';
+import { singleLine } from '../../text/control-characters.ts';
+
+/** SSH_OPEN_* of RFC 4254 5.1. */
+const REASONS: Readonly<Record<number, RefusalReason>> = {
+  1: 'prohibited',
+  2: 'connect-failed',
+  3: 'unknown-type',
+  4: 'shortage',
+};
+
+/** What sshd says when it has nothing to say. */
+const EMPTY_WORDS = /^(open failed)?$/i;
+
+/**
+ * Says why `server` would not open a channel to `to`: `CHANNEL_REFUSED` with its reason. `code` is the server's reason
+ * code, `text` its own description, which is included as far as it says anything, without its control characters. `allowed` is
+ * another target that the server has let through.
+ */
+export function channelRefused(
+  to: Endpoint,
+  server: string,
+  code: number,
+  text: string,
+  allowed: Endpoint | null = null,
+): GatewayError {
+  const where = formatEndpoint(to);
+  const said = singleLine(text);
+  const quote = EMPTY_WORDS.test(said) ? '' : ` ("${said}")`;
+  const reason = REASONS[code];
+  const refused = (message: string) =>
+    new GatewayError('CHANNEL_REFUSED', message, reason === undefined ? {} : { reason });
+
+  switch (reason) {
+    case 'prohibited':
+      if (allowed !== null) {
+        return refused(
+          `${server} does not allow forwarding to ${where}${quote}, though it does to ${formatEndpoint(allowed)}: PermitOpen in its sshd_config (or permitopen= in authorized_keys) has to name ${where} too; FTP's data ports are many, so: ${formatEndpoint({ host: to.host, port: 0 }).replace(/0$/, '*')}`,
+        );
+      }
+      return refused(
+        `${server} does not allow forwarding to ${where}${quote}: see AllowTcpForwarding, DisableForwarding and PermitOpen in its sshd_config, and permitopen=, restrict and no-port-forwarding in authorized_keys`,
+      );
+    case 'connect-failed':
+      return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);
+    case 'unknown-type':
+      return refused(
+        `${server} knows no TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
+      );
+    case 'shortage':
+      return refused(
+        `${server} has no resources left for a connection to ${where}${quote}: close some and try again`,
+      );
+    default:
+      return refused(`${server} refused a connection to ${where}${quote}, reason code ${code}`);
+  }
+}
+
+/** OpenSSH gives strerror(3) or gai_strerror(3) as it is. */
+function whyNotConnected(to: Endpoint, said: string): string {
+  if (/connection refused/i.test(said))
+    return `connection refused; is the service running on port ${to.port}?`;
+  if (/name or service not known|nodename nor servname|no address|temporary failure in name/i.test(said))
+    return `it knows no host of the name "${singleLine(to.host)}" (${said})`;
+  if (/timed? ?out/i.test(said)) return `no answer (${said}); a firewall may be in the way`;
+  if (/no route|unreachable/i.test(said)) return `${said}; check the address`;
+  return EMPTY_WORDS.test(said) ? 'it gave no reason; is the service running?' : `"${said}"`;
+}

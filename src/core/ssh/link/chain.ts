@@ -1,0 +1,151 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from '../../endpoint.ts';
+import { asGatewayError, GatewayError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { Listening, Peer, StreamOptions } from '../../transport.ts';
+import type { SshOptions } from '../options.ts';
+import { type ConnectionDeps, SshConnection } from '../ssh2/connection.ts';
+import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
+import type { SupervisedConnection } from './supervisor.ts';
+
+/** One SSH login on the way, or the one at its end. */
+export interface Hop {
+  readonly options: SshOptions;
+  /** What it takes to log in there; asked for when the hops before it stand. */
+  login(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
+}
+
+/**
+ * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its ProxyCommand where it has one.
+ * Each verifies its own host key and logs in by its own configuration. Rejects as SshConnection.connect does, and then leaves
+ * nothing open. What it gives ends with any of the hops, and ends all of them.
+ */
+export async function connectChain(
+  hops: readonly Hop[],
+  log: Logger,
+  signal: AbortSignal,
+): Promise<SshConnection | SupervisedConnection> {
+  const [first, ...rest] = hops;
+  if (first === undefined) throw new GatewayError('CONFIG_INVALID', 'there is no host to connect to');
+  let connection = await connectFirst(first, signal);
+  const before: SshConnection[] = [];
+  try {
+    for (const hop of rest) {
+      const last = connection;
+      before.push(last);
+      openSession(last, hops.at(-1)?.options.session === true, log);
+      connection = await SshConnection.connect(hop.options, {
+        ...(await loginOf(hop, signal)),
+        signal,
+        dial: (over) => reach(last, hop.options, over),
+      });
+    }
+  } catch (error) {
+    await closeAll(before);
+    throw error;
+  }
+  return before.length === 0 ? connection : new Chain(connection, before);
+}
+
+/** The connection at the end of a chain, and those that carry it. */
+class Chain implements SupervisedConnection {
+  readonly closed: Promise<GatewayError | null>;
+  readonly #last: SshConnection;
+  readonly #before: readonly SshConnection[];
+
+  constructor(last: SshConnection, before: readonly SshConnection[]) {
+    this.#last = last;
+    this.#before = before;
+    // A hop's end is known before that of the connection inside it, and is the reason for it.
+    let hop: GatewayError | null = null;
+    for (const { closed } of before) {
+      void closed.then((reason) => {
+        hop ??= reason;
+      });
+    }
+    this.closed = last.closed.then(async (reason) => {
+      const cause = reason && (hop ?? reason);
+      await closeAll(before);
+      return cause;
+    });
+  }
+
+  get state() {
+    return this.#last.state;
+  }
+
+  openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex> {
+    return this.#last.openStream(to, options);
+  }
+
+  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
+    return this.#last.listen(bind, onStream);
+  }
+
+  session(): Promise<string | null> {
+    return this.#last.session();
+  }
+
+  async close(): Promise<void> {
+    await this.#last.close();
+    await closeAll(this.#before);
+  }
+}
+
+async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
+  const { options } = hop;
+  const deps = await loginOf(hop, signal);
+  const { proxyCommand } = options;
+  if (proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
+  let proxy: ProxyProcess | null = null;
+  const dial = async (over: AbortSignal) => {
+    over.throwIfAborted();
+    proxy = runProxyCommand(proxyCommand);
+    return proxy.stream;
+  };
+  try {
+    return await SshConnection.connect(options, { ...deps, signal, dial });
+  } catch (error) {
+    // That it hung up says less than why the program ended.
+    const mute = error instanceof GatewayError && error.code === 'SSH_CONNECT';
+    throw (mute && (await (proxy as ProxyProcess | null)?.failure())) || error;
+  }
+}
+
+/** Waits no longer than until `signal` aborts: an agent may never answer. */
+function loginOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['login']> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const done = () => signal.removeEventListener('abort', onAbort);
+    hop.login().finally(done).then(resolve, reject);
+  });
+}
+
+/** A stream from the hop to the next SSH server. A refusal is that of a connection: it may be tried again. */
+async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal): Promise<Duplex> {
+  const to = { host: next.hostName, port: next.port };
+  try {
+    return await hop.openStream(to, { signal, timeout: next.connectTimeout * 1000 });
+  } catch (cause) {
+    signal.throwIfAborted();
+    const error = asGatewayError(cause, 'SSH_CONNECT', next.host);
+    if (error.code === 'CHANNEL_TIMEOUT') throw new GatewayError('SSH_TIMEOUT', error.message, { cause });
+    if (error.code === 'CHANNEL_REFUSED') throw new GatewayError('SSH_CONNECT', error.message, { cause });
+    throw error;
+  }
+}
+
+/** A hop's sshd, too, must not hold small messages back. */
+function openSession(connection: SshConnection, wanted: boolean, log: Logger): void {
+  if (!wanted) return;
+  void connection.session().then((remark) => {
+    if (remark !== null) log.debug({ event: 'ssh.session' }, remark);
+  });
+}
+
+/** The innermost first, so that each can still say goodbye. */
+async function closeAll(connections: readonly SshConnection[]): Promise<void> {
+  for (const connection of [...connections].reverse()) await connection.close();
+}

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Duplex } from 'node:stream';
+import { GatewayError } from '../../errors.ts';
+
+/** How long after the hang-up signal a program that stays is killed, and how long its exit status may take, in milliseconds. */
+const KILL_AFTER = 2000;
+const STATUS_WITHIN = 500;
+
+/** A ProxyCommand that runs. */
+export interface ProxyProcess {
+  /** Its standard input and output; ending the stream ends the program. */
+  readonly stream: Duplex;
+  /** Why the program ended, if it has by itself: `SSH_CONNECT`; null while it runs. */
+  failure(): Promise<GatewayError | null>;
+}
+
+/**
+ * Runs a ProxyCommand, whose tokens are expanded, as ssh does (sshconnect.c): by the user's shell, which it replaces. Its
+ * standard error is this process's. What fails shows as the stream's end and in `failure`; but throws `SSH_CONNECT` where there is no
+ * file descriptor left for it.
+ */
+export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = process.env): ProxyProcess {
+  const child = spawn(env.SHELL || '/bin/sh', ['-c', `exec ${command}`], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let ended: string | null = null;
+  const end = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      ended = error.message;
+      resolve();
+    });
+    child.once('exit', (status, signal) => {
+      ended ??= signal === null ? `exit status ${status}` : `ended by ${signal}`;
+      resolve();
+    });
+  });
+  // Node makes no pipes then (EMFILE), whatever the types say.
+  if (!child.stdin || !child.stdout)
+    throw new GatewayError('SSH_CONNECT', `ProxyCommand cannot be run: too many open files: ${command}`);
+  // A broken pipe is told by the other pipe's end.
+  child.stdin.on('error', () => {});
+  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  stream.once('close', () => hangUp(child));
+  return {
+    stream,
+    async failure() {
+      if (!stream.destroyed && !stream.readableEnded) return null;
+      const killed = child.killed && ended === null;
+      await Promise.race([end, new Promise((resolve) => setTimeout(resolve, STATUS_WITHIN).unref())]);
+      if (ended === null || (killed && ended === 'ended by SIGHUP')) return null;
+      return new GatewayError('SSH_CONNECT', `ProxyCommand ended before the login (${ended}): ${command}`);
+    },
+  };
+}
+
+function hangUp(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGHUP');
+  const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
+  timer.unref();
+  child.once('exit', () => clearTimeout(timer));
+}

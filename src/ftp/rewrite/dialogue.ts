@@ -1,0 +1,186 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { Action, Completion, Side } from './action.ts';
+import { DataPorts } from './data-ports.ts';
+import type { Pending } from './pending.ts';
+import { PendingQueue } from './pending-queue.ts';
+import type { FtpPolicy } from './policy.ts';
+
+/** What is done with a Completion once it is there. */
+export type Resume = (result: Completion) => void;
+
+/** How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in milliseconds. */
+const UNANSWERED = 5000;
+
+/**
+ * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections
+ * that were agreed upon, and the actions that come of it.
+ */
+export class Exchange {
+  readonly policy: FtpPolicy;
+  /** Commands that wait for their final reply. */
+  readonly pending = new PendingQueue();
+  readonly ports: DataPorts;
+  /** Whether the server is between the lines of a reply: nothing of sshferry's own goes to the client then. */
+  midReply = false;
+  /** Whether the server has accepted a login: before that the client's own ports are not dialled. */
+  loggedIn = false;
+  #isVsftpd = false;
+  readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
+  readonly #toldEnd = { client: false, server: false };
+  #closed = false;
+  readonly #timers = new Map<number, () => void>();
+  #lastTimer = 0;
+  /** The command whose reply is awaited for a limited time. */
+  #holdingUp: Pending | null = null;
+  readonly #actions: Action[] = [];
+  /** What goes to one side without another action between: put together once, however many lines it is. */
+  #sending: { readonly to: Side; readonly parts: Uint8Array[] } | null = null;
+
+  constructor(policy: FtpPolicy) {
+    this.policy = policy;
+    this.ports = new DataPorts((action) => this.emit(action));
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** A line of the server's greeting. */
+  greeted(line: string): void {
+    if (/\bvsFTPd\b/.test(line)) this.#isVsftpd = true;
+  }
+
+  /** Whether the server says that it is vsftpd, some of whose habits are worth knowing. */
+  get isVsftpd(): boolean {
+    return this.#isVsftpd;
+  }
+
+  emit(action: Action): void {
+    this.#flush();
+    this.#actions.push(action);
+  }
+
+  /** All actions since the last call. */
+  takeActions(): Action[] {
+    this.#flush();
+    return this.#actions.splice(0);
+  }
+
+  #flush(): void {
+    if (this.#sending === null) return;
+    const { to, parts } = this.#sending;
+    this.#sending = null;
+    this.#actions.push({ type: 'send', to, bytes: Buffer.concat(parts) });
+  }
+
+  /** Nothing is said to a side that has been told that nothing more comes. */
+  send(to: Side, bytes: Uint8Array): void {
+    if (this.#toldEnd[to]) return;
+    if (this.#sending?.to !== to) this.#flush();
+    this.#sending ??= { to, parts: [] };
+    this.#sending.parts.push(bytes);
+  }
+
+  /** Nothing more is to go to that side. */
+  end(to: Side): void {
+    if (this.#toldEnd[to]) return;
+    this.#toldEnd[to] = true;
+    this.emit({ type: 'end', to });
+  }
+
+  hasEnded(to: Side): boolean {
+    return this.#toldEnd[to];
+  }
+
+  /** Sends the server a command; its reply will find `entry`. */
+  forward(entry: Pending, bytes: Uint8Array): void {
+    this.pending.push(entry);
+    this.send('server', bytes);
+  }
+
+  /** Answers a command that the server does not see, when its turn comes. */
+  answer(verb: string, bytes: Uint8Array): void {
+    this.pending.push({ kind: 'answered', verb, reply: bytes });
+    this.giveAnswers();
+  }
+
+  /** Gives the replies whose turn has come. */
+  giveAnswers(): void {
+    if (this.midReply) return;
+    for (const bytes of this.pending.takeAnswered()) this.send('client', bytes);
+    const { holdingUp } = this.pending;
+    if (holdingUp === null || holdingUp === this.#holdingUp) return;
+    this.#holdingUp = holdingUp;
+    this.after(UNANSWERED, () => this.#giveUpOn(holdingUp));
+  }
+
+  /** The server has left it unanswered, and a reply of sshferry's own waits behind it. */
+  #giveUpOn(entry: Pending): void {
+    this.#holdingUp = null;
+    if (this.pending.holdingUp === entry) this.pending.settle(entry);
+    this.giveAnswers();
+  }
+
+  /** Calls `then` in `ms`, unless the session is over by then. */
+  after(ms: number, then: () => void): void {
+    this.#lastTimer += 1;
+    this.#timers.set(this.#lastTimer, then);
+    this.emit({ type: 'timer', id: this.#lastTimer, ms });
+  }
+
+  /** The time of a `timer` is over; false if it has been told before. */
+  elapsed(id: number): boolean {
+    const then = this.#timers.get(id);
+    this.#timers.delete(id);
+    then?.();
+    return then !== undefined;
+  }
+
+  /** Holds back what a side says until the data connection's `expose` or `connect` is complete. */
+  wait(side: Side, id: number, resume: Resume): void {
+    this.#waits[side] = { id, resume };
+  }
+
+  waits(side: Side): boolean {
+    return this.#waits[side] !== null;
+  }
+
+  /** Carries on with what waited for this data connection; false if nothing did. */
+  complete(id: number, result: Completion): boolean {
+    for (const side of ['server', 'client'] as const) {
+      const wait = this.#waits[side];
+      if (wait?.id !== id) continue;
+      this.#waits[side] = null;
+      wait.resume(result);
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether this data connection's `expose` or `connect` is awaited. */
+  awaits(id: number): boolean {
+    return this.#waits.server?.id === id || this.#waits.client?.id === id;
+  }
+
+  /** Something to log. */
+  note(event: string, text: string, warn: boolean): void {
+    this.emit({ type: 'note', event, text, warn });
+  }
+
+  /** Ends the session: no action follows. */
+  close(reason: GatewayError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.emit({ type: 'close', reason });
+  }
+
+  /** Ends the session because a side goes beyond what it may. */
+  exceeded(what: string): void {
+    this.close(new GatewayError('FTP_LIMIT', what));
+  }
+}
+
+interface Wait {
+  readonly id: number;
+  readonly resume: Resume;
+}

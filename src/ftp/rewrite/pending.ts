@@ -1,0 +1,106 @@
+import type { Endpoint } from '../../core/endpoint.ts';
+import type { NamedPort } from '../wire/address.ts';
+import type { Direction } from '../wire/command.ts';
+import type { DataPort } from './data-ports.ts';
+
+/**
+ * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
+ * which is the order in which the server gives them.
+ */
+export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | Answered | Hidden;
+
+/** The connection itself, which 220 answers. */
+export interface Greeting {
+  readonly kind: 'greeting';
+  readonly verb: '';
+}
+
+/** A command that passes; `done` sees its final reply's code and last line (Latin-1). */
+export interface Passed {
+  readonly kind: 'passed';
+  readonly verb: string;
+  /** Its argument, for logs. */
+  readonly path: string;
+  readonly done: (code: number, line: string) => void;
+}
+
+/** FEAT, whose reply loses the lines of what sshferry refuses. */
+export interface Feat {
+  readonly kind: 'feat';
+  readonly verb: 'FEAT';
+}
+
+/** The commands with which a client asks for a data connection. */
+export type PassiveVerb = 'PASV' | 'EPSV' | 'LPSV';
+export type ActiveVerb = 'PORT' | 'EPRT' | 'LPRT';
+export type PortVerb = PassiveVerb | ActiveVerb;
+
+/** PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data connection. */
+export interface PortRequest {
+  readonly kind: 'port';
+  /** What the client said; null as long as it has not asked for what Prefetch asked the server. */
+  verb: PortVerb | null;
+  /** What the server was asked. */
+  readonly asked: PassiveVerb;
+  /** Where the client listens, for PORT, EPRT and LPRT. */
+  readonly client: Endpoint | null;
+  /** What the client gets should this attempt fail too: the refusal of the first attempt, when this is the second. */
+  readonly refusal: Refusal | null;
+  /** Whether that refusal answered an earlier command: the reply to the first attempt has come after all. */
+  mistaken: boolean;
+  /** The port in that reply, until the one to the second attempt comes. */
+  late: NamedPort | null;
+}
+
+/** Why an attempt failed. */
+export interface Refusal {
+  /** What the client is told of it. */
+  readonly bytes: Uint8Array;
+  /** Why the port that the server named is of no use, for the log; null if the server refused. */
+  readonly ours: string | null;
+}
+
+/** PORT or EPRT at the server, naming a listener at its side in place of the client's own. */
+export interface RemotePort {
+  readonly kind: 'remote';
+  /** What the client said. */
+  readonly verb: ActiveVerb;
+  readonly client: Endpoint;
+  readonly port: DataPort;
+  readonly family: 4 | 6;
+  /** The server's refusal of what it was told first, when this is the second attempt. */
+  readonly refusal: Uint8Array | null;
+}
+
+/** A command that uses a data connection. */
+export interface Transfer {
+  readonly kind: 'transfer';
+  readonly verb: string;
+  readonly path: string;
+  readonly direction: Direction;
+  /** Which one: known once every earlier command has had its reply; null if none was asked for. */
+  port: DataPort | null;
+  /** The server has said that it begins. */
+  started: boolean;
+  /** Whether its beginning has been told of, for status and logs. */
+  reported: boolean;
+  /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
+  answered: boolean;
+  /** Its data connection failed; the server has a little time to say what became of it. */
+  failing: boolean;
+  /** The server has been asked for another port right behind it. */
+  followed: boolean;
+}
+
+/** A command that sshferry answers itself and that the server never sees. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly verb: string;
+  readonly reply: Uint8Array;
+}
+
+/** A command that sshferry sent on its own; the client sees nothing of its reply. */
+export interface Hidden {
+  readonly kind: 'hidden';
+  readonly verb: string;
+}

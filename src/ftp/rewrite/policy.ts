@@ -1,0 +1,41 @@
+import type { Endpoint } from '../../core/endpoint.ts';
+
+/** What one FTP session may do; fixed for its life. */
+export interface FtpPolicy {
+  /** What the control connection was dialled to. */
+  readonly target: Endpoint;
+  /** The control client's own address: the only one that PORT and EPRT may name. */
+  readonly client: string;
+  /** Which host is dialled for data: the control connection's target, the one inside the reply, or a fixed address. */
+  readonly dataHost: 'control' | 'reply' | { readonly address: string };
+  /** What becomes of PORT and EPRT. */
+  readonly active: 'to-passive' | 'remote-forward' | 'refuse';
+  /** Whether the server is asked for the next data port before the client asks. */
+  readonly prefetch: boolean;
+  readonly limits: FtpLimits;
+}
+
+/** Bounds on what either side may make a session hold. */
+export interface FtpLimits {
+  /** Bytes of one command line. */
+  readonly command: number;
+  /** Bytes of one line of a reply. */
+  readonly replyLine: number;
+  /** Bytes of a whole reply that is passed on. */
+  readonly reply: number;
+  /** Commands without their final reply. */
+  readonly pending: number;
+  /** Empty lines and unknown commands before a login. */
+  readonly strays: number;
+  /** Data connections that are open or may still be opened by the client. */
+  readonly dataConnections: number;
+}
+
+export const DEFAULT_LIMITS: FtpLimits = {
+  command: 16 * 1024,
+  replyLine: 64 * 1024,
+  reply: 64 * 1024 * 1024,
+  pending: 1000,
+  strays: 1000,
+  dataConnections: 16,
+};

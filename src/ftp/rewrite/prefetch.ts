@@ -1,0 +1,128 @@
+import type { Endpoint } from '../../core/endpoint.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { commandLine } from '../wire/words.ts';
+import type { DataPort } from './data-ports.ts';
+import type { Exchange } from './dialogue.ts';
+import type { PassiveVerb, PortRequest, Transfer } from './pending.ts';
+
+/** A data port of the server's that it has named, and where it is dialled. */
+export interface Prefetched {
+  readonly port: DataPort;
+  readonly dial: Endpoint;
+}
+
+const ACTIVE: ReadonlySet<string> = new Set(['PORT', 'EPRT', 'LPRT']);
+/** Behind these it is not known what the client wants next, or that it wants nothing. */
+const CHANGES: ReadonlySet<string> = new Set([...ACTIVE, 'USER', 'REIN', 'HOST', 'QUIT']);
+
+/**
+ * FtpPrefetch: asks the server for the next data port right behind a transfer command, so that the client's own PASV or EPSV can
+ * be answered at once: a round trip less for each file.
+ *
+ * Only vsftpd is asked. It reads no command while it transfers, and takes up what stands behind RETR or STOR when that is over.
+ * Others would be disturbed: pyftpdlib ends the running transfer, as RFC 959 lets it; proftpd answers 450, pure-ftpd 500.
+ */
+export class Prefetch {
+  readonly #exchange: Exchange;
+  #on: boolean;
+  /** What the client last asked with, and what the server was asked. */
+  #last: { readonly verb: PassiveVerb; readonly asked: PassiveVerb } | null = null;
+  /** Whether a transfer has gone well in that way. */
+  #proven = false;
+  /** What the server was asked, as long as it has not replied and the client has not asked the same. */
+  #request: PortRequest | null = null;
+  #kept: Prefetched | null = null;
+  /** Whether the server's next transfer would use a port that the client has not been told. */
+  #unclaimed = false;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.#on = exchange.policy.prefetch;
+  }
+
+  /** Any command of the client's, before it is dealt with. */
+  onCommand(verb: string, argument: string): void {
+    if (ACTIVE.has(verb)) this.#unclaimed = false;
+    if (!CHANGES.has(verb) && !(verb === 'EPSV' && argument.toUpperCase() === 'ALL')) return;
+    if (this.#proven) this.turnOff(`the client said ${verb}`);
+    this.#last = null;
+  }
+
+  /** A transfer has gone well. */
+  succeeded(): void {
+    if (this.#last !== null) this.#proven = true;
+  }
+
+  /**
+   * The client asks for a passive port, for which the server would be asked `asked`: gives the one that is kept, or 'asked' where
+   * the server's reply to that is on its way and is now the client's, or null where the server has to be asked.
+   */
+  claim(verb: PassiveVerb, asked: PassiveVerb): Prefetched | 'asked' | null {
+    const [request, kept, last] = [this.#request, this.#kept, this.#last];
+    this.#last = { verb, asked };
+    this.#request = null;
+    this.#kept = null;
+    this.#unclaimed = false;
+    const usable = last?.verb === verb && last.asked === asked;
+    if (usable && request !== null && !this.#exchange.pending.hasFromClientBehind(request)) {
+      request.verb = verb;
+      return 'asked';
+    }
+    if (usable && kept !== null && !kept.port.over) return kept;
+    this.#drop(kept);
+    return null;
+  }
+
+  /** A transfer command has been sent on. */
+  follow(transfer: Transfer): void {
+    const { pending, ports } = this.#exchange;
+    if (!this.#on || !this.#exchange.isVsftpd || !this.#proven || this.#last === null) return;
+    // Only behind a transfer that has a port, and alone: what else is under way may change what it would find.
+    if ((transfer.port ?? ports.next) === null || pending.someFromClient((entry) => entry !== transfer))
+      return;
+    transfer.followed = true;
+    this.#unclaimed = true;
+    const { asked } = this.#last;
+    this.#request = {
+      kind: 'port',
+      verb: null,
+      asked,
+      client: null,
+      refusal: null,
+      mistaken: false,
+      late: null,
+    };
+    this.#exchange.forward(this.#request, commandLine(asked));
+  }
+
+  /** Whether the reply to this is still wanted. */
+  awaits(request: PortRequest): boolean {
+    return this.#request === request;
+  }
+
+  /** What the server named in reply, for when the client asks. */
+  keep(prefetched: Prefetched): void {
+    this.#request = null;
+    this.#kept = prefetched;
+  }
+
+  /** Whether a transfer that has no port of its own would get one that its client does not know. */
+  get misleads(): boolean {
+    return this.#unclaimed && this.#exchange.ports.next === null;
+  }
+
+  /** No more of it in this session. */
+  turnOff(why: string): void {
+    if (!this.#on) return;
+    this.#on = false;
+    this.#request = null;
+    this.#drop(this.#kept);
+    this.#kept = null;
+    this.#exchange.note('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
+  }
+
+  #drop(kept: Prefetched | null): void {
+    if (kept === null) return;
+    this.#exchange.ports.drop(kept.port, new GatewayError('STOPPED', 'prefetched in vain'));
+  }
+}

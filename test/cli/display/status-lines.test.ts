@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import type { Look } from '../../../src/cli/display/look.ts';
+import { statusLines } from '../../../src/cli/display/status-lines.ts';
+import { transferLines } from '../../../src/cli/display/transfer-lines.ts';
+import { widthOf } from '../../../src/core/text/terminal-text.ts';
+import type { Status, TransferStatus } from '../../../src/status/schema.ts';
+
+const look: Look = { width: 79, unicode: true, color: false };
+
+const transfer: TransferStatus = {
+  session: 4,
+  id: 1,
+  forward: 'files',
+  client: { host: '127.0.0.1', port: 50_123 },
+  user: 'kagami',
+  verb: 'RETR',
+  path: 'report.pdf',
+  direction: 'download',
+  started: '2026-01-02T03:04:05.000Z',
+  bytes: 12_300_000,
+  size: 27_000_000,
+  bytesPerSecond: 1_200_000,
+  secondsLeft: 12,
+};
+const list: TransferStatus = {
+  ...transfer,
+  id: 2,
+  verb: 'LIST',
+  path: '',
+  size: null,
+  bytes: 900,
+  secondsLeft: null,
+};
+const hostile: TransferStatus = {
+  ...transfer,
+  path: `\x1b[2J\u202e${'長い名前'.repeat(40)}\n12:00:00 forged.pdf`,
+};
+
+const status: Status = {
+  version: '1.2.3',
+  pid: 42,
+  started: '2026-01-02T03:04:05.000Z',
+  now: '2026-01-02T05:09:05.000Z',
+  servers: [
+    {
+      name: 'office',
+      label: 'kagami@yourserver.example.com',
+      state: 'backoff',
+      since: '2026-01-02T05:09:00.000Z',
+      reconnects: 2,
+      dataConnections: 0,
+      lastError: {
+        at: '2026-01-02T05:09:00.000Z',
+        times: 3,
+        where: 'office',
+        code: 'SSH_LOST',
+        message: 'no answer',
+      },
+    },
+  ],
+  forwards: [
+    {
+      name: 'files',
+      type: 'ftp',
+      direction: 'local',
+      server: 'office',
+      listen: { host: 'localhost', port: 8021 },
+      target: { host: 'localhost', port: 21 },
+      clients: 2,
+      clientsTotal: 14,
+      bytesUp: 12_000,
+      bytesDown: 1_200_000_000,
+    },
+  ],
+  transfers: [transfer, list],
+  totals: {
+    clients: 14,
+    transfersComplete: 32,
+    transfersFailed: 1,
+    bytesUp: 12_000,
+    bytesDown: 1_200_000_000,
+  },
+  errors: [],
+};
+
+test('a status in 80 columns', () => {
+  const lines = statusLines(status, look, [0, 500_000, 1_000_000]);
+  expect(lines.map((line) => line.replace(/\d\d:\d\d:\d\d/, 'hh:mm:ss'))).toEqual([
+    'sshferry 1.2.3, process 42, for 2 h',
+    '',
+    'kagami@yourserver.example.com backoff for 5.0 s, came back 2 times',
+    '  hh:mm:ss office: no answer (3 times)',
+    'ftp  localhost:8021 → localhost:21  2 clients of 14  12.0 kB up, 1.2 GB down',
+    '',
+    'RETR report.pdf  █████░░░░░░░   45%  12.3 MB of 27.0 MB  1.2 MB/s  12 s left',
+    'LIST                                              900 B  1.2 MB/s',
+    '',
+    '14 clients, 33 transfers (1 failed), 12.0 kB up, 1.2 GB down since the start',
+    '▁▅█  1.0 MB/s, at most 1.0 MB/s',
+  ]);
+});
+
+test('without UTF-8 it is ASCII, with colour it says the same', () => {
+  const shown = { ...status, transfers: [hostile, list] };
+  const text = statusLines(shown, { ...look, unicode: false }, [1, 2]).join('\n');
+  expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+  const colored = statusLines(shown, { ...look, color: true }, [1, 2]);
+  expect(colored.join('\n')).toContain('\x1b[33mbackoff');
+  expect(colored.map((line) => line.replace(/\x1b\[\d+m/g, ''))).toEqual(statusLines(shown, look, [1, 2]));
+});
+
+describe.each([3, 5, 12, 20, 33, 46, 60, 79, 132])('in %i columns', (width) => {
+  test.each([true, false])('nothing is wider, UTF-8 %s', (unicode) => {
+    const shown = { ...status, transfers: [transfer, hostile, list] };
+    for (const line of statusLines(shown, { width, unicode, color: false }, Array(200).fill(1)))
+      expect(widthOf(line)).toBeLessThanOrEqual(width);
+  });
+});
+
+describe('a transfer', () => {
+  const line = (each: TransferStatus, over: Partial<Look> = {}) =>
+    transferLines([each], { ...look, ...over })[0];
+
+  test.each([
+    [66, 'RETR report.pdf  █████░░░░░░░   45%  12.3 MB  1.2 MB/s  12 s left'],
+    [52, 'RETR report.pdf   45%  12.3 MB  1.2 MB/s  12 s left'],
+    [41, 'RETR report.pdf   45%  12.3 MB  1.2 MB/s'],
+    [32, 'RETR report.pdf   45%  1.2 MB/s'],
+    [22, 'RETR report.pdf   45%'],
+    [15, 'RETR report.pdf'],
+    [9, 'RETR….pdf'],
+  ])('in %i columns', (width, text) => expect(line(transfer, { width })).toBe(text));
+
+  test('shows a hostile name harmlessly, cut in its middle', () => {
+    expect(line(hostile)).toMatch(/^RETR \\x1b.*….*\.pdf {2}█+░+ /);
+  });
+
+  test('of which more came than was told is whole, not more', () => {
+    expect(line({ ...transfer, bytes: 30_000_000, secondsLeft: 0 })).toContain('████████████  100%');
+    expect(line({ ...transfer, bytes: 0, size: 0 })).toContain('100%');
+  });
+});

@@ -1,0 +1,202 @@
+import { type Duplex, duplexPair, PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { type Direction, type Leg, pump, resetStream } from '../../src/core/pump.ts';
+
+/** Two pairs; the pump joins their inner ends, the test plays the outer ones. */
+function parties() {
+  const [client, a] = duplexPair();
+  const [server, b] = duplexPair();
+  for (const stream of [client, server]) stream.on('error', () => {});
+  return { client, a, b, server };
+}
+
+/** All up to the end; does not destroy the stream, as `for await` would. */
+function read(stream: Duplex): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
+    stream.once('end', () => resolve(text)).once('error', reject);
+  });
+}
+
+describe('pump', () => {
+  it('carries both directions to their ends and settles when both streams have closed', async () => {
+    const { client, a, b, server } = parties();
+    const done = pump(a, b);
+    client.end('question');
+    server.end('answer');
+    expect(await Promise.all([read(server), read(client)])).toEqual(['question', 'answer']);
+    expect(await done).toEqual({
+      aToB: { end: 'eof', bytes: 8 },
+      bToA: { end: 'eof', bytes: 6 },
+      error: null,
+    });
+    expect([a.closed, b.closed]).toEqual([true, true]);
+  });
+
+  it.each(['client', 'server'] as const)('passes on the %s’s end-of-file alone', async (first) => {
+    const { client, a, b, server } = parties();
+    const [early, late] = first === 'client' ? [client, server] : [server, client];
+    const ended: Direction[] = [];
+    const done = pump(a, b, { onEnd: (direction) => ended.push(direction) });
+    early.end('only this');
+    expect(await read(late)).toBe('only this');
+    expect(ended).toEqual([first === 'client' ? 'aToB' : 'bToA']);
+    late.write('still ');
+    late.end('open');
+    expect(await read(early)).toBe('still open');
+    expect((await done).error).toBeNull();
+  });
+
+  it('carries what the streams held before it began, and an end that had been read', async () => {
+    const { client, a, b, server } = parties();
+    client.end('early');
+    await turn();
+    a.pause();
+    server.end();
+    b.resume();
+    await turn();
+    expect(b.readableEnded).toBe(true);
+    const done = pump(a, b);
+    expect(await Promise.all([read(server), read(client)])).toEqual(['early', '']);
+    expect((await done).error).toBeNull();
+  });
+
+  it('stops reading while the other side is full', async () => {
+    const { client, a, b, server } = parties();
+    let bytes = 0;
+    const done = pump(a, b, { onBytes: (_direction, n) => (bytes += n) });
+    const chunk = Buffer.alloc(64 * 1024);
+    let sent = 0;
+    while (client.write(chunk) && sent < 1000) sent += 1;
+    for (let i = 0; i < 50; i++) await turn();
+    expect(bytes).toBeLessThan(1024 * 1024);
+    expect(a.isPaused()).toBe(true);
+    server.resume();
+    client.end();
+    server.end();
+    client.resume();
+    expect((await done).aToB).toEqual({ end: 'eof', bytes: bytes });
+  });
+
+  it('tells which side broke, and resets the other', async () => {
+    const { a, b } = parties();
+    const legs: [Direction, Leg][] = [];
+    const onReset = vi.fn();
+    b.on('error', onReset);
+    const done = pump(a, b, { onEnd: (direction, leg) => legs.push([direction, leg]) });
+    const error = new Error('broken');
+    a.destroy(error);
+    const result = await done;
+    const cut = { end: 'cut', bytes: 0, by: 'a', error };
+    expect(result).toMatchObject({ aToB: cut, bToA: cut, error: { code: 'PEER_RESET', cause: error } });
+    expect(legs.map(([direction]) => direction)).toEqual(['aToB', 'bToA']);
+    expect(onReset).toHaveBeenCalledWith(error);
+  });
+
+  it('takes a close before the end for a cut', async () => {
+    const { a, b, server } = parties();
+    const done = pump(a, b);
+    server.write('half a fi');
+    await turn();
+    b.destroy();
+    expect(await done).toMatchObject({ bToA: { end: 'cut', by: 'b' }, error: { code: 'PEER_RESET' } });
+  });
+
+  it('flushes what a side had said whole before it broke', async () => {
+    const { client, a, b, server } = parties();
+    const done = pump(a, b);
+    server.end(Buffer.alloc(200_000));
+    await new Promise((resolve) => b.once('end', resolve));
+    b.destroy(new Error('broken after its end'));
+    const received = await read(client).catch((error) => error);
+    expect(received).toHaveLength(200_000);
+    expect(await done).toMatchObject({ bToA: { end: 'eof', bytes: 200_000 }, aToB: { end: 'cut', by: 'b' } });
+  });
+
+  it.each(['before it begins', 'in the middle'])(
+    'resets both sides when its owner gives up %s',
+    async (when) => {
+      const { a, b } = parties();
+      const owner = new AbortController();
+      const reason = new Error('enough');
+      if (when === 'before it begins') owner.abort(reason);
+      const done = pump(a, b, { signal: owner.signal });
+      owner.abort(reason);
+      const cut = { end: 'cut', by: 'owner', error: reason };
+      expect(await done).toMatchObject({ aToB: cut, bToA: cut });
+      expect([a.errored, b.errored]).toEqual([reason, reason]);
+    },
+  );
+
+  it('leaves a spared side to its owner when the other breaks', async () => {
+    const { client, a, b } = parties();
+    const done = pump(a, b, { spare: 'a' });
+    b.destroy(new Error('gone'));
+    expect((await done).error?.message).toContain('gone');
+    a.end('sorry');
+    expect(await read(client)).toBe('sorry');
+  });
+
+  it('settles for streams that were over before it began', async () => {
+    const { a, b } = parties();
+    const error = new Error('gone already');
+    a.on('error', () => {});
+    a.destroy(error);
+    await turn();
+    expect(await pump(a, b)).toMatchObject({
+      aToB: { end: 'cut', by: 'a', error },
+      bToA: { end: 'cut', by: 'a' },
+    });
+  });
+
+  it('leaves no listener behind', async () => {
+    const { client, a, b, server } = parties();
+    // duplexPair itself leaves one for `end`.
+    const names = ['data', 'error', 'close', 'drain', 'finish'];
+    const count = () => names.map((name) => a.listenerCount(name) + b.listenerCount(name));
+    const before = count();
+    const owner = new AbortController();
+    const off = vi.spyOn(owner.signal, 'removeEventListener');
+    const done = pump(a, b, { signal: owner.signal });
+    client.end().resume();
+    server.end().resume();
+    await done;
+    expect(count()).toEqual(before);
+    expect(off).toHaveBeenCalledOnce();
+  });
+
+  it('gives chunks in order and each once, whatever their sizes', async () => {
+    const { client, a, b, server } = parties();
+    const seen: Uint8Array[] = [];
+    const done = pump(a, b, { onData: (direction, chunk) => direction === 'aToB' && seen.push(chunk) });
+    const sizes = [1, 0, 70_000, 3, 16_384, 200_001, 5];
+    const sent = Buffer.concat(sizes.map((size, i) => Buffer.alloc(size, i)));
+    const received = new PassThrough({ highWaterMark: 1 << 20 });
+    server.pipe(received);
+    let at = 0;
+    for (const size of sizes) {
+      client.write(sent.subarray(at, at + size));
+      at += size;
+    }
+    client.end();
+    server.end();
+    client.resume();
+    await done;
+    expect(Buffer.concat(await received.toArray()).equals(sent)).toBe(true);
+    expect(Buffer.concat(seen).equals(sent)).toBe(true);
+  });
+});
+
+describe('resetStream', () => {
+  it('destroys a stream that is no socket with the error', async () => {
+    const [stream] = duplexPair();
+    const failed = new Promise((resolve) => stream.once('error', resolve));
+    const error = new Error('cut');
+    resetStream(stream, error);
+    expect(await failed).toBe(error);
+  });
+});
