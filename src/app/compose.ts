@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../core/errors.ts';
-import { type ForwardSpec, Gateway } from '../core/gateway.ts';
+import type { ForwardSpec } from '../core/forward.ts';
+import { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../core/ssh/options.ts';

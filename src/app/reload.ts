@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { completePlan, type Draft, loadSource } from '../cli/args/source.ts';
-import type { World } from '../cli/world.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import { makeParts, type Parts, type Surroundings } from './compose.ts';
+import { completePlan, type Draft, loadSource, type TunnelEnvironment } from './plan.ts';
 
 /** A gateway that runs, what it was asked for and what it is made of now. */
 export interface Running {
@@ -20,20 +19,20 @@ export interface Running {
 export async function reload(
   { gateway, draft, parts: before }: Running,
   surroundings: Omit<Surroundings, 'local'>,
-  world: World,
+  environment: TunnelEnvironment,
 ): Promise<{ running: Running; lines: string[] }> {
   const { source } = draft;
   if (source.kind === 'arguments') {
     throw new GatewayError('CONFIG_INVALID', 'it was started from arguments; there is no file to read again');
   }
   const { log } = surroundings;
-  const loaded = await loadSource(source, world);
+  const loaded = await loadSource(source, environment);
   // The flags that were given for the log go on.
   const next: Draft = { ...draft, ...loaded, config: { ...loaded.config, log: draft.config.log } };
-  const plan = await completePlan(next, world, log);
+  const plan = await completePlan(next, environment, log);
   const { localUsers, drainTimeout } = plan.config;
   const sameUsers = isDeepStrictEqual(localUsers, before.plan.config.localUsers);
-  const local = sameUsers ? before.local : await world.local(localUsers, log);
+  const local = sameUsers ? before.local : await environment.local(localUsers, log);
   const parts = makeParts(plan, { ...surroundings, local }, before);
   await gateway.change({ ...parts, drainMs: drainTimeout * 1000 });
   return { running: { gateway, draft: next, parts }, lines: differences(before, parts) };

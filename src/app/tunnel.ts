@@ -1,8 +1,8 @@
-import { completePlan, type Draft } from '../cli/args/source.ts';
-import type { World } from '../cli/world.ts';
 import { GatewayError } from '../core/errors.ts';
-import { type ForwardSpec, Gateway } from '../core/gateway.ts';
+import type { ForwardSpec } from '../core/forward.ts';
+import { Gateway } from '../core/gateway.ts';
 import { makeParts, type Parts, type Surroundings } from './compose.ts';
+import { completePlan, type Draft, type TunnelEnvironment } from './plan.ts';
 import { type Running, reload } from './reload.ts';
 
 /** Who follows a tunnel's life. */
@@ -18,16 +18,21 @@ export interface TunnelWatcher {
 /** A tunnel from what was asked for to a gateway that runs; read again and changed at any time. */
 export class Tunnel {
   readonly #draft: Draft;
-  readonly #world: World;
+  readonly #environment: TunnelEnvironment;
   readonly #surroundings: Omit<Surroundings, 'local'>;
   readonly #watcher: TunnelWatcher;
   #running: Running | null = null;
   /** Changes wait for the start and for one another: each compares with what the one before has made. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(draft: Draft, world: World, surroundings: Omit<Surroundings, 'local'>, watcher: TunnelWatcher) {
+  constructor(
+    draft: Draft,
+    environment: TunnelEnvironment,
+    surroundings: Omit<Surroundings, 'local'>,
+    watcher: TunnelWatcher,
+  ) {
     this.#draft = draft;
-    this.#world = world;
+    this.#environment = environment;
     this.#surroundings = surroundings;
     this.#watcher = watcher;
   }
@@ -57,8 +62,8 @@ export class Tunnel {
 
   async #start(): Promise<void> {
     const { log } = this.#surroundings;
-    const local = await this.#world.local(this.#draft.config.localUsers, log);
-    const plan = await completePlan(this.#draft, this.#world, log);
+    const local = await this.#environment.local(this.#draft.config.localUsers, log);
+    const plan = await completePlan(this.#draft, this.#environment, log);
     if (this.#watcher.ended()) return;
     const parts = makeParts(plan, { ...this.#surroundings, local });
     const gateway = new Gateway({ ...parts, log });
@@ -80,7 +85,7 @@ export class Tunnel {
       throw new GatewayError('STOPPED', 'sshferry is stopping');
     }
     const before = new Set(this.#running.parts.forwards);
-    const { running, lines } = await reload(this.#running, this.#surroundings, this.#world);
+    const { running, lines } = await reload(this.#running, this.#surroundings, this.#environment);
     this.#running = running;
     const fresh = running.parts.forwards.filter((spec) => !before.has(spec));
     if (fresh.length > 0) this.#watcher.listening(fresh, running.parts);

@@ -1,4 +1,4 @@
-import type { ForwardSpec } from '../core/gateway.ts';
+import type { ForwardSpec } from '../core/forward.ts';
 import type { OnProgress } from '../core/ssh/connection/progress.ts';
 import type { Prompter, SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport } from '../core/transport.ts';

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
-import { type ForwardSpec, Gateway, remoteBind } from '../core/gateway.ts';
+import type { ForwardSpec } from '../core/forward.ts';
+import { Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
 import type { Logger } from '../core/log.ts';
 import { resetStream } from '../core/pump.ts';

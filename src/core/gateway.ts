@@ -3,6 +3,7 @@ import { Counts } from './counts.ts';
 import { type Endpoint, isLoopback } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { GatewayEmitter } from './events.ts';
+import type { ForwardSpec } from './forward.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
 import { LogThrottle } from './log-throttle.ts';
@@ -21,27 +22,6 @@ import { Session } from './session.ts';
 import { subnetOf } from './subnet.ts';
 import type { ManagedTransport, Peer, Transport } from './transport.ts';
 import { within } from './within.ts';
-
-/** One forward: listen here, serve with this plugin, lead there. */
-export interface ForwardSpec<C = unknown> {
-  /** For logs and status; unique in a gateway. */
-  readonly name: string;
-  /** `local` listens on this machine and dials through SSH (`-L`); `remote` is the other way round (`-R`). */
-  readonly direction: 'local' | 'remote';
-  readonly plugin: ProtocolPlugin<C>;
-  /** What `plugin.schema` made of the configuration. */
-  readonly pluginConfig: C;
-  /** Key into the gateway's transports. */
-  readonly server: string;
-  readonly bind: Bind;
-  readonly target: Endpoint;
-}
-
-/** Ties a plugin to its own configuration, so that forwards of different protocols fit in one list. */
-export function forward<C>(spec: ForwardSpec<C>): ForwardSpec {
-  // A ForwardSpec<C> is consistent in itself; the gateway only ever hands pluginConfig back to its own plugin.
-  return spec as unknown as ForwardSpec;
-}
 
 /** What a gateway is made of. It owns the transports: it starts and stops them. */
 export interface GatewayOptions {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from './errors.ts';
-import type { ForwardSpec } from './gateway.ts';
+import type { ForwardSpec } from './forward.ts';
 import type { Bind } from './listener.ts';
 import type { Listening, ManagedTransport, Transport } from './transport.ts';
 

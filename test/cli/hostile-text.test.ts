@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CheckFailure, type ForwardReport, type ServerReport } from '../../src/check/report.ts';
-import { reportLine, reportText } from '../../src/cli/commands/status.ts';
+import { reportLine, reportText } from '../../src/cli/commands/running.ts';
 import { forwardHeading, serverHeading, stepLines, verdict } from '../../src/cli/display/check-lines.ts';
 import { forwardLines } from '../../src/cli/display/forward-lines.ts';
 import { transferLines } from '../../src/cli/display/transfer-lines.ts';

@@ -6,7 +6,7 @@ import { pluginNamed } from '../../src/app/plugins.ts';
 import { check } from '../../src/check/check.ts';
 import type { Findings, Step } from '../../src/check/report.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
-import type { ForwardSpec } from '../../src/core/gateway.ts';
+import type { ForwardSpec } from '../../src/core/forward.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { sshTransport } from '../../src/core/ssh/transport.ts';

@@ -1,7 +1,8 @@
 import { silentLogger } from '../../src/core/log.ts';
 import type { HostKeyCheck, HostVerifier } from '../../src/core/ssh/host-key/host-key.ts';
 import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
-import { type ConnectionDeps, SshConnection } from '../../src/core/ssh/ssh2/connection.ts';
+import { SshConnection } from '../../src/core/ssh/ssh2/connection.ts';
+import type { ConnectionDeps } from '../../src/core/ssh/ssh2/connection-deps.ts';
 
 export { silentLogger as silentLog };
 

@@ -1,38 +1,11 @@
-import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Plan, resolveLogins } from '../../app/compose.ts';
-import {
-  type ConfigPlace,
-  findConfigFile,
-  type LoadedFile,
-  loadConfigFile,
-  selectForwards,
-} from '../../config/file.ts';
-import { type Arguments, configFromArguments } from '../../config/load.ts';
-import type { Config } from '../../config/schema.ts';
+import { type Draft, loadSource } from '../../app/plan.ts';
+import { type ConfigPlace, findConfigFile } from '../../config/file.ts';
+import { configFromArguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { Logger } from '../../core/log.ts';
 import type { World } from '../world.ts';
 import { addLogFlags, readLogFlags } from './log-flags.ts';
-import { addSshFlags, EXAMPLE, hasSshFlags, readSshArguments } from './ssh-arguments.ts';
-
-/** Where a Config comes from. */
-export type Source =
-  | { readonly kind: 'arguments'; readonly args: Arguments }
-  /** `names` are forwards and groups of the file; none means all. */
-  | { readonly kind: 'file'; readonly file: ConfigPlace; readonly names: readonly string[] };
-
-/** What is asked for, before ssh_config has been read: enough to log and to say no. */
-export interface Draft {
-  readonly config: Config;
-  readonly source: Source;
-  /** The content of the file, as it was written. */
-  readonly input?: unknown;
-  /** What may have been meant where it says too little. */
-  readonly meant?: string;
-  /** Remarks for `-v`. */
-  readonly notes: readonly string[];
-}
+import { addSshFlags, hasSshFlags, readSshArguments } from './ssh-arguments.ts';
 
 /** Adds `-c FILE` and names. */
 export function addFileArguments(command: Command): Command {
@@ -88,49 +61,4 @@ async function fileDraft(command: Command, file: ConfigPlace, world: World): Pro
   const { config, input } = await loadSource(source, world);
   const log = readLogFlags(command, config.log);
   return { config: { ...config, log }, source, input, notes: [`the config file is ${file.path}`] };
-}
-
-/** What the file says now of these names. Rejects with `CONFIG_*`. */
-export async function loadSource(
-  { file, names }: Extract<Source, { kind: 'file' }>,
-  { cwd, plugins }: World,
-): Promise<LoadedFile> {
-  const relative = path.relative(cwd, file.path);
-  const shown = relative.startsWith('..') ? file.path : relative;
-  const { config, input } = await loadConfigFile(file, plugins, shown);
-  return { config: selectForwards(config, names, shown), input };
-}
-
-/**
- * Reads ssh_config for each server and gives the Plan: with ssh_config's own LocalForward and RemoteForward lines where the
- * source is the tunnel's arguments, without them where it is a file. Rejects with `CONFIG_*`, also where nothing is forwarded.
- */
-export async function completePlan(
-  { config, source, input, meant }: Draft,
-  world: World,
-  log: Logger,
-): Promise<Plan> {
-  const logins = await resolveLogins(config, world.resolve, world.env);
-  const lines = { local: [] as string[], remote: [] as string[] };
-  for (const { notes, forwards } of logins.values()) {
-    for (const note of notes) log.debug({ event: 'ssh_config' }, note);
-    lines.local.push(...forwards.local);
-    lines.remote.push(...forwards.remote);
-  }
-  if (source.kind === 'file') {
-    for (const line of [...lines.local, ...lines.remote])
-      log.debug(
-        { event: 'ssh_config' },
-        `${line} of ssh_config is left out: ${source.file.path} names the forwards`,
-      );
-    return { config, logins, written: input };
-  }
-  const none = lines.local.length + lines.remote.length === 0;
-  const whole = none ? config : configFromArguments(source.args, world.plugins, lines);
-  if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
-  const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `there is nothing to forward${hint}; expected -L or -R, ${EXAMPLE}`,
-  );
 }

@@ -1,12 +1,10 @@
 import { type Command, Option } from 'commander';
+import { EXAMPLE } from '../../app/plan.ts';
 import { AddressError, parsePort } from '../../config/address.ts';
 import type { Arguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { readLogFlags } from './log-flags.ts';
 import { HARMLESS_FLAGS, OPTION_FLAGS, UNSUPPORTED_FLAGS } from './ssh-flags.ts';
-
-/** A whole command line, for messages about what is missing in one. */
-export const EXAMPLE = 'such as sshferry -L 8021:localhost:21 you@yourserver.example.com';
 
 /** What commander keeps of the flags. */
 interface Flags {

@@ -2,12 +2,13 @@ import { homedir, release } from 'node:os';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { forwardSpecs, loginOptions } from '../../app/compose.ts';
+import { completePlan } from '../../app/plan.ts';
 import { type CheckDeps, type CheckListener, type CheckPlan, check as runCheck } from '../../check/check.ts';
 import type { Findings } from '../../check/report.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { escapeJson } from '../../core/text/control-characters.ts';
 import { createLogger } from '../../log/logger.ts';
-import { addSourceArguments, completePlan, readSource } from '../args/source.ts';
+import { addSourceArguments, readSource } from '../args/source.ts';
 import {
   type CheckStyle,
   forwardHeading,

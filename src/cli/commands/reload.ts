@@ -3,7 +3,8 @@ import { escapeControls, escapeLines } from '../../core/text/control-characters.
 import { askReload } from '../../status/client.ts';
 import { NO_FILE } from '../../status/protocol.ts';
 import { EXIT } from '../serve/failure.ts';
-import { askRunning, readPid } from './status.ts';
+import { askRunning } from './running.ts';
+import { readPid } from './status.ts';
 import type { Subcommand } from './subcommand.ts';
 
 /** `sshferry reload`: has what `sshferry up` started read its config file again. */

@@ -7,7 +7,7 @@ import { unblocked } from '../display/unblocked.ts';
 import { Ending } from '../serve/ending.ts';
 import { EXIT, tellFailure } from '../serve/failure.ts';
 import type { World } from '../world.ts';
-import { type Running, reportLine, reportText } from './status.ts';
+import { type Running, reportLine, reportText } from './running.ts';
 
 /** How often it is brought up to date, in milliseconds. */
 const PERIOD = 1000;

@@ -1,6 +1,6 @@
 import type { Logins } from '../../app/compose.ts';
 import type { GatewayEmitter } from '../../core/events.ts';
-import type { ForwardSpec } from '../../core/gateway.ts';
+import type { ForwardSpec } from '../../core/forward.ts';
 import type { Logger } from '../../core/log.ts';
 import { type ForwardInfo, forwardLines, outsideRemark } from '../display/forward-lines.ts';
 import type { Output } from '../display/output.ts';

@@ -1,4 +1,5 @@
 import type { Surroundings } from '../../app/compose.ts';
+import type { Draft } from '../../app/plan.ts';
 import { Tunnel } from '../../app/tunnel.ts';
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import type { Gateway } from '../../core/gateway.ts';
@@ -9,7 +10,6 @@ import { createLogger } from '../../log/logger.ts';
 import { LossyLines } from '../../log/lossy-lines.ts';
 import { keepLedger, Ledger } from '../../status/ledger.ts';
 import type { StatusSource } from '../../status/server.ts';
-import type { Draft } from '../args/source.ts';
 import { isUnicodeLocale } from '../display/forward-lines.ts';
 import { lookOf } from '../display/look.ts';
 import { transfersBelow } from '../display/transfers-below.ts';

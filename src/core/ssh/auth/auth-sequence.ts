@@ -1,8 +1,8 @@
-import type { AnyAuthMethod, AuthHandlerMiddleware, Prompt } from 'ssh2';
 import type { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { stripControls } from '../../text/control-characters.ts';
 import type { Prompter, SshOptions } from '../options.ts';
+import type { AnyAuthMethod, AuthHandlerMiddleware, Prompt } from '../ssh2/library.ts';
 import { authFailure, keyText } from './failure.ts';
 import type { Identity } from './identity.ts';
 import { KeyAgent, signByAgent, signByKey } from './key-agent.ts';

@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs';
-import ssh2, { type BaseAgent, createAgent, type ParsedKey } from 'ssh2';
 import { isOpenToOthers, readChecked } from '../../checked-file.ts';
 import type { Logger } from '../../log.ts';
 import { localUser } from '../config/local-user.ts';
 import { fingerprint } from '../host-key/known-hosts.ts';
 import type { SshOptions } from '../options.ts';
+import { type BaseAgent, createAgent, type ParsedKey, parseKey } from '../ssh2/library.ts';
 import { publicKeyOfFile } from './keyfile.ts';
 
 /** A key that may be offered to the server. */
@@ -91,7 +91,7 @@ function agentIdentity(agent: BaseAgent, publicKey: ParsedKey): AgentIdentity {
 function parsePublic(entry: unknown): ParsedKey | null {
   const raw = isEntry(entry) ? entry.pubKey : entry;
   if (!Buffer.isBuffer(raw) && typeof raw !== 'string' && !isParsed(raw)) return null;
-  const key = ssh2.utils.parseKey(raw);
+  const key = parseKey(raw);
   if (key instanceof Error) return null;
   if (isEntry(entry) && typeof entry.comment === 'string' && key.comment === '') key.comment = entry.comment;
   return key;
@@ -143,7 +143,7 @@ async function loadFile(
     return publicKey === null ? null : { identity: null, publicKey };
   }
   const label = shortPath(file);
-  const key = ssh2.utils.parseKey(content);
+  const key = parseKey(content);
   if (!(key instanceof Error)) {
     return { identity: { type: 'file', label, key }, publicKey: key };
   }
@@ -161,7 +161,7 @@ async function loadFile(
 }
 
 function parsePublicFile(content: Buffer): ParsedKey | null {
-  const key = ssh2.utils.parseKey(content);
+  const key = parseKey(content);
   return key instanceof Error || key.isPrivateKey() ? null : key;
 }
 

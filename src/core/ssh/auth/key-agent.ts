@@ -4,7 +4,7 @@ import {
   type ParsedKey,
   type SignCallback,
   type SigningRequestOptions,
-} from 'ssh2';
+} from '../ssh2/library.ts';
 
 /** Signs `data`; `hash` is set for RSA keys (`sha256`, `sha512`). */
 export type Sign = (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import ssh2, { type ParsedKey } from 'ssh2';
+import { type ParsedKey, parseKey } from '../ssh2/library.ts';
 
 const MAGIC = Buffer.from('openssh-key-v1\0', 'latin1');
 
@@ -40,6 +40,6 @@ function headerPublicKey(content: Buffer): Buffer | null {
 }
 
 function parse(text: Buffer): ParsedKey | null {
-  const key = ssh2.utils.parseKey(text);
+  const key = parseKey(text);
   return key instanceof Error ? null : key;
 }

@@ -1,5 +1,5 @@
-import type { Client } from 'ssh2';
 import { handlerOf, intercept, internals } from '../ssh2/internals.ts';
+import type { Client } from '../ssh2/library.ts';
 
 /** One extension of an EXT_INFO message, as ssh2 passes it on. */
 interface Extension {

@@ -1,5 +1,5 @@
-import ssh2, { type ParsedKey } from 'ssh2';
 import type { Prompter, SshOptions } from '../options.ts';
+import { type ParsedKey, parseKey } from '../ssh2/library.ts';
 import type { Identity } from './identity.ts';
 
 const QUESTION = 'Enter passphrase for key';
@@ -28,7 +28,7 @@ export async function unlock(
       signal,
     });
     if (passphrase === '') return null;
-    const key = ssh2.utils.parseKey(identity.content, passphrase);
+    const key = parseKey(identity.content, passphrase);
     if (!(key instanceof Error)) {
       identity.unlocked = key;
       return key;

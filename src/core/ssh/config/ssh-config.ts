@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
-import { resolveJumps } from '../link/proxy-jump.ts';
-import type { SshOptions } from '../options.ts';
+import { resolveJumps } from './proxy-jump.ts';
+import type { ResolvedSsh, SshInput } from './ssh-input.ts';
+
+export type { ResolvedSsh, SshInput } from './ssh-input.ts';
+
 import { type Destination, parseDestination } from './destination.ts';
 import { readOption, type Settings, SshConfigReader } from './file.ts';
 import { configFiles } from './files.ts';
@@ -12,34 +15,6 @@ import { quoteArgument } from './line.ts';
 import { localUser } from './local-user.ts';
 import { assembleOptions } from './resolve-options.ts';
 import { SettingsReader } from './values.ts';
-
-/** What the command line says about one SSH login. */
-export interface SshInput {
-  /** `[user@]host` or `ssh://[user@]host[:port]`. */
-  readonly destination: string;
-  readonly flags: {
-    readonly port?: number;
-    readonly user?: string;
-    readonly identityFile?: readonly string[];
-    readonly family?: 4 | 6;
-    /** `none` reads no ssh_config. */
-    readonly configFile?: string;
-    readonly noSession?: boolean;
-  };
-  /** The `-o` options in order; the first of a key counts, as in ssh. */
-  readonly o: ReadonlyArray<readonly [key: string, value: string]>;
-  readonly env: NodeJS.ProcessEnv;
-}
-
-/** A login resolved, and what else ssh_config said. */
-export interface ResolvedSsh {
-  readonly options: SshOptions;
-  /** For `-v`: what was left out and why. */
-  readonly notes: readonly string[];
-  /** LocalForward and RemoteForward lines, written as `-L` and `-R` take them. */
-  readonly forwards: { readonly local: readonly string[]; readonly remote: readonly string[] };
-  readonly gatewayPorts: boolean;
-}
 
 /**
  * Merges flags, `-o`, ssh_config and defaults, as ssh does. Where OpenSSH's client is on the PATH, `ssh -G` reads

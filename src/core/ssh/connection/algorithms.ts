@@ -1,7 +1,7 @@
-import type { Algorithms } from 'ssh2';
 import { GatewayError } from '../../errors.ts';
 import { matchesPattern } from '../config/patterns.ts';
 import type { SshOptions } from '../options.ts';
+import type { Algorithms } from '../ssh2/library.ts';
 
 /** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
 export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';

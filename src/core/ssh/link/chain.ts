@@ -4,7 +4,8 @@ import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Listening, Peer, StreamOptions } from '../../transport.ts';
 import type { SshOptions } from '../options.ts';
-import { type ConnectionDeps, SshConnection } from '../ssh2/connection.ts';
+import { SshConnection } from '../ssh2/connection.ts';
+import type { ConnectionDeps } from '../ssh2/connection-deps.ts';
 import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
 import type { SupervisedConnection } from './supervisor.ts';
 

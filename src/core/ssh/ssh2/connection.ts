@@ -6,15 +6,13 @@ import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
-import type { Identity } from '../auth/identity.ts';
-import { type ChannelContext, ChannelStream, openDirect } from '../connection/channel.ts';
 import { lostConnection, type Ssh2Error } from '../connection/failures.ts';
 import { remotePeer } from '../connection/forwarded.ts';
-import type { OnProgress } from '../connection/progress.ts';
 import type { ReceiveWindow } from '../connection/receive-window.ts';
 import { channelRefused } from '../connection/refusals.ts';
-import type { HostVerifier } from '../host-key/host-key.ts';
-import type { Prompter, SshOptions } from '../options.ts';
+import type { SshOptions } from '../options.ts';
+import { type ChannelContext, ChannelStream, openDirect } from './channel.ts';
+import type { ConnectionDeps } from './connection-deps.ts';
 import { login } from './handshake.ts';
 import { isExchanging } from './key-exchange.ts';
 import { Liveness } from './liveness.ts';
@@ -27,22 +25,6 @@ const OPEN_TIMEOUT = 15_000;
 const ASK_BEFORE = 5000;
 /** How long a goodbye may take, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
-
-export interface ConnectionDeps {
-  readonly prompter: Prompter;
-  readonly log: Logger;
-  readonly verifier: HostVerifier;
-  readonly identities: readonly Identity[];
-  /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
-  readonly signal?: AbortSignal;
-  /**
-   * Opens a stream to the server; default: a TCP connection. Called again if the login needs a new
-   * connection. Must have a time limit, and reject with the signal's reason when it aborts. The
-   * connection owns the stream.
-   */
-  readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
-  readonly progress?: OnProgress;
-}
 
 export interface OpenOptions {
   readonly signal?: AbortSignal;

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import type { SshOptions } from '../options.ts';
-import type { ConnectionDeps } from './connection.ts';
+import type { ConnectionDeps } from './connection-deps.ts';
 import { LoginAttempt, UnknownHostKey } from './login-attempt.ts';
 
 /**

@@ -18,7 +18,7 @@ import { fingerprint, keyTypeOf } from '../host-key/known-hosts.ts';
 import type { SshOptions } from '../options.ts';
 import { observePrompter } from '../prompt/prompter.ts';
 import { guardChannels } from './channel-guard.ts';
-import type { ConnectionDeps } from './connection.ts';
+import type { ConnectionDeps } from './connection-deps.ts';
 import { boundKeyExchanges } from './key-exchange.ts';
 import { keepMessageOrder, outOfTurn } from './message-order.ts';
 import { padFromPool } from './padding.ts';

@@ -2,10 +2,15 @@ import { Duplex } from 'node:stream';
 import type { Channel, Client } from 'ssh2';
 import type { Endpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
-import { overrun } from '../ssh2/channel-guard.ts';
-import type { SendGate } from '../ssh2/send-gate.ts';
-import { type ChannelUse, OPENING_WINDOW, processBudget, ReceiveWindow } from './receive-window.ts';
-import { SendWindow } from './send-window.ts';
+import {
+  type ChannelUse,
+  OPENING_WINDOW,
+  processBudget,
+  ReceiveWindow,
+} from '../connection/receive-window.ts';
+import { SendWindow } from '../connection/send-window.ts';
+import { overrun } from './channel-guard.ts';
+import type { SendGate } from './send-gate.ts';
 
 const WRITE_BUFFER = 256 * 1024;
 /** What may lie here unread, in bytes, before what comes is copied. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { resolveJumps } from '../../../../src/core/ssh/config/proxy-jump.ts';
 import type { ResolvedSsh, SshInput } from '../../../../src/core/ssh/config/ssh-config.ts';
-import { resolveJumps } from '../../../../src/core/ssh/link/proxy-jump.ts';
 import { sshOptions } from '../../../support/ssh-person.ts';
 
 /** ssh_config by host: the ProxyJump that it has, if any. */

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors.ts';
-import type { ResolvedSsh, SshInput } from '../config/ssh-config.ts';
 import type { SshOptions } from '../options.ts';
+import type { ResolvedSsh, SshInput } from './ssh-input.ts';
 
 /** For a host that the one before leads to. */
 const REACHED_ALREADY = [

@@ -1,0 +1,92 @@
+import path from 'node:path';
+import { type ConfigPlace, type LoadedFile, loadConfigFile, selectForwards } from '../config/file.ts';
+import { type Arguments, configFromArguments } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { LocalUsers } from '../core/local/local-users.ts';
+import type { Logger } from '../core/log.ts';
+import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-input.ts';
+import type { Transport } from '../core/transport.ts';
+import { type Plan, resolveLogins } from './compose.ts';
+import type { AnyPlugin } from './plugins.ts';
+
+/** What reading a Source takes of the process. */
+export interface PlanEnvironment {
+  readonly plugins: readonly AnyPlugin[];
+  readonly env: NodeJS.ProcessEnv;
+  /** The working directory. */
+  readonly cwd: string;
+  resolve(input: SshInput): Promise<ResolvedSsh>;
+}
+
+/** The same, and this machine's network: what a tunnel runs in. */
+export interface TunnelEnvironment extends PlanEnvironment {
+  /** Rejects with `CONFIG_INVALID` for an unknown user. */
+  local(users: LocalUsers, log: Logger): Promise<Transport>;
+}
+
+/** For messages: what a tunnel's arguments look like. */
+export const EXAMPLE = 'such as sshferry -L 8021:localhost:21 you@yourserver.example.com';
+
+/** Where a Config comes from. */
+export type Source =
+  | { readonly kind: 'arguments'; readonly args: Arguments }
+  /** `names` are forwards and groups of the file; none means all. */
+  | { readonly kind: 'file'; readonly file: ConfigPlace; readonly names: readonly string[] };
+
+/** What is asked for, before ssh_config has been read: enough to log and to say no. */
+export interface Draft {
+  readonly config: Config;
+  readonly source: Source;
+  /** The content of the file, as it was written. */
+  readonly input?: unknown;
+  /** What may have been meant where it says too little. */
+  readonly meant?: string;
+  /** Remarks for `-v`. */
+  readonly notes: readonly string[];
+}
+
+/** What the file says now of these names. Rejects with `CONFIG_*`. */
+export async function loadSource(
+  { file, names }: Extract<Source, { kind: 'file' }>,
+  { cwd, plugins }: PlanEnvironment,
+): Promise<LoadedFile> {
+  const relative = path.relative(cwd, file.path);
+  const shown = relative.startsWith('..') ? file.path : relative;
+  const { config, input } = await loadConfigFile(file, plugins, shown);
+  return { config: selectForwards(config, names, shown), input };
+}
+
+/**
+ * Reads ssh_config for each server and gives the Plan: with ssh_config's own LocalForward and RemoteForward lines where the
+ * source is the tunnel's arguments, without them where it is a file. Rejects with `CONFIG_*`, also where nothing is forwarded.
+ */
+export async function completePlan(
+  { config, source, input, meant }: Draft,
+  environment: PlanEnvironment,
+  log: Logger,
+): Promise<Plan> {
+  const logins = await resolveLogins(config, environment.resolve, environment.env);
+  const lines = { local: [] as string[], remote: [] as string[] };
+  for (const { notes, forwards } of logins.values()) {
+    for (const note of notes) log.debug({ event: 'ssh_config' }, note);
+    lines.local.push(...forwards.local);
+    lines.remote.push(...forwards.remote);
+  }
+  if (source.kind === 'file') {
+    for (const line of [...lines.local, ...lines.remote])
+      log.debug(
+        { event: 'ssh_config' },
+        `${line} of ssh_config is left out: ${source.file.path} names the forwards`,
+      );
+    return { config, logins, written: input };
+  }
+  const none = lines.local.length + lines.remote.length === 0;
+  const whole = none ? config : configFromArguments(source.args, environment.plugins, lines);
+  if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
+  const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
+  throw new GatewayError(
+    'CONFIG_INVALID',
+    `there is nothing to forward${hint}; expected -L or -R, ${EXAMPLE}`,
+  );
+}

@@ -1,0 +1,23 @@
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../log.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { OnProgress } from '../connection/progress.ts';
+import type { HostVerifier } from '../host-key/host-key.ts';
+import type { Prompter } from '../options.ts';
+
+/** What one SSH connection and its login need. */
+export interface ConnectionDeps {
+  readonly prompter: Prompter;
+  readonly log: Logger;
+  readonly verifier: HostVerifier;
+  readonly identities: readonly Identity[];
+  /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
+  readonly signal?: AbortSignal;
+  /**
+   * Opens a stream to the server; default: a TCP connection. Called again if the login needs a new
+   * connection. Must have a time limit, and reject with the signal's reason when it aborts. The
+   * connection owns the stream.
+   */
+  readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
+  readonly progress?: OnProgress;
+}
