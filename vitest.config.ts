@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -30,7 +31,10 @@ export default defineConfig({
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
           globalSetup: ['test/lab/setup.ts'],
-          fileParallelism: false,
+          // As many as test/lab/setup.ts makes labs.
+          maxWorkers: Math.min(2, availableParallelism()),
+          // After the others: what it counts on is time.
+          sequence: { groupOrder: 1 },
           testTimeout: 180_000,
           hookTimeout: 900_000,
         },

@@ -27,6 +27,8 @@ const PACKAGES: Record<FtpHost, string> = {
   'pure-ftpd': 'pure-ftpd',
   pyftpdlib: 'python3-pyftpdlib',
 };
+/** `npm run test:long` tries every mode and family with every server, `npm test` one of them with each. */
+const WHOLE = process.env.SSHFERRY_MATRIX === 'whole';
 /** The table is written there as well as to the test's output. */
 const TABLE_FILE = process.env.SSHFERRY_MATRIX_FILE;
 
@@ -38,7 +40,14 @@ describeLab('every client with every server', () => {
     const expected = makeMatrixFiles(lab().pub);
     const forwards = FTP_HOSTS.flatMap((server) => ['-L', `ftp/${PORTS[server]}:${server}:21`]);
     sshferry = await startSshferry(lab(), ...forwards);
-    matrix = new Matrix({ lab: lab(), sshferry, expected, operations: OPERATIONS, ports: PORTS });
+    matrix = new Matrix({
+      lab: lab(),
+      sshferry,
+      expected,
+      operations: OPERATIONS,
+      ports: PORTS,
+      whole: WHOLE,
+    });
   });
 
   afterAll(async () => {

@@ -1,12 +1,12 @@
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { mustRun } from './support/docker.ts';
 import { type Engine, ensureEngine, LabUnavailable } from './support/engine.ts';
 import { exec } from './support/exec.ts';
 import { makePub } from './support/files.ts';
-import { buildImages } from './support/images.ts';
+import { buildImages, type ImageName } from './support/images.ts';
 import { createKeys } from './support/keys.ts';
 import type { Lab } from './support/lab.ts';
 import { createHosts, newRun, removeLeftovers, removeRun } from './support/topology.ts';
@@ -19,16 +19,19 @@ const CI = process.env.CI === 'true';
 const say = (line: string) => process.stderr.write(`lab: ${line}\n`);
 
 let engine: Engine | null = null;
-let created: { run: string; folder: string } | null = null;
+let created: { run: string; folder: string }[] = [];
+
+/** How many labs there are: as many test files run at a time, each in a lab of its own. */
+const LABS = Math.min(2, availableParallelism());
 
 /** Builds sshferry and the lab. Without a lab the tests are skipped, loudly; with CI=true that is a failure. */
 export async function setup(project: TestProject): Promise<void> {
   try {
-    project.provide('lab', await createLab());
+    project.provide('labs', await createLabs());
   } catch (error) {
     await teardown();
     if (!(error instanceof LabUnavailable) || CI) throw error;
-    project.provide('lab', null);
+    project.provide('labs', []);
     const banner = '!'.repeat(100);
     process.once('exit', () =>
       process.stderr.write(`\n${banner}\nThe lab tests were SKIPPED: ${error.message}\n${banner}\n`),
@@ -39,26 +42,30 @@ export async function setup(project: TestProject): Promise<void> {
 /** Removes all that setup created. */
 export async function teardown(): Promise<void> {
   try {
-    if (created !== null) {
-      await removeRun(created.run);
-      rmSync(created.folder, { recursive: true, force: true });
+    for (const { run, folder } of created) {
+      await removeRun(run);
+      rmSync(folder, { recursive: true, force: true });
     }
   } finally {
-    created = null;
+    created = [];
     await engine?.release();
     engine = null;
   }
 }
 
-async function createLab(): Promise<Lab> {
+async function createLabs(): Promise<Lab[]> {
   await build();
   engine = await ensureEngine(say);
   for (const name of await removeLeftovers()) say(`removed what ${name} had left`);
   const images = await buildImages(join(PROJECT, 'docker'), say);
+  return await Promise.all(Array.from({ length: LABS }, () => createLab(images)));
+}
 
+/** Starts the containers of one lab, on networks of their own. */
+async function createLab(images: Record<ImageName, string>): Promise<Lab> {
   const run = newRun();
   const folder = mkdtempSync(join(tmpdir(), `${run}-`));
-  created = { run, folder };
+  created.push({ run, folder });
   const pub = join(folder, 'pub');
   const scratch = join(folder, 'scratch');
   mkdirSync(pub);

@@ -34,7 +34,14 @@ describeLab('clients that were new to sshferry', () => {
     const expected = makeMatrixFiles(lab().pub);
     const forwards = Object.entries(PORTS).flatMap(([server, port]) => ['-L', `ftp/${port}:${server}:21`]);
     sshferry = await startSshferry(strangers, ...forwards);
-    matrix = new Matrix({ lab: strangers, sshferry, expected, operations: OPERATIONS, ports: PORTS });
+    matrix = new Matrix({
+      lab: strangers,
+      sshferry,
+      expected,
+      operations: OPERATIONS,
+      ports: PORTS,
+      whole: true,
+    });
   });
 
   afterAll(async () => {

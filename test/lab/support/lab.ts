@@ -12,16 +12,20 @@ export interface Lab {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    lab: Lab | null;
+    /** None where the tests are skipped. */
+    labs: Lab[];
   }
 }
 
-/** The lab; to be called in tests and hooks only, where there is one. */
+/** Returns the lab of this test file; to be called in tests and hooks only. No other file uses it meanwhile. */
 export function lab(): Lab {
-  const given = inject('lab');
-  if (given === null) throw new Error('there is no lab');
+  const labs = inject('labs');
+  // Files that run at the same time have different numbers, from 1 to as many as there are workers.
+  const given = labs[Number(process.env.VITEST_POOL_ID ?? 1) - 1];
+  if (given === undefined)
+    throw new Error(`no lab for worker ${process.env.VITEST_POOL_ID} of ${labs.length}`);
   return given;
 }
 
-/** `describe`, skipped where there is no lab (setup.ts says why). */
-export const describeLab = describe.skipIf(inject('lab') === null);
+/** `describe`, skipped if there is no lab (setup.ts says why). */
+export const describeLab = describe.skipIf(inject('labs').length === 0);
