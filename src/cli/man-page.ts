@@ -28,7 +28,9 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
     '.PP',
     roff(`Also as in ssh: ${Object.keys(OPTION_FLAGS).join(', ')}.`),
     '.SH "OPTIONS OF \\-o"',
-    roff("Besides ssh_config's keys (those that sshferry honours; others are an error):"),
+    roff(
+      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that ask for something sshferry does not do are an error. Beyond these:',
+    ),
     ...options.flatMap(({ key, description }) => ['.TP', `.B ${roff(key)}`, roff(description)]),
     '.SH SUBCOMMANDS',
     ...subcommands.flatMap(({ name, command }) => [
