@@ -124,7 +124,7 @@ const SSH_OPTIONS = `## ssh_config options
 \`/etc/ssh/ssh_config\` apply as they do for ssh. If OpenSSH's client is installed, sshferry asks it
 (\`ssh -G\`). Otherwise sshferry reads the files itself: \`Host\`, \`Include\`, and \`Match\` by host,
 originalhost, user and localuser. \`LocalForward\` and \`RemoteForward\` lines become forwards of a
-tunnel from the command line.
+tunnel from the command line; a config file names its own.
 
 From ssh's flags, sshferry has \`-L -R -J -p -l -i -F -o -N -v -q -4 -6 -g -C -b -c -m\`. It accepts and
 ignores \`-T -n -a -x -k -e\`. Any other flag is an error that names the alternative.`;
@@ -137,7 +137,7 @@ const SSH_DEFAULTS = `Some defaults differ from ssh's:
 | \`ServerAliveInterval\`, \`ServerAliveCountMax\` | 15 seconds, 3 |
 | \`IdentityFile\` | \`~/.ssh/id_ed25519\`, \`~/.ssh/id_ecdsa\`, \`~/.ssh/id_rsa\` |
 
-And these are the algorithms that sshferry offers, strongest preference first:`;
+And these are the algorithms that sshferry offers, in order of preference:`;
 
 const NOT_SUPPORTED = `With \`-o\`, or in a config file, each of these is an error unless its value asks for nothing. From
 \`~/.ssh/config\` sshferry ignores most of them, with a note at \`-v\`.`;
