@@ -97,9 +97,9 @@ groups.
 
 - \`sshferry init\` writes a file. \`sshferry up\` runs it, \`sshferry check\` tries it.
 - sshferry looks for \`sshferry.yaml\` in the current directory, then in
-  \`$XDG_CONFIG_HOME/sshferry/\` (\`~/.config/sshferry/\` if that is unset). \`-c FILE\` names another file.
-- Editors complete and check the file by
-  [schema/sshferry.schema.json](../schema/sshferry.schema.json); \`init\` writes a comment that names it.
+  \`$XDG_CONFIG_HOME/sshferry/\` (\`~/.config/sshferry/\` if that is unset). \`-c FILE\` names another.
+- Editors complete and check the file by [its JSON Schema](../schema/sshferry.schema.json).
+  \`init\` writes a comment that names the schema.
 - Secrets do not belong in the file. sshferry asks for passwords; keys are in files or in the agent.
 - The file can name programs to run (\`ProxyCommand\`), so sshferry refuses a file that other users
   can write to. A file that it found, as opposed to one named with \`-c\`, must belong to you or root.
@@ -115,8 +115,8 @@ sshferry reports all errors of a file at once, with line, column and a suggestio
         4 |   files: { lissten: 8021, server: office, to: localhost:21 }
           |            ^
 
-In the tables, NAME is a name that you choose. A dash means that there is no default, or no form on
-the command line.`;
+In the tables, NAME is a name that you choose. A dash means that the key has no default, or no
+form on the command line.`;
 
 const SSH_OPTIONS = `## ssh_config options
 
@@ -126,8 +126,8 @@ const SSH_OPTIONS = `## ssh_config options
 originalhost, user and localuser. \`LocalForward\` and \`RemoteForward\` lines become forwards of a
 tunnel from the command line; a config file names its own.
 
-From ssh's flags, sshferry has \`-L -R -J -p -l -i -F -o -N -v -q -4 -6 -g -C -b -c -m\`. It accepts and
-ignores \`-T -n -a -x -k -e\`. Any other flag is an error that names the alternative.`;
+From ssh's flags, sshferry has \`-L -R -J -p -l -i -F -o -N -v -q -4 -6 -g -C -b -c -m\`. It accepts
+and ignores \`-T -n -a -x -k -e\`. Any other flag is an error that names the alternative.`;
 
 const SSH_DEFAULTS = `Some defaults differ from ssh's:
 
