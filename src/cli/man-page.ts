@@ -28,7 +28,9 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
     '.PP',
     roff(`Also as in ssh: ${Object.keys(OPTION_FLAGS).join(', ')}.`),
     '.SH "OPTIONS OF \\-o"',
-    roff("Besides ssh_config's keys (those that sshferry honours; others are an error):"),
+    roff(
+      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that ask for something sshferry does not do are an error. Beyond these:',
+    ),
     ...options.flatMap(({ key, description }) => ['.TP', `.B ${roff(key)}`, roff(description)]),
     '.SH SUBCOMMANDS',
     ...subcommands.flatMap(({ name, command }) => [
@@ -48,9 +50,9 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
 }
 
 const DESCRIPTION = [
-  'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients talk to a local port, and all that they say crosses the network inside one SSH login. For FTP that includes the files: the control connection is followed, the replies that name a data port are rewritten, and each data connection is opened through SSH as well.',
-  'The type of a forward follows the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, else tcp. For another port it is written before the forward: -L ftp/8021:localhost:2121.',
-  'Host keys, keys, the agent, ssh_config and known_hosts are used as by ssh. A lost connection is made again by itself.',
+  'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients connect to a local port, and everything they send and receive crosses the network inside one SSH login. For FTP that includes the files: sshferry follows the control connection, rewrites the replies that name a data port, and opens each data connection through SSH.',
+  'The type of a forward follows the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, else tcp. For another port, write the type before the forward: -L ftp/8021:localhost:2121.',
+  'sshferry uses keys, the agent, ssh_config and known_hosts as ssh does. If the SSH connection drops, it reconnects.',
 ];
 
 type Section = readonly [title: string, items: readonly (readonly [term: string, text: string])[]];
@@ -59,37 +61,40 @@ const SECTIONS: readonly Section[] = [
   [
     'EXIT STATUS',
     [
-      ['0', 'it was stopped on request; of a subcommand, that it did what it was to do'],
+      ['0', 'stopped on request; a subcommand succeeded'],
       ['1', 'check: a forward does not work; status: none is running, or not ready; reload: none is running'],
       ['2', 'wrong usage or configuration'],
-      ['130', 'it was broken off by a signal'],
+      ['130', 'interrupted by a signal'],
       ['255', 'the SSH connection or a listener failed for good'],
     ],
   ],
   [
     'SIGNALS',
     [
-      ['SIGINT', 'stops it at once; while it stops, a second signal ends it'],
-      ['SIGTERM', 'lets clients finish within DrainTimeout, then stops it'],
-      ['SIGHUP', 'of sshferry up: reads the config file again; else stops it'],
-      ['SIGUSR1', "is ignored: it does not open Node's debugger"],
+      ['SIGINT', 'stops at once; a second signal while it stops ends it'],
+      ['SIGTERM', 'lets clients finish within DrainTimeout, then stops'],
+      ['SIGHUP', 'sshferry up: reloads the config file; otherwise: stops'],
+      ['SIGUSR1', "ignored; it does not open Node's debugger"],
     ],
   ],
   [
     'FILES',
     [
-      ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, where -c names none'],
+      ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, unless -c names one'],
       ['~/.ssh/config, ~/.ssh/known_hosts', 'as for ssh'],
     ],
   ],
   [
     'ENVIRONMENT',
     [
-      ['XDG_CONFIG_HOME', 'stands for ~/.config'],
-      ['XDG_RUNTIME_DIR, TMPDIR', 'where the socket of sshferry status is, the first that is your own'],
-      ['NETRC', 'stands for ~/.netrc, where check finds the FTP login'],
+      ['XDG_CONFIG_HOME', 'used in place of ~/.config'],
+      [
+        'XDG_RUNTIME_DIR, TMPDIR',
+        'the directory for the socket of sshferry status: the first that belongs to you',
+      ],
+      ['NETRC', 'used in place of ~/.netrc, where check finds the FTP login'],
       ['SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE', 'as for ssh'],
-      ['NO_COLOR', 'if set, nothing is coloured'],
+      ['NO_COLOR', 'if set, no colours'],
     ],
   ],
 ];

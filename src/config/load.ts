@@ -135,10 +135,10 @@ export function inputFromArguments(
 /** Options of sshferry's own that belong to no protocol, as `-o` names them with a capital, and what they are. */
 export const OWN_OPTIONS = {
   localUsers:
-    'Who else on this machine may use the forwards on loopback: any, or names and uids; Linux only.',
+    'Local users that may connect besides you and root, on Linux: any, or names and uids (default: none).',
   dataConnections:
-    'Further SSH connections for bulk data, 0 to 16; left out: one where a login needs no person.',
-  drainTimeout: 'Seconds that clients may go on after SIGTERM; default 10.',
+    'Further SSH connections for FTP data, 0 to 16 (default: 1 if the login needs no prompt, else 0).',
+  drainTimeout: 'Seconds that clients may continue after SIGTERM (default: 10).',
 } as const;
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];

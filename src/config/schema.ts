@@ -14,23 +14,40 @@ const serverSchema = z.strictObject({
     .string()
     .min(1)
     .meta({ description: 'Host name, address or ssh_config alias', examples: ['yourserver.example.com'] }),
-  user: z.string().min(1).optional().describe('Log in as this user, as -l does'),
-  port: z.number().int().min(1).max(65535).optional().describe("The SSH server's port, as -p says"),
+  user: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The user to log in as (default: by ssh_config, else your own name)'),
+  port: z
+    .number()
+    .int()
+    .min(1)
+    .max(65535)
+    .optional()
+    .describe("The SSH server's port (default: by ssh_config, else 22)"),
   identityFile: z
     .union([z.string().min(1), z.array(z.string().min(1))])
-    .meta({ description: 'Private key files, as -i names them', examples: ['~/.ssh/id_ed25519'] })
+    .meta({
+      description: 'Private key files (default: by ssh_config, else the usual names in ~/.ssh)',
+      examples: ['~/.ssh/id_ed25519'],
+    })
     .transform((files) => [files].flat())
     .optional(),
-  addressFamily: z.literal([4, 6]).optional().describe('Use IPv4 or IPv6 only'),
-  sshConfig: z.string().min(1).optional().describe('Read this ssh_config; "none" reads none'),
+  addressFamily: z.literal([4, 6]).optional().describe('Use IPv4 (4) or IPv6 (6) only (default: both)'),
+  sshConfig: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Path of the ssh_config to read; none reads no file (default: those that ssh reads)'),
   gatewayPorts: z
     .boolean()
     .default(false)
-    .describe('Listen on every interface unless a forward says otherwise'),
-  session: z.boolean().default(true).describe('Open one session, as ssh does without -N'),
+    .describe('Listen on every interface, unless a forward names an address'),
+  session: z.boolean().default(true).describe('Open one session on the server, as ssh does without -N'),
   options: z
     .record(z.string(), optionSchema)
-    .meta({ description: 'ssh_config options, as -o sets them', examples: [{ ServerAliveInterval: 15 }] })
+    .meta({ description: 'ssh_config options', examples: [{ ServerAliveInterval: 15 }] })
     .prefault({})
     .transform((given) => Object.entries(given).flatMap(([key, value]) => optionLines(key, value))),
   dataConnections: z
@@ -39,7 +56,7 @@ const serverSchema = z.strictObject({
     .min(0)
     .max(16)
     .optional()
-    .describe('Further SSH connections for bulk data; left out: one where a login needs no person'),
+    .describe('Further SSH connections for FTP data (default: 1 if the login needs no prompt, else 0)'),
 });
 
 function optionLines(key: string, value: z.output<typeof optionSchema>): [key: string, value: string][] {
@@ -51,8 +68,11 @@ const logSchema = z.strictObject({
   level: z
     .enum(['error', 'info', 'debug', 'trace'])
     .default('info')
-    .describe('How much is logged; -q is error, -v debug, -vv trace'),
-  format: z.enum(['pretty', 'json']).optional().describe('Left out: pretty on a terminal, else json'),
+    .describe('How much to log: -q is error, -v is debug, -vv is trace'),
+  format: z
+    .enum(['pretty', 'json'])
+    .optional()
+    .describe('Form of the log (default: pretty on a terminal, else json)'),
 });
 
 /** Who on this machine may connect to the loopback listeners, besides the own user and root. */
@@ -107,25 +127,27 @@ export type ConfigPlugins = readonly (OptionOwner & ForwardType)[];
  */
 export function configSchema(plugins: ConfigPlugins) {
   return z.strictObject({
-    servers: z.record(z.string().min(1), serverSchema).describe('SSH servers, each with a name of your own'),
+    servers: z.record(z.string().min(1), serverSchema).describe('SSH servers, by a name that you choose'),
     forwards: z
       .record(z.string().min(1), forwardSchema(plugins))
-      .describe('What is forwarded, each with a name of your own'),
+      .describe('Forwards, by a name that you choose'),
     groups: z
       .record(z.string().min(1), z.array(z.string().min(1)).meta({ examples: [['mail-in', 'mail-out']] }))
       .default({})
-      .describe('Names for several forwards: sshferry up NAME'),
+      .describe('Lists of forwards, by a name for sshferry up NAME'),
     log: logSchema.prefault({}),
     localUsers: localUsersSchema
       .prefault([])
-      .describe('Who else of this machine may connect: any, or user names and uids'),
+      .describe(
+        'Local users that may connect besides you and root, on Linux: any, or names and uids (default: none)',
+      ),
     drainTimeout: z
       .number()
       .int()
       .min(0)
       .max(3600)
       .default(10)
-      .describe('Seconds that clients may go on after SIGTERM, or after their forward has changed'),
+      .describe('Seconds that clients may continue after SIGTERM, or after a change of their forward'),
   });
 }
 
@@ -141,24 +163,25 @@ function forwardSchema(plugins: ConfigPlugins) {
     .strictObject({
       listen: readable(
         z.union([z.number(), z.string()]).meta({
-          description: 'The port to listen on, with an address before it where that is not localhost',
+          description: 'Port to listen on; with an address in front to listen elsewhere than on localhost',
           examples: [8021, '*:8021'],
         }),
         (value) => parseListen(String(value)),
       ),
-      server: z.string().min(1).describe('The name of one of the servers'),
+      server: z.string().min(1).describe('Name of the server, a key of servers'),
       to: readable(
         z.string().meta({
-          description: 'host:port as the SSH server sees it; localhost is the server itself',
+          description:
+            'Target as host:port, resolved by the SSH server, where localhost is the server itself; of a remote forward, resolved here',
           examples: ['localhost:21'],
         }),
         parseTarget,
       ),
-      type: z.enum(types).optional().describe("The protocol; left out, the target's port tells"),
+      type: z.enum(types).optional().describe("Protocol (default: by the target's port)"),
       direction: z
         .enum(['local', 'remote'])
         .default('local')
-        .describe('local listens here, as -L; remote on the SSH server, as -R'),
+        .describe('local listens on this machine (-L), remote on the SSH server (-R)'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {

@@ -32,27 +32,33 @@ const schema = z.strictObject({
     .enum(['to-passive', 'remote-forward', 'refuse'])
     .default('to-passive')
     .describe(
-      'What becomes of PORT and EPRT: to-passive (default) asks the server for a passive port instead, remote-forward asks the SSH server for a listener, refuse refuses.',
+      'How to serve PORT and EPRT: to-passive asks the FTP server for a passive port, remote-forward asks the SSH server for a listener, refuse refuses (default: to-passive).',
     ),
   dataHost: z
     .union([z.enum(['control', 'reply']), ip])
     .default('control')
     .describe(
-      "Which host is dialled for data: that of the control connection (control, default), the one in the server's reply (reply), or an address.",
+      "The host to dial for data: that of the control connection (control), the one in the server's reply (reply), or an address (default: control).",
     ),
   dataPorts: portRange
     .optional()
-    .describe('Local ports for data connections, such as 50000-50100; left out: any free port.'),
+    .describe('Local ports for data connections, such as 50000-50100 (default: any free port).'),
   dataPeer: z
     .enum(['client', 'any'])
     .default('client')
-    .describe("Who may connect to a data port: the client's own address (client, default) or any."),
-  advertise: ipv4.optional().describe('The IPv4 address that PASV replies name, for clients on other hosts.'),
+    .describe(
+      "Which address may connect to a data port: only the client's own (client) or any (default: client).",
+    ),
+  advertise: ipv4
+    .optional()
+    .describe(
+      'IPv4 address for PASV replies, for clients behind NAT (default: the one that the client connected to).',
+    ),
   prefetch: z
     .boolean()
     .default(false)
     .describe(
-      'Whether vsftpd is asked for the next data port behind each transfer command, before the client asks: a round trip less for each file; default false.',
+      'Ask vsftpd for the next data port right after each transfer command, which saves a round trip for each file (default: no).',
     ),
   dataTimeout: z
     .number()
@@ -60,16 +66,14 @@ const schema = z.strictObject({
     .min(1)
     .max(3600)
     .default(60)
-    .describe('Seconds that a client may take to connect to a data port; default 60.'),
+    .describe('Seconds that a client may take to connect to a data port (default: 60).'),
   loginTimeout: z
     .number()
     .int()
     .min(0)
     .max(3600)
     .default(60)
-    .describe(
-      'Seconds that a client on another host may take to log in; 0 is no limit; default 60. Clients on this machine have no limit.',
-    ),
+    .describe('Seconds that a client on another host may take to log in; 0 is no limit (default: 60).'),
   clientSpeaksFirst,
   idleTimeout: z
     .number()
@@ -78,7 +82,7 @@ const schema = z.strictObject({
     .max(604_800)
     .default(7200)
     .describe(
-      'Seconds without a byte on the control connection and every data connection, after which a client is let go; 0 is no limit; default 7200.',
+      'Seconds without a byte on the control connection and all data connections after which a session ends; 0 is no limit (default: 7200).',
     ),
 });
 

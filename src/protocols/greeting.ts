@@ -14,7 +14,7 @@ export const clientSpeaksFirst = z
   .boolean()
   .default(false)
   .describe(
-    "Whether a client may send commands before the server's greeting, as some monitors, scripts and PROXY headers do; default false: such a client is refused, since it may be a web page.",
+    "Accept clients that send commands before the server's greeting; some monitors do, and so can a web page (default: no).",
   );
 
 /** What the gate needs to know of a forward. */

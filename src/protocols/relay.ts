@@ -18,7 +18,7 @@ export function relaySchema(idleTimeout: number) {
       .max(604_800)
       .default(idleTimeout)
       .describe(
-        `Seconds without a byte after which a client is let go; 0 is no limit; default ${idleTimeout}.`,
+        `Seconds without a byte after which a session ends; 0 is no limit (default: ${idleTimeout}).`,
       ),
   });
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { mainCommand } from '../../src/cli/commands/main-command.ts';
 import { SUBCOMMANDS } from '../../src/cli/commands/subcommands.ts';
 import { manPage } from '../../src/cli/man-page.ts';
+import { checkOption } from '../../src/core/ssh/config/keys.ts';
 
 const page = (over: Partial<Parameters<typeof manPage>[0]> = {}) =>
   manPage({
@@ -24,6 +25,13 @@ describe('sshferry(1)', () => {
 
   test("has sshferry's own options, hyphens that can be copied", () => {
     expect(page()).toContain('.B FtpDataPorts\nLocal ports, such as 50000\\-50100');
+  });
+
+  test('says what happens to keys of ssh_config that sshferry does not implement', () => {
+    expect(checkOption('LogLevel', 'DEBUG')).toBe('LogLevel has no effect here');
+    expect(() => checkOption('CertificateFile', '~/.ssh/id-cert.pub')).toThrow('is not supported');
+    expect(page()).toContain('Keys that have no effect on forwarding are accepted');
+    expect(page()).toContain('Keys that ask for something sshferry does not do are an error');
   });
 
   test('takes no word for an instruction', () => {

@@ -60,11 +60,12 @@ describe('the package, installed where nothing of the project is', { timeout: 18
 
   test('has what is needed and no leftovers of development', () => {
     const kinds =
-      /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|(package|npm-shrinkwrap)\.json|schema\/.*\.json)$/;
+      /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|(package|npm-shrinkwrap)\.json|schema\/.*\.json|docs\/[\w.-]+\.(md|svg|yaml|service|json)|examples\/\w+\.ts)$/;
     expect(packed.filter((name) => !kinds.test(name))).toEqual([]);
     expect(packed).toEqual(
       expect.arrayContaining([
         ...['dist/cli.js', 'dist/index.d.ts', 'dist/sshferry.1', 'README.md', 'LICENSE', SHRINKWRAP],
+        ...['docs/guide.md', 'docs/sshferry.service', 'docs/bench.svg', 'examples/nntp.ts'],
       ]),
     );
   });

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { exec } from './support/exec.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -16,6 +15,7 @@ import { tnftpClient } from './support/matrix-tnftp.ts';
 import { wgetClient } from './support/matrix-wget.ts';
 import type { Program } from './support/program.ts';
 import { startSshferry } from './support/ssh.ts';
+import { replaceTable } from './support/table-file.ts';
 import { FTP_HOSTS, type FtpHost } from './support/topology.ts';
 
 const CLIENTS = [curlClient, lftpClient, tnftpClient, ncftpClient, basicFtpClient, ftplibClient, wgetClient];
@@ -29,7 +29,7 @@ const PACKAGES: Record<FtpHost, string> = {
 };
 /** `npm run test:long` tries every mode and family with every server, `npm test` one of them with each. */
 const WHOLE = process.env.SSHFERRY_MATRIX === 'whole';
-/** The table is written there as well as to the test's output. */
+/** The document whose table the run replaces. The test's output has the table in any case. */
 const TABLE_FILE = process.env.SSHFERRY_MATRIX_FILE;
 
 let sshferry: Program | undefined;
@@ -91,7 +91,7 @@ describeLab('every client with every server', () => {
     const { outcomes } = matrix;
     const table = formatMatrix(CLIENTS, FTP_HOSTS, OPERATIONS, outcomes, versions, explanations(outcomes));
     process.stdout.write(`\n${table}\n`);
-    if (TABLE_FILE !== undefined) writeFileSync(TABLE_FILE, table);
+    if (TABLE_FILE !== undefined) replaceTable(TABLE_FILE, 'matrix', table);
     expect(outcomes.length).toBeGreaterThan(0);
   });
 });

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { COMMANDS } from './support/command-clients.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -11,6 +10,7 @@ import type { Program } from './support/program.ts';
 import { LIBRARIES, netFtpClient, tclFtpClient } from './support/script-clients.ts';
 import { startSshferry } from './support/ssh.ts';
 import { startStrangers } from './support/strangers-host.ts';
+import { replaceTable } from './support/table-file.ts';
 
 const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'abort'] as const;
 /** Zsh's zftp takes only ports that /etc/services knows. */
@@ -66,16 +66,7 @@ describeLab('clients that were new to sshferry', () => {
       versions.set(server, await packageVersion(lab().hosts.c[server].container, server));
     const table = formatMatrix(CLIENTS, servers, OPERATIONS, outcomes, versions, explanations(outcomes));
     process.stdout.write(`\n${table}\n`);
-    if (TABLE_FILE !== undefined) replaceTable(TABLE_FILE, table);
+    if (TABLE_FILE !== undefined) replaceTable(TABLE_FILE, 'table', table);
     expect(outcomes.length).toBeGreaterThan(0);
   });
 });
-
-/** Writes the date and the table into a document, between two comments that mark their place. */
-function replaceTable(path: string, table: string): void {
-  const marked = /(<!-- table -->\n)[\s\S]*(<!-- end of table -->)/;
-  const document = readFileSync(path, 'utf8');
-  expect(document).toMatch(marked);
-  const date = new Date().toISOString().slice(0, 10);
-  writeFileSync(path, document.replace(marked, `$1\nTested on ${date}.\n\n${table}\n$2`));
-}

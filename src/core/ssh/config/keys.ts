@@ -1,8 +1,8 @@
 import { GatewayError } from '../../errors.ts';
 import { didYouMean } from '../../text/suggest.ts';
 
-/** ssh_config(5) keys that sshferry does what they say. */
-const HONOURED = [
+/** The ssh_config(5) keys that sshferry implements. */
+export const HONOURED = [
   'AddressFamily',
   'BatchMode',
   'BindAddress',
@@ -44,7 +44,7 @@ const HONOURED = [
 ];
 
 /** Keys whose older name is another's. */
-const ALIASES: Readonly<Record<string, string>> = {
+export const ALIASES: Readonly<Record<string, string>> = {
   challengeresponseauthentication: 'KbdInteractiveAuthentication',
   dsaauthentication: 'PubkeyAuthentication',
   keepalive: 'TCPKeepAlive',
@@ -53,8 +53,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   tisauthentication: 'KbdInteractiveAuthentication',
 };
 
-/** Keys that say nothing about a login that only forwards, or only make it less strict or more talkative; and ssh's former ones. */
-const WITHOUT_EFFECT = [
+/** Keys without meaning for a login that only forwards, keys that only relax or explain it, and obsolete keys. */
+export const WITHOUT_EFFECT = [
   'AddKeysToAgent',
   'CanonicalDomains',
   'CanonicalizeFallbackLocal',
@@ -115,18 +115,23 @@ const WITHOUT_EFFECT = [
 
 interface Missing {
   readonly name: string;
-  /** Values under which nothing is missing. */
+  /** Values that ask for nothing that sshferry lacks. */
   readonly fine: RegExp;
   readonly why: string;
-  /** Leaving it out would weaken what the person relies on, or dial another way: an error even from ssh_config. */
+  /** Ignoring the key would weaken security or change the route: an error in ssh_config too. */
   readonly needed?: true;
 }
 
 const NO = /^(no|false|none)$/i;
 
-const MISSING: readonly Missing[] = [
+/** Keys that ask for something that sshferry does not do. */
+export const MISSING: readonly Missing[] = [
   { name: 'BindInterface', fine: NO, why: 'use BindAddress', needed: true },
-  { name: 'CertificateFile', fine: NO, why: 'there are no SSH certificates here; the plain key is offered' },
+  {
+    name: 'CertificateFile',
+    fine: NO,
+    why: 'SSH certificates are not supported; sshferry offers the plain key',
+  },
   { name: 'CheckHostIP', fine: NO, why: 'the host key is checked by name alone' },
   // ssh -G prints socket paths of LocalForward under this name too.
   { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'there is no SOCKS proxy here' },
