@@ -244,17 +244,24 @@ class ControlConnection implements DataReport {
     });
   }
 
-  /** Gives FtpControl the next lines of a side; the rest waits until others have had their turn. */
+  /**
+   * Gives FtpControl the next lines of a side; the rest waits until others have had their turn. The end of a side goes there even
+   * while FtpControl holds what came before: it sets a time for what a client that has gone still waits for.
+   */
   #feed(side: Side): void {
-    if (!this.#mayFeed(side)) return;
+    if (this.#over) return;
     if (side === 'client' && this.#isDeaf) this.#unread.client = NOTHING;
-    const unread = this.#unread[side];
-    const length = lengthOfLines(unread, LINES_A_TURN);
-    this.#unread[side] = unread.subarray(length);
-    if (length > 0) this.#perform(this.#control.receive(side, unread.subarray(0, length)));
+    if (this.#unread[side].length > 0 && this.#mayFeed(side)) this.#feedLines(side);
     if (!this.#ended[side] || this.#unread[side].length > 0) return;
     if (side === 'client') this.#perform(this.#control.receive(side, this.#gate.rest()));
     this.#perform(this.#control.end(side));
+  }
+
+  #feedLines(side: Side): void {
+    const unread = this.#unread[side];
+    const length = lengthOfLines(unread, LINES_A_TURN);
+    this.#unread[side] = unread.subarray(length);
+    this.#perform(this.#control.receive(side, unread.subarray(0, length)));
   }
 
   #mayFeed(side: Side): boolean {

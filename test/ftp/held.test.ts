@@ -367,6 +367,21 @@ describe('active mode without a login that the server has accepted', () => {
       LOGGED_OUT,
     );
   }
+  for (const [name, command, answer] of [
+    ['after REIN during a transfer', 'REIN', '220 Ready'],
+    ['after another USER during a transfer', 'USER b', '331 More'],
+  ] as const) {
+    scenario(`dials nobody ${name}, whatever the end of the transfer`, [
+      ...passive(1),
+      ...retrieving(1),
+      client(command, toServer(command)),
+      server(answer, toClient(answer)),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+      ...asking,
+      server('229 (|||1025|)', NO_LOGIN),
+    ]);
+  }
   for (const [name, commands, replies] of [
     ['after a password', 'USER a\r\nPASS b', '331 More\r\n230 In'],
     ['after a password that is not needed', 'USER a\r\nPASS b', '331 More\r\n202 In'],
