@@ -230,7 +230,7 @@ class Dialogue {
   #tag = 0;
   /** Transfers that the client was told were complete, by their tag. */
   readonly #complete = new Set<string>();
-  /** The tag of the download whose data had all arrived before the server's 150, as long as the server has not said 226. */
+  /** The tag of a download whose data arrived whole before the server's 150; null again after the 226. */
   #served: string | null = null;
   /** Data connections of which only the drain has said that they are over. */
   readonly #drained = new Set<number>();

@@ -145,7 +145,7 @@ export class PendingQueue {
   }
 }
 
-/** The command that a final reply other than 227, 228 and 229 belongs to. */
+/** Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none waits for it. */
 function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head, next] = waiting;
   if (head?.kind === 'port' && code < 300) return undefined;

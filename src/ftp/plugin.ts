@@ -245,8 +245,8 @@ class ControlConnection implements DataReport {
   }
 
   /**
-   * Gives FtpControl the next lines of a side; the rest waits until others have had their turn. The end of a side goes there even
-   * while FtpControl holds what came before: it sets a time for what a client that has gone still waits for.
+   * Passes the next lines of a side to FtpControl; the rest waits until other sessions have had their turn. FtpControl hears of a
+   * side's end even while it holds that side's lines: it limits how long the commands of a client that has gone wait.
    */
   #feed(side: Side): void {
     if (this.#over) return;
