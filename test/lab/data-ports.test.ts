@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, expect, it } from 'vitest';
+import { rawFtp } from './support/clients.ts';
 import { exec } from './support/exec.ts';
 import { makeFile } from './support/files.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -122,10 +123,7 @@ describeLab('a port of one user', () => {
       const eprt = (address: string, port: number) => `EPRT |${protocol}|${address}|${port}|`;
       const commands = [...login, eprt(other, 22_000), eprt(host, 22), eprt(host, 22_000), 'STAT'];
       // The last is not followed by QUIT: the session is still there when the ports are looked at.
-      const script = `(for line; do printf '%s\\r\\n' "$line"; sleep 0.3; done; sleep 3) | ncat --no-shutdown ${host} 8021`;
-      const session = await Program.start(a.container, ['sh', '-c', script, 'sh', ...commands], {
-        user: YOU,
-      });
+      const session = await Program.start(a.container, rawFtp({ host, port: 8021 }, commands), { user: YOU });
       running.push(session);
       await session.waitFor(/200 EPRT command successful/);
       const { listeners, connections } = await holdings(a.container, sshferry.pid, YOU);
