@@ -115,6 +115,8 @@ function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
 
 /** How many line ends FtpControl is given at a time. */
 const LINES_A_TURN = 64;
+/** How many bytes of commands are read while FtpControl holds the client, so that its end is seen behind them. */
+const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
 
 /** Feeds FtpControl with what comes in and carries out what it says. */
@@ -252,9 +254,22 @@ class ControlConnection implements DataReport {
     if (this.#over) return;
     if (side === 'client' && this.#isDeaf) this.#unread.client = NOTHING;
     if (this.#unread[side].length > 0 && this.#mayFeed(side)) this.#feedLines(side);
+    if (this.#endsHeld(side)) while (this.#unread[side].length > 0 && !this.#over) this.#feedLines(side);
     if (!this.#ended[side] || this.#unread[side].length > 0) return;
     if (side === 'client') this.#perform(this.#control.receive(side, this.#gate.rest()));
     this.#perform(this.#control.end(side));
+  }
+
+  /** Whether only commands that FtpControl holds, and then the end, are still to come from this side. */
+  #endsHeld(side: Side): boolean {
+    return side === 'client' && this.#ended.client && this.#readsAhead;
+  }
+
+  /** Whether the client is read on although FtpControl holds it. */
+  get #readsAhead(): boolean {
+    const { client, server } = this.#streams;
+    const writable = !client.writableNeedDrain && !server.writableNeedDrain;
+    return writable && this.#control.holds('client') && this.#unread.client.length <= READ_AHEAD;
   }
 
   #feedLines(side: Side): void {
@@ -314,7 +329,8 @@ class ControlConnection implements DataReport {
   #pace(): void {
     if (this.#over) return;
     for (const side of SIDES) {
-      if (this.#isHeld(side) || this.#unread[side].length > 0) this.#streams[side].pause();
+      const waits = this.#isHeld(side) || this.#unread[side].length > 0;
+      if (waits && !(side === 'client' && this.#readsAhead)) this.#streams[side].pause();
       else this.#streams[side].resume();
     }
     this.#feedOn();

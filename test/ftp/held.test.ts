@@ -123,6 +123,31 @@ describe('a command at the server whose data port cannot be reached', () => {
     ],
     DETAILS,
   );
+  const CUT = toClient('425 sshferry: cut by server');
+  const cutDownload = [
+    ...passive(1).slice(0, 1),
+    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
+    stands(1, toClient(PASSIVE)),
+    client('RETR f', toServer('RETR f')),
+    cut(1, 'download', 'server', 'retract 1', 'timer 2 3000'),
+  ];
+  scenario(
+    'a success before 150 is not about it: the 150 shows that',
+    [
+      ...cutDownload,
+      server('226 Other'),
+      server('150 Go', 'note ftp.reply.dropped', CUT, 'refused 1 RETR f 425 PEER_RESET'),
+      server('226 Done'),
+      ...inStep(),
+      elapses(2),
+    ],
+    { details: true },
+  );
+  scenario(
+    'a success alone cannot be true: 425 after the same time',
+    [...cutDownload, server('226 Done'), elapses(2, CUT, 'refused 1 RETR f 425 PEER_RESET'), ...inStep()],
+    DETAILS,
+  );
   scenario('gets 425 at once if the server begins all the same', [
     ...stored,
     refused(1, 'retract 1'),
