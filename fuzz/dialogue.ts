@@ -536,7 +536,8 @@ class Dialogue {
     const remote = this.#policy.active === 'remote-forward' && /^(PORT|EPRT|LPRT)/.test(first?.sent ?? '');
     const fits = code === 226 ? /^(RETR|STOR)/ : /^(PASV|P@SW|EPSV|PORT|EPRT|LPRT)/;
     if (this.#hostile || !this.#obliging || this.#silent || remote || this.#running !== null) return;
-    if (this.#served !== null) return;
+    // It could answer an ABOR, of sshferry's own perhaps, to which the server has said nothing yet.
+    if (this.#served !== null || this.#commands.some((command) => command.endsWith('ABOR'))) return;
     if (more.length > 0 || this.#control.holds('server')) return;
     if (namesPort(code) ? first !== undefined : !fits.test(first?.sent ?? '')) return;
     if (this.#ended.server || this.#toSend.server.length > 0 || this.#toSend.client.length > 0) return;
