@@ -69,13 +69,13 @@ describeLab('a port of one user', () => {
     const sshferry = await ferryOn('-L', '8021:localhost:21');
     const a = lab().hosts.a.container;
     const { client, port } = await holder(host, ask);
-    const ports = [8021, port];
     for (const address of addresses) {
-      for (const at of ports) {
+      for (const at of [port, 8021]) {
         expect([address, at, await steal(a, address, at, OTHER)]).toEqual([address, at, RESET]);
-        await sshferry.waitFor(new RegExp(`refused a connection to port ${at} from ${OTHER}`));
       }
     }
+    // The log names the first at once, and counts the others once a minute.
+    await sshferry.waitFor(new RegExp(`refused a connection to port ${port} from ${OTHER}`));
     await fetches(client);
   });
 
