@@ -198,7 +198,7 @@ export class Transfers {
 
   /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
   onStray({ port }: Transfer): void {
-    if (!port?.hurried) return;
+    if (!port?.hurried || port.over) return;
     port.hurried = false;
     this.#exchange.emit({ type: 'hurry', id: port.id, on: false });
   }

@@ -148,6 +148,19 @@ describe('a command at the server whose data port cannot be reached', () => {
     [...cutDownload, server('226 Done'), elapses(2, CUT, 'refused 1 RETR f 425 PEER_RESET'), ...inStep()],
     DETAILS,
   );
+  scenario(
+    'a success before 150 to an upload that breaks while it is held',
+    [
+      ...stored,
+      server('226 Other', 'hurry 1'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      server('150 Go', 'note ftp.reply.dropped', toClient('425 sshferry: cut by client')),
+      server('426 Cut'),
+      server('225 Aborted'),
+      ...inStep(),
+    ],
+    { ahead: [] },
+  );
   scenario('gets 425 at once if the server begins all the same', [
     ...stored,
     refused(1, 'retract 1'),
