@@ -16,6 +16,7 @@ import { namesPort, ReplyFramer } from '../src/ftp/wire/reply.ts';
  * - Every command gets its own reply, in order. So it is with a hostile server as far as that can be said.
  * - No port of the server's reaches the client: neither one that keeps to the RFC, nor one that takes any line with a code for the
  *   end of a reply, nor one to which CR alone is a line end.
+ * - A download whose data has all arrived, and whose server says 150 and 226, gets these: no failure of sshferry's own.
  * - No transfer is told complete whose bytes did not all arrive, or that went over a connection half-closed for a download.
  * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
  * - What is kept is bounded: bytes, commands under way, data connections; none is left open once the client has gone.
@@ -105,6 +106,8 @@ const SESSIONS: readonly (readonly string[])[] = [
   ['ask', 'heard', 'answer', 'told', 'fails', 'answer', 'told', 'stands', ...BEGIN, ...END, ...FILE],
   // The server hangs up while it is asked for a port, and the client goes too.
   ['ask', 'heard', 'server goes', 'client goes'],
+  // The server has sent a whole file and closed before its 150 is read.
+  [...AGREE, 'retrieve', 'heard', 'served', 'answer', 'told', 'answer', 'told', ...FILE],
 ];
 
 /** sshferry's own replies to those who ask for a data port. */
@@ -227,6 +230,8 @@ class Dialogue {
   #tag = 0;
   /** Transfers that the client was told were complete, by their tag. */
   readonly #complete = new Set<string>();
+  /** The tag of a download whose data arrived whole before the server's 150; null again after the 226. */
+  #served: string | null = null;
   /** Data connections of which only the drain has said that they are over. */
   readonly #drained = new Set<number>();
 
@@ -384,6 +389,10 @@ class Dialogue {
         const id = [...this.#data.keys()].at(-1);
         return id === undefined ? undefined : this.#report(id, 'upload', { how: 'whole' });
       }
+      case 'retrieve':
+        return this.#say('client', this.#command('RETR'));
+      case 'served':
+        return this.#serve();
       case 'transfer':
         return this.#say('client', this.#command(this.#pick(2) === 0 ? 'RETR' : 'STOR'));
       case 'heard':
@@ -402,6 +411,29 @@ class Dialogue {
         return this.#report(id, 'upload', { how: 'whole' });
       }
     }
+  }
+
+  /**
+   * The data of the download that the server is to answer next arrives whole, and its server closes, before the 150 is read: data
+   * has an SSH connection of its own. From then on the server says 150 and 226.
+   */
+  #serve(): void {
+    const [id, data] = [...this.#data].at(-1) ?? [];
+    const [command = ''] = this.#commands;
+    const [, tag] = /^RETR (t\d+\.)$/.exec(command) ?? [];
+    if (id === undefined || data === undefined || tag === undefined || this.#expected[0]?.sent !== command)
+      return;
+    const isSilent = this.#running === null && this.#silent === null && this.#toSend.server.length === 0;
+    if (this.#hostile || !isSilent || this.#ended.server || this.#control.holds('server')) return;
+    const isConnected = data.exposed && data.state === 'live' && !this.#completions.includes(id);
+    if (!isConnected || data.ends.download || data.ends.upload) return;
+    this.#served = tag;
+    this.#expected[0] = { sent: command, reply: new RegExp(`^\\d+ ${tag}`) };
+    const error = new GatewayError('PEER_RESET', 'the server closed the data connection');
+    const closed: DataEnd = { how: 'cut', by: 'server', stood: true, error };
+    if (this.#pick(2) === 0) this.#report(id, 'upload', closed);
+    this.#report(id, 'download', { how: 'whole' });
+    this.#report(id, 'upload', closed);
   }
 
   /** A side goes: it ends, the client's connection breaks, or the server says 421 first. */
@@ -504,6 +536,8 @@ class Dialogue {
     const remote = this.#policy.active === 'remote-forward' && /^(PORT|EPRT|LPRT)/.test(first?.sent ?? '');
     const fits = code === 226 ? /^(RETR|STOR)/ : /^(PASV|P@SW|EPSV|PORT|EPRT|LPRT)/;
     if (this.#hostile || !this.#obliging || this.#silent || remote || this.#running !== null) return;
+    // It could answer an ABOR, of sshferry's own perhaps, to which the server has said nothing yet.
+    if (this.#served !== null || this.#commands.some((command) => command.endsWith('ABOR'))) return;
     if (more.length > 0 || this.#control.holds('server')) return;
     if (namesPort(code) ? first !== undefined : !fits.test(first?.sent ?? '')) return;
     if (this.#ended.server || this.#toSend.server.length > 0 || this.#toSend.client.length > 0) return;
@@ -603,6 +637,10 @@ class Dialogue {
       // A server that leaves one unanswered leaves them all: the reply could be to either.
       return this.#forget(silent);
     }
+    if (text === this.#served) {
+      this.#running = text;
+      return this.#say('server', `150 ${text}\r\n`);
+    }
     if (asks === 'NOOP' && this.#mayLeaveNoop && this.#pick(6) === 0) return this.#leaveNoop();
     this.#silent = null;
     this.#reply(silent ? this.#plainReplyTo(asks, text, silent) : this.#replyTo(asks, text));
@@ -657,7 +695,9 @@ class Dialogue {
       return this.#say('server', `${codes[this.#pick(codes.length)]} ${next}\r\n`);
     }
     this.#running = null;
-    this.#reply(this.#replyTo(next === 'ABOR' ? 'aborted' : 'ended', text));
+    if (text === this.#served) this.#say('server', `226 ${text}\r\n`);
+    else this.#reply(this.#replyTo(next === 'ABOR' ? 'aborted' : 'ended', text));
+    this.#served = null;
     if (next === 'ABOR' && !this.#hostile && this.#pick(4) === 0) this.#leaveUnanswered(text);
   }
 

@@ -119,6 +119,8 @@ function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
 
 /** How many line ends FtpControl is given at a time. */
 const LINES_A_TURN = 64;
+/** How many bytes of commands are read while FtpControl holds the client, so that its end is seen behind them. */
+const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
 
 /** Feeds FtpControl with what comes in and carries out what it says. */
@@ -248,17 +250,37 @@ class ControlConnection implements DataReport {
     });
   }
 
-  /** Gives FtpControl the next lines of a side; the rest waits until others have had their turn. */
+  /**
+   * Passes the next lines of a side to FtpControl; the rest waits until other sessions have had their turn. FtpControl hears of a
+   * side's end even while it holds that side's lines: it limits how long the commands of a client that has gone wait.
+   */
   #feed(side: Side): void {
-    if (!this.#mayFeed(side)) return;
+    if (this.#over) return;
     if (side === 'client' && this.#isDeaf) this.#unread.client = NOTHING;
-    const unread = this.#unread[side];
-    const length = lengthOfLines(unread, LINES_A_TURN);
-    this.#unread[side] = unread.subarray(length);
-    if (length > 0) this.#perform(this.#control.receive(side, unread.subarray(0, length)));
+    if (this.#unread[side].length > 0 && this.#mayFeed(side)) this.#feedLines(side);
+    if (this.#endsHeld(side)) while (this.#unread[side].length > 0 && !this.#over) this.#feedLines(side);
     if (!this.#ended[side] || this.#unread[side].length > 0) return;
     if (side === 'client') this.#perform(this.#control.receive(side, this.#gate.rest()));
     this.#perform(this.#control.end(side));
+  }
+
+  /** Whether only commands that FtpControl holds, and then the end, are still to come from this side. */
+  #endsHeld(side: Side): boolean {
+    return side === 'client' && this.#ended.client && this.#readsAhead;
+  }
+
+  /** Whether the client is read on although FtpControl holds it. */
+  get #readsAhead(): boolean {
+    const { client, server } = this.#streams;
+    const writable = !client.writableNeedDrain && !server.writableNeedDrain;
+    return writable && this.#control.holds('client') && this.#unread.client.length <= READ_AHEAD;
+  }
+
+  #feedLines(side: Side): void {
+    const unread = this.#unread[side];
+    const length = lengthOfLines(unread, LINES_A_TURN);
+    this.#unread[side] = unread.subarray(length);
+    this.#perform(this.#control.receive(side, unread.subarray(0, length)));
   }
 
   #mayFeed(side: Side): boolean {
@@ -311,7 +333,8 @@ class ControlConnection implements DataReport {
   #pace(): void {
     if (this.#over) return;
     for (const side of SIDES) {
-      if (this.#isHeld(side) || this.#unread[side].length > 0) this.#streams[side].pause();
+      const waits = this.#isHeld(side) || this.#unread[side].length > 0;
+      if (waits && !(side === 'client' && this.#readsAhead)) this.#streams[side].pause();
       else this.#streams[side].resume();
     }
     this.#feedOn();

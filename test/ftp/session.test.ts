@@ -158,3 +158,30 @@ describe('when both sides have ended', () => {
     expect(heard.at(-1)).toBe('226 done\r\n');
   });
 });
+
+describe('a client that goes while the server leaves its PORT unanswered', () => {
+  it.each([
+    ['without another word', ''],
+    ['with QUIT', 'QUIT\r\n'],
+    ['with an unfinished line', 'QUI'],
+  ])('keeps its session for a minute: %s', async (_, last) => {
+    const { client, server, settle, done } = await greeted();
+    client.write('PORT 127,0,0,1,200,0\r\n');
+    await settle();
+    client.end(last);
+    await settle();
+    let serverEnded = false;
+    server.on('end', () => {
+      serverEnded = true;
+    });
+    await vi.advanceTimersByTimeAsync(59_000);
+    await settle();
+    expect(serverEnded).toBe(false);
+    await vi.advanceTimersByTimeAsync(2000);
+    await settle();
+    expect(serverEnded).toBe(true);
+    server.end();
+    await settle();
+    await done;
+  });
+});

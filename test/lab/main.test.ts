@@ -1,7 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Capture } from './support/capture.ts';
-import { basicFtp, checksum, checksums, curl, ftpUrl, hexNames, lftp, names } from './support/clients.ts';
+import {
+  basicFtp,
+  checksum,
+  checksums,
+  curl,
+  ftpUrl,
+  hexNames,
+  lftp,
+  names,
+  rawFtp,
+} from './support/clients.ts';
 import { mustExec } from './support/exec.ts';
 import { content, MANY_COUNT, makeFile, SJIS_NAME, UTF8_NAME } from './support/files.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -164,9 +174,8 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
 
       it('refuses TLS in words, and the session lives on', async () => {
         const login = ['USER ferry', `PASS ${ferry.password}`];
-        const script = [...login, 'AUTH TLS', 'PBSZ 0', 'FEAT', 'NOOP', 'QUIT', ''].join('\r\n');
-        const argv = ['ncat', '--no-shutdown', 'localhost', String(port)];
-        const replies = (await mustExec(a, argv, { stdin: script })).split('\r\n');
+        const argv = rawFtp(site, [...login, 'AUTH TLS', 'PBSZ 0', 'FEAT', 'NOOP', 'QUIT']);
+        const replies = (await mustExec(a, argv)).split('\r\n');
         expect(replies.filter((line) => /^502 .*SSH encrypts/.test(line))).toHaveLength(2);
         expect(replies).toContainEqual(expect.stringMatching(/^211 /));
         expect(replies.filter((line) => /^ (AUTH|PBSZ|PROT|CCC)\b/.test(line))).toEqual([]);

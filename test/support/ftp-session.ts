@@ -9,6 +9,8 @@ type Test = Pick<TestContext, 'onTestFinished'>;
 export type SessionSetup = Omit<Parameters<typeof startFtp>[1], 'target'> & {
   readonly host?: string;
   readonly from?: string;
+  /** Whether the client has logged in. Default: true */
+  readonly login?: boolean;
 };
 
 export interface FtpSession {
@@ -18,26 +20,29 @@ export interface FtpSession {
   readonly peer: FtpPeer;
 }
 
-/** Client, gateway and server, with the greeting and the login behind them. */
-export async function ftpSession(test: Test, setup: SessionSetup = {}): Promise<FtpSession> {
+/** Starts a server, a gateway and a client, which has its greeting and is logged in. */
+export async function ftpSession(test: Test, { login, ...setup }: SessionSetup = {}): Promise<FtpSession> {
   const server = await ScriptedFtpServer.start(test, setup.host);
   const gateway = await startFtp(test, { ...setup, target: { host: server.host, port: server.port } });
-  return { server, gateway, ...(await anotherSession(test, { server, gateway }, setup.from)) };
+  return { server, gateway, ...(await anotherSession(test, { server, gateway }, setup.from, login)) };
 }
 
-/** One more client of the same gateway. */
+/** Connects one more client of the same gateway. */
 export async function anotherSession(
   test: Test,
   { server, gateway }: Pick<FtpSession, 'server' | 'gateway'>,
   from?: string,
+  login = true,
 ): Promise<Pick<FtpSession, 'client' | 'peer'>> {
   const client = await RawClient.connect(test, gateway.endpoint, from);
   const peer = await server.accept();
   peer.reply('220 ready');
   await client.reply();
-  client.send('USER a');
-  await peer.expect('USER a', '230 in');
-  await client.reply();
+  if (login) {
+    client.send('USER a');
+    await peer.expect('USER a', '230 in');
+    await client.reply();
+  }
   // What a test sees begins here.
   peer.commands.length = 0;
   return { client, peer };

@@ -510,7 +510,7 @@ export class FtpControl {
         const sink = this.#transfers.onReply(entry, code, this.#passText);
         return (line) => {
           sink(line);
-          if (code < 300) this.#noteLogin();
+          if (code < 300) this.#hasLoggedIn = true;
           if (!line.final) return;
           if (code >= 200 && code < 300) this.#prefetch.succeeded();
           if (code === 425 && entry.port !== null) this.#ports.onUnreachedByServer(entry.port);
@@ -568,14 +568,19 @@ export class FtpControl {
    */
   #passStray(code: number): Sink {
     this.#outOfStep ||= code >= 200;
-    if (this.#exchange.pending.head?.kind !== 'port') return this.#passText;
+    const pass: Sink = (line) => {
+      // To a careless client any line of its text can be the reply to the next command.
+      this.#outOfStep ||= !line.first;
+      this.#passText(line);
+    };
+    if (this.#exchange.pending.head?.kind !== 'port') return pass;
     const held: ReplyLine[] = [];
     return (line) => {
       held.push(line);
       this.#collected = line.final ? 0 : this.#replyBytes;
       if (!line.final && this.#replyBytes <= MAX_PORT_REPLY) return;
       this.#collected = 0;
-      for (const each of held.splice(0)) this.#passText(each);
+      for (const each of held.splice(0)) pass(each);
     };
   }
 

@@ -22,7 +22,7 @@ const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
  * | 227, 228, 229 | the first PASV, EPSV or LPSV, wherever it stands                               |
  * | 125, 150      | the first transfer that has not begun, unless a port request stands before it  |
  * | other 1yz     | the transfer at the head                                                       |
- * | any other     | not an ABOR or NOOP that has other replies, where more commands wait behind it |
+ * | any other     | not an ABOR or NOOP that has other replies, if a later command can have it     |
  * | other 2yz     | not a port request: a second reply to an earlier command                       |
  * | 2yz, 3yz      | a transfer only by 225, 226 and 250; else the next that can have it            |
  * | 450, 5yz      | during a transfer, the command behind it, where it finds fault with that       |
@@ -93,18 +93,9 @@ export class PendingQueue {
     const waiting = this.#onServer();
     if (namesPort(code)) return waiting.find(({ kind }) => kind === 'port');
     if (code < 200) return begunBy(code, waiting);
+    const [first] = waiting;
     while (waiting.length > 1 && isUnanswered(waiting[0], code)) waiting.shift();
-    const [head, next] = waiting;
-    if (head?.kind === 'port' && code < 300) return undefined;
-    if (head?.kind !== 'transfer') return head;
-    if (!endsTransfer(code)) {
-      return waiting.find(
-        (entry) => entry.kind !== 'transfer' && entry.kind !== 'port' && !isUnanswered(entry, code),
-      );
-    }
-    if (!head.started || next === undefined) return head;
-    if (NOT_NOW.has(code) || (code === 225 && OUT_OF_BAND.has(next.verb ?? ''))) return next;
-    return head;
+    return answeredBy(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
   }
 
   /** The command at the head of those that the server has to answer, if sshferry does not know what it does. */
@@ -152,6 +143,21 @@ export class PendingQueue {
   #onServer(): Pending[] {
     return this.#entries.filter((entry) => entry.kind !== 'answered');
   }
+}
+
+/** Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none waits for it. */
+function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+  const [head, next] = waiting;
+  if (head?.kind === 'port' && code < 300) return undefined;
+  if (head?.kind !== 'transfer') return head;
+  if (!endsTransfer(code)) {
+    return waiting.find(
+      (entry) => entry.kind !== 'transfer' && entry.kind !== 'port' && !isUnanswered(entry, code),
+    );
+  }
+  if (!head.started || next === undefined) return head;
+  if (NOT_NOW.has(code) || (code === 225 && OUT_OF_BAND.has(next.verb ?? ''))) return next;
+  return head;
 }
 
 /** The command that a preliminary reply belongs to. */

@@ -151,6 +151,8 @@ export class Transfers {
   mayPass(transfer: Transfer, code: number): boolean {
     const { port, answered } = transfer;
     if (answered || port === null) return true;
+    // Its data connection failed before it began, so that it cannot have succeeded: a beginning may still show a stray reply.
+    if (transfer.failing && !transfer.started && code >= 200) return false;
     if (!this.#reachClient(port)) return false;
     return code < 200 || !this.#endsWithConnection || this.#hasEnded(transfer, port);
   }
@@ -196,7 +198,7 @@ export class Transfers {
 
   /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
   onStray({ port }: Transfer): void {
-    if (!port?.hurried) return;
+    if (!port?.hurried || port.over) return;
     port.hurried = false;
     this.#exchange.emit({ type: 'hurry', id: port.id, on: false });
   }

@@ -1,12 +1,14 @@
 import { describe } from 'vitest';
 import {
   client,
+  cut,
   inStep,
   passive,
   raw,
   retrieving,
   scenario,
   server,
+  storing,
   toClient,
   toServer,
   whole,
@@ -24,6 +26,28 @@ const heldThenAborted = [
     'end 1 226 PEER_RESET',
   ),
 ];
+
+describe('ABOR answered with a code that RFC 959 does not have for it, and a port request after it', () => {
+  scenario("the client's own: the client gets the reply", [
+    client('ABOR', toServer('ABOR')),
+    client('PASV', toServer('PASV')),
+    server('200 OK', toClient('200 OK')),
+    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+  ]);
+  scenario(
+    "sshferry's own: the client gets nothing of it",
+    [
+      ...passive(1),
+      ...storing(1),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      server('426 Cut', toClient('426 Cut'), 'end 1 426 PEER_RESET'),
+      client('PASV', toServer('PASV')),
+      server('200 OK'),
+      server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+    ],
+    { ahead: [] },
+  );
+});
 
 describe('ABOR', () => {
   scenario('with nothing to abort', [

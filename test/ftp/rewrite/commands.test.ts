@@ -19,6 +19,9 @@ describe('commands pass byte for byte', () => {
     'NOOP   \r\n',
     'NOOP\n',
     'RETR \xff\xff\r\n',
+    'RETR \xff\xf8\r\n',
+    'STOR \xff\xf9\xe8\xea\r\n',
+    'DELE \xec\xff\xf7\r\n',
     'SIZE voil\xc3\xa0\r\n',
     'SIZE \x93\xfa\x96\x7b\r\n',
     'MDTM a\r\0b\r\n',
@@ -96,6 +99,9 @@ describe('Telnet in front of ABOR', () => {
     ['whole', '\xff\xf4\xff\xf2'],
     ['without the IAC of the Synch', '\xff\xf4\xf2'],
     ['without the DM of the Synch', '\xff\xf4\xff'],
+    ['without the IAC of the IP', '\xf4\xff\xf2'],
+    ['without any IAC', '\xf4\xf2'],
+    ['the DM alone', '\xf2'],
   ] as const) {
     scenario(name, [
       ...passive(1),

@@ -123,6 +123,44 @@ describe('a command at the server whose data port cannot be reached', () => {
     ],
     DETAILS,
   );
+  const CUT = toClient('425 sshferry: cut by server');
+  const cutDownload = [
+    ...passive(1).slice(0, 1),
+    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
+    stands(1, toClient(PASSIVE)),
+    client('RETR f', toServer('RETR f')),
+    cut(1, 'download', 'server', 'retract 1', 'timer 2 3000'),
+  ];
+  scenario(
+    'a success before 150 is not about it: the 150 shows that',
+    [
+      ...cutDownload,
+      server('226 Other'),
+      server('150 Go', 'note ftp.reply.dropped', CUT, 'refused 1 RETR f 425 PEER_RESET'),
+      server('226 Done'),
+      ...inStep(),
+      elapses(2),
+    ],
+    { details: true },
+  );
+  scenario(
+    'a success alone cannot be true: 425 after the same time',
+    [...cutDownload, server('226 Done'), elapses(2, CUT, 'refused 1 RETR f 425 PEER_RESET'), ...inStep()],
+    DETAILS,
+  );
+  scenario(
+    'a success before 150 to an upload that breaks while it is held',
+    [
+      ...stored,
+      server('226 Other', 'hurry 1'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      server('150 Go', 'note ftp.reply.dropped', toClient('425 sshferry: cut by client')),
+      server('426 Cut'),
+      server('225 Aborted'),
+      ...inStep(),
+    ],
+    { ahead: [] },
+  );
   scenario('gets 425 at once if the server begins all the same', [
     ...stored,
     refused(1, 'retract 1'),
@@ -366,6 +404,21 @@ describe('active mode without a login that the server has accepted', () => {
       ],
       LOGGED_OUT,
     );
+  }
+  for (const [name, command, answer] of [
+    ['after REIN during a transfer', 'REIN', '220 Ready'],
+    ['after another USER during a transfer', 'USER b', '331 More'],
+  ] as const) {
+    scenario(`dials nobody ${name}, whatever the end of the transfer`, [
+      ...passive(1),
+      ...retrieving(1),
+      client(command, toServer(command)),
+      server(answer, toClient(answer)),
+      whole(1, 'download'),
+      server('226 Done', toClient('226 Done'), 'end 1 226'),
+      ...asking,
+      server('229 (|||1025|)', NO_LOGIN),
+    ]);
   }
   for (const [name, commands, replies] of [
     ['after a password', 'USER a\r\nPASS b', '331 More\r\n230 In'],

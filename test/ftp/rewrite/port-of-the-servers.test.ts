@@ -66,6 +66,16 @@ describe('a reply to a port request is one line, with nothing of what the server
   );
 });
 
+describe('a preliminary reply that no command waits for', () => {
+  scenario('a 227 in its text gets a space in front', [
+    server(
+      '150-x\r\n230-y\r\n227 (1,2,3,4,5,6)\r\n150 z\r\n',
+      toClient('150-x\r\n230-y\r\n 227 (1,2,3,4,5,6)\r\n150 z'),
+    ),
+    ...passive(1),
+  ]);
+});
+
 describe('a command that the server never answers', () => {
   scenario('NOOP during a transfer, then PASV', [
     ...passive(1),

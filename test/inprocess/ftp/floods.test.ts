@@ -1,22 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it, type TestContext } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { anotherSession, ftpSession } from '../../support/ftp-session.ts';
 import { eventually, TRANSPORTS } from '../../support/gateway.ts';
 
 const ANSWER = '500 Empty command\r\n';
 const MANY = 20_000;
 
-async function loggedIn(test: TestContext, transport: (typeof TRANSPORTS)[number]) {
-  const session = await ftpSession(test, { transport });
-  session.client.send('USER demo');
-  await session.peer.expect('USER', '230 in');
-  await session.client.reply();
-  return session;
-}
-
 describe.each(TRANSPORTS)('over %s', (transport) => {
   it('a client’s many lines are answered in turn with others’, and every one of them', async (test) => {
-    const session = await loggedIn(test, transport);
+    const session = await ftpSession(test, { transport });
     const other = await anotherSession(test, session);
     const { client } = session;
     client.control.write('\n'.repeat(MANY));
@@ -33,7 +25,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   it('a server’s many lines pass in turn with other sessions, whole and before its end', async (test) => {
-    const session = await loggedIn(test, transport);
+    const session = await ftpSession(test, { transport });
     const other = await anotherSession(test, session);
     const lines = '211-\r\n'.repeat(MANY);
     session.peer.control.end(lines);
@@ -47,14 +39,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   it('lines of a lone CR, which end nothing, have their turns too', async (test) => {
-    const { client, peer } = await loggedIn(test, transport);
+    const { client, peer } = await ftpSession(test, { transport });
     client.control.write(`NOOP ${'\r'.repeat(16_000)}\n`);
     const noop = await peer.command('NOOP');
     expect(noop.trimEnd()).toBe('NOOP');
   });
 
   it('what is read of a client while others have their turn is bounded', async (test) => {
-    const { client, gateway } = await loggedIn(test, transport);
+    const { client, gateway } = await ftpSession(test, { transport });
     // It reads nothing of the answers.
     client.control.socket.pause();
     let sent = 0;
@@ -79,7 +71,7 @@ describe('before a login', () => {
     ['unknown commands', 'XYZZY 1\r\n', false],
     ['lines of an HTTP header', 'Accept: */*\r\n', false],
   ] as const)('a thousand %s end the session', async ([, line, answeredHere], test) => {
-    const { client, peer, gateway } = await ftpSession(test, { transport: 'ssh' });
+    const { client, peer, gateway } = await ftpSession(test, { transport: 'ssh', login: false });
     for (let i = 0; i < 999; i++) {
       client.control.write(line);
       if (!answeredHere) await peer.expect(line.slice(0, 3), '500 what?');
@@ -93,7 +85,7 @@ describe('before a login', () => {
   });
 
   it('as many are no reason after one', async (test) => {
-    const { client, peer } = await loggedIn(test, 'direct');
+    const { client, peer } = await ftpSession(test, { transport: 'direct' });
     client.control.write('\r\n'.repeat(1500));
     for (let i = 0; i < 1500; i++) expect(await client.reply()).toBe('500 Empty command');
     client.send('NOOP');
@@ -102,7 +94,7 @@ describe('before a login', () => {
   });
 
   it('known commands are none of them', async (test) => {
-    const { client, peer } = await ftpSession(test);
+    const { client, peer } = await ftpSession(test, { login: false });
     for (let i = 0; i < 1100; i++) {
       client.send('FEAT');
       await peer.expect('FEAT', '530 log in first');

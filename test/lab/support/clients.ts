@@ -42,6 +42,26 @@ export async function lftp(a: string, { host, port }: Site, ...commands: string[
   return succeeded(await exec(a, argv, { stdin: script, timeout: PATIENCE }), [...argv, ...commands]).stdout;
 }
 
+const SEND_AFTER_GREETING = `
+import socket, sys
+host, port, *commands = sys.argv[1:]
+control = socket.create_connection((host, int(port)))
+out = sys.stdout.buffer
+out.write(control.makefile("rb", 0).readline())
+control.sendall("".join(command + "\\r\\n" for command in commands).encode())
+while chunk := control.recv(65536):
+    out.write(chunk)
+    out.flush()
+`;
+
+/**
+ * Returns the program and arguments of a client that waits for the greeting, sends these commands all at once, and prints
+ * what it receives until the server closes the connection.
+ */
+export function rawFtp({ host, port }: Site, commands: readonly string[]): string[] {
+  return ['python3', '-c', SEND_AFTER_GREETING, host, String(port), ...commands];
+}
+
 /** What the basic-ftp client on host A is to do; see basic-ftp-client.mjs. */
 export interface BasicFtpJob extends Site {
   readonly mode: 'EPSV' | 'PASV';

@@ -58,9 +58,10 @@ export function quoteArgument(argument: string): string {
 export function argumentsOf({ keyword, rest }: Line): string[] {
   const kind = KINDS.get((canonicalKey(keyword) ?? keyword).toLowerCase());
   if (rest === '') throw new Error('the value is missing');
+  // ssh splits every line first, and refuses one with an open quotation even if it then takes the line as it is.
+  const args = splitArguments(rest);
   if (kind === 'raw') return [rest];
   if (kind === 'jump') return [jumps(rest)];
-  const args = splitArguments(rest);
   const [first = ''] = args;
   if (first === '') throw new Error('the value is missing');
   if (kind === undefined) return args;

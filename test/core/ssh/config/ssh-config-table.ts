@@ -177,6 +177,28 @@ export const CONFIG_CASES: Readonly<Record<string, ConfigCase>> = {
     o: [['ProxyCommand', '"/opt/dir with space/nc" "%h" "%p"']],
     options: { proxyCommand: '"/opt/dir with space/nc" "box" "22"' },
   },
+  'other commands, which are as raw': {
+    config:
+      'Host *\nLocalCommand "a b" \'c # d\'\nPort 3\nHost other\nRemoteCommand "a" # it\'s\nKnownHostsCommand "/x y" %H',
+    options: { port: 3 },
+  },
+  'a ProxyCommand with an open quotation': {
+    config: 'Port 1\nProxyCommand nc "%h',
+    error: /a quotation does not end/,
+  },
+  'a ProxyCommand of -o with an open quotation': {
+    config: '',
+    o: [['ProxyCommand', "nc it's"]],
+    error: /quot/,
+  },
+  'a command with an open quotation, for other hosts': {
+    config: "Host other\nLocalCommand it's",
+    error: /:2: LocalCommand: a quotation does not end/,
+  },
+  'an open quotation in a comment behind a ProxyCommand': {
+    config: "ProxyCommand nc # it's",
+    options: { proxyCommand: "nc # it's" },
+  },
   'no ProxyCommand': { config: 'ProxyCommand NONE\nProxyCommand nc', options: {} },
   'ProxyJump none, then a ProxyCommand': {
     config: 'ProxyJump none\nProxyCommand nc %h\nProxyJump jump',
