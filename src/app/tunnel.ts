@@ -82,7 +82,7 @@ export class Tunnel {
 
   async #reload(): Promise<string[]> {
     if (this.#running === null || this.#watcher.ended()) {
-      throw new GatewayError('STOPPED', 'sshferry is stopping');
+      throw new GatewayError('STOPPING', 'sshferry is stopping');
     }
     const before = new Set(this.#running.parts.forwards);
     const { running, lines } = await reload(this.#running, this.#surroundings, this.#environment);

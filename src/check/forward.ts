@@ -242,5 +242,5 @@ async function withinTime<T>(
 /** Nobody is served while a port is only tried. */
 function refuse(stream: Duplex): void {
   stream.on('error', () => {});
-  resetStream(stream, new GatewayError('STOPPED', 'this is only a check'));
+  resetStream(stream, new GatewayError('ABANDONED', 'this is only a check'));
 }

@@ -67,6 +67,6 @@ async function ask(
     return await prompter.ask(question, { echo: false, signal });
   } catch (error) {
     signal.throwIfAborted();
-    throw asGatewayError(error, 'STOPPED', 'no FTP password was given');
+    throw asGatewayError(error, 'ABANDONED', 'no FTP password was given');
   }
 }

@@ -225,7 +225,7 @@ export class Gateway {
     await closed;
     if (drainMs > 0) await within(drainMs, Promise.all(sessions.values()), this.#hurry.signal);
     for (const session of sessions.keys())
-      session.end(new GatewayError('STOPPED', 'this forward was changed'));
+      session.end(new GatewayError('SUPERSEDED', 'this forward was changed'));
     await Promise.all(sessions.values());
     await Promise.all(transports.map((transport) => transport.stop()));
   }
@@ -361,12 +361,13 @@ export class Gateway {
   #excess(spec: ForwardSpec, { remote }: Peer): GatewayError | null {
     const { maxSessions = DEFAULT_MAX_SESSIONS, maxSessionsPerPeer = DEFAULT_MAX_SESSIONS_PER_PEER } =
       this.#options;
-    const tooMany = (max: number, whose: string) =>
-      new GatewayError('SESSION_LIMIT', `${spec.name}: ${whose} ${max} connections already; try again later`);
-    if (this.#counts.get(spec.name) >= maxSessions) return tooMany(maxSessions, 'there are');
+    const tooMany = (what: string) =>
+      new GatewayError('SESSION_LIMIT', what, { where: spec.name, hint: 'try again later' });
+    if (this.#counts.get(spec.name) >= maxSessions)
+      return tooMany(`the limit of ${connections(maxSessions)} is reached`);
     const perPeer = this.#counts.get(peerKey(spec, remote));
     if (isLoopback(remote.host) || perPeer < maxSessionsPerPeer) return null;
-    return tooMany(maxSessionsPerPeer, `${subnetOf(remote.host)} has`);
+    return tooMany(`${subnetOf(remote.host)} has reached its limit of ${connections(maxSessionsPerPeer)}`);
   }
 
   #count(spec: ForwardSpec, { remote }: Peer, by: number): void {
@@ -376,7 +377,11 @@ export class Gateway {
 }
 
 function stopping(): GatewayError {
-  return new GatewayError('STOPPED', 'sshferry is stopping');
+  return new GatewayError('STOPPING', 'sshferry is stopping');
+}
+
+function connections(count: number): string {
+  return count === 1 ? '1 connection' : `${count} connections`;
 }
 
 function peerKey(spec: ForwardSpec, remote: Endpoint): string {

@@ -45,6 +45,8 @@ export interface Arrival {
 
 /** What `listen` takes. */
 export interface ListenOptions {
+  /** The host to name in error messages: `localhost` stands for two addresses. Default: the address that is bound. */
+  readonly shownHost?: string;
   /**
    * Receives every connection as soon as it is accepted, in place of `onStream`, and owns it. A
    * transport that judges no connections ignores it.
@@ -76,7 +78,6 @@ export interface StreamOptions {
  * comes. Whoever receives a stream owns it. They are paused until read.
  */
 export interface Transport {
-  readonly state: TransportState;
   /**
    * Dials `to`. Rejects with a GatewayError: `CHANNEL_REFUSED` (with a reason), `CHANNEL_TIMEOUT`, or the transport's own
    * `SSH_*`. While the transport is reconnecting it waits for that, up to the connect timeout. With `signal` aborted it
@@ -96,9 +97,10 @@ export interface Transport {
   hasRead?(peer: Peer): Promise<boolean>;
 }
 
-/** A transport with a life of its own, which a Gateway begins and ends. */
+/** A transport with a life of its own, which a Gateway starts and stops. */
 export interface ManagedTransport extends Transport {
-  /** How many connections for bulk data stand, where it has such beside its main one. */
+  readonly state: TransportState;
+  /** Number of additional connections for bulk data that are up. */
   readonly dataConnections?: number;
   /** Settles when it is first ready; rejects with the GatewayError that keeps it from getting there. */
   start(): Promise<void>;

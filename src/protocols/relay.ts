@@ -71,7 +71,7 @@ async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate
   if (lost?.end !== 'cut') return;
   const error = asGatewayError(lost.error, 'PEER_RESET', formatEndpoint(session.target));
   // A server that had said all may leave without hearing the client's QUIT. An SSH connection may not.
-  if (result.bToA.end === 'eof' && !error.code.startsWith('SSH_')) return;
+  if (result.bToA.end === 'eof' && error.fault !== 'ssh') return;
   if (midLine) resetStream(client, error);
   throw error;
 }

@@ -146,7 +146,7 @@ it('takes what ended it for the reason, not what broke in consequence', async ()
     null,
   );
   session.end(new GatewayError('SESSION_IDLE', 'the reason'));
-  session.end(new GatewayError('STOPPED', 'too late'));
+  session.end(new GatewayError('STOPPING', 'too late'));
   await over;
   expect(words).toHaveBeenCalledWith(expect.objectContaining({ message: 'the reason' }));
   client.destroy();
@@ -204,7 +204,7 @@ it('goes on for a minute at most once its client has gone, whatever its plugin w
   await vi.advanceTimersByTimeAsync(59_999);
   expect(context.signal.aborted).toBe(false);
   await vi.advanceTimersByTimeAsync(1);
-  expect(context.signal.reason).toMatchObject({ code: 'PEER_RESET' });
+  expect(context.signal.reason).toMatchObject({ code: 'CLIENT_GONE' });
   await over;
   expect(vi.getTimerCount()).toBe(0);
 });

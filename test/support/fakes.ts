@@ -24,7 +24,6 @@ export interface FakeListener {
 
 /** A network in which a test decides when a dial or a bind settles, and sees what is closed. */
 export class FakeTransport implements Transport {
-  readonly state = 'ready' as const;
   readonly dials: {
     to: Endpoint;
     localAddress: string | undefined;

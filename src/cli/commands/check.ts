@@ -93,7 +93,7 @@ async function checkUntilEnd(
 ): Promise<number> {
   const ending = new Ending(world.process);
   const abort = new AbortController();
-  void ending.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was broken off')));
+  void ending.first.then(() => abort.abort(new GatewayError('STOPPING', 'the check was interrupted')));
   const listener = json ? SILENT : printer(world);
   try {
     const checked = runCheck(plan, { ...deps, signal: abort.signal }, listener);

@@ -23,7 +23,6 @@ const LEFT_BEHIND = 1000;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
 export class DirectTransport implements Transport {
-  readonly state = 'ready' as const;
   readonly #admission: Admission | null;
   readonly #descriptors: Descriptors;
 
@@ -96,9 +95,10 @@ export class DirectTransport implements Transport {
   async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival, onExcess }: ListenOptions = {},
+    { onArrival, onExcess, shownHost = bind.host }: ListenOptions = {},
   ): Promise<Listening> {
     this.#admission?.prepare(bind.host);
+    const shown = { host: shownHost, port: bind.port };
     return await new Promise((resolve, reject) => {
       let first = true;
       const server = net.createServer(
@@ -139,7 +139,7 @@ export class DirectTransport implements Transport {
         else if (standing === 'closed') admission.refusedClosed(peer, await discard(socket));
         else resetStream(socket, refused());
       };
-      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(shown, error)));
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
       server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
         server.removeAllListeners('error');
@@ -147,7 +147,7 @@ export class DirectTransport implements Transport {
         server.on('error', () => {});
         if (this.#descriptors.areExhausted(server)) {
           server.close();
-          return reject(tooManyFiles(bind));
+          return reject(tooManyFiles(shown));
         }
         const address = server.address() as net.AddressInfo;
         resolve({

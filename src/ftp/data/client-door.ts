@@ -207,5 +207,5 @@ const WORDS: Record<Outcome, string> = {
 };
 
 function overtaken(): GatewayError {
-  return new GatewayError('STOPPED', 'a data port takes one connection');
+  return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }

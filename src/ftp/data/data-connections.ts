@@ -479,15 +479,15 @@ function bindHost(local: string, family: 4 | 'any'): string {
   throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
 }
 
-/** An SSH error is neither side's doing. */
+/** Returns which side broke a leg; an error of SSH, or of sshferry's own making, is neither's doing. */
 function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
-  return error.code.startsWith('SSH_') || error.code === 'STOPPED' ? 'gateway' : side;
+  return error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
 }
 
 function taken(): GatewayError {
-  return new GatewayError('STOPPED', 'a data port takes one connection');
+  return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }
 
 function retracted(): GatewayError {
-  return new GatewayError('STOPPED', 'the data connection is no longer wanted');
+  return new GatewayError('ABANDONED', 'the data connection is no longer needed');
 }

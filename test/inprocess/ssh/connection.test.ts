@@ -383,13 +383,13 @@ describe('the end', () => {
     });
   });
 
-  it('gives open streams STOPPED when it is closed on purpose', async (test) => {
+  it('gives open streams STOPPING when it is closed on purpose', async (test) => {
     const { connection } = await connected(test);
     const to = await listenTcp(test, () => {});
     const stream = await connection.openStream(to);
     const failed = once(stream, 'error');
     await connection.close();
-    expect((await failed)[0]).toMatchObject({ code: 'STOPPED' });
+    expect((await failed)[0]).toMatchObject({ code: 'STOPPING' });
   });
 });
 

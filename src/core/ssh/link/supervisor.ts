@@ -159,7 +159,7 @@ export class SshSupervisor implements ManagedTransport {
   }
 
   async #stop(): Promise<void> {
-    const reason = new GatewayError('STOPPED', 'sshferry is stopping');
+    const reason = new GatewayError('STOPPING', 'sshferry is stopping');
     clearTimeout(this.#retryTimer);
     this.#on('stop');
     this.#abort.abort(reason);

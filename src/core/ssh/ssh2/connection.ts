@@ -39,7 +39,7 @@ export interface OpenOptions {
 
 /**
  * One SSH connection from its login to its end; it does not come back. Streams and listeners of it end with it: a stream
- * that was not whole gets `SSH_LOST`, or `STOPPED` after `close`.
+ * that was not whole gets `SSH_LOST`, or `STOPPING` after `close`.
  */
 export class SshConnection implements Transport {
   /** Settles when the connection has ended: with the reason, or null after `close`. */
@@ -90,7 +90,7 @@ export class SshConnection implements Transport {
     this.closed = new Promise((resolve) => {
       client.once('close', () => {
         this.#lost = this.#closing
-          ? new GatewayError('STOPPED', `the SSH connection to ${options.host} was closed`)
+          ? new GatewayError('STOPPING', `the SSH connection to ${options.host} was closed`)
           : lostConnection(options, this.#error);
         resolve(this.#closing ? null : this.#lost);
       });
