@@ -1,6 +1,6 @@
 /** sshferry as a library: forwards that follow FTP, POP3, SMTP and IMAP through SSH. */
 
-export { createGateway, type GatewaySurroundings } from './app/library.ts';
+export { createGateway, type GatewayEnvironment } from './app/library.ts';
 export { type AnyPlugin, PLUGINS, pluginNamed } from './app/plugins.ts';
 export type { ConfigInput } from './config/schema.ts';
 export type { Endpoint } from './core/endpoint.ts';

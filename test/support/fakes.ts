@@ -1,7 +1,14 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
+import type {
+  Listening,
+  ListenOptions,
+  ManagedTransport,
+  Peer,
+  StreamOptions,
+  Transport,
+} from '../../src/core/transport.ts';
 import { deferred } from './deferred.ts';
 
 export { silentLogger as quietLog };
@@ -62,4 +69,24 @@ export function connection(): { ours: Duplex; theirs: Duplex } {
   const [ours, theirs] = duplexPair();
   for (const end of [ours, theirs]) end.on('error', () => {});
   return { ours, theirs };
+}
+
+/** The same with a life that nothing interrupts; counts its starts and stops. */
+export class FakeManagedTransport extends FakeTransport implements ManagedTransport {
+  readonly state = 'ready';
+  starts = 0;
+  stops = 0;
+  /** Rejects `start`. */
+  failure: Error | null = null;
+
+  async start(): Promise<void> {
+    this.starts += 1;
+    if (this.failure) throw this.failure;
+  }
+
+  async stop(): Promise<void> {
+    this.stops += 1;
+  }
+
+  onState(): void {}
 }
