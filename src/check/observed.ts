@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../core/endpoint.ts';
 import { asGatewayError, type GatewayError } from '../core/errors.ts';
+import type { Destination } from '../core/target.ts';
 import type { ManagedTransport, StreamOptions } from '../core/transport.ts';
 import { ManagedTransportDecorator } from '../core/transport-decorator.ts';
 
@@ -29,7 +30,7 @@ export class ObservedTransport extends ManagedTransportDecorator {
   /** Reports nothing: its listeners could not be removed from the lent transport. */
   override onState(): void {}
 
-  override async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const bulk = options.bulk === true;
     try {
       const stream = await super.openStream(to, options);

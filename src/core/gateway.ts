@@ -5,12 +5,12 @@ import { GatewayEmitter } from './events.ts';
 import type { ForwardSpec } from './forward.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
-import { resetStream } from './pump.ts';
 import { planRebinding, type Rebinding, rebind } from './rebinding.ts';
 import { differences } from './reconfiguration.ts';
 import { type ActiveForward, type Route, routeOf, sameService } from './route.ts';
 import type { Limits } from './session-limits.ts';
 import { type ActiveSession, Sessions } from './sessions.ts';
+import { resetStream } from './stream.ts';
 import type { ManagedTransport, Peer, Transport } from './transport.ts';
 import { within } from './within.ts';
 

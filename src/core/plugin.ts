@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { ZodType } from 'zod';
-import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { GatewayEvents } from './events.ts';
 import type { Logger } from './log.ts';
+import type { Target } from './target.ts';
 import type { Peer, Transport } from './transport.ts';
 
 /**
@@ -15,7 +15,7 @@ export interface SessionContext {
   /** The forward's name, for logs. */
   readonly forward: string;
   /** Where the forward leads. */
-  readonly target: Endpoint;
+  readonly target: Target;
   /** The client's connection; paused until read. */
   readonly client: Duplex;
   readonly peer: Peer;

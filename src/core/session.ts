@@ -3,7 +3,8 @@ import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import type { GatewayEmitter } from './events.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
-import { resetStream } from './pump.ts';
+import { resetStream } from './stream.ts';
+import type { Destination } from './target.ts';
 import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
 import { TransportDecorator } from './transport-decorator.ts';
 
@@ -192,7 +193,10 @@ class OwnedTransport extends TransportDecorator {
     this.#signal = signal;
   }
 
-  override async openStream(to: Endpoint, { signal, ...options }: StreamOptions = {}): Promise<Duplex> {
+  override async openStream(
+    to: Destination | Endpoint,
+    { signal, ...options }: StreamOptions = {},
+  ): Promise<Duplex> {
     const stream = await super.openStream(to, {
       ...options,
       signal: signal ? AbortSignal.any([signal, this.#signal]) : this.#signal,

@@ -5,10 +5,10 @@ import type { ForwardSpec } from './forward.ts';
 import type { Logger } from './log.ts';
 import { LogThrottle } from './log-throttle.ts';
 import type { ProtocolPlugin } from './plugin.ts';
-import { resetStream } from './pump.ts';
 import type { Route } from './route.ts';
 import { Session } from './session.ts';
 import { type Limits, SessionLimits } from './session-limits.ts';
+import { resetStream } from './stream.ts';
 import type { Peer } from './transport.ts';
 
 /** Time for a client without file descriptors to read why, in milliseconds. */

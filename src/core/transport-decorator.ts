@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream';
+import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
+import type { Destination } from './target.ts';
 import type {
   Listening,
   ListenOptions,
@@ -18,12 +20,12 @@ export class TransportDecorator<T extends Transport = Transport> implements Tran
     this.inner = inner;
   }
 
-  openStream(to: Parameters<Transport['openStream']>[0], options?: StreamOptions): Promise<Duplex> {
+  openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Duplex> {
     return this.inner.openStream(to, options);
   }
 
   listen(
-    bind: Parameters<Transport['listen']>[0],
+    bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
     options?: ListenOptions,
   ): Promise<Listening> {

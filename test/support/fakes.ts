@@ -1,6 +1,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { type Destination, tcpEndpoint } from '../../src/core/target.ts';
 import type {
   Listening,
   ListenOptions,
@@ -39,10 +40,10 @@ export class FakeTransport implements Transport {
   }[] = [];
   readonly listeners: FakeListener[] = [];
 
-  openStream(to: Endpoint, { signal, localAddress }: StreamOptions = {}): Promise<Duplex> {
+  openStream(to: Destination | Endpoint, { signal, localAddress }: StreamOptions = {}): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      this.dials.push({ to, localAddress, answer: resolve, fail: reject });
+      this.dials.push({ to: tcpEndpoint(to), localAddress, answer: resolve, fail: reject });
     });
   }
 

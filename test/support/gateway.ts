@@ -10,6 +10,7 @@ import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { SshPool } from '../../src/core/ssh/link/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/link/supervisor.ts';
+import type { Destination } from '../../src/core/target.ts';
 import type {
   Arrival,
   Listening,
@@ -158,7 +159,7 @@ export class CountingTransport extends TransportDecorator {
   readonly streams = new Set<Duplex>();
   readonly listeners = new Set<Listening>();
 
-  override async openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex> {
+  override async openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Duplex> {
     return this.#track(await super.openStream(to, options));
   }
 

@@ -2,12 +2,14 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
-import { resetStream } from '../pump.ts';
+import { resetStream } from '../stream.ts';
+import { type Destination, tcpEndpoint } from '../target.ts';
 import type { Listening, ListenOptions, Peer, Standing, StreamOptions, Transport } from '../transport.ts';
 import { processArrivals } from './accept-activity.ts';
 import { isConnected, peerOf } from './accepted-socket.ts';
 import type { Admission } from './admission.ts';
 import { Descriptors } from './descriptors.ts';
+import { tcpStream } from './tcp-stream.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
@@ -38,7 +40,8 @@ export class DirectTransport implements Transport {
     this.#descriptors = descriptors;
   }
 
-  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  async openStream(destination: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+    const to = tcpEndpoint(destination);
     if (options.localAddress === undefined) return this.#connect(to, options);
     try {
       return await this.#connect(to, options);
@@ -87,7 +90,7 @@ export class DirectTransport implements Transport {
       socket.once('connect', () => {
         settle();
         socket.off('error', onError);
-        resolve(socket);
+        resolve(tcpStream(socket));
       });
     });
   }
@@ -103,7 +106,8 @@ export class DirectTransport implements Transport {
       let first = true;
       const server = net.createServer(
         { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
-        (socket) => {
+        (accepted) => {
+          const socket = tcpStream(accepted);
           processArrivals.note();
           const peer = peerOf(socket);
           if (peer !== null) {

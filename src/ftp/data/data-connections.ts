@@ -3,7 +3,8 @@ import { addressFamily, type Endpoint, formatEndpoint, isLoopback, sameHost } fr
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import { Listener } from '../../core/listener.ts';
 import type { SessionContext } from '../../core/plugin.ts';
-import { type Direction as Flow, type Leg, pump, resetStream } from '../../core/pump.ts';
+import { type Direction as Flow, type Leg, pump } from '../../core/pump.ts';
+import { resetStream } from '../../core/stream.ts';
 import type { Arrival, Listening, ListenOptions, Peer, Transport } from '../../core/transport.ts';
 import type { Completion, DataEnd } from '../rewrite/action.ts';
 import type { Direction } from '../wire/command.ts';
@@ -414,8 +415,7 @@ class DataConnection {
     }
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
-    const by = leg.by === 'owner' ? 'gateway' : brokenBy(side, error);
-    this.#report.ended(this.#id, direction, { how: 'cut', by, stood: true, error });
+    this.#report.ended(this.#id, direction, { how: 'cut', by: brokenBy(side, error), stood: true, error });
   }
 
   /** It will not come to a transfer of bytes. Whoever is told may retract it with a grace; without a word it ends at once. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import type { Destination } from '../../target.ts';
 import type { ManagedTransport, StreamOptions } from '../../transport.ts';
 import { ManagedTransportDecorator } from '../../transport-decorator.ts';
 import { within } from '../../within.ts';
@@ -59,7 +60,7 @@ export class SshPool extends ManagedTransportDecorator {
     await Promise.all(this.#ending);
   }
 
-  override async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const member = options.bulk ? this.#choose() : null;
     if (member === null) return super.openStream(to, options);
     member.streams += 1;
