@@ -5,6 +5,7 @@ import type { GatewayEmitter } from './events.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
 import { resetStream } from './stream.ts';
 import type { Destination } from './target.ts';
+import { Transfers } from './transfers.ts';
 import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
 import { TransportDecorator } from './transport-decorator.ts';
 
@@ -16,7 +17,10 @@ const CLIENT_GONE_TIMEOUT = 60_000;
 
 /** What a session is made of: of what its plugin sees, the parts that come from outside, and where it tells what happens. */
 export interface SessionParts
-  extends Omit<SessionContext, 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit'> {
+  extends Omit<
+    SessionContext,
+    'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit' | 'transfer' | 'transferRefused'
+  > {
   readonly events: GatewayEmitter;
 }
 
@@ -32,6 +36,7 @@ export class Session {
   readonly #started = Date.now();
   #active = Date.now();
   readonly #traffic = { up: 0, down: 0 };
+  readonly #transfers: Transfers;
 
   constructor({ events, ...parts }: SessionParts) {
     const { signal } = this.#abort;
@@ -43,12 +48,18 @@ export class Session {
       end: (reason) => this.end(reason),
       endWhenIdle: (ms) => this.#endWhenIdle(ms),
       count: (direction, bytes) => this.#count(direction, bytes),
+      transfer: (request, progress) => this.#transfers.begin(request, progress),
+      transferRefused: (request, how) => this.#transfers.refuse(request, how),
       emit: (event, ...data) => {
         // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
         (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
       },
     };
-    // Nobody's error may end the process; whoever uses the stream listens for itself.
+    this.#transfers = new Transfers({
+      about: { session: parts.id, forward: parts.forward, client: parts.peer.remote },
+      emit: this.context.emit,
+    });
+    // An error without a handler would end the process; users of the stream attach their own.
     parts.client.on('error', () => {}).once('close', () => this.#endWithoutClient());
   }
 
@@ -76,7 +87,8 @@ export class Session {
       error = asGatewayError(signal.aborted ? signal.reason : cause, 'SESSION_FAILED', 'session failed');
     }
     const reason = error ?? new GatewayError('FINISHED', 'the session is over');
-    // Before the goodbye, which the client may take its time over.
+    this.#transfers.endAll(reason);
+    // Before the goodbye, which a slow client can delay.
     this.end(reason);
     const words = error === undefined ? null : plugin.refusal(error);
     await Promise.all([this.#owned.settled(), hangUp(client, words, reason)]);
