@@ -1,6 +1,6 @@
 /** sshferry as a library: forwards that follow FTP, POP3, SMTP and IMAP through SSH. */
 
-export { createGateway, type GatewaySurroundings } from './app/library.ts';
+export { createGateway, type GatewayEnvironment } from './app/library.ts';
 export { type AnyPlugin, PLUGINS, pluginNamed } from './app/plugins.ts';
 export type { ConfigInput } from './config/schema.ts';
 export type { Endpoint } from './core/endpoint.ts';
@@ -10,6 +10,7 @@ export { type ForwardSpec, forward } from './core/forward.ts';
 export { Gateway, type GatewayOptions } from './core/gateway.ts';
 export { localTransport } from './core/local/local-transport.ts';
 export type { LocalUsers } from './core/local/local-users.ts';
+export { tcpStream } from './core/local/tcp-stream.ts';
 export { DirectTransport } from './core/local/tcp-transport.ts';
 export { type Logger, silentLogger } from './core/log.ts';
 export type { ProtocolPlugin, SessionContext } from './core/plugin.ts';
@@ -17,5 +18,7 @@ export { type PumpResult, pump } from './core/pump.ts';
 export { resolveSshOptions } from './core/ssh/config/ssh-config.ts';
 export type { Prompter, SshOptions } from './core/ssh/options.ts';
 export { sshTransport } from './core/ssh/transport.ts';
+export type { Stream } from './core/stream.ts';
+export type { Destination, Target } from './core/target.ts';
 export type { Listening, ManagedTransport, Peer, Transport, TransportState } from './core/transport.ts';
 export { relay, relaySchema } from './protocols/relay.ts';

@@ -9,12 +9,12 @@ import type { SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import type { AnyPlugin } from './plugins.ts';
 
-/** What of the world a gateway is composed with. */
-export interface Surroundings {
+/** What composing a gateway depends on. */
+export interface GatewayDeps {
   readonly plugins: readonly AnyPlugin[];
   /** This machine's own network. */
   readonly local: Transport;
-  /** Makes the transport of one login; nothing is dialled before its `start`. */
+  /** Returns the transport of one login; it dials nothing before its `start`. */
   connect(options: SshOptions, log: Logger): ManagedTransport;
   readonly log: Logger;
 }
@@ -44,35 +44,36 @@ export async function resolveLogins(
   return logins;
 }
 
-/** What is to run: the forwards and how to log in for them. */
-export interface Plan {
+/** A configuration whose servers are resolved by ssh_config. */
+export interface ResolvedConfig {
   readonly config: Config;
   readonly logins: Logins;
-  /** The content of the config file that says so, as it was written: what did not change there, did not change. */
+  /** The content of the config file as it was written: lines that did not change keep their forwards. */
   readonly written?: unknown;
 }
 
-/** What a gateway is made of, and from what plan. */
-export interface Parts {
-  readonly plan: Plan;
+/** The objects that a gateway consists of, and the configuration they come from. */
+export interface Components {
+  readonly resolved: ResolvedConfig;
   readonly transports: ReadonlyMap<string, ManagedTransport>;
   readonly local: Transport;
   readonly forwards: readonly ForwardSpec[];
 }
 
 /**
- * The parts of a Plan. Those of `before` that the plan leaves as they are, are taken over: the very objects. A server has
- * changed where its login is another, a forward where its lines in the file are, or its server has changed.
+ * Returns the components of a configuration. Those of `before` that did not change are reused as the
+ * same objects. A server has changed if its login has; a forward has if its lines in the file or its
+ * server have.
  */
-export function makeParts(
-  plan: Plan,
-  { plugins, local, connect, log }: Surroundings,
-  before: Parts | null = null,
-): Parts {
-  const { config, logins } = plan;
+export function makeComponents(
+  resolved: ResolvedConfig,
+  { plugins, local, connect, log }: GatewayDeps,
+  before: Components | null = null,
+): Components {
+  const { config, logins } = resolved;
   const transports = new Map<string, ManagedTransport>();
   for (const [name, options] of loginOptions(config, logins)) {
-    const same = before !== null && sameLogin(name, plan, before.plan);
+    const same = before !== null && sameLogin(name, resolved, before.resolved);
     const old = same ? before.transports.get(name) : undefined;
     transports.set(name, old ?? connect(options, log.child({ server: name })));
   }
@@ -82,38 +83,41 @@ export function makeParts(
     const same =
       before?.transports.get(server) === transports.get(server) &&
       isDeepStrictEqual(old?.bind, bind) &&
-      isDeepStrictEqual(writtenForward(plan, name), writtenForward(before?.plan, name));
+      isDeepStrictEqual(writtenForward(resolved, name), writtenForward(before?.resolved, name));
     return old !== undefined && same ? old : spec;
   });
-  return { plan, transports, local, forwards };
+  return { resolved, transports, local, forwards };
 }
 
-/** A Gateway for the Config, not yet started, and its forwards as they were given to it. */
+/** Returns a Gateway for the Config, not yet started, and its forwards. */
 export function compose(
   config: Config,
   logins: Logins,
-  surroundings: Surroundings,
+  deps: GatewayDeps,
 ): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
-  const { transports, local, forwards } = makeParts({ config, logins }, surroundings);
-  return { gateway: new Gateway({ transports, local, forwards, log: surroundings.log }), forwards };
+  const { transports, local, forwards } = makeComponents({ config, logins }, deps);
+  return { gateway: new Gateway({ transports, local, forwards, log: deps.log }), forwards };
 }
 
-function sameLogin(name: string, a: Plan, b: Plan): boolean {
-  const parts = ({ config, logins }: Plan) => [config.servers[name], logins.get(name)?.options];
-  return isDeepStrictEqual(parts(a), parts(b));
+function sameLogin(name: string, a: ResolvedConfig, b: ResolvedConfig): boolean {
+  const components = ({ config, logins }: ResolvedConfig) => [
+    config.servers[name],
+    logins.get(name)?.options,
+  ];
+  return isDeepStrictEqual(components(a), components(b));
 }
 
-function writtenForward(plan: Plan | undefined, name: string): unknown {
-  const { forwards } = (plan?.written ?? {}) as { forwards?: Record<string, unknown> };
+function writtenForward(resolved: ResolvedConfig | undefined, name: string): unknown {
+  const { forwards } = (resolved?.written ?? {}) as { forwards?: Record<string, unknown> };
   return forwards?.[name];
 }
 
-/** The forwards of the Config as a Gateway takes them. Throws `CONFIG_INVALID`. */
+/** Returns the forwards of the Config as a Gateway takes them. Throws `CONFIG_INVALID`. */
 export function forwardSpecs(config: Config, logins: Logins, plugins: readonly AnyPlugin[]): ForwardSpec[] {
   return Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
     const plugin = plugins.find((candidate) => candidate.name === forward.type);
     if (plugin === undefined) {
-      throw new GatewayError('CONFIG_INVALID', `forward ${name}: there is no type '${forward.type}'`);
+      throw new GatewayError('CONFIG_INVALID', `forward ${name}: unknown type '${forward.type}'`);
     }
     const { direction, listen } = forward;
     // On the server, its own GatewayPorts decides what a bind address means.
@@ -131,7 +135,7 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
   });
 }
 
-/** Each login by its server's name, with what the Config says beyond ssh_config. */
+/** Returns each login by its server's name, with the options that only the Config has. */
 export function loginOptions(config: Config, logins: Logins): ReadonlyMap<string, SshOptions> {
   return new Map(
     [...logins].map(([name, { options }]) => {

@@ -10,13 +10,13 @@ import { sshTransport } from '../core/ssh/transport.ts';
 import { compose, resolveLogins } from './compose.ts';
 import { type AnyPlugin, PLUGINS } from './plugins.ts';
 
-/** What of the world `createGateway` uses instead of its defaults. */
-export interface GatewaySurroundings {
+/** What `createGateway` uses instead of its defaults. */
+export interface GatewayEnvironment {
   /** Protocols besides sshferry's own; one of the same name replaces it. */
   readonly plugins?: readonly AnyPlugin[];
   /** A pino logger or the like; default: nothing is logged. */
   readonly log?: Logger;
-  /** Who answers questions: unknown host keys, passphrases, passwords. Default: nobody, so that such a login fails. */
+  /** Answers questions about unknown host keys, passphrases and passwords. Default: none, so that such a login fails. */
   readonly prompter?: Prompter;
   /** For ssh_config's tokens and the agent's socket; default: `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
@@ -28,7 +28,7 @@ export interface GatewaySurroundings {
  */
 export async function createGateway(
   input: ConfigInput,
-  { plugins = [], log = silentLogger, prompter = nobody, env = process.env }: GatewaySurroundings = {},
+  { plugins = [], log = silentLogger, prompter = noPrompter, env = process.env }: GatewayEnvironment = {},
 ): Promise<Gateway> {
   const names = new Set(plugins.map(({ name }) => name));
   const all = [...plugins, ...PLUGINS.filter(({ name }) => !names.has(name))];
@@ -44,9 +44,9 @@ export async function createGateway(
   }).gateway;
 }
 
-/** Nobody to ask: for programs that run unattended. */
-const nobody: Prompter = {
+/** For programs that run unattended. */
+const noPrompter: Prompter = {
   interactive: false,
-  ask: () => Promise.reject(new Error('there is nobody to ask')),
+  ask: () => Promise.reject(new Error('no person can be asked')),
   tell() {},
 };

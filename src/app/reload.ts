@@ -1,51 +1,52 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
-import { makeParts, type Parts, type Surroundings } from './compose.ts';
-import { completePlan, type Draft, loadSource, type TunnelEnvironment } from './plan.ts';
+import { type Components, type GatewayDeps, makeComponents } from './compose.ts';
+import { loadSource, type RunRequest, resolveConfig, type TunnelEnvironment } from './run-request.ts';
 
-/** A gateway that runs, what it was asked for and what it is made of now. */
-export interface Running {
+/** A running gateway with its request and its current components. */
+export interface RunningGateway {
   readonly gateway: Gateway;
-  readonly draft: Draft;
-  readonly parts: Parts;
+  readonly request: RunRequest;
+  readonly components: Components;
 }
 
 /**
- * Reads the config file again and makes the gateway what it says now: what did not change keeps its clients, clients of the
- * rest may finish within the drain timeout. Gives what runs then, and what has changed in lines for people. Rejects with a
- * GatewayError, with nothing changed, where the file is wrong or the new part of it cannot be had.
+ * Reads the config file again and changes the gateway accordingly: unchanged forwards keep their
+ * clients, clients of the others may finish within the drain timeout. Returns what runs then and
+ * the changes as lines for people. Rejects with a GatewayError, with nothing changed, if the file is
+ * wrong, a login fails or a port is taken.
  */
 export async function reload(
-  { gateway, draft, parts: before }: Running,
-  surroundings: Omit<Surroundings, 'local'>,
+  { gateway, request, components: before }: RunningGateway,
+  deps: Omit<GatewayDeps, 'local'>,
   environment: TunnelEnvironment,
-): Promise<{ running: Running; lines: string[] }> {
-  const { source } = draft;
+): Promise<{ running: RunningGateway; lines: string[] }> {
+  const { source } = request;
   if (source.kind === 'arguments') {
     throw new GatewayError('CONFIG_INVALID', 'it was started from arguments; there is no file to read again');
   }
-  const { log } = surroundings;
+  const { log } = deps;
   const loaded = await loadSource(source, environment);
-  // The flags that were given for the log go on.
-  const next: Draft = { ...draft, ...loaded, config: { ...loaded.config, log: draft.config.log } };
-  const plan = await completePlan(next, environment, log);
-  const { localUsers, drainTimeout } = plan.config;
-  const sameUsers = isDeepStrictEqual(localUsers, before.plan.config.localUsers);
+  // The log keeps the flags that it was started with.
+  const next: RunRequest = { ...request, ...loaded, config: { ...loaded.config, log: request.config.log } };
+  const resolved = await resolveConfig(next, environment, log);
+  const { localUsers, drainTimeout } = resolved.config;
+  const sameUsers = isDeepStrictEqual(localUsers, before.resolved.config.localUsers);
   const local = sameUsers ? before.local : await environment.local(localUsers, log);
-  const parts = makeParts(plan, { ...surroundings, local }, before);
-  await gateway.change({ ...parts, drainMs: drainTimeout * 1000 });
-  return { running: { gateway, draft: next, parts }, lines: differences(before, parts) };
+  const components = makeComponents(resolved, { ...deps, local }, before);
+  await gateway.change({ ...components, drainMs: drainTimeout * 1000 });
+  return { running: { gateway, request: next, components }, lines: differences(before, components) };
 }
 
-/** What has changed, a line for each server and forward; one line where nothing has. */
-function differences(before: Parts, now: Parts): string[] {
-  const forwards = (parts: Parts) => new Map(parts.forwards.map((spec) => [spec.name, spec]));
+/** Returns a line for each changed server and forward; one line if nothing changed. */
+function differences(before: Components, now: Components): string[] {
+  const forwards = (components: Components) => new Map(components.forwards.map((spec) => [spec.name, spec]));
   const lines = [
     ...compared('server', before.transports, now.transports),
     ...compared('forward', forwards(before), forwards(now)),
   ];
-  const logs = [before, now].map(({ plan }) => (plan.written as { log?: unknown } | undefined)?.log);
+  const logs = [before, now].map(({ resolved }) => (resolved.written as { log?: unknown } | undefined)?.log);
   if (!isDeepStrictEqual(logs[0], logs[1])) lines.push('log: takes effect when sshferry is started again');
   if (before.local !== now.local) lines.push('localUsers: changed');
   return lines.length > 0 ? lines : ['nothing has changed'];

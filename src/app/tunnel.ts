@@ -1,55 +1,55 @@
 import { GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway } from '../core/gateway.ts';
-import { makeParts, type Parts, type Surroundings } from './compose.ts';
-import { completePlan, type Draft, type TunnelEnvironment } from './plan.ts';
-import { type Running, reload } from './reload.ts';
+import { type Components, type GatewayDeps, makeComponents } from './compose.ts';
+import { type RunningGateway, reload } from './reload.ts';
+import { type RunRequest, resolveConfig, type TunnelEnvironment } from './run-request.ts';
 
-/** Who follows a tunnel's life. */
+/** Follows a tunnel's life. */
 export interface TunnelWatcher {
-  /** There is a gateway, which has not begun: the time to listen to its events. */
+  /** The gateway exists and has not started: the time to listen to its events. */
   composed(gateway: Gateway): void;
   /** These forwards listen now, for the first time or anew. */
-  listening(forwards: readonly ForwardSpec[], parts: Parts): void;
-  /** Whether the end has been asked for: then nothing is begun any more. */
+  listening(forwards: readonly ForwardSpec[], components: Components): void;
+  /** Whether shutdown was requested: then nothing more starts. */
   ended(): boolean;
 }
 
-/** A tunnel from what was asked for to a gateway that runs; read again and changed at any time. */
+/** A tunnel from its request to a running gateway; it can be reloaded at any time. */
 export class Tunnel {
-  readonly #draft: Draft;
+  readonly #request: RunRequest;
   readonly #environment: TunnelEnvironment;
-  readonly #surroundings: Omit<Surroundings, 'local'>;
+  readonly #deps: Omit<GatewayDeps, 'local'>;
   readonly #watcher: TunnelWatcher;
-  #running: Running | null = null;
-  /** Changes wait for the start and for one another: each compares with what the one before has made. */
+  #running: RunningGateway | null = null;
+  /** Changes wait for the start and for one another: each compares with the result of the previous one. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
-    draft: Draft,
+    request: RunRequest,
     environment: TunnelEnvironment,
-    surroundings: Omit<Surroundings, 'local'>,
+    deps: Omit<GatewayDeps, 'local'>,
     watcher: TunnelWatcher,
   ) {
-    this.#draft = draft;
+    this.#request = request;
     this.#environment = environment;
-    this.#surroundings = surroundings;
+    this.#deps = deps;
     this.#watcher = watcher;
   }
 
-  /** Null before there is one. */
+  /** Null before it exists. */
   get gateway(): Gateway | null {
     return this.#running?.gateway ?? null;
   }
 
-  /** How long clients may go on after a request to stop, in seconds. */
+  /** Time for clients to finish after a request to stop, in seconds. */
   get drainTimeout(): number {
-    return (this.#running?.draft ?? this.#draft).config.drainTimeout;
+    return (this.#running?.request ?? this.#request).config.drainTimeout;
   }
 
   /** `user@host`, the host as it was typed. */
   label(server: string): string {
-    const login = this.#running?.parts.plan.logins.get(server);
+    const login = this.#running?.components.resolved.logins.get(server);
     return login === undefined ? server : `${login.options.user}@${login.options.host}`;
   }
 
@@ -61,19 +61,19 @@ export class Tunnel {
   }
 
   async #start(): Promise<void> {
-    const { log } = this.#surroundings;
-    const local = await this.#environment.local(this.#draft.config.localUsers, log);
-    const plan = await completePlan(this.#draft, this.#environment, log);
+    const { log } = this.#deps;
+    const local = await this.#environment.local(this.#request.config.localUsers, log);
+    const resolved = await resolveConfig(this.#request, this.#environment, log);
     if (this.#watcher.ended()) return;
-    const parts = makeParts(plan, { ...this.#surroundings, local });
-    const gateway = new Gateway({ ...parts, log });
-    this.#running = { gateway, draft: this.#draft, parts };
+    const components = makeComponents(resolved, { ...this.#deps, local });
+    const gateway = new Gateway({ ...components, log });
+    this.#running = { gateway, request: this.#request, components };
     this.#watcher.composed(gateway);
     await gateway.start();
-    this.#watcher.listening(parts.forwards, parts);
+    this.#watcher.listening(components.forwards, components);
   }
 
-  /** Reads the config file again and applies it; gives what has changed, in lines for people. Rejects with a GatewayError, nothing being changed. */
+  /** Reads the config file again and applies it. Returns the changes as lines for people. Rejects with a GatewayError, with nothing changed. */
   reload(): Promise<string[]> {
     const reloaded = this.#last.then(() => this.#reload());
     this.#last = reloaded.catch(() => {});
@@ -82,13 +82,13 @@ export class Tunnel {
 
   async #reload(): Promise<string[]> {
     if (this.#running === null || this.#watcher.ended()) {
-      throw new GatewayError('STOPPED', 'sshferry is stopping');
+      throw new GatewayError('STOPPING', 'sshferry is stopping');
     }
-    const before = new Set(this.#running.parts.forwards);
-    const { running, lines } = await reload(this.#running, this.#surroundings, this.#environment);
+    const before = new Set(this.#running.components.forwards);
+    const { running, lines } = await reload(this.#running, this.#deps, this.#environment);
     this.#running = running;
-    const fresh = running.parts.forwards.filter((spec) => !before.has(spec));
-    if (fresh.length > 0) this.#watcher.listening(fresh, running.parts);
+    const fresh = running.components.forwards.filter((spec) => !before.has(spec));
+    if (fresh.length > 0) this.#watcher.listening(fresh, running.components);
     return lines;
   }
 }

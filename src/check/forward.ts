@@ -5,8 +5,9 @@ import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
 import type { Logger } from '../core/log.ts';
-import { resetStream } from '../core/pump.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
+import { resetStream } from '../core/stream.ts';
+import { destinationOf, formatTarget } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { type AccountSource, ftpAccount } from './ftp-account.ts';
 import { FtpDialogue, loggedIn } from './ftp-dialogue.ts';
@@ -93,7 +94,7 @@ async function checkThrough(
       const reached = await steps.take('reach', async () => {
         const { error } = await withinTime(route.first, spec, deps);
         if (error !== null) throw error;
-        return `${login.host} reaches ${formatEndpoint(spec.target)}`;
+        return `${login.host} reaches ${formatTarget(spec.target)}`;
       });
       if (reached) await talk(spec, login, stream, steps, { ...deps, endpoint, route });
     } finally {
@@ -119,10 +120,10 @@ async function checkRemote(
   });
   const { plugin, target } = spec;
   await steps.take('reach', async () => {
-    const stream = await deps.local.openStream(target, { signal: deps.signal });
+    const stream = await deps.local.openStream(destinationOf(target), { signal: deps.signal });
     stream.on('error', () => {});
     try {
-      const where = formatEndpoint(target);
+      const where = formatTarget(target);
       if (!isGreeted(plugin.name)) return `this machine reaches ${where}`;
       return `${where}: ${await greeting(plugin.name, where, new LineClient(stream, where, deps.timeout))}`;
     } finally {
@@ -146,7 +147,7 @@ async function talk(
   deps: TalkDeps,
 ): Promise<void> {
   const { plugin, target } = spec;
-  const where = formatEndpoint(target);
+  const where = formatTarget(target);
   if (plugin.name === 'ftp') {
     const client = new LineClient(stream, where, deps.timeout);
     await talkFtp(spec, login, new FtpDialogue(client, where), steps, deps);
@@ -230,7 +231,7 @@ async function withinTime<T>(
         reject(
           new CheckFailure(
             'NO_ANSWER',
-            `${formatEndpoint(target)} was not reached within ${timeout / 1000} s; a firewall may be in the way`,
+            `${formatTarget(target)} was not reached within ${timeout / 1000} s; a firewall may be in the way`,
           ),
         ),
       timeout,
@@ -242,5 +243,5 @@ async function withinTime<T>(
 /** Nobody is served while a port is only tried. */
 function refuse(stream: Duplex): void {
   stream.on('error', () => {});
-  resetStream(stream, new GatewayError('STOPPED', 'this is only a check'));
+  resetStream(stream, new GatewayError('ABANDONED', 'this is only a check'));
 }

@@ -1,6 +1,7 @@
-import { type Endpoint, formatEndpoint, isLoopback } from '../core/endpoint.ts';
+import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError } from '../core/errors.ts';
 import type { Prompter } from '../core/ssh/options.ts';
+import { formatTarget, hostOf, type Target } from '../core/target.ts';
 import { findNetrc, isAnonymous } from './netrc.ts';
 import { CheckFailure } from './report.ts';
 
@@ -31,7 +32,7 @@ export interface Through {
  * asked for. Rejects with `NO_PASSWORD` where the .netrc must not be used.
  */
 export async function ftpAccount(
-  target: Endpoint,
+  target: Target,
   through: Through,
   { user, netrc, prompter }: AccountSource,
 ): Promise<FtpAccount | null> {
@@ -41,12 +42,14 @@ export async function ftpAccount(
   if (name === null) return null;
   const password = entry?.password ?? null;
   if (password !== null) return { user: name, password: async () => password };
-  const question = `FTP password of ${name} at ${formatEndpoint(target)} behind ${through.host}: `;
+  const question = `FTP password of ${name} at ${formatTarget(target)} behind ${through.host}: `;
   return { user: name, password: (signal) => ask(question, name, netrc, prompter, signal) };
 }
 
-/** A target that is the SSH server itself goes by that one's names first, and by the name that its clients use. */
-function machines({ host }: Endpoint, { host: server, hostName }: Through): string[] {
+/** A target on the SSH server itself goes by the server's names first. */
+function machines(target: Target, { host: server, hostName }: Through): string[] {
+  const host = hostOf(target);
+  if (host === null) return [];
   return isLoopback(host) ? [server, hostName, host] : [host];
 }
 
@@ -67,6 +70,6 @@ async function ask(
     return await prompter.ask(question, { echo: false, signal });
   } catch (error) {
     signal.throwIfAborted();
-    throw asGatewayError(error, 'STOPPED', 'no FTP password was given');
+    throw asGatewayError(error, 'ABANDONED', 'no FTP password was given');
   }
 }

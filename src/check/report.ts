@@ -1,5 +1,6 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import type { Target } from '../core/target.ts';
 import { escapeControls } from '../core/text/control-characters.ts';
 
 /** What one step looks at, in the order in which they come: of the SSH login, of a forward, of FTP. */
@@ -67,7 +68,7 @@ export interface ForwardReport {
   readonly type: string;
   readonly direction: 'local' | 'remote';
   readonly listen: Endpoint;
-  readonly target: Endpoint;
+  readonly target: Target;
   readonly works: boolean;
   readonly steps: readonly Step[];
 }

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Surroundings } from '../app/compose.ts';
+import type { GatewayDeps } from '../app/compose.ts';
 import type { LocalUsers } from '../core/local/local-users.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-config.ts';
@@ -11,7 +11,7 @@ import type { Keys, Output } from './display/output.ts';
 import type { ServiceState } from './serve/service.ts';
 
 /** The process and the world around it, so that a test can stand in for both. */
-export interface World extends Omit<Surroundings, 'log' | 'local' | 'connect'> {
+export interface World extends Omit<GatewayDeps, 'log' | 'local' | 'connect'> {
   readonly version: string;
   readonly stdout: Output;
   readonly stderr: Output;

@@ -1,5 +1,5 @@
-import type { Endpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { Target } from '../core/target.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import {
   AddressError,
@@ -20,7 +20,7 @@ export interface ForwardType {
 export interface ForwardArgument {
   readonly type: string;
   readonly listen: ListenAddress;
-  readonly target: Endpoint;
+  readonly target: Target;
 }
 
 /** The type of a forward that names none: by its target's port, `tcp` when no protocol claims that. */

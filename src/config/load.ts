@@ -2,6 +2,7 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseDestination } from '../core/ssh/config/destination.ts';
 import { canonicalKey } from '../core/ssh/config/keys.ts';
+import { formatTarget } from '../core/target.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
 import { type ForwardArgument, parseForward } from './forward-spec.ts';
@@ -92,7 +93,7 @@ export function inputFromArguments(
       direction,
       listen: address,
       server: args.destination,
-      to: formatEndpoint(forward.target),
+      to: formatTarget(forward.target),
       type: forward.type,
       ...(protocols[forward.type] && { [forward.type]: protocols[forward.type] }),
     };

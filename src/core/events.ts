@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
+import type { Target } from './target.ts';
 import type { Peer, TransportState } from './transport.ts';
 
 /** How a transfer or session ended: whole, cut by one side, or refused before it began. */
@@ -47,7 +48,7 @@ export interface GatewayEvents {
       endpoint: Endpoint;
       /** As it was asked for (`localhost`, `*`, an address), with the port that was given. */
       listen: Endpoint;
-      target: Endpoint;
+      target: Target;
     },
   ];
   /** After a change: a forward of that name is no more. One that was changed is told by `forward.listening` again. */

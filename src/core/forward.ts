@@ -1,6 +1,6 @@
-import type { Endpoint } from './endpoint.ts';
 import type { Bind } from './listener.ts';
 import type { ProtocolPlugin } from './plugin.ts';
+import type { Target } from './target.ts';
 
 /** One forward: listen here, serve with this plugin, lead there. */
 export interface ForwardSpec<C = unknown> {
@@ -14,7 +14,7 @@ export interface ForwardSpec<C = unknown> {
   /** Key into the gateway's transports. */
   readonly server: string;
   readonly bind: Bind;
-  readonly target: Endpoint;
+  readonly target: Target;
 }
 
 /** Ties a plugin to its own configuration, so that forwards of different protocols fit in one list. */

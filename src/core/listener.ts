@@ -56,11 +56,14 @@ export class Listener {
     let port = bind.port;
     for (const host of hostsOf(bind.host)) {
       try {
-        const listening = await transport.listen({ host, port }, onStream, options);
+        const listening = await transport.listen({ host, port }, onStream, {
+          ...options,
+          shownHost: bind.host,
+        });
         bound.push(listening);
         port = listening.endpoint.port;
       } catch (error) {
-        missing = named(error, bind);
+        missing = error;
         if (error instanceof GatewayError && error.code === 'LISTEN_FAILED') continue;
         await Promise.all(bound.map((listening) => listening.close()));
         throw missing;
@@ -82,14 +85,4 @@ function hostsOf(host: string): string[] {
   if (host === 'localhost') return ['127.0.0.1', '::1'];
   if (host === '*' || host === '') return ['0.0.0.0', '::'];
   return [host];
-}
-
-/** Says "localhost" to a person who said "localhost". */
-function named(error: unknown, bind: Bind): unknown {
-  if (!(error instanceof GatewayError)) return error;
-  const message = error.message.replace(
-    /^cannot listen on (\[[^\]]*\]|[^:]*):/,
-    `cannot listen on ${bind.host}:`,
-  );
-  return new GatewayError(error.code, message, { cause: error.cause });
 }

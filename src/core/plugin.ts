@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { ZodType } from 'zod';
-import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { GatewayEvents } from './events.ts';
 import type { Logger } from './log.ts';
+import type { Target } from './target.ts';
+import type { Transfer, TransferEnd, TransferRequest } from './transfers.ts';
 import type { Peer, Transport } from './transport.ts';
 
 /**
@@ -15,7 +16,7 @@ export interface SessionContext {
   /** The forward's name, for logs. */
   readonly forward: string;
   /** Where the forward leads. */
-  readonly target: Endpoint;
+  readonly target: Target;
   /** The client's connection; paused until read. */
   readonly client: Duplex;
   readonly peer: Peer;
@@ -32,6 +33,10 @@ export interface SessionContext {
   endWhenIdle(ms: number): void;
   /** Counts bytes for the session's totals: `up` towards the target, `down` towards the client. */
   count(direction: 'up' | 'down', bytes: number): void;
+  /** Reports the start of a transfer. If it still runs at the end of the session, it ends as failed. */
+  transfer(request: TransferRequest, progress?: Transfer['progress']): Transfer;
+  /** Reports a transfer that was refused before it began. */
+  transferRefused(request: TransferRequest, how: Omit<TransferEnd, 'outcome'>): void;
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
 }
 

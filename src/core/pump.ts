@@ -1,6 +1,5 @@
-import net from 'node:net';
-import type { Duplex } from 'node:stream';
 import { asGatewayError, GatewayError } from './errors.ts';
+import { resetStream, type Stream } from './stream.ts';
 
 /** Decides what of the bytes that pass may go on. */
 export interface Gate {
@@ -15,7 +14,7 @@ export type Direction = 'aToB' | 'bToA';
 
 /**
  * How one direction ended. `eof`: the source's end-of-file, passed on, with every byte before it flushed to the
- * destination. `cut`: one side broke or the owner gave up; the destination has not been told that it was whole.
+ * destination. `cut`: one side broke; the destination has not been told that it was whole.
  * `bytes` counts what was handed to the destination.
  */
 export type Leg =
@@ -23,7 +22,7 @@ export type Leg =
   | {
       readonly end: 'cut';
       readonly bytes: number;
-      readonly by: 'a' | 'b' | 'owner';
+      readonly by: 'a' | 'b';
       readonly error: unknown;
     };
 
@@ -35,9 +34,6 @@ export interface PumpResult {
 }
 
 export interface PumpOptions {
-  /** Aborting it cuts both directions and resets both streams; its reason becomes the legs' error. */
-  readonly signal?: AbortSignal;
-  readonly onBytes?: (direction: Direction, bytes: number) => void;
   /** Sees each chunk just before it is handed on; must not change it. */
   readonly onData?: (direction: Direction, chunk: Uint8Array) => void;
   /** Stands between `a` and `b`, in that direction. */
@@ -52,20 +48,6 @@ export interface PumpOptions {
 }
 
 /**
- * Ends a stream so that its other side cannot mistake it for whole: a TCP socket sends RST, another stream is destroyed
- * with `error`, which it will emit: somebody must be listening. A socket whose FIN is sent or under way is closed quietly: what
- * it had to say was whole, and RST would drop what the kernel has yet to deliver. Nothing happens to a stream that is
- * destroyed already.
- */
-export function resetStream(stream: Duplex, error: Error): void {
-  if (stream.destroyed) return;
-  if (!(stream instanceof net.Socket) || stream.connecting) stream.destroy(error);
-  // Not only once it is finished: libuv does not reset a socket while it sends the FIN, and Node then loses it, open for ever.
-  else if (stream.writableEnded && stream.writableLength === 0) stream.destroy();
-  else stream.resetAndDestroy();
-}
-
-/**
  * Carries bytes both ways between two well-behaved streams (see Transport) until both directions are over, and owns both
  * from the call on. What each holds in its buffer already is carried too.
  *
@@ -74,9 +56,8 @@ export function resetStream(stream: Duplex, error: Error): void {
  * direction whose end-of-file had arrived is still flushed whole. Never rejects; settles when both streams have closed,
  * a spared one excepted.
  */
-export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<PumpResult> {
+export function pump(a: Stream, b: Stream, options: PumpOptions = {}): Promise<PumpResult> {
   return new Promise((resolve) => {
-    const { signal } = options;
     let error: GatewayError | null = null;
     const undo: (() => void)[] = [];
 
@@ -85,21 +66,14 @@ export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<P
       if (leg.end === 'cut') error ??= asGatewayError(leg.error, 'PEER_RESET', 'the connection broke');
       if (aToB.result !== null && bToA.result !== null) finish(aToB.result, bToA.result);
     };
-    const count = (direction: Direction) => (bytes: Uint8Array) => {
-      options.onBytes?.(direction, bytes.length);
-      options.onData?.(direction, bytes);
-    };
-    const aToB = new Flow(a, b, { gate: options.gate, onData: count('aToB'), onEnd: onLegEnd('aToB') });
-    const bToA = new Flow(b, a, { gate: undefined, onData: count('bToA'), onEnd: onLegEnd('bToA') });
+    const onData = (direction: Direction) => (bytes: Uint8Array) => options.onData?.(direction, bytes);
+    const aToB = new Flow(a, b, { gate: options.gate, onData: onData('aToB'), onEnd: onLegEnd('aToB') });
+    const bToA = new Flow(b, a, { gate: undefined, onData: onData('bToA'), onEnd: onLegEnd('bToA') });
 
     const broke = (side: 'a' | 'b', error: unknown) => {
       const [outgoing, incoming] = side === 'a' ? [aToB, bToA] : [bToA, aToB];
       if (!outgoing.ended) outgoing.cut(side, error);
       incoming.cut(side, error);
-    };
-    const onAbort = () => {
-      aToB.cut('owner', signal?.reason);
-      bToA.cut('owner', signal?.reason);
     };
 
     const finish = (first: Leg, second: Leg) => {
@@ -139,10 +113,6 @@ export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<P
         undo.push(() => stream.off(event, listener));
       }
     }
-    signal?.addEventListener('abort', onAbort, { once: true });
-    undo.push(() => signal?.removeEventListener('abort', onAbort));
-
-    if (signal?.aborted) return onAbort();
     aToB.start();
     bToA.start();
     if (a.destroyed) broke('a', a.errored ?? closedEarly());
@@ -150,23 +120,21 @@ export function pump(a: Duplex, b: Duplex, options: PumpOptions = {}): Promise<P
   });
 }
 
-const NOTHING = Buffer.alloc(0);
-
 /** One direction. `result` is set once, and `onEnd` called with it. */
 class Flow {
   result: Leg | null = null;
   /** Whether the source's end-of-file has been read. */
   ended = false;
-  readonly #source: Duplex;
-  readonly #destination: Duplex;
+  readonly #source: Stream;
+  readonly #destination: Stream;
   readonly #gate: Gate | undefined;
   readonly #onData: (bytes: Uint8Array) => void;
   readonly #onEnd: (leg: Leg) => void;
   #bytes = 0;
 
   constructor(
-    source: Duplex,
-    destination: Duplex,
+    source: Stream,
+    destination: Stream,
     on: { gate: Gate | undefined; onData: (bytes: Uint8Array) => void; onEnd: (leg: Leg) => void },
   ) {
     this.#source = source;
@@ -195,10 +163,10 @@ class Flow {
     if (!this.#destination.write(bytes)) this.#source.pause();
   }
 
-  /** Packets that come in one turn of the event loop go to a socket in one write: it is the dearest thing a download does. */
+  /** Sends what comes in one turn of the event loop in one write. */
   #gather(): void {
     const destination = this.#destination;
-    if (!(destination instanceof net.Socket) || destination.writableCorked > 0) return;
+    if (!destination.gathersWrites || destination.writableCorked > 0) return;
     destination.cork();
     setImmediate(() => destination.uncork());
   }
@@ -207,18 +175,10 @@ class Flow {
     if (this.result === null) this.#source.resume();
   }
 
-  /**
-   * Node also emits `end` for a reset that comes together with data: libuv reports POLLHUP after a partial read as end-of-file
-   * and leaves the error unread. A write of nothing brings it to light; it sends nothing to a socket that is well.
-   */
   sourceEnded(): void {
     if (this.result !== null) return;
-    const source = this.#source;
-    if (!(source instanceof net.Socket) || !source.writable) return this.#passEnd();
-    source.write(NOTHING, (error) => {
-      // The error itself comes as an event.
-      if (!error) this.#passEnd();
-    });
+    if (this.#source.confirmEnd) this.#source.confirmEnd(() => this.#passEnd());
+    else this.#passEnd();
   }
 
   #passEnd(): void {
@@ -233,7 +193,7 @@ class Flow {
     if (this.ended) this.#settle({ end: 'eof', bytes: this.#bytes });
   }
 
-  cut(by: 'a' | 'b' | 'owner', error: unknown): void {
+  cut(by: 'a' | 'b', error: unknown): void {
     if (this.result !== null) return;
     this.#source.pause();
     this.#settle({ end: 'cut', bytes: this.#bytes, by, error });

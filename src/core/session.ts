@@ -3,8 +3,11 @@ import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import type { GatewayEmitter } from './events.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
-import { resetStream } from './pump.ts';
-import type { Arrival, Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
+import { resetStream } from './stream.ts';
+import type { Destination } from './target.ts';
+import { Transfers } from './transfers.ts';
+import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
+import { TransportDecorator } from './transport-decorator.ts';
 
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
@@ -14,7 +17,10 @@ const CLIENT_GONE_TIMEOUT = 60_000;
 
 /** What a session is made of: of what its plugin sees, the parts that come from outside, and where it tells what happens. */
 export interface SessionParts
-  extends Omit<SessionContext, 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit'> {
+  extends Omit<
+    SessionContext,
+    'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit' | 'transfer' | 'transferRefused'
+  > {
   readonly events: GatewayEmitter;
 }
 
@@ -30,6 +36,7 @@ export class Session {
   readonly #started = Date.now();
   #active = Date.now();
   readonly #traffic = { up: 0, down: 0 };
+  readonly #transfers: Transfers;
 
   constructor({ events, ...parts }: SessionParts) {
     const { signal } = this.#abort;
@@ -41,12 +48,18 @@ export class Session {
       end: (reason) => this.end(reason),
       endWhenIdle: (ms) => this.#endWhenIdle(ms),
       count: (direction, bytes) => this.#count(direction, bytes),
+      transfer: (request, progress) => this.#transfers.begin(request, progress),
+      transferRefused: (request, how) => this.#transfers.refuse(request, how),
       emit: (event, ...data) => {
         // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
         (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
       },
     };
-    // Nobody's error may end the process; whoever uses the stream listens for itself.
+    this.#transfers = new Transfers({
+      about: { session: parts.id, forward: parts.forward, client: parts.peer.remote },
+      emit: this.context.emit,
+    });
+    // An error without a handler would end the process; users of the stream attach their own.
     parts.client.on('error', () => {}).once('close', () => this.#endWithoutClient());
   }
 
@@ -73,8 +86,9 @@ export class Session {
       // What ended the session counts, not what broke as a consequence.
       error = asGatewayError(signal.aborted ? signal.reason : cause, 'SESSION_FAILED', 'session failed');
     }
-    const reason = error ?? new GatewayError('STOPPED', 'the session is over');
-    // Before the goodbye, which the client may take its time over.
+    const reason = error ?? new GatewayError('FINISHED', 'the session is over');
+    this.#transfers.endAll(reason);
+    // Before the goodbye, which a slow client can delay.
     this.end(reason);
     const words = error === undefined ? null : plugin.refusal(error);
     await Promise.all([this.#owned.settled(), hangUp(client, words, reason)]);
@@ -92,7 +106,7 @@ export class Session {
   #endWithoutClient(): void {
     const { signal } = this.context;
     if (signal.aborted) return;
-    const gone = new GatewayError('PEER_RESET', 'the client has gone');
+    const gone = new GatewayError('CLIENT_GONE', 'the client hung up');
     const timer = setTimeout(() => this.end(gone), CLIENT_GONE_TIMEOUT);
     signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
@@ -181,23 +195,21 @@ class Owned {
 }
 
 /** A Transport whose streams and listeners belong to a session. */
-class OwnedTransport implements Transport {
-  readonly #inner: Transport;
+class OwnedTransport extends TransportDecorator {
   readonly #owned: Owned;
   readonly #signal: AbortSignal;
 
   constructor(inner: Transport, owned: Owned, signal: AbortSignal) {
-    this.#inner = inner;
+    super(inner);
     this.#owned = owned;
     this.#signal = signal;
   }
 
-  get state() {
-    return this.#inner.state;
-  }
-
-  async openStream(to: Endpoint, { signal, ...options }: StreamOptions = {}): Promise<Duplex> {
-    const stream = await this.#inner.openStream(to, {
+  override async openStream(
+    to: Destination | Endpoint,
+    { signal, ...options }: StreamOptions = {},
+  ): Promise<Duplex> {
+    const stream = await super.openStream(to, {
       ...options,
       signal: signal ? AbortSignal.any([signal, this.#signal]) : this.#signal,
     });
@@ -205,25 +217,21 @@ class OwnedTransport implements Transport {
     return stream;
   }
 
-  async listen(
+  override async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival }: ListenOptions = {},
+    { onArrival, onExcess, ...options }: ListenOptions = {},
   ): Promise<Listening> {
     this.#signal.throwIfAborted();
-    const own = (stream: Duplex, peer: Peer) => {
+    const owned = (stream: Duplex) => {
       this.#owned.stream(stream);
-      onStream(stream, peer);
+      return stream;
     };
-    const ownArrival = (arrival: Arrival) => {
-      this.#owned.stream(arrival.stream);
-      onArrival?.(arrival);
-    };
-    const listening = await this.#inner.listen(bind, own, onArrival && { onArrival: ownArrival });
+    const listening = await super.listen(bind, (stream, peer) => onStream(owned(stream), peer), {
+      ...options,
+      ...(onArrival && { onArrival: (arrival) => onArrival({ ...arrival, stream: owned(arrival.stream) }) }),
+      ...(onExcess && { onExcess: (stream, peer) => onExcess(owned(stream), peer) }),
+    });
     return this.#owned.listener(listening);
-  }
-
-  async hasRead(peer: Peer): Promise<boolean> {
-    return (await this.#inner.hasRead?.(peer)) ?? true;
   }
 }

@@ -1,6 +1,7 @@
-import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
+import type { Stream } from './stream.ts';
+import type { Destination } from './target.ts';
 
 /** The life of a transport; `failed` and `closed` are final. */
 export type TransportState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'failed' | 'draining' | 'closed';
@@ -36,7 +37,7 @@ export type Standing =
 
 /** A connection that a listener has accepted and not judged yet. Nothing has been read from it. */
 export interface Arrival {
-  readonly stream: Duplex;
+  readonly stream: Stream;
   /** Null if it was reset before it was accepted. */
   readonly peer: Peer | null;
   /** Settles with the judgement, and never rejects. */
@@ -45,6 +46,8 @@ export interface Arrival {
 
 /** What `listen` takes. */
 export interface ListenOptions {
+  /** The host to name in error messages: `localhost` stands for two addresses. Default: the address that is bound. */
+  readonly shownHost?: string;
   /**
    * Receives every connection as soon as it is accepted, in place of `onStream`, and owns it. A
    * transport that judges no connections ignores it.
@@ -54,7 +57,7 @@ export interface ListenOptions {
    * Receives, in place of `onStream`, a connection for which there are too few file descriptors. It has not been admitted: it may be
    * told so, and no more. A transport that does not count descriptors ignores it.
    */
-  readonly onExcess?: (stream: Duplex, peer: Peer) => void;
+  readonly onExcess?: (stream: Stream, peer: Peer) => void;
 }
 
 /** What `openStream` takes. */
@@ -71,22 +74,22 @@ export interface StreamOptions {
 /**
  * A place in the network where one can dial and listen: through SSH, or this machine itself.
  *
- * The streams it hands out are well-behaved Duplexes: `end()` closes the writing half only, `end` is emitted only for
+ * The streams it hands out are well-behaved Streames: `end()` closes the writing half only, `end` is emitted only for
  * the other side's own end-of-file, anything else that ends them is an `error` followed by `close`, and `close` always
- * comes. Whoever receives a stream owns it. They are paused until read.
+ * comes. The receiver of a stream owns it. They are paused until read. A TCP socket has to be made a
+ * Stream by `tcpStream`.
  */
 export interface Transport {
-  readonly state: TransportState;
   /**
    * Dials `to`. Rejects with a GatewayError: `CHANNEL_REFUSED` (with a reason), `CHANNEL_TIMEOUT`, or the transport's own
    * `SSH_*`. While the transport is reconnecting it waits for that, up to the connect timeout. With `signal` aborted it
    * rejects with the signal's reason, and a stream that opens too late is destroyed.
    */
-  openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex>;
+  openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Stream>;
   /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
   listen(
     bind: Endpoint,
-    onStream: (stream: Duplex, peer: Peer) => void,
+    onStream: (stream: Stream, peer: Peer) => void,
     options?: ListenOptions,
   ): Promise<Listening>;
   /**
@@ -96,9 +99,10 @@ export interface Transport {
   hasRead?(peer: Peer): Promise<boolean>;
 }
 
-/** A transport with a life of its own, which a Gateway begins and ends. */
+/** A transport with a life of its own, which a Gateway starts and stops. */
 export interface ManagedTransport extends Transport {
-  /** How many connections for bulk data stand, where it has such beside its main one. */
+  readonly state: TransportState;
+  /** Number of additional connections for bulk data that are up. */
   readonly dataConnections?: number;
   /** Settles when it is first ready; rejects with the GatewayError that keeps it from getting there. */
   start(): Promise<void>;

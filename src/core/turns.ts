@@ -1,3 +1,5 @@
+import { processWide } from './process-wide.ts';
+
 /** How long one turn of the event loop may be spent on work that has been put off, in milliseconds. */
 const BUDGET = 2;
 
@@ -52,4 +54,4 @@ export class Turns {
 }
 
 /** For all sessions of this process. */
-export const processTurns = new Turns();
+export const processTurns = processWide('turns', () => new Turns());

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { GatewayError } from '../core/errors.ts';
 import type { SessionContext } from '../core/plugin.ts';
+import { destinationOf, portOf } from '../core/target.ts';
 import type { StreamOptions } from '../core/transport.ts';
 import { FirstWords, type Offence, type Verdict } from './first-words.ts';
 
@@ -113,7 +114,7 @@ export async function awaitGreeting(
   client.on('data', listen).once('error', gone).resume();
   if (client.errored) gone();
   try {
-    const server = await session.far.openStream(session.target, stream);
+    const server = await session.far.openStream(destinationOf(session.target), stream);
     if (!options.clientSpeaksFirst && !waitsForTls(session, options)) await eventOn(client, server);
     // What the client sent before the greeting is read before the greeting goes out.
     await nextTurn();
@@ -126,7 +127,8 @@ export async function awaitGreeting(
 
 /** Whether the server behind this forward says nothing before the client has begun with TLS. */
 function waitsForTls({ target }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
-  return tlsPorts.includes(target.port);
+  const port = portOf(target);
+  return port !== null && tlsPorts.includes(port);
 }
 
 /** Settles when the server has said something or either side has ended. */

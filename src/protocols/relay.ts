@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { formatEndpoint } from '../core/endpoint.ts';
 import { asGatewayError } from '../core/errors.ts';
 import type { SessionContext } from '../core/plugin.ts';
-import { pump, resetStream } from '../core/pump.ts';
+import { pump } from '../core/pump.ts';
+import { resetStream } from '../core/stream.ts';
+import { destinationOf, formatTarget } from '../core/target.ts';
 import { awaitGreeting, type ClientGate, clientSpeaksFirst } from './greeting.ts';
 
 const LF = 0x0a;
@@ -38,7 +39,7 @@ export function mailSchema() {
  */
 export async function relay(session: SessionContext, config: { idleTimeout: number }): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
-  await carry(session, await session.far.openStream(session.target), null);
+  await carry(session, await session.far.openStream(destinationOf(session.target)), null);
 }
 
 /** `relay` for a protocol in which the server speaks first: a client whose first words are wrong does not reach it. */
@@ -69,9 +70,9 @@ async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate
   });
   const lost = [result.bToA, result.aToB].find((leg) => leg.end === 'cut' && leg.by === 'b');
   if (lost?.end !== 'cut') return;
-  const error = asGatewayError(lost.error, 'PEER_RESET', formatEndpoint(session.target));
+  const error = asGatewayError(lost.error, 'PEER_RESET', formatTarget(session.target));
   // A server that had said all may leave without hearing the client's QUIT. An SSH connection may not.
-  if (result.bToA.end === 'eof' && !error.code.startsWith('SSH_')) return;
+  if (result.bToA.end === 'eof' && error.fault !== 'ssh') return;
   if (midLine) resetStream(client, error);
   throw error;
 }

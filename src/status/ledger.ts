@@ -1,4 +1,3 @@
-import type { GatewayError } from '../core/errors.ts';
 import {
   type GatewayEmitter,
   type GatewayEvents,
@@ -128,8 +127,7 @@ export class Ledger {
       forward.bytesUp += bytesUp;
       forward.bytesDown += bytesDown;
     }
-    if (error !== undefined && !isOrdinary(error))
-      this.#problem(data.forward, error.code, error.message, now);
+    if (error !== undefined && !error.expected) this.#problem(data.forward, error.code, error.message, now);
   }
 
   transferStart({ progress, ...info }: EventData<'transfer.start'>, now: number): void {
@@ -140,7 +138,7 @@ export class Ledger {
     this.#transfers.delete(key(data));
     const { outcome, reply, error, verb, path, forward } = data;
     this.#totals[outcome === 'complete' ? 'transfersComplete' : 'transfersFailed'] += 1;
-    if (outcome !== 'complete' && error?.code !== 'STOPPED' && !isRefusal(data)) {
+    if (outcome !== 'complete' && !error?.deliberate && !isRefusal(data)) {
       const why = error?.message ?? `the server replied ${reply ?? 'with a failure'}`;
       this.#problem(forward, error?.code ?? 'SERVER', `${verb} ${path}: ${why}`, now);
     }
@@ -262,11 +260,6 @@ function transferStatus({ info, progress, since, rate }: Transfer, now: number):
     bytesPerSecond,
     secondsLeft: left === null ? null : Math.round(left),
   };
-}
-
-/** Clients hang up as they please, and sshferry ends when it is told to. */
-function isOrdinary({ code }: GatewayError): boolean {
-  return code === 'STOPPED' || code === 'PEER_RESET';
 }
 
 /** The first `most` characters, and a mark where there were more. */

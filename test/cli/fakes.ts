@@ -61,7 +61,6 @@ export class FakeTransport implements ManagedTransport {
 
 /** Binds nothing and says it did; port 0 becomes 40000. */
 export const localhost: Transport = {
-  state: 'ready',
   openStream: () => Promise.reject(new Error('nothing is dialled here')),
   listen: async ({ host, port }) => ({ endpoint: { host, port: port || 40_000 }, close: async () => {} }),
 };

@@ -33,6 +33,7 @@ function setUp(
 ) {
   const local = new FakeTransport();
   const ssh = Object.assign(new FakeTransport(), {
+    state: 'ready' as const,
     start: async () => {},
     stop: async () => {},
     onState: () => {},
@@ -78,7 +79,7 @@ describe('the limit of sessions', () => {
     connect();
     const second = connect();
     await once(second.client, 'end');
-    expect(second.heard).toEqual(['no: echo0: there are 1 connections already; try again later']);
+    expect(second.heard).toEqual(['no: echo0: the limit of 1 connection is reached; try again later']);
   });
 
   it('does not count those that are being refused', async () => {
@@ -107,7 +108,9 @@ describe('the limit of sessions', () => {
     from('192.0.2.1');
     const second = from('192.0.2.1');
     await once(second.client, 'end');
-    expect(second.heard).toEqual(['no: echo0: 192.0.2.1 has 1 connections already; try again later']);
+    expect(second.heard).toEqual([
+      'no: echo0: 192.0.2.1 has reached its limit of 1 connection; try again later',
+    ]);
     const others = [from('192.0.2.2'), from('127.0.0.1'), from('127.0.0.1')];
     await turn();
     expect(others.map(({ heard }) => heard)).toEqual([[], [], []]);
@@ -119,7 +122,9 @@ describe('the limit of sessions', () => {
     from('2001:db8:1:2::1');
     const second = from('2001:db8:1:2:ffff:ffff:ffff:ffff');
     await once(second.client, 'end');
-    expect(second.heard).toEqual(['no: echo0: 2001:db8:1:2::/64 has 1 connections already; try again later']);
+    expect(second.heard).toEqual([
+      'no: echo0: 2001:db8:1:2::/64 has reached its limit of 1 connection; try again later',
+    ]);
     const others = [from('2001:db8:1:3::1'), from('::1'), from('::1')];
     await turn();
     expect(others.map(({ heard }) => heard)).toEqual([[], [], []]);
@@ -161,7 +166,7 @@ describe('stop during start', () => {
     await turn();
     const stopped = gateway.stop();
     local.listeners[0]?.grant();
-    expect(await ready).toMatchObject({ code: 'STOPPED' });
+    expect(await ready).toMatchObject({ code: 'STOPPING' });
     await stopped;
     expect(local.listeners.map(({ closed }) => closed)).toEqual([true]);
   });
@@ -195,7 +200,7 @@ describe('stop with time for clients', () => {
     expect(over).toBe(false);
     void gateway.stop();
     expect(gateway.sessions).toBe(1);
-    expect(ended).toEqual(['STOPPED']);
+    expect(ended).toEqual(['STOPPING']);
     client.destroy();
     await stopped;
     expect(ours.closed).toBe(true);

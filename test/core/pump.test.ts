@@ -1,7 +1,8 @@
 import { type Duplex, duplexPair, PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { type Direction, type Leg, pump, resetStream } from '../../src/core/pump.ts';
+import { type Direction, type Leg, pump } from '../../src/core/pump.ts';
+import { resetStream } from '../../src/core/stream.ts';
 
 /** Two pairs; the pump joins their inner ends, the test plays the outer ones. */
 function parties() {
@@ -68,7 +69,7 @@ describe('pump', () => {
   it('stops reading while the other side is full', async () => {
     const { client, a, b, server } = parties();
     let bytes = 0;
-    const done = pump(a, b, { onBytes: (_direction, n) => (bytes += n) });
+    const done = pump(a, b, { onData: (_direction, chunk) => (bytes += chunk.length) });
     const chunk = Buffer.alloc(64 * 1024);
     let sent = 0;
     while (client.write(chunk) && sent < 1000) sent += 1;
@@ -117,21 +118,6 @@ describe('pump', () => {
     expect(await done).toMatchObject({ bToA: { end: 'eof', bytes: 200_000 }, aToB: { end: 'cut', by: 'b' } });
   });
 
-  it.each(['before it begins', 'in the middle'])(
-    'resets both sides when its owner gives up %s',
-    async (when) => {
-      const { a, b } = parties();
-      const owner = new AbortController();
-      const reason = new Error('enough');
-      if (when === 'before it begins') owner.abort(reason);
-      const done = pump(a, b, { signal: owner.signal });
-      owner.abort(reason);
-      const cut = { end: 'cut', by: 'owner', error: reason };
-      expect(await done).toMatchObject({ aToB: cut, bToA: cut });
-      expect([a.errored, b.errored]).toEqual([reason, reason]);
-    },
-  );
-
   it('leaves a spared side to its owner when the other breaks', async () => {
     const { client, a, b } = parties();
     const done = pump(a, b, { spare: 'a' });
@@ -159,14 +145,11 @@ describe('pump', () => {
     const names = ['data', 'error', 'close', 'drain', 'finish'];
     const count = () => names.map((name) => a.listenerCount(name) + b.listenerCount(name));
     const before = count();
-    const owner = new AbortController();
-    const off = vi.spyOn(owner.signal, 'removeEventListener');
-    const done = pump(a, b, { signal: owner.signal });
+    const done = pump(a, b);
     client.end().resume();
     server.end().resume();
     await done;
     expect(count()).toEqual(before);
-    expect(off).toHaveBeenCalledOnce();
   });
 
   it('gives chunks in order and each once, whatever their sizes', async () => {
@@ -191,12 +174,58 @@ describe('pump', () => {
   });
 });
 
+describe('what a stream says of itself', () => {
+  it('gathers the writes of one turn where it asks for that', async () => {
+    const { client, a, b, server } = parties();
+    Object.assign(b, { gathersWrites: true });
+    const [cork, uncork] = [vi.spyOn(b, 'cork'), vi.spyOn(b, 'uncork')];
+    const done = pump(a, b);
+    client.end('x');
+    server.end();
+    expect(await Promise.all([read(server), read(client)])).toEqual(['x', '']);
+    await done;
+    expect([cork.mock.calls.length, uncork.mock.calls.length]).toEqual([1, 1]);
+  });
+
+  it('passes an end on only when it is confirmed', async () => {
+    const { client, a, b, server } = parties();
+    let confirm = () => {};
+    const asked = new Promise<void>((resolve) => {
+      Object.assign(a, {
+        confirmEnd: (ended: () => void) => {
+          confirm = ended;
+          resolve();
+        },
+      });
+    });
+    const done = pump(a, b);
+    client.end('x').resume();
+    await asked;
+    expect(b.writableEnded).toBe(false);
+    confirm();
+    expect(await read(server)).toBe('x');
+    server.end();
+    expect((await done).error).toBeNull();
+  });
+});
+
 describe('resetStream', () => {
-  it('destroys a stream that is no socket with the error', async () => {
+  it('destroys a stream without a reset of its own with the error', async () => {
     const [stream] = duplexPair();
     const failed = new Promise((resolve) => stream.once('error', resolve));
     const error = new Error('cut');
     resetStream(stream, error);
     expect(await failed).toBe(error);
+  });
+
+  it('leaves it to a stream that can, unless that is destroyed', () => {
+    const [pair] = duplexPair();
+    const reset = vi.fn();
+    const stream = Object.assign(pair, { reset });
+    const error = new Error('cut');
+    resetStream(stream, error);
+    stream.destroy();
+    resetStream(stream, new Error('too late'));
+    expect(reset.mock.calls).toEqual([[error]]);
   });
 });

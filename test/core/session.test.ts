@@ -28,6 +28,7 @@ function plugin(
 function setUp() {
   const { ours, theirs } = connection();
   const far = new FakeTransport();
+  const events = new GatewayEmitter();
   const session = new Session({
     id: 1,
     forward: 'test',
@@ -37,9 +38,9 @@ function setUp() {
     near: new FakeTransport(),
     far,
     log: quietLog,
-    events: new GatewayEmitter(),
+    events,
   });
-  return { session, context: session.context, ours, client: theirs, far };
+  return { session, context: session.context, ours, client: theirs, far, events };
 }
 
 const failure = () => new GatewayError('SSH_LOST', 'it is gone');
@@ -146,7 +147,7 @@ it('takes what ended it for the reason, not what broke in consequence', async ()
     null,
   );
   session.end(new GatewayError('SESSION_IDLE', 'the reason'));
-  session.end(new GatewayError('STOPPED', 'too late'));
+  session.end(new GatewayError('STOPPING', 'too late'));
   await over;
   expect(words).toHaveBeenCalledWith(expect.objectContaining({ message: 'the reason' }));
   client.destroy();
@@ -204,7 +205,27 @@ it('goes on for a minute at most once its client has gone, whatever its plugin w
   await vi.advanceTimersByTimeAsync(59_999);
   expect(context.signal.aborted).toBe(false);
   await vi.advanceTimersByTimeAsync(1);
-  expect(context.signal.reason).toMatchObject({ code: 'PEER_RESET' });
+  expect(context.signal.reason).toMatchObject({ code: 'CLIENT_GONE' });
   await over;
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it('ends a transfer that its plugin left running, before the session itself', async () => {
+  const { session, events, client } = setUp();
+  const heard: unknown[] = [];
+  events.on('transfer.end', ({ session, outcome, bytes, error }) =>
+    heard.push([session, outcome, bytes, error?.code]),
+  );
+  events.on('session.end', () => heard.push('over'));
+  const over = session.run(
+    plugin(async (context) => {
+      const info = { id: 1, user: null, verb: 'RETR', path: 'f', direction: 'download', size: null } as const;
+      context.transfer(info).progress.bytes += 5;
+      throw failure();
+    }),
+    null,
+  );
+  client.resume().end();
+  await over;
+  expect(heard).toEqual([[1, 'failed', 5, 'SSH_LOST'], 'over']);
 });

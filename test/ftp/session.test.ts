@@ -122,7 +122,7 @@ describe('when both sides have ended', () => {
     client.end();
     await settle();
     await done;
-    expect(over()).toMatchObject({ code: 'STOPPED' });
+    expect(over()).toMatchObject({ code: 'FINISHED' });
   });
 
   it('nothing is held, whichever went first', async () => {

@@ -175,7 +175,7 @@ describe('check of FTP', () => {
       ftpUser: 'alice',
       answers: [new Error('interrupted')],
     });
-    expect(told(findings).at(-1)).toBe('ftp-login failed STOPPED');
+    expect(told(findings).at(-1)).toBe('ftp-login failed ABANDONED');
   });
 
   it.for([

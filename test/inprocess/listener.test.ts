@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
+import { formatEndpoint } from '../../src/core/endpoint.ts';
 import { Listener } from '../../src/core/listener.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Peer } from '../../src/core/transport.ts';
@@ -100,6 +101,14 @@ describe('Listener', () => {
     });
     expect(transport.listeners.size).toBe(0);
     expect(await isFree(other, port)).toBe(true);
+  });
+
+  it.for(['::1', '127.0.0.1'])('names the address %s that is taken as it was given', async (host, test) => {
+    const port = await occupy(test, host);
+    const where = formatEndpoint({ host, port });
+    await expect(Listener.open(new DirectTransport(), { host, port }, () => {})).rejects.toThrow(
+      `cannot listen on ${where}: another program holds this port`,
+    );
   });
 
   it('says that the machine has no such address', async () => {

@@ -4,7 +4,9 @@ import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
-import { type Leg, pump, resetStream } from '../../src/core/pump.ts';
+import { tcpStream } from '../../src/core/local/tcp-stream.ts';
+import { type Leg, pump } from '../../src/core/pump.ts';
+import { resetStream } from '../../src/core/stream.ts';
 
 /** A client, and the socket that it was accepted on, not yet read. */
 async function connected(test: Pick<TestContext, 'onTestFinished'>) {
@@ -29,9 +31,9 @@ function silent(): Duplex {
 }
 
 /** How the direction from the socket ended. */
-function endOfSocket(socket: Duplex, other: Duplex): Promise<Leg> {
+function endOfSocket(socket: net.Socket, other: Duplex): Promise<Leg> {
   return new Promise((resolve) => {
-    void pump(socket, other, { onEnd: (direction, leg) => direction === 'aToB' && resolve(leg) });
+    void pump(tcpStream(socket), other, { onEnd: (direction, leg) => direction === 'aToB' && resolve(leg) });
   });
 }
 
@@ -66,7 +68,7 @@ it('resets a socket in the very moment in which its end of file goes out, and le
   for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => process.nextTick(resolve));
   expect(accepted.writableFinished).toBe(false);
   const closed = once(accepted, 'close');
-  resetStream(accepted, new Error('over'));
+  resetStream(tcpStream(accepted), new Error('over'));
   await closed;
   await ended;
 });

@@ -159,7 +159,7 @@ describe('a transfer', () => {
     events.emit('transfer.end', { ...end, id: 1, outcome: 'complete' });
     const error = new GatewayError('SSH_LOST', 'the connection was lost');
     events.emit('transfer.end', { ...end, id: 2, outcome: 'failed', error });
-    const stopped = new GatewayError('STOPPED', 'sshferry is stopping');
+    const stopped = new GatewayError('STOPPING', 'sshferry is stopping');
     events.emit('transfer.end', { ...end, id: 3, outcome: 'failed', error: stopped });
     expect(status()).toMatchObject({
       transfers: [],
@@ -175,7 +175,7 @@ test('the last errors are few, the newest first; clients that hang up are none',
   const ends: [ErrorCode, string][] = [
     ...Array.from({ length: 30 }, (_, i): [ErrorCode, string] => ['CHANNEL_REFUSED', `refused ${i}`]),
     ['PEER_RESET', 'the client hung up'],
-    ['STOPPED', 'sshferry is stopping'],
+    ['STOPPING', 'sshferry is stopping'],
     ['CHANNEL_REFUSED', 'x'.repeat(5000)],
   ];
   for (const [session, [code, message]] of ends.entries()) {

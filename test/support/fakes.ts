@@ -1,7 +1,15 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from '../../src/core/transport.ts';
+import { type Destination, tcpEndpoint } from '../../src/core/target.ts';
+import type {
+  Listening,
+  ListenOptions,
+  ManagedTransport,
+  Peer,
+  StreamOptions,
+  Transport,
+} from '../../src/core/transport.ts';
 import { deferred } from './deferred.ts';
 
 export { silentLogger as quietLog };
@@ -24,7 +32,6 @@ export interface FakeListener {
 
 /** A network in which a test decides when a dial or a bind settles, and sees what is closed. */
 export class FakeTransport implements Transport {
-  readonly state = 'ready' as const;
   readonly dials: {
     to: Endpoint;
     localAddress: string | undefined;
@@ -33,10 +40,10 @@ export class FakeTransport implements Transport {
   }[] = [];
   readonly listeners: FakeListener[] = [];
 
-  openStream(to: Endpoint, { signal, localAddress }: StreamOptions = {}): Promise<Duplex> {
+  openStream(to: Destination | Endpoint, { signal, localAddress }: StreamOptions = {}): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      this.dials.push({ to, localAddress, answer: resolve, fail: reject });
+      this.dials.push({ to: tcpEndpoint(to), localAddress, answer: resolve, fail: reject });
     });
   }
 
@@ -63,4 +70,24 @@ export function connection(): { ours: Duplex; theirs: Duplex } {
   const [ours, theirs] = duplexPair();
   for (const end of [ours, theirs]) end.on('error', () => {});
   return { ours, theirs };
+}
+
+/** The same with a life that nothing interrupts; counts its starts and stops. */
+export class FakeManagedTransport extends FakeTransport implements ManagedTransport {
+  readonly state = 'ready';
+  starts = 0;
+  stops = 0;
+  /** Rejects `start`. */
+  failure: Error | null = null;
+
+  async start(): Promise<void> {
+    this.starts += 1;
+    if (this.failure) throw this.failure;
+  }
+
+  async stop(): Promise<void> {
+    this.stops += 1;
+  }
+
+  onState(): void {}
 }

@@ -10,14 +10,16 @@ import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { SshPool } from '../../src/core/ssh/link/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/link/supervisor.ts';
+import type { Destination } from '../../src/core/target.ts';
 import type {
   Arrival,
   Listening,
   ListenOptions,
   ManagedTransport,
   Peer,
-  Transport,
+  StreamOptions,
 } from '../../src/core/transport.ts';
+import { TransportDecorator } from '../../src/core/transport-decorator.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import { connectTo } from './ssh-login.ts';
@@ -76,7 +78,7 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
   const warnings: string[] = [];
   const log = recordingLog(warnings);
   const ssh = transport === 'ssh' ? await startSshServer(setup.ssh) : null;
-  const far = ssh === null ? unmanaged(new DirectTransport()) : supervised(ssh, setup, log);
+  const far = ssh === null ? new Unmanaged(new DirectTransport()) : supervised(ssh, setup, log);
   const network = new CountingTransport(
     new DirectTransport(setup.admission && { admission: setup.admission(log) }),
   );
@@ -153,33 +155,25 @@ export function startFtp(
 }
 
 /** What the gateway has open on this machine's own network: the clients' side. */
-export class CountingTransport implements Transport {
-  readonly #inner: Transport;
+export class CountingTransport extends TransportDecorator {
   readonly streams = new Set<Duplex>();
   readonly listeners = new Set<Listening>();
 
-  constructor(inner: Transport) {
-    this.#inner = inner;
+  override async openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Duplex> {
+    return this.#track(await super.openStream(to, options));
   }
 
-  get state() {
-    return this.#inner.state;
-  }
-
-  async openStream(to: Endpoint, options?: { signal?: AbortSignal }): Promise<Duplex> {
-    return this.#track(await this.#inner.openStream(to, options));
-  }
-
-  async listen(
+  override async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival, onExcess }: ListenOptions = {},
+    { onArrival, onExcess, ...options }: ListenOptions = {},
   ): Promise<Listening> {
     const arrived = (arrival: Arrival) => {
       this.#track(arrival.stream);
       onArrival?.(arrival);
     };
-    const inner = await this.#inner.listen(bind, (stream, peer) => onStream(this.#track(stream), peer), {
+    const inner = await super.listen(bind, (stream, peer) => onStream(this.#track(stream), peer), {
+      ...options,
       ...(onArrival && { onArrival: arrived }),
       ...(onExcess && { onExcess: (stream, peer) => onExcess(this.#track(stream), peer) }),
     });
@@ -192,10 +186,6 @@ export class CountingTransport implements Transport {
     };
     this.listeners.add(listening);
     return listening;
-  }
-
-  async hasRead(peer: Peer): Promise<boolean> {
-    return (await this.#inner.hasRead?.(peer)) ?? true;
   }
 
   /** The most bytes that one stream holds for a client that does not read. */
@@ -232,17 +222,12 @@ export function eventually(check: () => void): Promise<void> {
     .toBe(true);
 }
 
-function unmanaged(transport: Transport): ManagedTransport {
-  return {
-    get state() {
-      return transport.state;
-    },
-    openStream: (to, options) => transport.openStream(to, options),
-    listen: (bind, onStream) => transport.listen(bind, onStream),
-    start: async () => {},
-    stop: async () => {},
-    onState: () => {},
-  };
+/** A transport that is always ready. */
+class Unmanaged extends TransportDecorator implements ManagedTransport {
+  readonly state = 'ready';
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+  onState(): void {}
 }
 
 function supervised(ssh: TestSshServer, setup: GatewaySetup, log: Logger): ManagedTransport {

@@ -19,7 +19,6 @@ export function testOptions(over: Partial<SshOptions> & { port: number }): SshOp
     globalKnownHostsFile: [],
     strictHostKeyChecking: 'yes',
     hashKnownHosts: false,
-    checkHostIP: false,
     identityFile: [],
     identityFileExplicit: false,
     identitiesOnly: false,

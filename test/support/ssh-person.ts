@@ -14,7 +14,6 @@ export function sshOptions(changes: Partial<SshOptions> = {}): SshOptions {
     globalKnownHostsFile: [],
     strictHostKeyChecking: 'ask',
     hashKnownHosts: false,
-    checkHostIP: false,
     identityFile: [],
     identityFileExplicit: true,
     identitiesOnly: false,

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Draft, loadSource } from '../../app/plan.ts';
+import { loadSource, type RunRequest } from '../../app/run-request.ts';
 import { type ConfigPlace, findConfigFile } from '../../config/file.ts';
 import { configFromArguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
@@ -24,18 +24,18 @@ export function addSourceArguments(command: Command): Command {
   return command;
 }
 
-/** The Draft of a parsed command with `addFileArguments`. Rejects with `CONFIG_*`. */
-export async function readFileSource(command: Command, world: World): Promise<Draft> {
+/** The RunRequest of a parsed command with `addFileArguments`. Rejects with `CONFIG_*`. */
+export async function readFileSource(command: Command, world: World): Promise<RunRequest> {
   const { config: given } = command.opts<{ config?: string }>();
   const file = await findConfigFile(given, world);
   return fileDraft(command, file, world);
 }
 
 /**
- * The Draft of a parsed command with `addSourceArguments`: of the config file where `-c` names one, where there are no words,
+ * The RunRequest of a parsed command with `addSourceArguments`: of the config file where `-c` names one, where there are no words,
  * and where there is a file and only plain words; else of the tunnel's arguments. Rejects with `CONFIG_*`.
  */
-export async function readSource(command: Command, world: World): Promise<Draft> {
+export async function readSource(command: Command, world: World): Promise<RunRequest> {
   const { config: given } = command.opts<{ config?: string }>();
   if (given !== undefined && hasSshFlags(command)) {
     throw new GatewayError(
@@ -50,13 +50,13 @@ export async function readSource(command: Command, world: World): Promise<Draft>
   return readArguments(command, world);
 }
 
-/** The Draft of a parsed command whose words are a host. Throws `CONFIG_*`. */
-export function readArguments(command: Command, world: World): Draft {
+/** The RunRequest of a parsed command whose words are a host. Throws `CONFIG_*`. */
+export function readArguments(command: Command, world: World): RunRequest {
   const { args, notes } = readSshArguments(command);
   return { config: configFromArguments(args, world.plugins), source: { kind: 'arguments', args }, notes };
 }
 
-async function fileDraft(command: Command, file: ConfigPlace, world: World): Promise<Draft> {
+async function fileDraft(command: Command, file: ConfigPlace, world: World): Promise<RunRequest> {
   const source = { kind: 'file', file, names: command.args } as const;
   const { config, input } = await loadSource(source, world);
   const log = readLogFlags(command, config.log);

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { EXAMPLE } from '../../app/plan.ts';
+import { EXAMPLE } from '../../app/run-request.ts';
 import { AddressError, parsePort } from '../../config/address.ts';
 import type { Arguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';

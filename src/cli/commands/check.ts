@@ -2,7 +2,7 @@ import { homedir, release } from 'node:os';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { forwardSpecs, loginOptions } from '../../app/compose.ts';
-import { completePlan } from '../../app/plan.ts';
+import { resolveConfig } from '../../app/run-request.ts';
 import { type CheckDeps, type CheckListener, type CheckPlan, check as runCheck } from '../../check/check.ts';
 import type { Findings } from '../../check/report.ts';
 import { GatewayError } from '../../core/errors.ts';
@@ -64,7 +64,7 @@ export const check: Subcommand = {
     });
     for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
     const local = await world.local(draft.config.localUsers, log);
-    const { config, logins } = await completePlan(draft, world, log);
+    const { config, logins } = await resolveConfig(draft, world, log);
     const plan: CheckPlan = {
       servers: loginOptions(config, logins),
       forwards: forwardSpecs(config, logins, world.plugins),
@@ -93,7 +93,7 @@ async function checkUntilEnd(
 ): Promise<number> {
   const ending = new Ending(world.process);
   const abort = new AbortController();
-  void ending.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was broken off')));
+  void ending.first.then(() => abort.abort(new GatewayError('STOPPING', 'the check was interrupted')));
   const listener = json ? SILENT : printer(world);
   try {
     const checked = runCheck(plan, { ...deps, signal: abort.signal }, listener);

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../../check/report.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
+import { formatTarget } from '../../core/target.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatDuration } from '../../core/text/units.ts';
 import { shown } from './text.ts';
@@ -44,7 +45,7 @@ export function forwardHeading(
   const { name, type, direction, listen, target } = forward;
   const remote = direction === 'remote';
   const from = `${formatEndpoint(listen)}${remote ? ' on the server' : ''}`;
-  const to = `${formatEndpoint(target)}${remote ? ' here' : ''}`;
+  const to = `${formatTarget(target)}${remote ? ' here' : ''}`;
   return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 

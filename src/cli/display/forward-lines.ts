@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
+import { formatTarget } from '../../core/target.ts';
 import { shown } from './text.ts';
 
 /** What people are told of one forward that listens. */
@@ -22,7 +23,7 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
     forward,
     type: forward.type,
     listen: `${formatEndpoint(forward.listen)}${forward.direction === 'remote' ? ` on ${forward.server.host}` : ''}`,
-    target: `${formatEndpoint(forward.target)}${forward.direction === 'remote' ? ' here' : ''}`,
+    target: `${formatTarget(forward.target)}${forward.direction === 'remote' ? ' here' : ''}`,
   }));
   const width = (column: 'type' | 'listen' | 'target') => Math.max(...rows.map((row) => row[column].length));
   const [types, listens, targets] = [width('type'), width('listen'), width('target')];

@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../../core/endpoint.ts';
+import { formatTarget } from '../../core/target.ts';
 import { widthOf } from '../../core/text/terminal-text.ts';
 import { counted, formatBytes, formatDuration, formatTime } from '../../core/text/units.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status } from '../../status/schema.ts';
@@ -85,7 +86,7 @@ function forwardCells(forward: ForwardStatus, look: Look): string[] {
   const arrow = look.unicode ? '→' : '->';
   return [
     shown(type, look),
-    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatEndpoint(target)}${here}`, look),
+    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}`, look),
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];

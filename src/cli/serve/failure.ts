@@ -22,7 +22,7 @@ export interface Teller {
 /** Tells what ended the program, in one line, and gives the exit status. A bug has its stack shown at `-v` only. */
 export function tellFailure(error: unknown, { stderr, json, verbose, help = 'sshferry' }: Teller): number {
   if (error instanceof GatewayError) {
-    const usage = error.code.startsWith('CONFIG_');
+    const usage = error.usage;
     if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);
     else if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
     else stderr.write(`sshferry: ${error.message}\n${usage ? `Try '${help} --help'.\n` : ''}`);

@@ -62,10 +62,10 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
   const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
   const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
-  if (error === undefined || error.code === 'STOPPED') {
+  if (error === undefined || error.deliberate) {
     log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
-  } else if (error.code === 'PEER_RESET') {
-    // Clients hang up as they please; that is no news unless somebody looks for it.
+  } else if (error.expected) {
+    // Clients hang up at any time.
     log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
   } else if (NO_CLIENT.has(error.code)) {
     const { code, message } = error;

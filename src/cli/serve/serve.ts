@@ -1,5 +1,5 @@
-import type { Surroundings } from '../../app/compose.ts';
-import type { Draft } from '../../app/plan.ts';
+import type { GatewayDeps } from '../../app/compose.ts';
+import type { RunRequest } from '../../app/run-request.ts';
 import { Tunnel } from '../../app/tunnel.ts';
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import type { Gateway } from '../../core/gateway.ts';
@@ -25,7 +25,7 @@ import type { ServiceState } from './service.ts';
 const GRACE = 1000;
 
 /** Runs a tunnel until the person, a signal or a failure ends it; gives the exit status. Never rejects. */
-export async function serve(draft: Draft, given: World): Promise<number> {
+export async function serve(draft: RunRequest, given: World): Promise<number> {
   const world = { ...given, stdout: unblocked(given.stdout), stderr: unblocked(given.stderr) };
   const { env } = world;
   const { level } = draft.config.log;
@@ -48,7 +48,7 @@ export async function serve(draft: Draft, given: World): Promise<number> {
   let ports: ReadonlyMap<string, number> = new Map();
   let telling: Promise<{ close(): Promise<void> } | null> = Promise.resolve(null);
   const prompter = live?.beside(world.prompter()) ?? world.prompter();
-  const connect: Surroundings['connect'] = (options, log) => world.connect(options, log, { prompter });
+  const connect: GatewayDeps['connect'] = (options, log) => world.connect(options, log, { prompter });
   const surroundings = { plugins: world.plugins, connect, log };
   const tunnel: Tunnel = new Tunnel(draft, world, surroundings, {
     ended: () => ending.begun,
@@ -65,9 +65,9 @@ export async function serve(draft: Draft, given: World): Promise<number> {
         if (state === 'failed') ending.add({ kind: 'failed', error: failure });
       });
     },
-    listening: (forwards, { plan }) => {
+    listening: (forwards, { resolved }) => {
       const people = draft.config.log.format !== 'json' && level !== 'error';
-      announce(forwards, plan.logins, ports, {
+      announce(forwards, resolved.logins, ports, {
         stdout: people ? world.stdout : null,
         log: format === 'json' ? log : null,
         unicode: isUnicodeLocale(env, world.platform),
@@ -159,7 +159,7 @@ async function end(
  * What SIGHUP means: for a config file that it is to be read again, as services do, but not where it tells that the terminal is
  * gone; for a tunnel from arguments the end, as for ssh.
  */
-function hangUp({ source }: Draft, world: World, reload: () => void): () => boolean {
+function hangUp({ source }: RunRequest, world: World, reload: () => void): () => boolean {
   const attended = world.prompter().interactive;
   return () => {
     const gone = attended && !world.prompter().interactive;

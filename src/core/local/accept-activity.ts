@@ -1,3 +1,5 @@
+import { processWide } from '../process-wide.ts';
+
 /**
  * Connections that listeners of this process have accepted. Node takes one of a listener in each turn of the event loop (libuv
  * 1.45 and later), so while the number changes more may be waiting, and what makes turns long makes them wait.
@@ -15,4 +17,4 @@ class Arrivals {
 }
 
 /** Of all listeners of this process. */
-export const processArrivals = new Arrivals();
+export const processArrivals = processWide('accept-activity', () => new Arrivals());

@@ -1,5 +1,6 @@
 import { closeSync, read as fsRead, openSync, readSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { processWide } from '../process-wide.ts';
 import type { TableName } from './proc-net-tcp.ts';
 
 /**
@@ -86,7 +87,7 @@ export class KernelTables {
 }
 
 /** The tables of this process; they stay open until it ends. */
-export const kernelTables = new KernelTables();
+export const kernelTables = processWide('kernel-tables', () => new KernelTables());
 
 function isAbsent(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';

@@ -2,12 +2,14 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
-import { resetStream } from '../pump.ts';
+import { resetStream } from '../stream.ts';
+import { type Destination, tcpEndpoint } from '../target.ts';
 import type { Listening, ListenOptions, Peer, Standing, StreamOptions, Transport } from '../transport.ts';
 import { processArrivals } from './accept-activity.ts';
 import { isConnected, peerOf } from './accepted-socket.ts';
 import type { Admission } from './admission.ts';
 import { Descriptors } from './descriptors.ts';
+import { tcpStream } from './tcp-stream.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
@@ -23,7 +25,6 @@ const LEFT_BEHIND = 1000;
 
 /** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
 export class DirectTransport implements Transport {
-  readonly state = 'ready' as const;
   readonly #admission: Admission | null;
   readonly #descriptors: Descriptors;
 
@@ -39,7 +40,8 @@ export class DirectTransport implements Transport {
     this.#descriptors = descriptors;
   }
 
-  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  async openStream(destination: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+    const to = tcpEndpoint(destination);
     if (options.localAddress === undefined) return this.#connect(to, options);
     try {
       return await this.#connect(to, options);
@@ -88,7 +90,7 @@ export class DirectTransport implements Transport {
       socket.once('connect', () => {
         settle();
         socket.off('error', onError);
-        resolve(socket);
+        resolve(tcpStream(socket));
       });
     });
   }
@@ -96,14 +98,16 @@ export class DirectTransport implements Transport {
   async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival, onExcess }: ListenOptions = {},
+    { onArrival, onExcess, shownHost = bind.host }: ListenOptions = {},
   ): Promise<Listening> {
     this.#admission?.prepare(bind.host);
+    const shown = { host: shownHost, port: bind.port };
     return await new Promise((resolve, reject) => {
       let first = true;
       const server = net.createServer(
         { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
-        (socket) => {
+        (accepted) => {
+          const socket = tcpStream(accepted);
           processArrivals.note();
           const peer = peerOf(socket);
           if (peer !== null) {
@@ -139,7 +143,7 @@ export class DirectTransport implements Transport {
         else if (standing === 'closed') admission.refusedClosed(peer, await discard(socket));
         else resetStream(socket, refused());
       };
-      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(shown, error)));
       // ipv6Only: `::` must not take the IPv4 port as well, which has a listener of its own.
       server.listen({ host: bind.host, port: bind.port, exclusive: true, ipv6Only: true }, () => {
         server.removeAllListeners('error');
@@ -147,7 +151,7 @@ export class DirectTransport implements Transport {
         server.on('error', () => {});
         if (this.#descriptors.areExhausted(server)) {
           server.close();
-          return reject(tooManyFiles(bind));
+          return reject(tooManyFiles(shown));
         }
         const address = server.address() as net.AddressInfo;
         resolve({

@@ -19,7 +19,6 @@ export interface SshOptions {
   readonly globalKnownHostsFile: readonly string[];
   readonly strictHostKeyChecking: StrictHostKeyChecking;
   readonly hashKnownHosts: boolean;
-  readonly checkHostIP: boolean;
   readonly identityFile: readonly string[];
   /** Whether `identityFile` was named by the person (a missing file is then worth a warning) or is the default list. */
   readonly identityFileExplicit: boolean;

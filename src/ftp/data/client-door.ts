@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { resetStream } from '../../core/pump.ts';
+import { resetStream } from '../../core/stream.ts';
 import type { Arrival, Standing } from '../../core/transport.ts';
 import { ClientChoice, type Outcome } from './client-choice.ts';
 
@@ -207,5 +207,5 @@ const WORDS: Record<Outcome, string> = {
 };
 
 function overtaken(): GatewayError {
-  return new GatewayError('STOPPED', 'a data port takes one connection');
+  return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }

@@ -3,7 +3,8 @@ import { addressFamily, type Endpoint, formatEndpoint, isLoopback, sameHost } fr
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import { Listener } from '../../core/listener.ts';
 import type { SessionContext } from '../../core/plugin.ts';
-import { type Direction as Flow, type Leg, pump, resetStream } from '../../core/pump.ts';
+import { type Direction as Flow, type Leg, pump } from '../../core/pump.ts';
+import { resetStream } from '../../core/stream.ts';
 import type { Arrival, Listening, ListenOptions, Peer, Transport } from '../../core/transport.ts';
 import type { Completion, DataEnd } from '../rewrite/action.ts';
 import type { Direction } from '../wire/command.ts';
@@ -414,8 +415,7 @@ class DataConnection {
     }
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
-    const by = leg.by === 'owner' ? 'gateway' : brokenBy(side, error);
-    this.#report.ended(this.#id, direction, { how: 'cut', by, stood: true, error });
+    this.#report.ended(this.#id, direction, { how: 'cut', by: brokenBy(side, error), stood: true, error });
   }
 
   /** It will not come to a transfer of bytes. Whoever is told may retract it with a grace; without a word it ends at once. */
@@ -479,15 +479,15 @@ function bindHost(local: string, family: 4 | 'any'): string {
   throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
 }
 
-/** An SSH error is neither side's doing. */
+/** Returns which side broke a leg; an error of SSH, or of sshferry's own making, is neither's doing. */
 function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
-  return error.code.startsWith('SSH_') || error.code === 'STOPPED' ? 'gateway' : side;
+  return error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
 }
 
 function taken(): GatewayError {
-  return new GatewayError('STOPPED', 'a data port takes one connection');
+  return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }
 
 function retracted(): GatewayError {
-  return new GatewayError('STOPPED', 'the data connection is no longer wanted');
+  return new GatewayError('ABANDONED', 'the data connection is no longer needed');
 }

@@ -631,7 +631,7 @@ export class FtpControl {
     const silent = this.#ended.client && !this.#keeps('client');
     const gone = pending.head?.verb === 'QUIT' || (silent && !pending.some(mayUseData));
     if (!gone) return;
-    ports.dropUnused(new GatewayError('STOPPED', 'the client has gone without using it'));
+    ports.dropUnused(new GatewayError('ABANDONED', 'the client hung up without using it'));
     this.#prefetch.turnOff('the client has gone');
   }
 

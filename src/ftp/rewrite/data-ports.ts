@@ -58,7 +58,7 @@ export class DataPorts {
 
   /** The next transfer command is to use it, in place of one that no transfer has used. */
   offer(port: DataPort): void {
-    this.dropUnused(new GatewayError('STOPPED', 'superseded by a newer one'));
+    this.dropUnused(new GatewayError('SUPERSEDED', 'superseded by a newer one'));
     this.#next = port;
   }
 
@@ -77,7 +77,7 @@ export class DataPorts {
   /** A transfer was refused before it began: the client may still use what it asked for. */
   giveBack(port: DataPort): void {
     if (this.#next === null && this.#live.has(port.id)) this.#next = port;
-    else this.drop(port, new GatewayError('STOPPED', 'the transfer was refused'));
+    else this.drop(port, new GatewayError('ABANDONED', 'the transfer was refused'));
   }
 
   /** Notes how its bytes ended in one direction. Null for one that is gone, or if that is known already. */
@@ -141,5 +141,5 @@ export function neverStood({ ends }: DataPort): GatewayError | null {
 /** Why it cannot serve a transfer in this direction; null if it can. The server would take an upload for empty. */
 function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
   if (direction !== 'upload' || !halfClosed) return null;
-  return new GatewayError('STOPPED', 'the data connection was for a download; use PASV or EPSV again');
+  return new GatewayError('ABANDONED', 'the data connection was for a download; use PASV or EPSV again');
 }

@@ -361,7 +361,7 @@ export class PortRequests {
       return this.#exchange.send('client', portReply(verb, entry.client));
     }
     const bytes = refusalInOneLine(code, lines);
-    ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
+    ports.drop(port, new GatewayError('ABANDONED', `the server refused ${verb}`));
     // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
     const inDoubt = !this.#loopback.taken && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
     if (inDoubt && !this.#exchange.hasEnded('server') && !pending.hasFromClientBehind(entry))
@@ -373,7 +373,7 @@ export class PortRequests {
   /** The server has left it unanswered; `begins`: and begins the transfer behind it, so it has taken the port. */
   skip(entry: RemotePort, begins: boolean): void {
     if (begins) return this.#accept(entry);
-    this.#exchange.ports.drop(entry.port, new GatewayError('STOPPED', 'the server did not answer'));
+    this.#exchange.ports.drop(entry.port, new GatewayError('ABANDONED', 'the server did not answer'));
   }
 
   #accept({ family, port }: RemotePort): void {

@@ -123,6 +123,6 @@ export class Prefetch {
 
   #drop(kept: Prefetched | null): void {
     if (kept === null) return;
-    this.#exchange.ports.drop(kept.port, new GatewayError('STOPPED', 'prefetched in vain'));
+    this.#exchange.ports.drop(kept.port, new GatewayError('ABANDONED', 'prefetched in vain'));
   }
 }

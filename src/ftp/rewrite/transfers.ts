@@ -246,7 +246,7 @@ export class Transfers {
   #onRefused(port: DataPort, followed: boolean): void {
     const { ports } = this.#exchange;
     if (followed)
-      ports.drop(port, new GatewayError('STOPPED', 'the transfer was refused; use PASV or EPSV again'));
+      ports.drop(port, new GatewayError('ABANDONED', 'the transfer was refused; use PASV or EPSV again'));
     else ports.giveBack(port);
   }
 
@@ -298,8 +298,7 @@ export class Transfers {
     const error = brokenEnd(head.port, head.direction);
     if (error === null) return;
     // Neither of these has to do with the server.
-    if (now || error.code === 'DATA_TIMEOUT' || error.code === 'STOPPED')
-      return this.#answer(head, 425, error);
+    if (now || error.code === 'DATA_TIMEOUT' || error.deliberate) return this.#answer(head, 425, error);
     if (head.failing) return;
     head.failing = true;
     this.#exchange.after(REFUSAL_GRACE, () => {

@@ -72,7 +72,7 @@ describe('a session', () => {
 
   test.each([
     [undefined, 'debug', 'pop3-8110 #4: ended, 120 B up, 4.5 kB down in 3.0 s'],
-    [new GatewayError('STOPPED', 'x'), 'debug', 'pop3-8110 #4: ended, 120 B up, 4.5 kB down in 3.0 s'],
+    [new GatewayError('STOPPING', 'x'), 'debug', 'pop3-8110 #4: ended, 120 B up, 4.5 kB down in 3.0 s'],
     [new GatewayError('PEER_RESET', 'the client hung up'), 'debug', /the client hung up$/],
     [
       new GatewayError('CHANNEL_REFUSED', 'localhost:110 refused'),

@@ -62,7 +62,7 @@ describe('a data port that fails before it can be told', () => {
     const { report, data, abort } = setUp();
     data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
-    abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
+    abort.abort(new GatewayError('ABANDONED', 'sshferry is stopping'));
     await turn();
     expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
       error: expect.objectContaining({ message: 'sshferry is stopping' }),
@@ -186,7 +186,7 @@ describe('a data connection that is given up with a grace', () => {
   it('ends at once with its session', async () => {
     const { data, abort, server } = await downloading();
     data.retract(1, 60_000);
-    abort.abort(new GatewayError('STOPPED', 'sshferry is stopping'));
+    abort.abort(new GatewayError('ABANDONED', 'sshferry is stopping'));
     expect(server.ours.destroyed).toBe(true);
   });
 

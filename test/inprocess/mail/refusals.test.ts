@@ -98,7 +98,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     const first = await connect();
     const { control: server } = await target.accept();
     expect(await lastWords(await connect())).toMatch(
-      `${words}${plugin.name}: there are 1 connections already; try again later`,
+      `${words}${plugin.name}: the limit of 1 connection is reached; try again later`,
     );
     for (const end of [first, server]) end.end();
     await gateway.happened('session.end', ({ error }) => error === undefined);

@@ -239,12 +239,15 @@ describe('connecting', () => {
 });
 
 describe('openStream', () => {
-  it('tells the server where the connection comes from', async (test) => {
+  it('names the target to the server, and no client', async (test) => {
     const allowForward = vi.fn(() => 'prohibited' as const);
     const { connection } = await connected(test, { allowForward });
-    const from = { host: '192.0.2.7', port: 4711 };
-    await connection.openStream({ host: 'mail.example', port: 110 }, { from }).catch(() => {});
-    expect(allowForward).toHaveBeenCalledWith({ host: 'mail.example', port: 110, from });
+    await connection.openStream({ host: 'mail.example', port: 110 }).catch(() => {});
+    expect(allowForward).toHaveBeenCalledWith({
+      host: 'mail.example',
+      port: 110,
+      from: { host: '127.0.0.1', port: 0 },
+    });
   });
 
   it.each([
@@ -383,13 +386,13 @@ describe('the end', () => {
     });
   });
 
-  it('gives open streams STOPPED when it is closed on purpose', async (test) => {
+  it('gives open streams STOPPING when it is closed on purpose', async (test) => {
     const { connection } = await connected(test);
     const to = await listenTcp(test, () => {});
     const stream = await connection.openStream(to);
     const failed = once(stream, 'error');
     await connection.close();
-    expect((await failed)[0]).toMatchObject({ code: 'STOPPED' });
+    expect((await failed)[0]).toMatchObject({ code: 'STOPPING' });
   });
 });
 

@@ -159,7 +159,9 @@ export const MISSING: readonly Missing[] = [
 const byName = (names: readonly string[]) => new Map(names.map((name) => [name.toLowerCase(), name]));
 const honoured = byName(HONOURED);
 const withoutEffect = byName(WITHOUT_EFFECT);
-const missing = new Map(MISSING.map((key) => [key.name.toLowerCase(), key]));
+const missing: ReadonlyMap<string, (typeof MISSING)[number]> = new Map(
+  MISSING.map((key) => [key.name.toLowerCase(), key]),
+);
 
 /** The key's canonical spelling, or null for a key that ssh_config does not have. Case does not count. */
 export function canonicalKey(key: string): string | null {

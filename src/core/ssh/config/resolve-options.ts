@@ -64,7 +64,6 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
     ]),
     strictHostKeyChecking: s.choice('StrictHostKeyChecking', 'ask', STRICT),
     hashKnownHosts: s.flag('HashKnownHosts', false),
-    checkHostIP: s.flag('CheckHostIP', false),
     identityFile: identities.files.map((file) => expandPath(file, tokens, 'IdentityFile')),
     identityFileExplicit: identities.explicit,
     identitiesOnly: s.flag('IdentitiesOnly', false),

@@ -1,3 +1,5 @@
+import { processWide } from '../../process-wide.ts';
+
 const MiB = 1024 * 1024;
 
 /** What ssh2 by itself lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
@@ -79,7 +81,7 @@ export interface ChannelUse {
 }
 
 /** For every channel of this process: 128 MiB. */
-export const processBudget = new WindowBudget(128 * MiB);
+export const processBudget = processWide('receive-windows', () => new WindowBudget(128 * MiB));
 
 /**
  * How much more the other side of one channel may send (RFC 4254 5.2), decided without I/O.

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import type { Destination } from '../../target.ts';
 import type { Listening, Peer, StreamOptions } from '../../transport.ts';
 import type { SshOptions } from '../options.ts';
 import { SshConnection } from '../ssh2/connection.ts';
@@ -75,7 +76,7 @@ class Chain implements SupervisedConnection {
     return this.#last.state;
   }
 
-  openStream(to: Endpoint, options?: StreamOptions): Promise<Duplex> {
+  openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Duplex> {
     return this.#last.openStream(to, options);
   }
 

@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Listening, ManagedTransport, Peer, StreamOptions, TransportState } from '../../transport.ts';
+import type { Destination } from '../../target.ts';
+import type { ManagedTransport, StreamOptions } from '../../transport.ts';
+import { ManagedTransportDecorator } from '../../transport-decorator.ts';
 import { within } from '../../within.ts';
 
 /** How long a stream waits for a data connection that is being made before it takes the main one, in milliseconds. */
@@ -35,50 +37,37 @@ export interface PoolOptions {
  * limits of the account). Data connections end with the main one, since the next may reach another host behind the same name,
  * where the data ports of this one mean nothing.
  */
-export class SshPool implements ManagedTransport {
-  readonly #main: ManagedTransport;
+export class SshPool extends ManagedTransportDecorator {
   readonly #options: PoolOptions;
   readonly #members = new Set<Member>();
   readonly #ending = new Set<Promise<void>>();
   #notBefore = 0;
 
   constructor(main: ManagedTransport, options: PoolOptions) {
-    this.#main = main;
+    super(main);
     this.#options = options;
     main.onState((state) => {
       if (state !== 'ready') for (const member of this.#members) this.#drop(member);
     });
   }
 
-  get state(): TransportState {
-    return this.#main.state;
-  }
-
-  get dataConnections(): number {
+  override get dataConnections(): number {
     return [...this.#members].filter(({ transport }) => transport.state === 'ready').length;
   }
 
-  onState(listener: (state: TransportState, error?: GatewayError) => void): void {
-    this.#main.onState(listener);
-  }
-
-  start(): Promise<void> {
-    return this.#main.start();
-  }
-
-  async stop(): Promise<void> {
-    await this.#main.stop();
+  override async stop(): Promise<void> {
+    await super.stop();
     await Promise.all(this.#ending);
   }
 
-  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const member = options.bulk ? this.#choose() : null;
-    if (member === null) return this.#main.openStream(to, options);
+    if (member === null) return super.openStream(to, options);
     member.streams += 1;
     try {
       await within(PATIENCE, member.tried);
       options.signal?.throwIfAborted();
-      if (member.transport.state !== 'ready') return await this.#main.openStream(to, options);
+      if (member.transport.state !== 'ready') return await super.openStream(to, options);
       const stream = await member.transport.openStream(to, options);
       member.streams += 1;
       stream.once('close', () => {
@@ -89,18 +78,14 @@ export class SshPool implements ManagedTransport {
       options.signal?.throwIfAborted();
       if (!(error instanceof GatewayError) || aboutTarget(error)) throw error;
       this.#options.log.debug({ event: 'ssh.data', err: error.message }, `${error.message}; ${INSTEAD}`);
-      return this.#main.openStream(to, options);
+      return super.openStream(to, options);
     } finally {
       member.streams -= 1;
     }
   }
 
-  listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    return this.#main.listen(bind, onStream);
-  }
-
   #choose(): Member | null {
-    if (this.#main.state !== 'ready') return null;
+    if (this.state !== 'ready') return null;
     // One that is reconnecting is not waited for.
     const usable = [...this.#members].filter(({ transport }) => transport.state !== 'backoff');
     const best = usable.sort((a, b) => a.streams - b.streams)[0] ?? null;

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import type { Destination } from '../../target.ts';
 import type {
   Listening,
   ManagedTransport,
@@ -110,7 +111,7 @@ export class SshSupervisor implements ManagedTransport {
     return this.#stopping;
   }
 
-  async openStream(to: Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+  async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
     const connection = await this.#ready(options.signal);
     try {
       return await connection.openStream(to, options);
@@ -159,7 +160,7 @@ export class SshSupervisor implements ManagedTransport {
   }
 
   async #stop(): Promise<void> {
-    const reason = new GatewayError('STOPPED', 'sshferry is stopping');
+    const reason = new GatewayError('STOPPING', 'sshferry is stopping');
     clearTimeout(this.#retryTimer);
     this.#on('stop');
     this.#abort.abort(reason);

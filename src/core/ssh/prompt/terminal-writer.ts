@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { isatty } from 'node:tty';
+import { processWide } from '../../process-wide.ts';
 import { within } from '../../within.ts';
 
 /** How soon a terminal that takes nothing is tried again, in milliseconds. */
@@ -81,7 +82,7 @@ export class TerminalWriter {
 }
 
 /** By the terminal's device number: all that write to one terminal share a queue, which keeps their order. */
-const writers = new Map<number, TerminalWriter>();
+const writers = processWide('terminal-writers', () => new Map<number, TerminalWriter>());
 
 /**
  * Returns the writer of the terminal behind a descriptor. The terminal is opened anew, since the descriptor is shared with other

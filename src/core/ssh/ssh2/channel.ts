@@ -208,7 +208,7 @@ export class ChannelStream extends Duplex {
     const done = () => {
       callback(error);
       unsent?.(
-        error ?? new GatewayError('STOPPED', `the connection to ${this.#context.peer} was closed here`),
+        error ?? new GatewayError('FINISHED', `the connection to ${this.#context.peer} was closed here`),
       );
     };
     if (this.#context.lost() !== null) done();

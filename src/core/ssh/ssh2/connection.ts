@@ -4,6 +4,7 @@ import type { Channel, Client } from 'ssh2';
 import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { type Destination, tcpEndpoint } from '../../target.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
 import { lostConnection, type Ssh2Error } from '../connection/failures.ts';
@@ -33,13 +34,11 @@ export interface OpenOptions {
   /** See StreamOptions. */
   readonly bulk?: boolean;
   readonly control?: boolean;
-  /** Who the server is told the connection comes from (its log shows it). */
-  readonly from?: Endpoint;
 }
 
 /**
  * One SSH connection from its login to its end; it does not come back. Streams and listeners of it end with it: a stream
- * that was not whole gets `SSH_LOST`, or `STOPPED` after `close`.
+ * that was not whole gets `SSH_LOST`, or `STOPPING` after `close`.
  */
 export class SshConnection implements Transport {
   /** Settles when the connection has ended: with the reason, or null after `close`. */
@@ -90,7 +89,7 @@ export class SshConnection implements Transport {
     this.closed = new Promise((resolve) => {
       client.once('close', () => {
         this.#lost = this.#closing
-          ? new GatewayError('STOPPED', `the SSH connection to ${options.host} was closed`)
+          ? new GatewayError('STOPPING', `the SSH connection to ${options.host} was closed`)
           : lostConnection(options, this.#error);
         resolve(this.#closing ? null : this.#lost);
       });
@@ -113,13 +112,14 @@ export class SshConnection implements Transport {
     return this.#closing ? 'draining' : 'ready';
   }
 
-  /** Dials `to` from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
+  /** Dials a TCP endpoint from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
   openStream(
-    to: Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, from = NOWHERE, bulk = false, control = false }: OpenOptions = {},
+    destination: Destination | Endpoint,
+    { signal, timeout = OPEN_TIMEOUT, bulk = false, control = false }: OpenOptions = {},
   ): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
+      const to = tcpEndpoint(destination);
       const where = formatEndpoint(to);
       let settled = false;
       const settle = (act: () => void) => {
@@ -137,7 +137,7 @@ export class SshConnection implements Transport {
       const timer = setTimeout(() => settle(() => reject(this.#noAnswer(to, timeout))), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        openDirect(client, from, to, { bulk, control }, (error, channel, window) => {
+        openDirect(client, NOWHERE, to, { bulk, control }, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
           const stream = this.#wrap(channel, where, window);

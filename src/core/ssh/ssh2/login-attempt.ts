@@ -92,7 +92,7 @@ export class LoginAttempt {
     } finally {
       this.#timer.stop();
       signal?.removeEventListener('abort', onAbort);
-      this.#over.abort(new GatewayError('STOPPED', 'the login is over'));
+      this.#over.abort(new GatewayError('FINISHED', 'the login is over'));
     }
   }
 

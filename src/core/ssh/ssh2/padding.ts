@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { Client } from 'ssh2';
+import { processWide } from '../../process-wide.ts';
 
 /** What of ssh2's cipher for AES-GCM is used (ssh2 1.17.0, lib/protocol/crypto.js, AESGCMCipherBinding). */
 interface PacketCipher {
@@ -13,8 +14,8 @@ const TAG = 16;
 const BLOCK = 16;
 const LEAST_PADDING = 4;
 
-const pool = Buffer.allocUnsafe(4096);
-let used = pool.length;
+/** Random bytes, and how many of them are used up. */
+const random = processWide('ssh2-padding', () => ({ pool: Buffer.allocUnsafe(4096), used: 4096 }));
 
 /**
  * Gives the packets that a connection sends their random padding (RFC 4253 6) out of a pool. ssh2 asks OpenSSL for these few bytes
@@ -36,11 +37,11 @@ function allocPacket(payloadLen: number): Buffer {
   const packet = Buffer.allocUnsafe(end + TAG);
   packet.writeUInt32BE(end - 4, 0);
   packet[4] = padding;
-  if (used + padding > pool.length) {
-    randomFillSync(pool);
-    used = 0;
+  if (random.used + padding > random.pool.length) {
+    randomFillSync(random.pool);
+    random.used = 0;
   }
-  packet.set(pool.subarray(used, used + padding), 5 + payloadLen);
-  used += padding;
+  packet.set(random.pool.subarray(random.used, random.used + padding), 5 + payloadLen);
+  random.used += padding;
   return packet;
 }

@@ -325,7 +325,7 @@ describe('a client that comes while the connection goes', () => {
     if (what === 'stop') await supervisor.stop();
     const codes: Record<string, string> = {
       'a refusal': 'CHANNEL_REFUSED',
-      stop: 'STOPPED',
+      stop: 'STOPPING',
       bulk: 'SSH_LOST',
     };
     expect(await code).toBe(codes[what] ?? 'SESSION_IDLE');
@@ -439,15 +439,15 @@ describe('stop', () => {
     const server = new Server();
     const { supervisor } = supervise(server);
     await stopsClean(supervisor, server);
-    await expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPED' });
+    await expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
     expect(server.attempts).toHaveLength(0);
   });
 
   it('calls the first attempt off', async () => {
     const server = new Server().next('hang');
     const { supervisor, states } = supervise(server);
-    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPED' });
-    const waiting = expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPED' });
+    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
+    const waiting = expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPING' });
     await settle();
     await stopsClean(supervisor, server);
     await started;
@@ -458,7 +458,7 @@ describe('stop', () => {
   it('calls the pause between first attempts off', async () => {
     const server = new Server().next('SSH_CONNECT', 'hang');
     const { supervisor } = supervise(server, { connectionAttempts: 5 });
-    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPED' });
+    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
     await pass(500);
     await stopsClean(supervisor, server);
     await started;
@@ -470,7 +470,7 @@ describe('stop', () => {
     server.connect = () => arriving.promise;
     const { supervisor } = supervise(server);
     const late = new FakeConnection();
-    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPED' });
+    const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
     const stopped = supervisor.stop();
     arriving.resolve(late);
     await stopped;
@@ -488,14 +488,14 @@ describe('stop', () => {
     const waiting =
       state === 'failed'
         ? Promise.resolve()
-        : expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPED' });
+        : expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPING' });
     await settle();
     await stopsClean(supervisor, server);
     await waiting;
     const tried = server.attempts.length;
     await pass(3_600_000);
     expect(server.attempts).toHaveLength(tried);
-    await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPED' });
+    await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'STOPPING' });
   });
 
   it('happens once', async () => {

@@ -7,11 +7,11 @@ import type { LocalUsers } from '../core/local/local-users.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-input.ts';
 import type { Transport } from '../core/transport.ts';
-import { type Plan, resolveLogins } from './compose.ts';
+import { type ResolvedConfig, resolveLogins } from './compose.ts';
 import type { AnyPlugin } from './plugins.ts';
 
-/** What reading a Source takes of the process. */
-export interface PlanEnvironment {
+/** What reading a Source needs of the process. */
+export interface ConfigEnvironment {
   readonly plugins: readonly AnyPlugin[];
   readonly env: NodeJS.ProcessEnv;
   /** The working directory. */
@@ -19,8 +19,8 @@ export interface PlanEnvironment {
   resolve(input: SshInput): Promise<ResolvedSsh>;
 }
 
-/** The same, and this machine's network: what a tunnel runs in. */
-export interface TunnelEnvironment extends PlanEnvironment {
+/** The same with this machine's network: what a tunnel runs in. */
+export interface TunnelEnvironment extends ConfigEnvironment {
   /** Rejects with `CONFIG_INVALID` for an unknown user. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
 }
@@ -34,22 +34,22 @@ export type Source =
   /** `names` are forwards and groups of the file; none means all. */
   | { readonly kind: 'file'; readonly file: ConfigPlace; readonly names: readonly string[] };
 
-/** What is asked for, before ssh_config has been read: enough to log and to say no. */
-export interface Draft {
+/** What was asked for, before ssh_config is read: enough to log and to refuse. */
+export interface RunRequest {
   readonly config: Config;
   readonly source: Source;
   /** The content of the file, as it was written. */
   readonly input?: unknown;
-  /** What may have been meant where it says too little. */
+  /** A suggestion for a request that says too little. */
   readonly meant?: string;
   /** Remarks for `-v`. */
   readonly notes: readonly string[];
 }
 
-/** What the file says now of these names. Rejects with `CONFIG_*`. */
+/** Returns what the file says now about these names. Rejects with `CONFIG_*`. */
 export async function loadSource(
   { file, names }: Extract<Source, { kind: 'file' }>,
-  { cwd, plugins }: PlanEnvironment,
+  { cwd, plugins }: ConfigEnvironment,
 ): Promise<LoadedFile> {
   const relative = path.relative(cwd, file.path);
   const shown = relative.startsWith('..') ? file.path : relative;
@@ -58,14 +58,15 @@ export async function loadSource(
 }
 
 /**
- * Reads ssh_config for each server and gives the Plan: with ssh_config's own LocalForward and RemoteForward lines where the
- * source is the tunnel's arguments, without them where it is a file. Rejects with `CONFIG_*`, also where nothing is forwarded.
+ * Reads ssh_config for each server and returns the ResolvedConfig. ssh_config's own LocalForward and
+ * RemoteForward lines count if the source is the arguments, not if it is a file. Rejects with
+ * `CONFIG_*`, also if nothing is forwarded.
  */
-export async function completePlan(
-  { config, source, input, meant }: Draft,
-  environment: PlanEnvironment,
+export async function resolveConfig(
+  { config, source, input, meant }: RunRequest,
+  environment: ConfigEnvironment,
   log: Logger,
-): Promise<Plan> {
+): Promise<ResolvedConfig> {
   const logins = await resolveLogins(config, environment.resolve, environment.env);
   const lines = { local: [] as string[], remote: [] as string[] };
   for (const { notes, forwards } of logins.values()) {

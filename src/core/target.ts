@@ -1,0 +1,45 @@
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
+import { GatewayError } from './errors.ts';
+
+/** What a transport can be asked to dial: a TCP endpoint, a Unix socket by its path, or an SSH subsystem. */
+export type Destination =
+  | { readonly tcp: Endpoint }
+  | { readonly unix: string }
+  | { readonly subsystem: string };
+
+/** Where a forward leads, as its configuration says. Read it through the functions of this file, not by its fields. */
+export type Target = Endpoint;
+
+/** Returns the target for people, such as `localhost:21`. */
+export function formatTarget(target: Target): string {
+  return formatEndpoint(target);
+}
+
+/** Returns what to dial for a target. */
+export function destinationOf(target: Target): Destination {
+  return { tcp: target };
+}
+
+/** Returns the host that serves the target; null if it is not on a host. */
+export function hostOf(target: Target): string | null {
+  return target.host;
+}
+
+/** Returns the TCP port of the target; null if it has none. */
+export function portOf(target: Target): number | null {
+  return target.port;
+}
+
+/**
+ * Returns the TCP endpoint of what a transport is asked to dial. The one place where an Endpoint
+ * counts as short for its Destination. Throws `CHANNEL_REFUSED` for another kind of destination, for
+ * transports that dial TCP only.
+ */
+export function tcpEndpoint(to: Destination | Endpoint): Endpoint {
+  if ('host' in to) return to;
+  if ('tcp' in to) return to.tcp;
+  const shown = 'unix' in to ? `the Unix socket ${to.unix}` : `the subsystem ${to.subsystem}`;
+  throw new GatewayError('CHANNEL_REFUSED', `cannot connect to ${shown}: not supported`, {
+    reason: 'unknown-type',
+  });
+}
