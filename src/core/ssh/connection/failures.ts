@@ -2,9 +2,9 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { SshOptions } from '../options.ts';
-import { outOfTurn } from '../ssh2/message-order.ts';
 import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
 import { serverOffer } from './server-offer.ts';
+import { outOfTurn } from './violations.ts';
 
 /** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
 export interface Ssh2Error extends Error {

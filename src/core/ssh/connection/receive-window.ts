@@ -1,6 +1,6 @@
 const MiB = 1024 * 1024;
 
-/** What ssh2 by itself lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
+/** The largest window of a bulk stream at its start, in bytes. */
 export const OPENING_WINDOW = 2 * MiB;
 /** The same for a stream that need not carry much. */
 const SMALL_OPENING_WINDOW = MiB;

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { GatewayError } from '../../errors.ts';
+import { overrun } from '../connection/violations.ts';
 import { handlerOf, intercept, internals, protocolOf } from './internals.ts';
 
 /** The smallest usable packet size, in bytes. Every side must take 32,768 (RFC 4253 6.1). */
@@ -92,12 +93,4 @@ function limitAnswers(client: Client, socket: Duplex, host: string): void {
       pass(...fields);
     });
   }
-}
-
-/** Returns the error for a server that ignores a receive window. */
-export function overrun(host: string): GatewayError {
-  return new GatewayError(
-    'SSH_LOST',
-    `sshferry closed the SSH connection to ${host}: the server sent more than its receive window allows (RFC 4254 5.2)`,
-  );
 }

@@ -6,16 +6,16 @@ import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
+import { ChannelStream } from '../connection/channel.ts';
 import { lostConnection, type Ssh2Error } from '../connection/failures.ts';
 import { remotePeer } from '../connection/forwarded.ts';
-import type { ReceiveWindow } from '../connection/receive-window.ts';
 import { channelRefused } from '../connection/refusals.ts';
 import type { SshOptions } from '../options.ts';
-import { type ChannelContext, ChannelStream, openDirect } from './channel.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { login } from './handshake.ts';
 import { isExchanging } from './key-exchange.ts';
 import { Liveness } from './liveness.ts';
+import { openDirect, Ssh2Port, ssh2Window } from './port.ts';
 import { shareTurns } from './read-quota.ts';
 import { SendGate } from './send-gate.ts';
 
@@ -48,7 +48,9 @@ export class SshConnection implements Transport {
   readonly #socket: Duplex;
   readonly #options: SshOptions;
   readonly #log: Logger;
-  readonly #channels: Omit<ChannelContext, 'peer'>;
+  readonly #gate: SendGate;
+  /** Open streams, in the order in which they were opened. */
+  readonly #streams = new Set<ChannelStream>();
   readonly #liveness: Liveness;
   /** The server's IP address; null behind a proxy. */
   readonly #address: string | null;
@@ -65,10 +67,9 @@ export class SshConnection implements Transport {
     this.#socket = socket;
     this.#options = options;
     this.#log = log;
-    const gate = new SendGate(socket, () => isExchanging(client));
-    this.#channels = { gate, server: options.host, lost: () => this.#lost };
+    this.#gate = new SendGate(socket, () => isExchanging(client));
     this.#liveness = new Liveness(client);
-    client.on('handshake', () => gate.exchanged());
+    client.on('handshake', () => this.#gate.exchanged());
 
     client.on('error', (error: Ssh2Error) => {
       if (error.level === 'agent') return;
@@ -92,6 +93,7 @@ export class SshConnection implements Transport {
         this.#lost = this.#closing
           ? new GatewayError('STOPPED', `the SSH connection to ${options.host} was closed`)
           : lostConnection(options, this.#error);
+        for (const stream of this.#streams) stream.lose(this.#lost);
         resolve(this.#closing ? null : this.#lost);
       });
     });
@@ -217,8 +219,12 @@ export class SshConnection implements Transport {
     clearTimeout(timer);
   }
 
-  #wrap(channel: Channel, peer: string, window?: ReceiveWindow): ChannelStream {
-    return new ChannelStream(channel, { ...this.#channels, peer, ...(window && { window }) });
+  #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {
+    const port = new Ssh2Port(channel, window.opening, this.#gate);
+    const stream = new ChannelStream(port, window, { peer, server: this.#options.host });
+    this.#streams.add(stream);
+    stream.once('close', () => this.#streams.delete(stream));
+    return stream;
   }
 
   /** ssh2 throws where it is not connected; here that is a rejection, in words. */

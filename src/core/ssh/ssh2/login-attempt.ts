@@ -13,6 +13,7 @@ import { cutAtLogin, handshakeFailure, isOwn, notSsh, type Ssh2Error } from '../
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import { serverOffer } from '../connection/server-offer.ts';
+import { outOfTurn } from '../connection/violations.ts';
 import type { HostKeyCheck } from '../host-key/host-key.ts';
 import { fingerprint, keyTypeOf } from '../host-key/known-hosts.ts';
 import type { SshOptions } from '../options.ts';
@@ -20,7 +21,7 @@ import { observePrompter } from '../prompt/prompter.ts';
 import { guardChannels } from './channel-guard.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { boundKeyExchanges } from './key-exchange.ts';
-import { keepMessageOrder, outOfTurn } from './message-order.ts';
+import { keepMessageOrder } from './message-order.ts';
 import { padFromPool } from './padding.ts';
 
 /** How much of the server's first output is kept, in bytes. RFC 4253 limits a packet to less. */
