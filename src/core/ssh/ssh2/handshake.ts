@@ -13,7 +13,7 @@ import { LoginAttempt, UnknownHostKey } from './login-attempt.ts';
  * a new one is made after the answer. So no server waits during the question, and no time limit
  * runs.
  */
-export async function login<T>(
+export async function handshake<T>(
   options: SshOptions,
   deps: ConnectionDeps,
   begin: (client: Client, socket: Duplex) => T,

@@ -143,6 +143,9 @@ function limited({ id, packetSize, state, window: opening }: RawOutgoing): RawOu
   };
 }
 
+/** The origin that the server gets, and may log, for each connection: none. */
+const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
+
 /**
  * Asks the server to dial `to` (direct-tcpip, RFC 4254 7.2), with a receive window that fits the budget; ssh2 itself has one
  * size. Calls `done` once; if it gets a channel, it must create the Ssh2Port at once, with that window. Throws as ssh2 does
@@ -150,7 +153,6 @@ function limited({ id, packetSize, state, window: opening }: RawOutgoing): RawOu
  */
 export function openDirect(
   client: Client,
-  from: Endpoint,
   to: Endpoint,
   use: ChannelUse,
   done: (error: Error | null, channel: Channel, window: ReceiveWindow) => void,
@@ -163,7 +165,7 @@ export function openDirect(
       announce.call(protocol, channel, window.opening, packet, cfg);
   }
   try {
-    client.forwardOut(from.host, from.port, to.host, to.port, (error, channel) => {
+    client.forwardOut(NOWHERE.host, NOWHERE.port, to.host, to.port, (error, channel) => {
       if (error) window.close();
       done(error ?? null, channel, window);
     });

@@ -1,18 +1,19 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GatewayError } from '../../../../src/core/errors.ts';
-import { SshPool } from '../../../../src/core/ssh/link/pool.ts';
-import type { ManagedTransport, StreamOptions, TransportState } from '../../../../src/core/transport.ts';
+import { type DataTransport, SshPool } from '../../../../src/core/ssh/link/pool.ts';
+import type { StreamOptions, TransportState } from '../../../../src/core/transport.ts';
 import { deferred } from '../../../support/deferred.ts';
 import { silentLog } from '../../../support/ssh-login.ts';
 
 const TO = { host: 'localhost', port: 50_000 };
 
 /** A transport whose start and streams the test decides. */
-class FakeTransport implements ManagedTransport {
+class FakeTransport implements DataTransport {
   state: TransportState = 'idle';
   opened = 0;
   stops = 0;
+  stopReason: GatewayError | undefined;
   readonly streams: PassThrough[] = [];
   refusal: GatewayError | null = null;
   readonly started = deferred<GatewayError | null>();
@@ -25,8 +26,9 @@ class FakeTransport implements ManagedTransport {
     if (error !== null) throw error;
   }
 
-  async stop(): Promise<void> {
+  async stop(reason?: GatewayError): Promise<void> {
     this.stops += 1;
+    this.stopReason = reason;
     this.become('closed');
   }
 
@@ -177,11 +179,12 @@ describe('a pool', () => {
     expect(opened()).toEqual([1, 2]);
   });
 
-  it('ends the others with the main connection, and opens new ones with the next', async () => {
+  it('ends the others with the main connection, for the same reason, and opens new ones with the next', async () => {
     const { open, main, others, pool } = pooled(1);
     await open();
-    main.become('backoff');
-    expect(others[0]?.stops).toBe(1);
+    const lost = new GatewayError('SSH_LOST', 'the cable is cut');
+    main.become('backoff', lost);
+    expect(others[0]).toMatchObject({ stops: 1, stopReason: lost });
     await open();
     expect(others).toHaveLength(1);
     main.become('ready');

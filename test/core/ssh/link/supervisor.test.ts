@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Endpoint } from '../../../../src/core/endpoint.ts';
 import { type ErrorCode, GatewayError } from '../../../../src/core/errors.ts';
+import { ConnectionEnd, type Dependent } from '../../../../src/core/ssh/connection/connection-end.ts';
 import {
   SshSupervisor,
   type SupervisedConnection,
@@ -23,8 +24,8 @@ class FakeConnection implements SupervisedConnection {
   closes = 0;
   unbound = 0;
   refuseListen = 0;
-  readonly #end = deferred<GatewayError | null>();
-  readonly closed = this.#end.promise;
+  readonly #end = new ConnectionEnd();
+  readonly closed = this.#end.closed;
 
   openStream = async () => new PassThrough();
 
@@ -50,11 +51,20 @@ class FakeConnection implements SupervisedConnection {
 
   async close(): Promise<void> {
     this.closes += 1;
-    this.#end.resolve(null);
+    this.#end.end(new GatewayError('STOPPED', 'closed here'), { planned: true });
+  }
+
+  onEnd(listener: (reason: GatewayError | null) => void): void {
+    this.#end.onEnd(listener);
+  }
+
+  /** Adds a stream, to see when it ends. */
+  add(stream: Dependent): void {
+    this.#end.add(stream);
   }
 
   lose(message = 'the link is down', code: ErrorCode = 'SSH_LOST'): void {
-    this.#end.resolve(new GatewayError(code, message));
+    this.#end.end(new GatewayError(code, message));
   }
 }
 
@@ -621,7 +631,9 @@ describe('an exception that is no GatewayError', () => {
     expect([server.attempts.length, states.at(-1)]).toEqual([2, 'failed']);
     await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({
       code: 'INTERNAL',
-      message: expect.stringMatching(/yourserver.*bug.*undefined is not a function/),
+      message: expect.stringMatching(
+        /internal error while connecting to yourserver .*undefined is not a function/,
+      ),
       cause: bug,
     });
     await stopsClean(supervisor, server);
