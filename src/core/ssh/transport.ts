@@ -8,11 +8,11 @@ import { SshSupervisor } from './link/supervisor.ts';
 import type { Prompter, SshOptions } from './options.ts';
 
 /**
- * Returns the network behind one SSH login: reached through its jump hosts or ProxyCommand, kept up, with further
- * connections for bulk data. Reads and dials nothing before `start`.
+ * Returns the network behind one SSH login: reached through its jump hosts or ProxyCommand, kept
+ * up, with further connections for bulk data. Reads and dials nothing before `start`.
  *
- * Keys and the accepted host key are kept over reconnects, so that a passphrase is asked for once. `progress` reports each
- * hop's login, but not those of data connections.
+ * Keys and the accepted host key are kept over reconnects, so that a passphrase is asked for once.
+ * `progress` reports each hop's login, but not those of data connections.
  */
 export function sshTransport(
   options: SshOptions,

@@ -250,7 +250,7 @@ describe('openStream', () => {
   it.each([
     ['prohibited', 'PermitOpen'],
     ['connect-failed', 'is the service running'],
-    ['unknown-type', 'no TCP forwarding'],
+    ['unknown-type', 'does not support TCP forwarding'],
     ['shortage', 'no resources left'],
   ] as const)('puts a refusal into words: %s', async (reason, words) => {
     const ssh = await startSshServer({ allowForward: () => reason });

@@ -31,7 +31,7 @@ async function pooled(test: TestContext) {
 }
 
 it.for(['fin', 'reset'] as const)(
-  'a loss (%s) reaches those who keep the connection first, then its streams as they were opened, with one reason',
+  'a loss (%s) reaches the supervisor’s listeners, then the streams in opening order, with one reason',
   async (how, test) => {
     const { ssh, pool, to, seen } = await pooled(test);
     await pool.start();

@@ -14,8 +14,8 @@ export interface Authentication {
   /** For ssh2's `authHandler`. */
   readonly handler: AuthHandlerMiddleware;
   /**
-   * Returns the error to report (`SSH_AUTH`) after a login that ended with `error`: one of level `client-authentication`, or
-   * the server's disconnect between handshake and `ready`.
+   * Returns the error to report (`SSH_AUTH`) after a login that ended with `error`: one of level
+   * `client-authentication`, or the server's disconnect between handshake and `ready`.
    */
   failure(error: Error): GatewayError;
   /** The method that was tried last, in words; after the login, the one that succeeded. */
@@ -39,15 +39,17 @@ type Method = 'publickey' | 'keyboard-interactive' | 'password';
 type Next = (method: AnyAuthMethod | false) => void;
 
 /**
- * Authenticates as ssh does (RFC 4252; sshconnect2.c). `none` asks which methods the server accepts. Then come those methods
- * of PreferredAuthentications, one key at a time, with NumberOfPasswordPrompts tries at each prompt. Several factors in a row
- * work, because each answer of the server lists the methods that are still required.
+ * Authenticates as ssh does (RFC 4252; sshconnect2.c). `none` asks which methods the server
+ * accepts. Then come those methods of PreferredAuthentications, one key at a time, with
+ * NumberOfPasswordPrompts tries at each prompt. Several factors in a row work, because each answer
+ * of the server lists the methods that are still required.
  *
  * The caller must:
- * - set `readyTimeout: 0` and use a timer that pauses while a prompt is open (`observePrompter`) or an agent signs (`signing`):
- *   ssh2's own includes the time a person takes;
+ * - set `readyTimeout: 0` and use a timer that pauses while a prompt is open (`observePrompter`) or
+ *   an agent signs (`signing`): ssh2's own includes the time a person takes;
  * - ignore ssh2's `error` events of level `agent`: a key did not sign, and the next one follows;
- * - end the connection on `change password`, on which ssh2 would wait forever: the password has expired.
+ * - end the connection on `change password`, on which ssh2 would wait forever: the password has
+ *   expired.
  */
 export function createAuthHandler(input: AuthInput): Authentication {
   const sequence = new AuthSequence(input);
@@ -93,8 +95,9 @@ class AuthSequence {
 
   async next(left: readonly string[] | null): Promise<AnyAuthMethod | false> {
     const username = this.#input.options.user;
-    // After an agent's signature, ssh2 drops the server's list of methods (client.js, USERAUTH_FAILURE), which shows partial
-    // success. `none` asks for it again; sshd does not count it as a failure.
+    // After an agent's signature, ssh2 drops the server's list of methods (client.js,
+    // USERAUTH_FAILURE), which shows partial success. `none` asks for it again; sshd does not count
+    // it as a failure.
     if (left === null || this.#stale) {
       this.#stale = false;
       return { type: 'none', username };

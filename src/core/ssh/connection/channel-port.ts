@@ -1,22 +1,24 @@
 /**
- * One open SSH channel (RFC 4254 5), as its engine provides it. An adapter for each engine implements it; ChannelStream
- * makes a well-behaved stream of it.
+ * One open SSH channel (RFC 4254 5), as its engine provides it. An adapter for each engine
+ * implements it; ChannelStream makes a well-behaved stream of it.
  *
- * `send`, `eof`, `close` and `grant` may throw: the engine can lose its connection before it reports the loss.
+ * `send`, `eof`, `close` and `grant` may throw: the engine can lose its connection before it
+ * reports the loss.
  */
 export interface ChannelPort {
   /** How much the other side may send before the first `grant`, in bytes. */
   readonly opening: number;
   /**
-   * Whether this server sends EOF after all its data, so that a CLOSE without EOF means that the channel was cut. For other
-   * servers, CLOSE alone is the regular end.
+   * Whether this server sends EOF after all its data, so that a CLOSE without EOF means that the
+   * channel was cut. For other servers, CLOSE alone is the regular end.
    */
   readonly sendsEof: boolean;
   /** Sets who receives what arrives. Called once, before the first data can arrive. */
   attach(receiver: ChannelReceiver): void;
   /**
-   * Sends `chunk`. Calls `done` when the next chunk may follow: the remote window has taken all of it and the connection
-   * accepts more. `done` gets an error if `chunk` could not be sent. It is not called if the channel closes first.
+   * Sends `chunk`. Calls `done` when the next chunk may follow: the remote window has taken all of
+   * it and the connection accepts more. `done` gets an error if `chunk` could not be sent. It is
+   * not called if the channel closes first.
    */
   send(chunk: Buffer, done: (error?: unknown) => void): void;
   /** Sends EOF. */
@@ -27,7 +29,10 @@ export interface ChannelPort {
   grant(bytes: number): void;
 }
 
-/** Receives what arrives on a channel. A GatewayError that it throws ends the connection with that error. */
+/**
+ * Receives what arrives on a channel. A GatewayError that it throws ends the connection with that
+ * error.
+ */
 export interface ChannelReceiver {
   onData(chunk: Buffer): void;
   /** Extended data (stderr) of this length has arrived. It counts for the same window. */
@@ -40,8 +45,9 @@ export interface ChannelReceiver {
 const SENDS_EOF = /^(OpenSSH|dropbear|ssh2js)/i;
 
 /**
- * Returns whether servers with this software string (RFC 4253 4.2) send EOF before CLOSE. Many others, often written in
- * Go, only ever send CLOSE. RFC 4254 5.3 allows it, and ssh(1) accepts it as the end of the data.
+ * Returns whether servers with this software string (RFC 4253 4.2) send EOF before CLOSE. Many
+ * others, often written in Go, only ever send CLOSE. RFC 4254 5.3 allows it, and ssh(1) accepts it
+ * as the end of the data.
  */
 export function sendsEof(software: string): boolean {
   return SENDS_EOF.test(software);

@@ -6,7 +6,9 @@ import type { ReceiveWindow } from './receive-window.ts';
 import { overrun } from './violations.ts';
 
 const WRITE_BUFFER = 256 * 1024;
-/** How many unread bytes are kept as they arrived. Beyond that, chunks are copied: see `standalone`. */
+/**
+ * How many unread bytes are kept as they arrived. Beyond that, chunks are copied: see `standalone`.
+ */
 const UNREAD_AS_RECEIVED = 1024 * 1024;
 
 /** Names for messages. */
@@ -20,9 +22,10 @@ export interface ChannelNames {
 /**
  * A well-behaved Duplex (see Transport) over one SSH channel. Owns the channel and its window.
  *
- * Errors: the reason given to `lose` if the connection went away before the other side's EOF or before our bytes were sent;
- * `PEER_RESET` if a server that is known to send EOF closed the channel without it, or before it had read all. Destroying
- * the stream before `end()` sends CLOSE alone, never EOF: half an upload must not look whole.
+ * Errors: the reason given to `lose` if the connection went away before the other side's EOF or
+ * before our bytes were sent; `PEER_RESET` if a server that is known to send EOF closed the channel
+ * without it, or before it had read all. Destroying the stream before `end()` sends CLOSE alone,
+ * never EOF: half an upload must not look whole.
  */
 export class ChannelStream extends Duplex {
   readonly #port: ChannelPort;
@@ -55,14 +58,20 @@ export class ChannelStream extends Duplex {
     });
   }
 
-  /** The connection is gone, for this reason. Call it before anything else can report the loss to this stream. */
+  /**
+   * The connection is gone, for this reason. Call it before anything else can report the loss to
+   * this stream.
+   */
   lose(reason: GatewayError): void {
     if (this.#lost !== null) return;
     this.#lost = reason;
     if (!this.#closed) this.#receiveClose();
   }
 
-  /** Does nothing: `read` sees what is consumed, but `_read` is only called when the stream's buffer is low. */
+  /**
+   * Does nothing: `read` sees what is consumed, but `_read` is only called when the stream's buffer
+   * is low.
+   */
   override _read(): void {}
 
   override read(size?: number): Buffer | null {
@@ -86,7 +95,8 @@ export class ChannelStream extends Duplex {
 
   override _final(callback: (error?: Error | null) => void): void {
     if (this.#lost !== null || this.#sendError !== null) this.#afterReading(callback);
-    // Closed by the other side after its EOF, with nothing of ours dropped: EOF has no receiver, and no harm is done.
+    // Closed by the other side after its EOF, with nothing of ours dropped: EOF has no receiver,
+    // and no harm is done.
     else if (this.#closed) callback();
     else callback(this.#attempt(() => this.#port.eof()));
   }
@@ -126,7 +136,9 @@ export class ChannelStream extends Duplex {
     this.#deliver(null);
   }
 
-  /** An exception of a reader is its own: it surfaces as uncaught, and the engine does not see it. */
+  /**
+   * An exception of a reader is its own: it surfaces as uncaught, and the engine does not see it.
+   */
   #deliver(chunk: Buffer | null): void {
     try {
       this.push(chunk);
@@ -166,8 +178,9 @@ export class ChannelStream extends Duplex {
   }
 
   /**
-   * Refuses a write that cannot be sent. If the other side's data is whole but unread, the write is dropped, as TCP does
-   * after the other side's close, and the error follows that data. A write that waited instead could block the reader.
+   * Refuses a write that cannot be sent. If the other side's data is whole but unread, the write is
+   * dropped, as TCP does after the other side's close, and the error follows that data. A write
+   * that waited instead could block the reader.
    */
   #refuse(callback: (error?: Error | null) => void): void {
     const error =
@@ -196,7 +209,10 @@ export class ChannelStream extends Duplex {
     else if (error !== null) this.#failAfterReading(error);
   }
 
-  /** Returns the error if the engine throws: it has lost its connection and not yet reported the loss. */
+  /**
+   * Returns the error if the engine throws: it has lost its connection and not yet reported the
+   * loss.
+   */
   #attempt(act: () => void): GatewayError | null {
     try {
       act();
@@ -212,8 +228,8 @@ export class ChannelStream extends Duplex {
 }
 
 /**
- * Returns bytes that keep no more than themselves in memory. A chunk can be a view of a larger read, with parts of other
- * packets: a full window of such views takes half as much again.
+ * Returns bytes that keep no more than themselves in memory. A chunk can be a view of a larger
+ * read, with parts of other packets: a full window of such views takes half as much again.
  */
 function standalone(chunk: Buffer): Buffer {
   return chunk.buffer.byteLength > 1.1 * chunk.length ? Buffer.from(chunk) : chunk;

@@ -10,11 +10,13 @@ export interface Dependent {
 /**
  * The end of one SSH connection: one reason, and one order in which it is announced.
  *
- * 1. Listeners, synchronously: whoever keeps the connection up knows its state before any stream reacts.
- * 2. Streams, in the order in which they were opened: a control connection before its data connections.
+ * 1. Listeners, synchronously: the supervisor knows the state before any stream reacts.
+ * 2. Streams, in the order in which they were opened: a control connection before its data
+ *    connections.
  * 3. `closed` settles.
  *
- * So what a client sees depends neither on how an engine numbers its channels nor on who attached a handler first.
+ * So what a client sees depends neither on how an engine numbers its channels nor on who attached a
+ * handler first.
  */
 export class ConnectionEnd {
   /** Settles with the reason, or with null if the end was planned. */
@@ -36,7 +38,10 @@ export class ConnectionEnd {
     return this.#reason;
   }
 
-  /** Calls `listener` once at the end, with the reason, or with null if the end was planned. At once if it has come. */
+  /**
+   * Calls `listener` once at the end, with the reason, or with null if the end was planned. At once
+   * if it has come.
+   */
   onEnd(listener: (reason: GatewayError | null) => void): void {
     if (this.#reason === null) this.#listeners.push(listener);
     else listener(this.#planned ? null : this.#reason);
@@ -52,7 +57,10 @@ export class ConnectionEnd {
     stream.once('close', () => this.#streams.delete(stream));
   }
 
-  /** Announces the end. `planned`: this side closed the connection on purpose. The first call counts. */
+  /**
+   * Announces the end. `planned`: this side closed the connection on purpose. The first call
+   * counts.
+   */
   end(reason: GatewayError, { planned = false } = {}): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
@@ -65,7 +73,10 @@ export class ConnectionEnd {
   }
 }
 
-/** An exception of one listener must not keep the others, or the streams, from the news: it surfaces as uncaught. */
+/**
+ * An exception of one listener must not keep the others, or the streams, from the news: it surfaces
+ * as uncaught.
+ */
 function uncaughtLater(act: () => void): void {
   try {
     act();

@@ -3,7 +3,10 @@ import type { ReceiveWindow } from './receive-window.ts';
 /** How far the other side may exceed a small window, in bytes: two packets. */
 const LEAST_GRACE = 64 * 1024;
 
-/** Counts what the other side of one channel may still send, without I/O. Its ReceiveWindow decides when it may send more. */
+/**
+ * Counts what the other side of one channel may still send, without I/O. Its ReceiveWindow decides
+ * when it may send more.
+ */
 export class ReceiveCredit {
   readonly #window: ReceiveWindow;
   #outstanding: number;
@@ -17,8 +20,9 @@ export class ReceiveCredit {
   }
 
   /**
-   * Counts received bytes. Returns false if the other side exceeds its window by more than a tenth. OpenSSH has the same
-   * tolerance (channels.c, channel_input_data), so some servers may rely on it.
+   * Counts received bytes. Returns false if the other side exceeds its window by more than a tenth.
+   * OpenSSH has the same tolerance (channels.c, channel_input_data), so some servers may rely on
+   * it.
    */
   received(bytes: number): boolean {
     const excess = bytes - this.#outstanding;
@@ -33,7 +37,10 @@ export class ReceiveCredit {
     return true;
   }
 
-  /** Returns how many more bytes to grant now, often 0, and counts them as granted. `unread`: received, not yet consumed. */
+  /**
+   * Returns how many more bytes to grant now, often 0, and counts them as granted. `unread`:
+   * received, not yet consumed.
+   */
   update(unread: number): number {
     const bytes = this.#window.update(this.#outstanding, unread);
     this.#outstanding += bytes;

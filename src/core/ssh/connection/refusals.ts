@@ -10,13 +10,13 @@ const REASONS: Readonly<Record<number, RefusalReason>> = {
   4: 'shortage',
 };
 
-/** What sshd says when it has nothing to say. */
+/** Texts of sshd that say nothing. */
 const EMPTY_WORDS = /^(open failed)?$/i;
 
 /**
- * Says why `server` would not open a channel to `to`: `CHANNEL_REFUSED` with its reason. `code` is the server's reason
- * code, `text` its own description, which is included as far as it says anything, without its control characters. `allowed` is
- * another target that the server has let through.
+ * Returns the error for a channel to `to` that `server` refused: `CHANNEL_REFUSED` with its reason.
+ * `code` is the server's reason code, `text` its description, which is quoted without control
+ * characters. `allowed` is another target to which the server has allowed a forward.
  */
 export function channelRefused(
   to: Endpoint,
@@ -46,7 +46,7 @@ export function channelRefused(
       return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);
     case 'unknown-type':
       return refused(
-        `${server} knows no TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
+        `${server} does not support TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
       );
     case 'shortage':
       return refused(
@@ -67,8 +67,9 @@ export function closedAtOnce(to: Endpoint, server: string): GatewayError {
 }
 
 /**
- * Returns the error for a request to open a channel that got no answer within `timeout`. `silence`: how long a keepalive
- * has had no answer either; null if the SSH server answers. Both are in milliseconds.
+ * Returns the error for a request to open a channel that got no answer within `timeout`. `silence`:
+ * how long a keepalive has had no answer either; null if the SSH server answers. Both are in
+ * milliseconds.
  */
 export function noAnswer(
   to: Endpoint,
@@ -109,7 +110,7 @@ export function noSuchPort(bind: Endpoint, server: string, port: number, taken: 
   );
 }
 
-/** OpenSSH gives strerror(3) or gai_strerror(3) as it is. */
+/** OpenSSH sends strerror(3) or gai_strerror(3) unchanged. */
 function whyNotConnected(to: Endpoint, said: string): string {
   if (/connection refused/i.test(said))
     return `connection refused; is the service running on port ${to.port}?`;

@@ -8,8 +8,8 @@ const MOST = 2 ** 32 - 1;
 /**
  * How much of one channel the server still takes, without I/O.
  *
- * `usable` is at most 64 MiB, whatever the server grants. The rest is kept for later: a server that opens with 2 GiB may
- * send its next grant only after the first GiB.
+ * `usable` is at most 64 MiB, whatever the server grants. The rest is kept for later: a server that
+ * opens with 2 GiB may send its next grant only after the first GiB.
  */
 export class SendWindow {
   #granted: number;
@@ -28,7 +28,10 @@ export class SendWindow {
     this.#granted -= bytes;
   }
 
-  /** Counts bytes that the server grants. Throws, which ends the connection, beyond the largest window of SSH. */
+  /**
+   * Counts bytes that the server grants. Throws, which ends the connection, beyond the largest
+   * window of SSH.
+   */
   grant(bytes: number): void {
     this.#granted += bytes;
     if (this.#granted > MOST)

@@ -17,9 +17,10 @@ export interface Hop {
 }
 
 /**
- * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its ProxyCommand if it has one. Each
- * verifies its own host key and logs in by its own configuration. Rejects as SshConnection.connect does, and then leaves
- * nothing open. The connection ends with any of the hops, and ends all of them.
+ * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its
+ * ProxyCommand if it has one. Each verifies its own host key and logs in by its own configuration.
+ * Rejects as SshConnection.connect does, and then leaves nothing open. The connection ends with any
+ * of the hops, and ends all of them.
  */
 export async function connectChain(
   hops: readonly Hop[],
@@ -127,7 +128,10 @@ function credentialsOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['credentia
   });
 }
 
-/** Opens a stream from the hop to the next SSH server. A refusal counts as a failure to connect, and may be retried. */
+/**
+ * Opens a stream from the hop to the next SSH server. A refusal counts as a failure to connect, and
+ * may be retried.
+ */
 async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal): Promise<Duplex> {
   const to = { host: next.hostName, port: next.port };
   try {

@@ -7,7 +7,10 @@ import { createHostVerifier, type HostVerifier } from '../host-key/host-key.ts';
 import type { Prompter, SshOptions } from '../options.ts';
 import type { Hop } from './chain.ts';
 
-/** One SSH server of a chain, and what is kept of a login there for the next one: keys, host key, address. */
+/**
+ * One SSH server of a chain, and what is kept of a login there for the next one: keys, host key,
+ * address.
+ */
 export class HopMemory implements Hop {
   readonly options: SshOptions;
   /** Whether a person had to answer more than a passphrase question, and would have to again. */
@@ -97,7 +100,10 @@ export class HopMemory implements Hop {
     };
   }
 
-  /** Accepts only the key that the main connection's host has proven, if known_hosts still allows it. */
+  /**
+   * Accepts only the key that the main connection's host has proven, if known_hosts still allows
+   * it.
+   */
   #sameHost(verifier: HostVerifier): HostVerifier {
     const other = new GatewayError(
       'SSH_HOST_KEY',

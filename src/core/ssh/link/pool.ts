@@ -5,7 +5,10 @@ import type { Logger } from '../../log.ts';
 import type { Listening, ManagedTransport, Peer, StreamOptions, TransportState } from '../../transport.ts';
 import { within } from '../../within.ts';
 
-/** How long a stream waits for a data connection to open before it takes the main one, in milliseconds. */
+/**
+ * How long a stream waits for a data connection to open before it takes the main one, in
+ * milliseconds.
+ */
 const PATIENCE = 5000;
 /** How long to wait after a data connection has failed before another is tried, in milliseconds. */
 const PAUSE = 60_000;
@@ -25,7 +28,10 @@ interface Member {
 }
 
 export interface PoolOptions {
-  /** Returns a further connection, not started, to the same host as the main one. It must never ask a person. */
+  /**
+   * Returns a further connection, not started, to the same host as the main one. It must never ask
+   * a person.
+   */
   another(): DataTransport;
   /** Returns how many data connections are allowed. Called when the main connection is ready. */
   size(): number;
@@ -33,14 +39,15 @@ export interface PoolOptions {
 }
 
 /**
- * A main connection and, for bulk streams, further data connections. So a long transfer delays nothing else: in one SSH
- * connection all streams share one TCP connection and its queues.
+ * A main connection and, for bulk streams, further data connections. So a long transfer delays
+ * nothing else: in one SSH connection all streams share one TCP connection and its queues.
  *
- * The pool's state is that of the main connection, which carries everything but bulk streams. A bulk stream takes the least
- * busy data connection. If none can be opened (sshd may limit logins, see MaxStartups), the main one carries it too.
+ * The pool's state is that of the main connection, which carries everything but bulk streams. A
+ * bulk stream takes the least busy data connection. If none can be opened (sshd may limit logins,
+ * see MaxStartups), the main one carries it too.
  *
- * Data connections end with the main one, and for the same reason: the next may reach another host behind the same name,
- * where the data ports of this one mean nothing.
+ * Data connections end with the main one, and for the same reason: the next may reach another host
+ * behind the same name, where the data ports of this one mean nothing.
  */
 export class SshPool implements ManagedTransport {
   readonly #main: ManagedTransport;
@@ -150,8 +157,8 @@ export class SshPool implements ManagedTransport {
 const INSTEAD = 'the main connection carries it instead';
 
 /**
- * Returns whether the target itself caused the error. If the SSH server refused, the main connection tries too: it knows what
- * else the server allowed, and its error says what to fix.
+ * Returns whether the target itself caused the error. If the SSH server refused, the main
+ * connection tries too: it knows what else the server allowed, and its error says what to fix.
  */
 function aboutTarget({ code, reason }: GatewayError): boolean {
   return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason === 'connect-failed');

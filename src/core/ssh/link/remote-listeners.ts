@@ -56,7 +56,10 @@ export class RemoteListeners {
     };
   }
 
-  /** Opens all listeners again. Calls `refused` if the server refuses one; if that returns true, gives up. */
+  /**
+   * Opens all listeners again. Calls `refused` if the server refuses one; if that returns true,
+   * gives up.
+   */
   reopen(connection: Transport, refused: (error: GatewayError) => boolean): void {
     this.#connection = connection;
     for (const registration of this.#registrations) void this.#reopen(connection, registration, refused);
@@ -73,8 +76,8 @@ export class RemoteListeners {
   }
 
   /**
-   * Retries until the listener is open or the connection is gone. The port may be held for a while by the session of the
-   * lost connection, whose end sshd has not noticed.
+   * Retries until the listener is open or the connection is gone. The port may be held for a while
+   * by the session of the lost connection, whose end sshd has not noticed.
    */
   async #reopen(
     connection: Transport,

@@ -20,7 +20,10 @@ import { WaitingRoom } from './waiting-room.ts';
 export interface SupervisedConnection extends Transport {
   /** Settles when the connection, with all that carries it, has ended. Never rejects. */
   readonly closed: Promise<unknown>;
-  /** Calls `listener` once at the end, before any stream ends: with the reason, or with null after `close`. */
+  /**
+   * Calls `listener` once at the end, before any stream ends: with the reason, or with null after
+   * `close`.
+   */
   onEnd(listener: (reason: GatewayError | null) => void): void;
   session(): Promise<string | null>;
   /** Disconnects. Streams still open are cut with `reason`; default: `STOPPED`. */
@@ -36,19 +39,19 @@ export interface SupervisorOptions {
   readonly connectionAttempts: number;
   /** Whether each connection opens a session. */
   readonly session: boolean;
-  /** Whether to fail if the server refuses a remote listener after a reconnect, as in ssh_config(5). */
+  /** Whether to fail if the server refuses to reopen a remote listener, as in ssh_config(5). */
   readonly exitOnForwardFailure?: boolean;
 }
 
-/** How long a connection has to last for the delays to restart from the shortest, in milliseconds. */
+/** After how long a connection resets the delays to the shortest, in milliseconds. */
 const STABLE = 30_000;
 
 /** How long a connection that cannot carry anything may take to end, in milliseconds. */
 const CLOSING = 5000;
 
 /**
- * Keeps one SSH connection up: connects, notices its end, reconnects. An error that only a person can fix (host key,
- * authentication, configuration) ends it for good.
+ * Keeps one SSH connection up: connects, notices its end, reconnects. An error that only a person
+ * can fix (host key, authentication, configuration) ends it for good.
  *
  * Its listeners learn of a loss before the lost connection's streams end.
  */
@@ -76,7 +79,10 @@ export class SshSupervisor implements ManagedTransport {
   /** The current attempt; never rejects. */
   #current: Promise<unknown> = Promise.resolve();
 
-  /** `connect` makes one connection and rejects with a GatewayError or a system error; `random` is in [0, 1). */
+  /**
+   * `connect` makes one connection and rejects with a GatewayError or a system error; `random` is
+   * in [0, 1).
+   */
   constructor(
     connect: (signal: AbortSignal) => Promise<SupervisedConnection>,
     options: SupervisorOptions,
@@ -103,7 +109,10 @@ export class SshSupervisor implements ManagedTransport {
     this.#listeners.push(listener);
   }
 
-  /** Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as ssh does. */
+  /**
+   * Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as
+   * ssh does.
+   */
   start(): Promise<void> {
     const started = this.#start();
     this.#current = started.catch(() => {});
@@ -121,7 +130,8 @@ export class SshSupervisor implements ManagedTransport {
     try {
       return await connection.openStream(to, options);
     } catch (error) {
-      // Lost before any data, perhaps unnoticed until now. A bulk stream belongs to a session that is lost as well.
+      // Lost before any data, perhaps unnoticed until now. A bulk stream belongs to a session that
+      // is lost as well.
       const lost = error instanceof GatewayError && error.code === 'SSH_LOST' && !options.bulk;
       if (!lost || this.#abort.signal.aborted) throw error;
       await within(CLOSING, connection.closed, options.signal);
@@ -180,7 +190,10 @@ export class SshSupervisor implements ManagedTransport {
     return this.#error ?? new GatewayError('SSH_LOST', `not connected to ${this.#options.host}`);
   }
 
-  /** Starts to use a connection. If the supervisor was stopped meanwhile, closes it and rejects with the reason. */
+  /**
+   * Starts to use a connection. If the supervisor was stopped meanwhile, closes it and rejects with
+   * the reason.
+   */
   async #adopt(connection: SupervisedConnection): Promise<void> {
     this.#previous = connection.closed;
     if (this.#abort.signal.aborted) {
@@ -265,7 +278,10 @@ export class SshSupervisor implements ManagedTransport {
     for (const listener of [...this.#listeners]) listener(state, error);
   }
 
-  /** Errors of the system, such as too many open files, may pass. Any other exception is a bug, and would recur. */
+  /**
+   * Errors of the system, such as too many open files, may pass. Any other exception is a bug, and
+   * would recur.
+   */
   #reason(cause: unknown): GatewayError {
     const { host } = this.#options;
     if (cause instanceof GatewayError || isSystemError(cause))
@@ -275,7 +291,7 @@ export class SshSupervisor implements ManagedTransport {
   }
 }
 
-/** Returns whether this is an error of a system call, as Node reports them. */
+/** Returns whether Node reports this as the error of a system call. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }

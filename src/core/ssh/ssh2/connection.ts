@@ -20,7 +20,9 @@ import { limitReads } from './read-quota.ts';
 import { RemoteForwards } from './remote-forwards.ts';
 import { SendGate } from './send-gate.ts';
 
-/** How long a channel may take to open, in milliseconds. Includes sshd's own connect to the target. */
+/**
+ * How long a channel may take to open, in milliseconds. Includes sshd's own connect to the target.
+ */
 const OPEN_TIMEOUT = 15_000;
 /** How long before OPEN_TIMEOUT a keepalive asks whether the server is alive, in milliseconds. */
 const ASK_BEFORE = 5000;
@@ -37,8 +39,9 @@ export interface OpenOptions {
 }
 
 /**
- * One SSH connection from its login to its end; it does not reconnect. Its streams and listeners end with it: a stream that
- * was not whole gets the connection's reason, such as `SSH_LOST`, or `STOPPED` after `close`.
+ * One SSH connection from its login to its end; it does not reconnect. Its streams and listeners
+ * end with it: a stream that was not whole gets the connection's reason, such as `SSH_LOST`, or
+ * `STOPPED` after `close`.
  */
 export class SshConnection implements Transport {
   readonly #client: Client;
@@ -79,8 +82,9 @@ export class SshConnection implements Transport {
   }
 
   /**
-   * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT` (ConnectTimeout, which does not
-   * include the time at prompts), `SSH_HOST_KEY`, `SSH_AUTH`, `SSH_UNSUPPORTED`, or the signal's reason.
+   * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT`
+   * (ConnectTimeout, which does not include the time at prompts), `SSH_HOST_KEY`, `SSH_AUTH`,
+   * `SSH_UNSUPPORTED`, or the signal's reason.
    */
   static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
     const begin = (client: Client, socket: Duplex) => new SshConnection(client, socket, options, deps.log);
@@ -94,17 +98,26 @@ export class SshConnection implements Transport {
     return this.#closing ? 'draining' : 'ready';
   }
 
-  /** Settles after everything else has learned of the end: with the reason, or with null after `close`. */
+  /**
+   * Settles after everything else has learned of the end: with the reason, or with null after
+   * `close`.
+   */
   get closed(): Promise<GatewayError | null> {
     return this.#end.closed;
   }
 
-  /** Calls `listener` once at the end, before any stream ends: with the reason, or with null after `close`. */
+  /**
+   * Calls `listener` once at the end, before any stream ends: with the reason, or with null after
+   * `close`.
+   */
   onEnd(listener: (reason: GatewayError | null) => void): void {
     this.#end.onEnd(listener);
   }
 
-  /** Names the reason for a loss that is about to follow: the connection that carries this one is gone. */
+  /**
+   * Names the reason for a loss that is about to follow: the connection that carries this one is
+   * gone.
+   */
   blame(reason: GatewayError): void {
     this.#blame ??= reason;
   }
@@ -138,7 +151,8 @@ export class SshConnection implements Transport {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
           const stream = this.#wrap(channel, formatEndpoint(to), window);
-          // After the rest of the segment: the channel may already be closed, before its owner could notice.
+          // After the rest of the segment: the channel may already be closed, before its owner
+          // could notice.
           queueMicrotask(() => {
             if (settled) stream.destroy();
             else if (stream.destroyed) settle(() => reject(this.#end.reason ?? closedAtOnce(to, host)));
@@ -149,7 +163,10 @@ export class SshConnection implements Transport {
     });
   }
 
-  /** Asks the server to listen (tcpip-forward, RFC 4254 7.1). Rejects with `LISTEN_FAILED`. See Transport. */
+  /**
+   * Asks the server to listen (tcpip-forward, RFC 4254 7.1). Rejects with `LISTEN_FAILED`. See
+   * Transport.
+   */
   async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
     const asked = this.#call((client) => this.#remote.listen(client, bind, onStream));
     const port = await asked.catch((error) => Promise.reject(this.#end.reason ?? error));
@@ -170,8 +187,9 @@ export class SshConnection implements Transport {
   }
 
   /**
-   * Opens one session for the connection's life, with the sftp subsystem, which is never used: sshd before 10.1 turns
-   * Nagle's algorithm off only when a session runs something (session.c). Returns null, or a remark if it cannot open one.
+   * Opens one session for the connection's life, with the sftp subsystem, which is never used: sshd
+   * before 10.1 turns Nagle's algorithm off only when a session runs something (session.c). Returns
+   * null, or a remark if it cannot open one.
    */
   session(): Promise<string | null> {
     const refused = (error: Error) => `no session (${singleLine(error.message)}): small messages may be slow`;
@@ -189,8 +207,8 @@ export class SshConnection implements Transport {
   }
 
   /**
-   * Disconnects; settles when the connection is closed. Streams still open are cut, with `reason` if there is one (the
-   * connection that this one belongs to is lost), else with `STOPPED`.
+   * Disconnects; settles when the connection is closed. Streams still open are cut, with `reason`
+   * if there is one (the connection that this one belongs to is lost), else with `STOPPED`.
    */
   async close(reason?: GatewayError): Promise<void> {
     if (this.#end.reason === null) this.#closing = true;

@@ -23,7 +23,10 @@ const LOGIN = [
   'USERAUTH_INFO_REQUEST',
 ];
 
-/** Before the login, any other message is an error, as in OpenSSH (sshconnect2.c, input_userauth_error). */
+/**
+ * Before the login, any other message is an error, as in OpenSSH (sshconnect2.c,
+ * input_userauth_error).
+ */
 const ALLOWED: Readonly<Record<Exclude<Phase, 'open' | 'over'>, ReadonlySet<string>>> = {
   exchange: new Set(ALWAYS),
   service: new Set([...ALWAYS, 'EXT_INFO', 'SERVICE_ACCEPT']),

@@ -5,14 +5,17 @@ import { type ChannelUse, processBudget, ReceiveWindow } from '../connection/rec
 import { SendWindow } from '../connection/send-window.ts';
 import type { SendGate } from './send-gate.ts';
 
-/** The receive window with which ssh2 itself opens and accepts channels, in bytes (MAX_WINDOW of lib/Channel.js). */
+/**
+ * The receive window with which ssh2 itself opens and accepts channels, in bytes (MAX_WINDOW of
+ * lib/Channel.js).
+ */
 export const SSH2_WINDOW = 2 * 1024 * 1024;
 
 /** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
 interface RawChannel {
   /**
-   * `window`: what the other side may still send. At exactly 0, ssh2 drops data silently; below 0, it takes any amount
-   * (client.js, CHANNEL_DATA). While it is low, ssh2 grants more by itself.
+   * `window`: what the other side may still send. At exactly 0, ssh2 drops data silently; below 0,
+   * it takes any amount (client.js, CHANNEL_DATA). While it is low, ssh2 grants more by itself.
    */
   readonly incoming: { readonly state: 'open' | 'eof' | 'closed'; window: number };
   outgoing: RawOutgoing;
@@ -24,8 +27,8 @@ interface RawChannel {
   /** `push` takes extended data. A reader of it would have ssh2 grant window by itself. */
   readonly stderr?: { push(chunk: Buffer | null): boolean };
   /**
-   * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection. After false it leaves
-   * the receive window alone until a `_read`, which is never called here.
+   * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection.
+   * After false it leaves the receive window alone until a `_read`, which is never called here.
    */
   push(chunk: Buffer | null): boolean;
   /** Sends; calls back when the send window has taken all of it, and never if it is not open. */
@@ -34,7 +37,10 @@ interface RawChannel {
   close(): void;
 }
 
-/** The sending side of a channel. ssh2 subtracts what it sends from `window`, and adds what the server grants. */
+/**
+ * The sending side of a channel. ssh2 subtracts what it sends from `window`, and adds what the
+ * server grants.
+ */
 interface RawOutgoing {
   readonly id: number;
   readonly packetSize: number;
@@ -48,8 +54,8 @@ interface RawProtocol {
 }
 
 /**
- * An open ssh2 Channel as a ChannelPort. Takes the channel over: nothing else may read or write it. Create it in the very
- * callback that delivers the channel, before the channel's first data.
+ * An open ssh2 Channel as a ChannelPort. Takes the channel over: nothing else may read or write it.
+ * Create it in the very callback that delivers the channel, before the channel's first data.
  */
 export class Ssh2Port implements ChannelPort {
   readonly opening: number;
@@ -74,8 +80,8 @@ export class Ssh2Port implements ChannelPort {
   }
 
   /**
-   * Bypasses the inner stream's own buffer, `end` and `close`: they cannot tell EOF from a loss, and `close` waits for an
-   * `end` that an unread stream never emits.
+   * Bypasses the inner stream's own buffer, `end` and `close`: they cannot tell EOF from a loss,
+   * and `close` waits for an `end` that an unread stream never emits.
    */
   attach(receiver: ChannelReceiver): void {
     const channel = this.#channel;
@@ -147,9 +153,9 @@ function limited({ id, packetSize, state, window: opening }: RawOutgoing): RawOu
 const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
 
 /**
- * Asks the server to dial `to` (direct-tcpip, RFC 4254 7.2), with a receive window that fits the budget; ssh2 itself has one
- * size. Calls `done` once; if it gets a channel, it must create the Ssh2Port at once, with that window. Throws as ssh2 does
- * if the client is not connected.
+ * Asks the server to dial `to` (direct-tcpip, RFC 4254 7.2), with a receive window that fits the
+ * budget; ssh2 itself has one size. Calls `done` once; if it gets a channel, it must create the
+ * Ssh2Port at once, with that window. Throws as ssh2 does if the client is not connected.
  */
 export function openDirect(
   client: Client,

@@ -8,10 +8,12 @@ const QUOTA = 512 * 1024;
 const SHORT_QUOTA = 64 * 1024;
 
 /**
- * Limits how much of one busy connection is handled in one turn of the event loop. libuv reads up to 2 MiB of it at a time;
- * decrypting and forwarding that takes tens of milliseconds on a busy machine, in which other connections wait.
+ * Limits how much of one busy connection is handled in one turn of the event loop. libuv reads up
+ * to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
+ * machine, in which other connections wait.
  *
- * Call only after a reader is attached, and only if nothing else pauses the socket. Does nothing unless it is a TCP socket.
+ * Call only after a reader is attached, and only if nothing else pauses the socket. Does nothing
+ * unless it is a TCP socket.
  */
 export function limitReads(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;

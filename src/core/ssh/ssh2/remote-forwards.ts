@@ -29,7 +29,10 @@ export class RemoteForwards {
     client.on('tcp connection', (info, accept, reject) => this.#accept(info, accept, reject));
   }
 
-  /** Asks the server to listen, and returns the bound port. Rejects with `LISTEN_FAILED`. Throws if not connected. */
+  /**
+   * Asks the server to listen, and returns the bound port. Rejects with `LISTEN_FAILED`. Throws if
+   * not connected.
+   */
   listen(client: Client, bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<number> {
     return new Promise((resolve, reject) =>
       client.forwardIn(bind.host, bind.port, (error, port) => {
@@ -43,7 +46,10 @@ export class RemoteForwards {
     );
   }
 
-  /** Asks the server to stop listening. Resolves with the server's error, or null. Throws if not connected. */
+  /**
+   * Asks the server to stop listening. Resolves with the server's error, or null. Throws if not
+   * connected.
+   */
   async close(client: Client, { host, port }: Endpoint): Promise<Error | null> {
     return new Promise((resolve) => client.unforwardIn(host, port, (error) => resolve(error ?? null)));
   }

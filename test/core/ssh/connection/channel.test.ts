@@ -84,7 +84,7 @@ describe('the other side', () => {
     stream.destroy();
   });
 
-  it('a loss gives every waiting write its reason', async () => {
+  it('a loss fails every waiting write with its reason', async () => {
     const { port, stream } = open();
     port.flowing = false;
     const first = new Promise((resolve) => stream.write('a', resolve));

@@ -66,7 +66,7 @@ it('has no reason for listeners if it was planned, and one for streams', async (
   expect(seen.at(-1)).toBeNull();
 });
 
-it('is announced at once to whoever comes late, and not to a stream that has closed before', () => {
+it('is announced at once to late listeners and streams, and not to a stream that has closed', () => {
   const { end, seen, stream } = setup();
   const gone = stream('gone');
   end.add(gone);
