@@ -144,7 +144,7 @@ describe('createAuthHandler', () => {
   it.each(['password', 'keyboard-interactive'])('ends when the person gives up at %s', async (method) => {
     const l = login({}, new ScriptedPrompter([new Error('interrupted')]));
     expect((await l.run([method])).filter((type) => type !== 'none').length).toBeLessThanOrEqual(1);
-    expect(l.message()).toContain('broken off');
+    expect(l.message()).toContain('cancelled');
   });
 });
 
@@ -170,7 +170,7 @@ describe('the failure', () => {
       ['password'],
       /tried 1 answer at a prompt; check the password/,
     ],
-    ['meets an unknown method', {}, null, [], ['gssapi-with-mic'], /no method that sshferry has/],
+    ['meets an unknown method', {}, null, [], ['gssapi-with-mic'], /no method that sshferry supports/],
   ];
   it.each(cases)('%s', async (_, changes, answers, keys, left, message) => {
     const l = login(changes, new ScriptedPrompter(answers), keys.map(fileIdentity));
