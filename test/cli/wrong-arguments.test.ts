@@ -78,10 +78,10 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
     '-D: dynamic forwards (SOCKS) are not there; name each target with -L, or use ssh -D',
   ],
   [['-fN', ...L, HOST], '-f: sshferry stays in the foreground; run it as a service, or with & in the shell'],
-  [[...L, 'you@'], '"you@" is no SSH destination: there is no host in it; expected [user@]host'],
+  [[...L, 'you@'], '"you@" is not an SSH destination: the host is missing; write [user@]host'],
   [
     [...L, 'ssh://h:99999'],
-    '"ssh://h:99999" is no SSH destination: the port or the host is wrong; expected ssh://[user@]host[:port]',
+    '"ssh://h:99999" is not an SSH destination: the port or the host is wrong; write ssh://[user@]host[:port]',
   ],
   [
     [...L, 'up'],

@@ -171,7 +171,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'a host that none can be',
     GOOD.replace('yourserver', '"your server'.concat('"')).replace('".example.com', '.example.com"'),
-    '2:19: servers.office.host: "your server.example.com" is no SSH destination: the host name has characters that none may have; expected [user@]host',
+    '2:19: servers.office.host: "your server.example.com" is not an SSH destination: the host name has invalid characters; write [user@]host',
   ],
   [
     'a port as text',

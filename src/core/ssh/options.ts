@@ -1,14 +1,14 @@
-/** What StrictHostKeyChecking can be, as in ssh_config(5). */
+/** The values of StrictHostKeyChecking, as in ssh_config(5). */
 export type StrictHostKeyChecking = 'yes' | 'ask' | 'accept-new' | 'no';
 
 /**
- * One SSH login, fully resolved: defaults, ssh_config and `-o` are merged, `~` and tokens expanded, paths absolute.
- * Names are ssh_config's own, in camel case. Times are in seconds, as there.
+ * One SSH login, fully resolved: defaults, ssh_config and `-o` are merged, `~` and tokens expanded,
+ * paths absolute. Names are ssh_config's own, in camel case. Times are in seconds, as there.
  */
 export interface SshOptions {
-  /** The host as the person typed it: the name for messages. */
+  /** The host as typed, for messages. */
   readonly host: string;
-  /** What is dialled, and the name for known_hosts unless there is a HostKeyAlias. */
+  /** The host to dial, and the name for known_hosts unless there is a HostKeyAlias. */
   readonly hostName: string;
   readonly port: number;
   readonly user: string;
@@ -20,7 +20,10 @@ export interface SshOptions {
   readonly strictHostKeyChecking: StrictHostKeyChecking;
   readonly hashKnownHosts: boolean;
   readonly identityFile: readonly string[];
-  /** Whether `identityFile` was named by the person (a missing file is then worth a warning) or is the default list. */
+  /**
+   * Whether `identityFile` was configured (then a missing file causes a warning) or is the default
+   * list.
+   */
   readonly identityFileExplicit: boolean;
   readonly identitiesOnly: boolean;
   /** Path of the agent's socket; null for none. */
@@ -36,7 +39,9 @@ export interface SshOptions {
   readonly tcpKeepAlive: boolean;
   readonly serverAliveInterval: number;
   readonly serverAliveCountMax: number;
-  /** Algorithm names in order of preference, only such as ssh2 knows; null for sshferry's own defaults. */
+  /**
+   * Algorithm names in order of preference, all known to ssh2; null for sshferry's own defaults.
+   */
   readonly ciphers: readonly string[] | null;
   readonly kexAlgorithms: readonly string[] | null;
   readonly macs: readonly string[] | null;
@@ -47,23 +52,29 @@ export interface SshOptions {
   /** Whether to open one session per connection, as `ssh -L` does without `-N`. */
   readonly session: boolean;
   readonly proxyJump: string | null;
-  /** The hosts of `proxyJump`, each resolved by its own configuration, in the order in which they are reached. */
+  /**
+   * The hosts of `proxyJump`, each resolved by its own configuration, in the order in which they
+   * are reached.
+   */
   readonly jumpHosts?: readonly SshOptions[];
   readonly proxyCommand: string | null;
   readonly exitOnForwardFailure: boolean;
   /**
-   * Further connections for bulk data. Left out: one where logging in again needs no person (keys, agent), else none. sshferry's
-   * own option.
+   * Further connections for bulk data; sshferry's own option. Default: one if another login needs
+   * no person (keys, agent), else none.
    */
   readonly dataConnections?: number;
 }
 
-/** A person at a terminal, or nobody. */
+/** Asks and informs the person at the terminal, if there is one. */
 export interface Prompter {
-  /** False when there is no terminal: then `ask` must not be called. */
+  /** False if there is no terminal. Then do not call `ask`. */
   readonly interactive: boolean;
-  /** Shows `question` and reads one line; without `echo` the typing stays hidden. Rejects when the person gives up (Ctrl-C). */
+  /**
+   * Shows `question` and reads one line; without `echo`, typing is hidden. Rejects if the person
+   * cancels (Ctrl-C).
+   */
   ask(question: string, options: { echo: boolean; signal?: AbortSignal }): Promise<string>;
-  /** Shows text that the person should see: a banner, a fingerprint, a warning. A terminal's prompter strips controls. */
+  /** Shows a banner, a fingerprint or a warning. A terminal's prompter strips controls. */
   tell(text: string): void;
 }

@@ -127,7 +127,7 @@ test('an answer that cannot be read is asked for again, with the reason', async 
   const { asked, prompter } = person(['', 'h', 'fpt', 'ftp', '::1', '80,81', '8021']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
   const told = asked.filter((text) => text.endsWith('\n')).join('');
-  expect(told).toContain('no SSH destination');
+  expect(told).toContain('not an SSH destination');
   expect(told).toContain("there is no service 'fpt' (did you mean ftp?); expected ftp, pop3, smtp, imap");
   expect(told).toContain('expected as many port numbers as services: ftp');
   expect((await configIn(dir)).config.forwards['ftp-8021']?.to).toEqual({ host: '::1', port: 21 });

@@ -34,7 +34,7 @@ function hop(
 ): Hop {
   return {
     options: testOptions({ host: name, port: server.port, ...over }),
-    login: async () => ({
+    credentials: async () => ({
       prompter: typing('demo'),
       log: silentLog,
       verifier: verifier ?? hostVerifier(),
@@ -79,17 +79,24 @@ describe('jump hosts', () => {
     await vi.waitFor(() => expect(connections(servers)).toEqual([0, 0, 0]));
   });
 
-  it.each([0, 1, 2])('end together when the connection to number %i is lost', async (which) => {
-    const servers = await Promise.all([0, 1, 2].map(() => startSshServer()));
-    const chain = await connectChain(hops(servers), silentLog, patient);
-    servers[which]?.killConnections();
-    expect(await chain.closed).toMatchObject({
-      code: 'SSH_LOST',
-      message: expect.stringContaining(which === 2 ? 'hop2' : `hop${which}`),
-    });
-    await vi.waitFor(() => expect(connections(servers)).toEqual([0, 0, 0]));
-    await Promise.all(servers.map((server) => server.close()));
-  });
+  it.for([0, 1, 2])(
+    'end together, with one reason, when the connection to number %i is lost',
+    async (which, test) => {
+      const servers = await Promise.all([0, 1, 2].map(() => startSshServer()));
+      const to = await listenTcp(test, () => {});
+      const chain = await connectChain(hops(servers), silentLog, patient);
+      const seen: unknown[] = [];
+      (await chain.openStream(to)).on('error', (error) => seen.push(error));
+      chain.onEnd((reason) => seen.push(reason));
+      servers[which]?.killConnections();
+      const reason = await chain.closed;
+      expect(reason).toMatchObject({ code: 'SSH_LOST', message: expect.stringContaining(`hop${which}`) });
+      await vi.waitFor(() => expect(seen).toHaveLength(2));
+      for (const error of seen) expect(error).toBe(reason);
+      await vi.waitFor(() => expect(connections(servers)).toEqual([0, 0, 0]));
+      await Promise.all(servers.map((server) => server.close()));
+    },
+  );
 
   it.each(['login', 'host key'])('end together when the %s at the last fails', async (what) => {
     const servers = await Promise.all([0, 1].map(() => startSshServer()));
@@ -157,7 +164,7 @@ it.each([0, 1])(
       return new Promise<never>(() => {});
     };
     const chain = connectChain(
-      hops.map((each, index) => (index === which ? { ...each, login: mute } : each)),
+      hops.map((each, index) => (index === which ? { ...each, credentials: mute } : each)),
       silentLog,
       owner.signal,
     );

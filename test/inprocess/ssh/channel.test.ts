@@ -243,7 +243,7 @@ describe('ends', () => {
 describe('flow control', () => {
   it('the fields of ssh2 that the receive window is kept with are there', async (test) => {
     const { channel } = await open(test);
-    const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/connection/channel.ts';
+    const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/ssh2/port.ts';
     const raw = channel as unknown as Record<string, Record<string, unknown>>;
     expect(raw.incoming?.window, `channel.incoming.window: ${words}`).toBeTypeOf('number');
     expect(raw.outgoing?.id, `channel.outgoing.id: ${words}`).toBeTypeOf('number');

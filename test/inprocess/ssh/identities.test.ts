@@ -94,7 +94,7 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
       `file ${file('plain')}`,
     ]);
     expect(warnings).toEqual([
-      `the agent at ${identityAgent} did not answer within 0.1 s; going on without it`,
+      `the agent at ${identityAgent} did not answer within 0.1 s; continuing without it`,
     ]);
     mute.close();
   });

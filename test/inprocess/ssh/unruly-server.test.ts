@@ -310,7 +310,7 @@ describe('during a key exchange', () => {
     await vi.advanceTimersByTimeAsync(120_000);
     expect(await ssh.closed).toMatchObject({
       code: 'SSH_LOST',
-      message: expect.stringContaining('a rekey was not finished within 120 s'),
+      message: expect.stringContaining('a rekey did not finish within 120 s'),
     });
     expect(await written).toBeInstanceOf(Error);
   });

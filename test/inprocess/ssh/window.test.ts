@@ -15,8 +15,7 @@ import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 const LARGEST = 15 * MiB;
-const WORDS =
-  'see src/core/ssh/connection/channel.ts: it relies on fields of ssh2 1.17.0 that are not public';
+const WORDS = 'see src/core/ssh/ssh2/port.ts: it relies on fields of ssh2 1.17.0 that are not public';
 
 /** What is kept in memory for the bytes that lie unread. */
 function inMemory(stream: Duplex): number {

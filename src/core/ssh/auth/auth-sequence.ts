@@ -14,11 +14,11 @@ export interface Authentication {
   /** For ssh2's `authHandler`. */
   readonly handler: AuthHandlerMiddleware;
   /**
-   * What to report when the login ended with `error`: one of level `client-authentication`, or the server's disconnect
-   * between handshake and `ready`. Code `SSH_AUTH`.
+   * Returns the error to report (`SSH_AUTH`) after a login that ended with `error`: one of level
+   * `client-authentication`, or the server's disconnect between handshake and `ready`.
    */
   failure(error: Error): GatewayError;
-  /** What was tried last, in words; once logged in, what let us in. */
+  /** The method that was tried last, in words; after the login, the one that succeeded. */
   readonly last: string;
 }
 
@@ -27,9 +27,9 @@ export interface AuthInput {
   readonly identities: readonly Identity[];
   readonly prompter: Prompter;
   readonly log: Logger;
-  /** Aborted when the connection ends: closes a prompt that is still open. */
+  /** Aborts when the connection ends. Closes a prompt that is still open. */
   readonly signal: AbortSignal;
-  /** Told when an agent is about to sign, and when it has: it may ask a person, for a PIN or a touch. */
+  /** Called before and after an agent signs. The agent may ask a person for a PIN or a touch. */
   readonly signing?: (on: boolean) => void;
   /** Default: every key can sign. */
   readonly canSign?: CanSign;
@@ -39,32 +39,35 @@ type Method = 'publickey' | 'keyboard-interactive' | 'password';
 type Next = (method: AnyAuthMethod | false) => void;
 
 /**
- * Authenticates as ssh does (RFC 4252; sshconnect2.c): `none` to learn what the server takes, then the methods of
- * PreferredAuthentications that it names, one key at a time, NumberOfPasswordPrompts tries at each prompt. Several factors
- * in a row work, since each answer of the server names what is still wanted.
+ * Authenticates as ssh does (RFC 4252; sshconnect2.c). `none` asks which methods the server
+ * accepts. Then come those methods of PreferredAuthentications, one key at a time, with
+ * NumberOfPasswordPrompts tries at each prompt. Several factors in a row work, because each answer
+ * of the server lists the methods that are still required.
  *
- * What connection.ts must do:
- * - set `readyTimeout: 0` and keep a timer of its own that stands still while a prompt is open (`observePrompter`) or an agent
- *   signs (`signing`): ssh2's counts the time a person takes;
- * - pass over ssh2's `error` events of level `agent`: a key did not sign, the next one follows;
- * - answer `change password` (ssh2 would wait for ever) by ending the connection: the password has expired.
+ * The caller must:
+ * - set `readyTimeout: 0` and use a timer that pauses while a prompt is open (`observePrompter`) or
+ *   an agent signs (`signing`): ssh2's own includes the time a person takes;
+ * - ignore ssh2's `error` events of level `agent`: a key did not sign, and the next one follows;
+ * - end the connection on `change password`, on which ssh2 would wait forever: the password has
+ *   expired.
  */
 export function createAuthHandler(input: AuthInput): Authentication {
-  const login = new Login(input);
+  const sequence = new AuthSequence(input);
   const handler = (left: readonly string[] | null, _partial: boolean | null, next: Next): void => {
-    login.next(left).then(next, (error) => login.breakOff(error, next));
+    sequence.next(left).then(next, (error) => sequence.giveUp(error, next));
   };
   return {
-    // ssh2 takes false for "nothing left", and passes null at first; its types know of neither.
+    // ssh2 accepts false for "nothing left", and passes null at first. Its types lack both.
     handler: handler as unknown as AuthHandlerMiddleware,
-    failure: (error) => login.failure(error),
+    failure: (error) => sequence.failure(error),
     get last() {
-      return login.last;
+      return sequence.last;
     },
   };
 }
 
-class Login {
+/** Chooses the next method of one login. */
+class AuthSequence {
   last = 'nothing';
   readonly #input: AuthInput;
   readonly #identities: Identity[];
@@ -79,9 +82,9 @@ class Login {
   #left: readonly string[] = [];
   #answers = 0;
   #gaveUp = false;
-  /** A signature went out and ssh2 kept the server's answer to itself. */
+  /** A signature was sent, and ssh2 has not passed the server's answer on. */
   #stale = false;
-  /** Whether the last keyboard-interactive round asked anything at all. */
+  /** Whether the last keyboard-interactive round had a question. */
   #asked = true;
 
   constructor(input: AuthInput) {
@@ -92,8 +95,9 @@ class Login {
 
   async next(left: readonly string[] | null): Promise<AnyAuthMethod | false> {
     const username = this.#input.options.user;
-    // After an agent's signature ssh2 drops the list of methods that came back (client.js, USERAUTH_FAILURE), which is how
-    // partial success shows. `none` asks for it again; sshd does not count it as a failure.
+    // After an agent's signature, ssh2 drops the server's list of methods (client.js,
+    // USERAUTH_FAILURE), which shows partial success. `none` asks for it again; sshd does not count
+    // it as a failure.
     if (left === null || this.#stale) {
       this.#stale = false;
       return { type: 'none', username };
@@ -112,9 +116,9 @@ class Login {
     return false;
   }
 
-  breakOff(error: unknown, next: Next): void {
+  giveUp(error: unknown, next: Next): void {
     this.#gaveUp = true;
-    this.#input.log.debug({ event: 'ssh.auth', err: error }, 'login broken off');
+    this.#input.log.debug({ event: 'ssh.auth', err: error }, 'gave up the login');
     next(false);
   }
 
@@ -160,7 +164,7 @@ class Login {
     return null;
   }
 
-  /** Assumes so for a key whose type shows only when it is unlocked. */
+  /** Returns true for a key whose type is unknown until it is unlocked. */
   #canSign(identity: Identity): boolean {
     const { canSign = () => true } = this.#input;
     const key = identity.type === 'file' ? identity.key : identity.publicKey;
@@ -219,7 +223,7 @@ class Login {
 
   #keyboardInteractive(): AnyAuthMethod | null {
     const { options, prompter } = this.#input;
-    // A server that fails it without asking has nothing behind it.
+    // A server that rejects it without a question does not really support it.
     if (!canAsk(options, prompter) || !this.#asked || !this.#take('keyboard-interactive')) return null;
     this.#asked = false;
     return {
@@ -229,7 +233,7 @@ class Login {
         this.#asked = true;
         this.#answerAll(name, instructions, prompts).then(finish, () => {
           this.#gaveUp = true;
-          // Failing this round brings us back to `next`, which then ends the login.
+          // Fails this round, so that ssh2 calls `next`, which then ends the login.
           if (!this.#input.signal.aborted) finish(prompts.map(() => ''));
         });
       },

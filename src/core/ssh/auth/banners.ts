@@ -1,12 +1,12 @@
 import { stripControls } from '../../text/control-characters.ts';
 import type { Prompter } from '../options.ts';
 
-/** The most text of banners that one login shows, in characters. */
+/** How much banner text one login shows at most, in characters. */
 const MOST = 64 * 1024;
 
 /**
  * Shows the server's banners (RFC 4252 5.4), but never while a question is open: the text could
- * pass for a part of the question. Such a banner is shown after the answer.
+ * look like a part of the question. Such a banner is shown after the answer.
  */
 export class Banners {
   readonly #prompter: Prompter;

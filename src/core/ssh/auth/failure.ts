@@ -2,24 +2,29 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SshOptions } from '../options.ts';
 
-/** What is known when a login has failed. */
+/** The attempts of a login that failed. */
 export interface AuthAttempts {
-  /** What the server would still take, as it said last. */
+  /** The methods that the server still accepts, from its last answer. */
   readonly methodsLeft: readonly string[];
   /** Labels of the keys that were offered, in order. */
   readonly keys: readonly string[];
   /** Labels of encrypted keys that stayed locked. */
   readonly locked: readonly string[];
-  /** Labels of keys that were not offered, for want of a signature algorithm that both sides accept. */
+  /**
+   * Labels of keys that were not offered, because no signature algorithm is accepted by both sides.
+   */
   readonly unusable: readonly string[];
   /** How often a password or keyboard-interactive was answered. */
   readonly answers: number;
   readonly canAsk: boolean;
-  /** The person broke off at a prompt. */
+  /** The person cancelled a prompt. */
   readonly gaveUp: boolean;
 }
 
-/** Puts a failed login into one line: who, what the server takes, what was tried, what to do. Code `SSH_AUTH`. */
+/**
+ * Returns the error for a failed login (`SSH_AUTH`): who, the methods that remain, what was tried,
+ * what to do.
+ */
 export function authFailure(options: SshOptions, attempts: AuthAttempts, error: Error): GatewayError {
   const who = account(options);
   const cause = { cause: error };
@@ -27,12 +32,12 @@ export function authFailure(options: SshOptions, attempts: AuthAttempts, error: 
     return new GatewayError(
       'SSH_AUTH',
       `${who}: too many authentication failures: the server gave up after ${triedText(attempts)}; ` +
-        'name the right key and nothing else: -i FILE -o IdentitiesOnly=yes',
+        'offer only the right key: -i FILE -o IdentitiesOnly=yes',
       cause,
     );
   }
   if (attempts.gaveUp) {
-    return new GatewayError('SSH_AUTH', `${who}: login broken off at the prompt`, cause);
+    return new GatewayError('SSH_AUTH', `${who}: login cancelled at the prompt`, cause);
   }
   const methods = attempts.methodsLeft.length === 0 ? '' : ` (${attempts.methodsLeft.join(',')})`;
   return new GatewayError(
@@ -42,7 +47,7 @@ export function authFailure(options: SshOptions, attempts: AuthAttempts, error: 
   );
 }
 
-/** A key's label in a sentence. */
+/** Returns a key's label for use in a sentence. */
 export function keyText(label: string): string {
   return label.startsWith('agent key ') ? label : `key ${label}`;
 }
@@ -57,8 +62,8 @@ function remedy(options: SshOptions, attempts: AuthAttempts): string {
   const { methodsLeft, keys, locked, unusable, answers, canAsk } = attempts;
   if (locked.length > 0) {
     return canAsk
-      ? `${locked.join(', ')} stayed locked: no right passphrase was given`
-      : `${locked.join(', ')} is encrypted and there is no terminal to ask for its passphrase on: add it to an agent with ssh-add`;
+      ? `${locked.join(', ')} stayed locked: wrong or no passphrase`
+      : `${locked.join(', ')} is encrypted, and sshferry has no terminal to ask for its passphrase: add it to an agent with ssh-add`;
   }
   if (answers > 0) return 'check the password and the user name';
   if (unusable.length > 0) {
@@ -71,20 +76,20 @@ function remedy(options: SshOptions, attempts: AuthAttempts): string {
   if (asks && !canAsk) {
     const key = keys.length === 0 ? 'use a key' : 'use a key that is in ~/.ssh/authorized_keys there';
     return options.batchMode
-      ? `a password cannot be asked for with BatchMode=yes: ${key}`
-      : `there is no terminal to ask for a password on: start it from one, or ${key}`;
+      ? `BatchMode=yes allows no password prompt: ${key}`
+      : `sshferry has no terminal to ask for a password: start it from one, or ${key}`;
   }
   if (methodsLeft.includes('publickey')) {
     return keys.length === 0
-      ? 'there is no key to offer: name one with -i, or add one to an agent with ssh-add'
+      ? 'no key to offer: name one with -i, or add one to an agent with ssh-add'
       : `add the public half of one of them to ~/.ssh/authorized_keys of ${options.user} on the server, or name another with -i`;
   }
   return asks
-    ? 'PreferredAuthentications, PasswordAuthentication or KbdInteractiveAuthentication leaves out what the server takes'
-    : 'the server takes no method that sshferry has (publickey, keyboard-interactive, password)';
+    ? 'PreferredAuthentications, PasswordAuthentication or KbdInteractiveAuthentication excludes every method that the server accepts'
+    : 'the server accepts no method that sshferry supports (publickey, keyboard-interactive, password)';
 }
 
-/** `user@host`, with the port where it is not the usual one: two hops may be on one host. */
+/** Returns `user@host`, with the port unless it is 22: two hops may be on one host. */
 function account({ user, host, port }: SshOptions): string {
   return port === 22 ? `${user}@${host}` : `${user}@${formatEndpoint({ host, port })}`;
 }

@@ -14,7 +14,7 @@ export type Identity = {
 } & (
   | { readonly type: 'agent'; readonly agent: BaseAgent; readonly publicKey: ParsedKey }
   | { readonly type: 'file'; readonly key: ParsedKey }
-  /** `publicKey` is null where the file does not show it before it is decrypted. `unlocked` keeps the key once it is. */
+  /** `publicKey` is null if it is unknown before decryption. `unlocked` is the decrypted key. */
   | {
       readonly type: 'encrypted';
       readonly path: string;
@@ -25,9 +25,10 @@ export type Identity = {
 );
 
 /**
- * Lists the keys to offer, in ssh's order (pubkey_prepare in OpenSSH's sshconnect2.c): first what the agent holds of the
- * configured files, then the agent's other keys unless IdentitiesOnly, then the files. Asks nothing: a passphrase is asked
- * for when the server has accepted the key. Files that cannot be used are told to `log` and left out; never rejects.
+ * Returns the keys to offer, in ssh's order (pubkey_prepare in OpenSSH's sshconnect2.c): configured
+ * keys that the agent holds, then the agent's other keys unless IdentitiesOnly, then key files.
+ * Asks no passphrase: that follows when the server has accepted the key. Logs and skips files that
+ * cannot be used. Never rejects.
  */
 export async function prepareIdentities(options: SshOptions, log: Logger): Promise<Identity[]> {
   if (!options.pubkeyAuthentication) return [];
@@ -61,7 +62,7 @@ async function keysOfAgent(socket: string | null, timeout: number, log: Logger):
   const agent = createAgent(socket);
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
-      const text = `the agent at ${socket} did not answer within ${timeout} s; going on without it`;
+      const text = `the agent at ${socket} did not answer within ${timeout} s; continuing without it`;
       log.warn({ event: 'ssh.agent', socket }, text);
       resolve([]);
     }, timeout * 1000);
@@ -87,7 +88,7 @@ function agentIdentity(agent: BaseAgent, publicKey: ParsedKey): AgentIdentity {
   return { type: 'agent', label: `agent key ${name}`, agent, publicKey };
 }
 
-/** ssh2 leaves out what it cannot use (FIDO keys, certificates) by giving an Error or nothing for it. */
+/** ssh2 returns an Error or nothing for entries that it cannot use (FIDO keys, certificates). */
 function parsePublic(entry: unknown): ParsedKey | null {
   const raw = isEntry(entry) ? entry.pubKey : entry;
   if (!Buffer.isBuffer(raw) && typeof raw !== 'string' && !isParsed(raw)) return null;
@@ -106,7 +107,9 @@ function isParsed(value: unknown): value is ParsedKey {
 }
 
 interface LoadedFile {
-  /** Null when the private key cannot be used; its public half may still name a key in the agent. */
+  /**
+   * Null if the private key cannot be used. Its public half may still identify a key in the agent.
+   */
   readonly identity: Identity | null;
   readonly publicKey: ParsedKey | null;
 }
@@ -123,7 +126,7 @@ async function loadFile(
     const { bytes, stats } = await readChecked(file);
     content = bytes;
     const publicOnly = parsePublicFile(content);
-    // `-i key.pub` names a key that the agent holds.
+    // `-i key.pub` selects a key that the agent holds.
     if (publicOnly) {
       if (explicit && !agentKeys.some((key) => sameKey(key.publicKey, publicOnly))) {
         warn(
@@ -154,7 +157,7 @@ async function loadFile(
       publicKey,
     };
   }
-  const text = `${file} is left out: ${unusable(content, key)}`;
+  const text = `${file} is skipped: ${unusable(content, key)}`;
   if (explicit) warn(text);
   else log.debug({ event: 'ssh.identity', file }, text);
   return { identity: null, publicKey };
@@ -169,7 +172,10 @@ function sameKey(a: ParsedKey, b: ParsedKey): boolean {
   return a.getPublicSSH().equals(b.getPublicSSH());
 }
 
-/** sshkey_perm_ok of OpenSSH's authfile.c: the owner's own key must not be open to anyone else. */
+/**
+ * Like sshkey_perm_ok in OpenSSH's authfile.c: other users must not be able to read the key of its
+ * owner.
+ */
 function exposed(stats: Stats): boolean {
   return process.getuid !== undefined && stats.uid === process.getuid() && isOpenToOthers(stats);
 }
@@ -184,7 +190,7 @@ function unprotected(file: string, { mode }: Stats): string {
 
 function unusable(content: Buffer, error: Error): string {
   return /sk-(ssh|ecdsa)/.test(error.message) || content.includes('sk-ssh-')
-    ? 'keys on a security token (FIDO, sk-) work through an agent of their own only, not here'
+    ? 'keys on a security token (FIDO, sk-) are not supported'
     : error.message;
 }
 
@@ -195,7 +201,7 @@ function systemReason(error: unknown): string {
   return message;
 }
 
-/** `~` for the home directory, as people write it. */
+/** Returns the path with `~` for the home directory. */
 function shortPath(file: string): string {
   const { home } = localUser();
   return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;

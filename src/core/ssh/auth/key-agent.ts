@@ -10,8 +10,8 @@ import {
 export type Sign = (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>;
 
 /**
- * One key as an agent of its own. It is the way to give ssh2 one key at a time, in our order, and to have it sign
- * asynchronously (ask an agent, or a person for a passphrase) only once the server has accepted the key.
+ * An agent with one key. Lets ssh2 try one key at a time, in our order, and sign asynchronously (by
+ * a real agent, or after a passphrase prompt) only after the server has accepted the key.
  */
 export class KeyAgent extends BaseAgent<ParsedKey> {
   readonly #publicKey: ParsedKey;
@@ -41,7 +41,7 @@ export class KeyAgent extends BaseAgent<ParsedKey> {
   }
 }
 
-/** A Sign that asks a real agent. */
+/** Returns a Sign that uses a real agent. */
 export function signByAgent(agent: BaseAgent, key: ParsedKey): Sign {
   return (data, options) =>
     new Promise((resolve, reject) => {
@@ -52,7 +52,7 @@ export function signByAgent(agent: BaseAgent, key: ParsedKey): Sign {
     });
 }
 
-/** ssh2's ParsedKey.sign returns its error instead of throwing it. */
+/** Signs by ssh2's ParsedKey.sign, which returns its error instead of throwing it. */
 export function signByKey(key: ParsedKey, data: Buffer, { hash }: SigningRequestOptions): Buffer {
   const signature: Buffer | Error = key.sign(data, hash);
   if (signature instanceof Error) throw signature;

@@ -4,8 +4,9 @@ import { type ParsedKey, parseKey } from '../ssh2/library.ts';
 const MAGIC = Buffer.from('openssh-key-v1\0', 'latin1');
 
 /**
- * The public half of a private key file without its passphrase: from the clear header of OpenSSH's own format
- * (PROTOCOL.key), else from `<file>.pub`. Null where neither shows it. `content` is null if the file itself was unreadable.
+ * Returns the public half of a private key file, without its passphrase: from the clear header of
+ * OpenSSH's own format (PROTOCOL.key), else from `<file>.pub`, else null. `content` is null if the
+ * file itself is unreadable.
  */
 export async function publicKeyOfFile(file: string, content: Buffer | null): Promise<ParsedKey | null> {
   const blob = content === null ? null : headerPublicKey(content);
@@ -17,7 +18,7 @@ export async function publicKeyOfFile(file: string, content: Buffer | null): Pro
   }
 }
 
-/** Reads cipher, kdf, kdf options and count, and gives the first public key blob behind them. */
+/** Skips cipher, kdf, kdf options and count, and returns the first public key blob after them. */
 function headerPublicKey(content: Buffer): Buffer | null {
   const armour = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(
     content.toString('latin1'),

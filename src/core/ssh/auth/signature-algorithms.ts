@@ -7,7 +7,10 @@ interface Extension {
   readonly algs: readonly string[];
 }
 
-/** The signature algorithms of RSA keys (RFC 8332). Every other key type has one, with its own name. */
+/**
+ * The signature algorithms of RSA keys (RFC 8332). Every other key type has a single one of the
+ * same name.
+ */
 const RSA: ReadonlySet<string> = new Set(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa']);
 /** Supports SHA-2 signatures but does not advertise them (ssh2: COMPAT_CHECKS in constants.js). */
 const SILENT_ON_SHA2 = /^OpenSSH_7[.]4/;

@@ -4,15 +4,18 @@ import type { Identity } from './identity.ts';
 
 const QUESTION = 'Enter passphrase for key';
 
-/** Whether a question asks for a passphrase, which is asked but once for all connections; others come again with each login. */
+/**
+ * Returns whether a question is for a passphrase. That is asked once for all connections, other
+ * questions at each login.
+ */
 export function isPassphraseQuestion(question: string): boolean {
   return question.startsWith(QUESTION);
 }
 
 /**
- * Decrypts a key file, asking for its passphrase up to NumberOfPasswordPrompts times; an empty answer passes the key over,
- * as in ssh. Gives null where it stays locked. Rejects when the person gives up. The key derivation (bcrypt) blocks the
- * event loop for some tenths of a second, once: the key is kept.
+ * Decrypts a key file. Asks for its passphrase up to NumberOfPasswordPrompts times; an empty answer
+ * skips the key, as in ssh. Returns null if it stays locked. Rejects if the person cancels. The key
+ * derivation (bcrypt) blocks the event loop for some tenths of a second, once: the key is kept.
  */
 export async function unlock(
   identity: Extract<Identity, { type: 'encrypted' }>,
@@ -37,7 +40,7 @@ export async function unlock(
   return null;
 }
 
-/** Whether there is a person to ask. */
+/** Returns whether a person can be asked. */
 export function canAsk(options: SshOptions, prompter: Prompter): boolean {
   return prompter.interactive && !options.batchMode;
 }

@@ -6,7 +6,7 @@ export interface Destination {
   readonly port: number | null;
 }
 
-/** Takes `[user@]host` or `ssh://[user@]host[:port]` apart. Throws `CONFIG_INVALID` with what is wrong. */
+/** Parses `[user@]host` or `ssh://[user@]host[:port]`. Throws `CONFIG_INVALID` with the cause. */
 export function parseDestination(text: string): Destination {
   const destination = text.startsWith('ssh://') ? parseUri(text) : parsePlain(text);
   checkHost(destination.host, text);
@@ -36,25 +36,23 @@ function decode(part: string, text: string): string {
   }
 }
 
-/** valid_hostname of OpenSSH's ssh.c: the name may end up in a ProxyCommand's shell. */
+/** Like valid_hostname in OpenSSH's ssh.c: the name may end up in a ProxyCommand's shell. */
 export function checkHost(host: string, text: string): void {
-  if (host === '') invalid(text, 'there is no host in it');
+  if (host === '') invalid(text, 'the host is missing');
   if (host.startsWith('-')) invalid(text, 'a host name cannot begin with -');
-  if (/[\s\x00-\x1f\x7f'`"$\\;&<>|(){},]/.test(host))
-    invalid(text, 'the host name has characters that none may have');
+  if (/[\s\x00-\x1f\x7f'`"$\\;&<>|(){},]/.test(host)) invalid(text, 'the host name has invalid characters');
 }
 
-/** valid_ruser of OpenSSH's ssh.c. */
+/** Like valid_ruser in OpenSSH's ssh.c. */
 export function checkUser(user: string, text: string): void {
   if (user === '') invalid(text, 'the user name is empty');
   if (user.startsWith('-')) invalid(text, 'a user name cannot begin with -');
-  if (/[\x00-\x1f\x7f'`";&<>|(){}]|\\$|\s-/.test(user))
-    invalid(text, 'the user name has characters that none may have');
+  if (/[\x00-\x1f\x7f'`";&<>|(){}]|\\$|\s-/.test(user)) invalid(text, 'the user name has invalid characters');
 }
 
 function invalid(text: string, why: string, form = '[user@]host'): never {
   throw new GatewayError(
     'CONFIG_INVALID',
-    `${JSON.stringify(text)} is no SSH destination: ${why}; expected ${form}`,
+    `${JSON.stringify(text)} is not an SSH destination: ${why}; write ${form}`,
   );
 }

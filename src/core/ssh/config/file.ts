@@ -5,20 +5,23 @@ import { argumentsOf, splitLine } from './line.ts';
 import { localUser } from './local-user.ts';
 import { matchesPattern, matchesPatternList } from './patterns.ts';
 
-/** A setting: its key in lower case, and its arguments, or the whole value where the source does not tell them apart. */
+/**
+ * A setting: its key in lower case, and its arguments, or the whole value if the source does not
+ * separate them.
+ */
 export type Setting = readonly [key: string, ...args: string[]];
 
-/** Settings in the order in which they count: of a key that can stand once, the first. */
+/** Settings in order. The first counts for a key that can have one value. */
 export type Settings = Setting[];
 
-/** READCONF_MAX_DEPTH of OpenSSH's readconf.c. */
+/** Like READCONF_MAX_DEPTH in OpenSSH's readconf.c. */
 const MAX_DEPTH = 16;
 
-/** How a file came to be read. */
+/** How a file is read. */
 export interface Origin {
-  /** Relative names in it are in ~/.ssh, else in /etc/ssh. */
+  /** Whether relative names in it are in ~/.ssh, else in /etc/ssh. */
   readonly user: boolean;
-  /** Whether only this user or root may be able to write to it, as of files that nobody named. */
+  /** Whether to refuse it if other users can write to it. True for default files. */
   readonly checked: boolean;
   /** Whether the file must exist. */
   readonly named: boolean;
@@ -31,21 +34,22 @@ interface State {
   readonly depth: number;
 }
 
-/** Where the reader's files are. */
+/** The files that the reader reads. */
 export interface ConfigFiles {
-  /** Returns a file's text; empty if it does not have to exist and does not. Rejects with `CONFIG_INVALID`. */
+  /** Returns a file's text; empty if it is optional and missing. Rejects with `CONFIG_INVALID`. */
   text(file: string, origin: Origin): Promise<string>;
-  /** Returns the files that a pattern of Include stands for, in order. */
+  /** Returns the files that match a pattern of Include, in order. */
   matching(pattern: string, origin: Origin): Promise<string[]>;
 }
 
 /**
- * Reads ssh_config(5) where OpenSSH's client is not installed: keywords, quotes and comments as there, `Host`, `Include`, and `Match`
- * by host, originalhost, user and localuser. A `Match` by anything else applies to nothing, with a note.
+ * Reads ssh_config(5) if OpenSSH's client is not installed. Supports its keywords, quotes and
+ * comments, `Host`, `Include`, and `Match` by host, originalhost, user and localuser. Any other
+ * `Match` never applies, and causes a note.
  */
 export class SshConfigReader {
   readonly notes: string[] = [];
-  /** What was given before counts before what is read. */
+  /** Earlier settings take precedence over those that are read. */
   readonly settings: Settings;
   readonly #host: string;
   readonly #files: ConfigFiles;
@@ -58,7 +62,9 @@ export class SshConfigReader {
     this.settings = [...given];
   }
 
-  /** Reads a file after those before. Rejects with `CONFIG_INVALID`: every mistake in it, or why it cannot be read. */
+  /**
+   * Reads the next file. Rejects with `CONFIG_INVALID`: all errors in it, or why it cannot be read.
+   */
   async read(file: string, origin: Origin): Promise<void> {
     await this.#read(file, origin, { applies: true, never: false, depth: 0 });
     if (this.#mistakes.length > 0) throw new GatewayError('CONFIG_INVALID', this.#mistakes.join('; '));
@@ -93,7 +99,7 @@ export class SshConfigReader {
     }
   }
 
-  /** What Host and Match decide in an included file ends with it. */
+  /** Host and Match in an included file apply to the rest of that file only. */
   async #include(pattern: string, origin: Origin, { applies, depth }: State): Promise<void> {
     if (pattern === '') throw new Error('a value is empty');
     for (const file of await this.#files.matching(pattern, origin)) {
@@ -113,7 +119,7 @@ export class SshConfigReader {
     this.settings.push([name.toLowerCase(), ...args]);
   }
 
-  /** Each argument is one pattern; a negated one that matches outweighs all others. */
+  /** Each argument is one pattern. A negated pattern that matches overrides all others. */
   #hostMatches(patterns: readonly string[]): boolean {
     let matched = false;
     for (const each of patterns) {
@@ -139,7 +145,7 @@ export class SshConfigReader {
       const value = this.#valueOf(criterion);
       if (value === undefined) {
         this.notes.push(
-          `${where}: Match ${criterion} applies to nothing: only OpenSSH's client can decide it, and it is not installed`,
+          `${where}: Match ${criterion} never applies: it needs OpenSSH's client, which is not installed`,
         );
         return false;
       }
@@ -151,7 +157,9 @@ export class SshConfigReader {
     return matched;
   }
 
-  /** What a criterion of Match looks at; undefined for one that only OpenSSH can decide. */
+  /**
+   * Returns the value that a criterion of Match compares; undefined if only OpenSSH can decide it.
+   */
   #valueOf(criterion: string): string | undefined {
     switch (criterion) {
       case 'host':
@@ -172,7 +180,7 @@ export class SshConfigReader {
       case 'sessiontype':
         return undefined;
       default:
-        throw new Error(`there is no criterion ${criterion}`);
+        throw new Error(`unknown criterion ${criterion}`);
     }
   }
 
@@ -187,7 +195,7 @@ export class SshConfigReader {
   }
 }
 
-/** One `-o` option, read as the line that it stands for. Throws `CONFIG_INVALID`. */
+/** Parses one `-o` option as a line of ssh_config. Throws `CONFIG_INVALID`. */
 export function readOption(key: string, value: string): Setting {
   try {
     const args = argumentsOf({ keyword: key, rest: value.trim() });

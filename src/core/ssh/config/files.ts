@@ -8,7 +8,7 @@ import { localUser } from './local-user.ts';
 
 const SYSTEM_FOLDER = '/etc/ssh';
 
-/** The files of this machine. */
+/** Reads the files of this machine. */
 export const configFiles: ConfigFiles = { text, matching };
 
 async function text(file: string, { checked, named }: Origin): Promise<string> {
@@ -16,7 +16,7 @@ async function text(file: string, { checked, named }: Origin): Promise<string> {
     if (checked && (isForeign(stats) || isWritableByOthers(stats))) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `bad owner or permissions on ${file}: it must be yours or root's, and nobody else's to write to; chmod go-w ${file}`,
+        `bad owner or permissions on ${file}: you or root must own it, and other users must not be able to write to it; fix it with: chmod go-w ${file}`,
       );
     }
   };
@@ -31,13 +31,14 @@ async function text(file: string, { checked, named }: Origin): Promise<string> {
 }
 
 function matching(pattern: string, { user }: Origin): Promise<string[]> {
-  if (pattern.startsWith('~') && !user) throw new Error(`${pattern} means nothing in ${SYSTEM_FOLDER}`);
+  if (pattern.startsWith('~') && !user)
+    throw new Error(`${pattern} is not allowed in ${SYSTEM_FOLDER}: a path with ~ needs a user`);
   const { home } = localUser();
   const folder = user ? path.join(home, '.ssh') : SYSTEM_FOLDER;
   return expand(pattern.startsWith('~/') ? home + pattern.slice(1) : path.resolve(folder, pattern));
 }
 
-/** Expands `*`, `?` and `[…]` in the parts of an absolute path, as glob(7) does. */
+/** Expands `*`, `?` and `[…]` in an absolute path, as glob(7) does. */
 async function expand(pattern: string): Promise<string[]> {
   let found = ['/'];
   for (const part of pattern.split('/').filter((name) => name !== '')) {
@@ -56,7 +57,7 @@ async function expand(pattern: string): Promise<string[]> {
   return found;
 }
 
-/** A name that begins with a dot is only meant by a pattern that does. */
+/** Only a pattern with a leading dot matches a name with a leading dot. */
 function expressionOf(part: string): RegExp {
   const source = part.replace(/\[[!^]?[^\]]+\]|[\s\S]/g, (piece) => {
     if (piece === '*') return '.*';

@@ -43,7 +43,7 @@ export const HONOURED = [
   'UserKnownHostsFile',
 ];
 
-/** Keys whose older name is another's. */
+/** Former names of keys. */
 export const ALIASES: Readonly<Record<string, string>> = {
   challengeresponseauthentication: 'KbdInteractiveAuthentication',
   dsaauthentication: 'PubkeyAuthentication',
@@ -53,7 +53,10 @@ export const ALIASES: Readonly<Record<string, string>> = {
   tisauthentication: 'KbdInteractiveAuthentication',
 };
 
-/** Keys without meaning for a login that only forwards, keys that only relax or explain it, and obsolete keys. */
+/**
+ * Keys without effect on a login that only forwards, or that make it less strict or more verbose;
+ * and former keys of ssh.
+ */
 export const WITHOUT_EFFECT = [
   'AddKeysToAgent',
   'CanonicalDomains',
@@ -115,10 +118,10 @@ export const WITHOUT_EFFECT = [
 
 interface Missing {
   readonly name: string;
-  /** Values that ask for nothing that sshferry lacks. */
+  /** Values with which nothing is missing. */
   readonly fine: RegExp;
   readonly why: string;
-  /** Ignoring the key would weaken security or change the route: an error in ssh_config too. */
+  /** An error even in ssh_config: to ignore it would weaken security, or dial in another way. */
   readonly needed?: true;
 }
 
@@ -134,7 +137,7 @@ export const MISSING: readonly Missing[] = [
   },
   { name: 'CheckHostIP', fine: NO, why: 'the host key is checked by name alone' },
   // ssh -G prints socket paths of LocalForward under this name too.
-  { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'there is no SOCKS proxy here' },
+  { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'a SOCKS proxy is not supported' },
   { name: 'FingerprintHash', fine: /^sha256$/i, why: 'fingerprints are shown as SHA256' },
   { name: 'ForkAfterAuthentication', fine: NO, why: 'it stays in the foreground; use your service manager' },
   { name: 'ForwardAgent', fine: NO, why: 'there is no shell to forward an agent to' },
@@ -152,7 +155,7 @@ export const MISSING: readonly Missing[] = [
   { name: 'RemoteCommand', fine: NO, why: 'no command is run on the server' },
   { name: 'RequiredRSASize', fine: /^(1024|2048)$/, why: 'the size of RSA keys is not checked' },
   { name: 'RevokedHostKeys', fine: NO, why: 'mark revoked keys as @revoked in known_hosts', needed: true },
-  { name: 'Tunnel', fine: NO, why: 'there are no tunnel devices here' },
+  { name: 'Tunnel', fine: NO, why: 'tunnel devices are not supported' },
   { name: 'VerifyHostKeyDNS', fine: NO, why: 'SSHFP records are not looked up' },
 ];
 
@@ -163,7 +166,7 @@ const missing: ReadonlyMap<string, (typeof MISSING)[number]> = new Map(
   MISSING.map((key) => [key.name.toLowerCase(), key]),
 );
 
-/** The key's canonical spelling, or null for a key that ssh_config does not have. Case does not count. */
+/** Returns the key's canonical spelling, or null if ssh_config has no such key. Ignores case. */
 export function canonicalKey(key: string): string | null {
   const lower = key.toLowerCase();
   return (
@@ -172,8 +175,9 @@ export function canonicalKey(key: string): string | null {
 }
 
 /**
- * Judges one `-o Key=Value`. Gives a note where it has no effect here. Throws `CONFIG_INVALID` for a key that ssh_config
- * does not have, `CONFIG_UNSUPPORTED` for one that asks for something sshferry does not do.
+ * Checks one `-o Key=Value`. Returns a note if it has no effect here, else null. Throws
+ * `CONFIG_INVALID` if ssh_config has no such key, and `CONFIG_UNSUPPORTED` if sshferry does not
+ * support the value.
  */
 export function checkOption(key: string, value: string): string | null {
   const name = canonicalKey(key);
@@ -193,25 +197,25 @@ export function checkOption(key: string, value: string): string | null {
   if (/^(Local|Remote)Forward$/.test(name) && !/^[^/\s]\S*\s+[^/\s]\S*$/.test(value.trim())) {
     throw new GatewayError(
       'CONFIG_UNSUPPORTED',
-      `-o ${name}=${value} is not supported: a forward leads from a TCP port to a host and port; there are no Unix sockets and no SOCKS proxy here`,
+      `-o ${name}=${value} is not supported: a forward leads from a TCP port to a host and port; Unix sockets and SOCKS are not supported`,
     );
   }
   return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;
 }
 
 /**
- * Judges a setting of ssh_config: a note where sshferry leaves it out and that matters. Throws `CONFIG_UNSUPPORTED` for the
- * few that must not be left out in silence.
+ * Checks a setting of ssh_config. Returns a note if sshferry ignores it and that matters, else
+ * null. Throws `CONFIG_UNSUPPORTED` for the few that must not be ignored.
  */
 export function checkSetting(key: string, value: string): string | null {
   const gap = missing.get(key.toLowerCase());
   if (!gap || gap.fine.test(value.trim())) return null;
   const text = `${gap.name} ${value} of ssh_config`;
   if (gap.needed) throw new GatewayError('CONFIG_UNSUPPORTED', `${text} is not supported: ${gap.why}`);
-  return `${text} is left out: ${gap.why}`;
+  return `${text} is ignored: ${gap.why}`;
 }
 
-/** Every key that ssh_config has, in its canonical spelling. */
+/** Returns every key of ssh_config, in its canonical spelling. */
 export function knownNames(): string[] {
   return [...honoured.values(), ...[...missing.values()].map(({ name }) => name), ...withoutEffect.values()];
 }

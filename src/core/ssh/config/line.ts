@@ -1,14 +1,14 @@
 import { canonicalKey } from './keys.ts';
 
-/** One line of ssh_config: its keyword as it was written, and the rest, as it was written too. */
+/** One line of ssh_config: its keyword and the rest, both as written. */
 interface Line {
   readonly keyword: string;
   readonly rest: string;
 }
 
 /**
- * Splits a line as OpenSSH does (process_config_line_depth in its readconf.c): a keyword, perhaps in quotes, blanks or one `=`, the
- * rest. Null for an empty line and a comment.
+ * Splits a line as OpenSSH does (process_config_line_depth in its readconf.c): a keyword, perhaps
+ * in quotes; blanks or one `=`; the rest. Returns null for an empty line or a comment.
  */
 export function splitLine(text: string): Line | null {
   const line = text.replace(/[ \t\r\n\f]+$/, '').replace(/^[ \t]+/, '');
@@ -18,9 +18,9 @@ export function splitLine(text: string): Line | null {
 }
 
 /**
- * Splits arguments as OpenSSH does (argv_split in its misc.c): at blanks; quotes of both kinds hold an argument together; a
- * backslash takes their meaning, its own and, outside of quotes, a blank's; `#` at the beginning of an argument ends the line.
- * Throws if a quotation does not end.
+ * Splits arguments as OpenSSH does (argv_split in its misc.c): at blanks. Quotes of both kinds join
+ * an argument. A backslash escapes quotes, itself and, outside of quotes, a blank. `#` at the start
+ * of an argument begins a comment. Throws if a quotation does not end.
  */
 export function splitArguments(text: string): string[] {
   const args: string[] = [];
@@ -46,14 +46,14 @@ export function splitArguments(text: string): string[] {
   return args;
 }
 
-/** Returns an argument in quotes, for a line that is split as above. */
+/** Quotes an argument for `splitArguments`. */
 export function quoteArgument(argument: string): string {
   return `"${argument.replace(/["\\](?=["'\\]|$)|"/g, '\\$&')}"`;
 }
 
 /**
- * Returns the arguments of a keyword, of which those that run a command have one: the rest of the line as it is. Throws with what is
- * wrong. A keyword that ssh does not have has whatever it has.
+ * Returns the arguments of a keyword. A keyword that runs a command has one: the rest of the line,
+ * unchanged. Throws if they are invalid. An unknown keyword may have any arguments.
  */
 export function argumentsOf({ keyword, rest }: Line): string[] {
   const kind = KINDS.get((canonicalKey(keyword) ?? keyword).toLowerCase());
@@ -83,7 +83,7 @@ const FLAG = /^(yes|no|true|false)$/i;
 const COUNT = /^\d{1,9}$/;
 const TIME = /^((\d+[smhdw]?)+|none)$/i;
 
-/** By the keyword in lower case; others may have any number of values. */
+/** By keyword in lower case. Other keywords may have any number of values. */
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...kind('raw', 'ProxyCommand LocalCommand RemoteCommand KnownHostsCommand'),
   ...kind('jump', 'ProxyJump'),
@@ -115,7 +115,7 @@ function kind(what: Kind, keywords: string): [string, Kind][] {
   return keywords.split(' ').map((keyword) => [keyword.toLowerCase(), what]);
 }
 
-/** The first word: what follows is a comment, or left out as by ssh. */
+/** Returns the first word. ssh ignores what follows, too. */
 function jumps(rest: string): string {
   const [first = ''] = rest
     .replace(/#.*/s, '')

@@ -1,12 +1,15 @@
 import os from 'node:os';
 
-/** Who runs this and where their home is: from the password database, as ssh has it, not from HOME. */
+/**
+ * Returns the user who runs this and their home: from the password database, as in ssh, not from
+ * HOME.
+ */
 export function localUser(): { name: string; home: string } {
   try {
     const { username, homedir } = os.userInfo();
     return { name: username, home: homedir };
   } catch {
-    // A container's arbitrary uid has no entry.
+    // An arbitrary uid in a container has no entry.
     return { name: process.env.USER ?? String(process.getuid?.() ?? ''), home: os.homedir() };
   }
 }

@@ -1,4 +1,7 @@
-/** OpenSSH's match_pattern_list: `*` and `?`, and a matching `!pattern` outweighs all others. */
+/**
+ * Matches like OpenSSH's match_pattern_list: `*` and `?`; a matching `!pattern` overrides all
+ * others.
+ */
 export function matchesPatternList(list: string, name: string): boolean {
   let matched = false;
   for (const part of list.split(',')) {
@@ -11,7 +14,7 @@ export function matchesPatternList(list: string, name: string): boolean {
   return matched;
 }
 
-/** Shell-like match of the whole name, in time linear in pattern × name. */
+/** Matches the whole name, in time linear in pattern × name. */
 export function matchesPattern(pattern: string, name: string): boolean {
   let p = 0;
   let star = -1;

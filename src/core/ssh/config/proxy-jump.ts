@@ -2,17 +2,17 @@ import { GatewayError } from '../../errors.ts';
 import type { SshOptions } from '../options.ts';
 import type { ResolvedSsh, SshInput } from './ssh-input.ts';
 
-/** For a host that the one before leads to. */
+/** For a host that is reached through another one. */
 const REACHED_ALREADY = [
   ['ProxyJump', 'none'],
   ['ProxyCommand', 'none'],
 ] as const;
 
 /**
- * Resolves the hosts of ProxyJump, in the order in which they are reached. As in ssh, each has its own configuration from the
- * same file, to which flags and `-o` of the destination do not extend; the first may have a ProxyJump or ProxyCommand of its
- * own, the others are reached through the one before. `within` are the ProxyJump values
- * that led here: one that comes again is a loop. Throws `CONFIG_*`.
+ * Resolves the hosts of ProxyJump, in the order in which they are reached. As in ssh, each has its
+ * own configuration from the same file; flags and `-o` of the destination do not apply to it. The
+ * first may have a ProxyJump or ProxyCommand of its own. `within` are the ProxyJump values that led
+ * here, to detect loops. Throws `CONFIG_*`.
  */
 export async function resolveJumps(
   proxyJump: string,
@@ -42,7 +42,7 @@ export async function resolveJumps(
   return { hosts, notes };
 }
 
-/** `[user@]host[:port]` as a destination that takes a port. */
+/** Converts `[user@]host[:port]` to a destination that accepts a port. */
 function jumpDestination(hop: string, proxyJump: string): string {
   if (hop.startsWith('ssh://')) return hop;
   const at = hop.lastIndexOf('@');
@@ -51,7 +51,7 @@ function jumpDestination(hop: string, proxyJump: string): string {
   if (host === '' || user === '@') {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `ProxyJump ${proxyJump}: expected [user@]host[:port], several separated by commas`,
+      `ProxyJump ${proxyJump}: write [user@]host[:port], several separated by commas`,
     );
   }
   return `ssh://${user}${host}`;

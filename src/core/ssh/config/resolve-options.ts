@@ -9,7 +9,7 @@ import { type SettingsReader, STRICT } from './values.ts';
 
 export interface Resolution {
   readonly settings: SettingsReader;
-  /** The defaults that the source prints along; null where an absent setting is absent. */
+  /** The defaults that the source prints as well; null if it prints none. */
   readonly baseline: SettingsReader | null;
   /** Keys given with `-o`, in lower case. */
   readonly given: ReadonlySet<string>;
@@ -18,14 +18,14 @@ export interface Resolution {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Seconds for TCP connect and key exchange together, where ConnectTimeout is unset. */
+/** Default of ConnectTimeout, for TCP connect and key exchange together, in seconds. */
 const CONNECT_TIMEOUT = 30;
 const ALIVE_INTERVAL = 15;
 const ALIVE_COUNT_MAX = 3;
-/** The default names that ssh2 can load; sk keys and DSA are out. */
+/** The default file names of keys that ssh2 can load: no sk keys, no DSA. */
 const IDENTITY_FILES = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
 
-/** Turns settings into SshOptions, with sshferry's defaults where nothing was set. Throws `CONFIG_*`. */
+/** Converts settings to SshOptions, with sshferry's defaults for absent ones. Throws `CONFIG_*`. */
 export function assembleOptions(r: Resolution): { options: SshOptions; notes: string[] } {
   const { settings: s } = r;
   const notes: string[] = [];
@@ -38,14 +38,14 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
   const off = interval === 0 && (r.baseline === null || r.given.has('serveraliveinterval'));
 
   const algorithms = (kind: AlgorithmList): string[] | null => {
-    // An empty list is what ssh -G makes of `-*`.
+    // ssh -G prints an empty list for `-*`.
     const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
     // An empty list is valid here: passwords still work.
     const select = kind === 'PubkeyAcceptedAlgorithms' ? selectAlgorithms : filterAlgorithms;
     const { names, dropped } = select(kind, value);
     if (dropped.length > 0)
-      notes.push(`${kind}: left out, since sshferry does not have them: ${dropped.join(', ')}`);
+      notes.push(`${kind}: ignored, because sshferry does not support them: ${dropped.join(', ')}`);
     return names;
   };
 
@@ -100,7 +100,7 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
 function tokensOf({ settings: s, destination, env, baseline }: Resolution): Tokens {
   const local = localUser();
   const named = s.optional('HostName') ?? destination.host;
-  // ssh -G has expanded it already.
+  // ssh -G has already expanded it.
   const hostName = baseline === null ? dialledName(named, destination.host) : named;
   checkHost(hostName, hostName);
   const user = s.text('User') ?? local.name;
@@ -118,7 +118,7 @@ function tokensOf({ settings: s, destination, env, baseline }: Resolution): Toke
   };
 }
 
-/** HostName with its tokens expanded, in lower case unless it is an address. */
+/** Returns HostName with expanded tokens, in lower case unless it is an address. */
 function dialledName(named: string, typed: string): string {
   const name = named.replace(/%(.?)/g, (whole, letter: string) => {
     if (letter === 'h') return typed;
@@ -128,7 +128,10 @@ function dialledName(named: string, typed: string): string {
   return isIP(name) === 0 ? name.toLowerCase() : name;
 }
 
-/** `ssh -G` prints lists without quotes: what does not begin like a path belongs to the name before it. */
+/**
+ * `ssh -G` prints lists without quotes: a part that does not begin like a path belongs to the name
+ * before it.
+ */
 function fileList({ settings, baseline }: Resolution, key: string): readonly string[] | null {
   const list = settings.list(key);
   if (list === null || baseline === null) return list;
@@ -141,7 +144,10 @@ function fileList({ settings, baseline }: Resolution, key: string): readonly str
   return files;
 }
 
-/** The files that were named, or the default names, in the order of the installed ssh where there is one. */
+/**
+ * Returns the configured files, or the default ones, in the order of the installed ssh if there is
+ * one.
+ */
 function identityFiles({ settings, baseline }: Resolution): { files: string[]; explicit: boolean } {
   const named = settings.all('IdentityFile').filter((file, index, all) => all.indexOf(file) === index);
   const usual = baseline?.all('IdentityFile') ?? [];
@@ -152,7 +158,10 @@ function identityFiles({ settings, baseline }: Resolution): { files: string[]; e
   return { files: named.filter((file) => file.toLowerCase() !== 'none'), explicit: true };
 }
 
-/** IdentityAgent of ssh_config(5): `none`, a variable's name with or without `$`, or a path; else SSH_AUTH_SOCK. */
+/**
+ * Resolves IdentityAgent of ssh_config(5): `none`, a variable's name with or without `$`, or a
+ * path. Default: SSH_AUTH_SOCK.
+ */
 function identityAgent(s: SettingsReader, tokens: Tokens): string | null {
   const value = s.text('IdentityAgent') ?? 'SSH_AUTH_SOCK';
   if (value.toLowerCase() === 'none') return null;

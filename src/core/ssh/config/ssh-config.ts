@@ -17,12 +17,12 @@ import { assembleOptions } from './resolve-options.ts';
 import { SettingsReader } from './values.ts';
 
 /**
- * Merges flags, `-o`, ssh_config and defaults, as ssh does. Where OpenSSH's client is on the PATH, `ssh -G` reads
- * ssh_config (Include, Match and all, a `Match exec` runs its command); else `SshConfigReader`.
- * Throws `CONFIG_INVALID` and `CONFIG_UNSUPPORTED`.
+ * Merges flags, `-o`, ssh_config and defaults, as ssh does. If OpenSSH's client is on the PATH,
+ * `ssh -G` reads ssh_config, with Include and Match (`Match exec` runs its command); else
+ * SshConfigReader does. Throws `CONFIG_INVALID` and `CONFIG_UNSUPPORTED`.
  *
- * `ssh -G` does not tell whether a 0 for ServerAliveInterval was written or is the default: only
- * `-o ServerAliveInterval=0` turns keepalive off.
+ * `ssh -G` does not show whether a 0 for ServerAliveInterval was configured or is the default. So
+ * only `-o ServerAliveInterval=0` turns keepalive off.
  */
 export function resolveSshOptions(input: SshInput): Promise<ResolvedSsh> {
   return resolveWithin(input, []);
@@ -66,12 +66,12 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
 
 interface Source {
   readonly settings: Settings;
-  /** What the same source says with no configuration at all; null where defaults are simply absent. */
+  /** The same source's output without any configuration; null if it prints no defaults. */
   readonly baseline: Settings | null;
   readonly notes: readonly string[];
 }
 
-/** Null where there is no `ssh` to run. */
+/** Returns null if there is no `ssh` to run. */
 async function readByOpenSsh(input: SshInput, { host }: Destination): Promise<Source | null> {
   const { flags } = input;
   const argv = [
@@ -79,7 +79,7 @@ async function readByOpenSsh(input: SshInput, { host }: Destination): Promise<So
     ...(flags.family === undefined ? [] : [`-${flags.family}`]),
     ...(flags.port === undefined ? [] : ['-p', String(flags.port)]),
     ...(flags.user === undefined ? [] : ['-l', flags.user]),
-    // `-i` would be dropped in silence where the file is missing.
+    // ssh would silently drop `-i` if the file is missing.
     ...(flags.identityFile ?? []).flatMap((file) => ['-o', `IdentityFile=${quoteArgument(file)}`]),
     ...input.o.flatMap(([key, value]) => ['-o', `${key}=${value}`]),
     '--',
@@ -119,7 +119,7 @@ function parseDump(text: string): Settings {
   });
 }
 
-/** As ssh takes them: flags, `-o`, the destination's own user and port, the files. */
+/** The order of precedence in ssh: flags, `-o`, the destination's own user and port, the files. */
 async function readBySubset(input: SshInput, destination: Destination): Promise<Source> {
   const { flags } = input;
   const given: Settings = [
@@ -147,7 +147,7 @@ function setting(key: string, value: string | number | null | undefined): Settin
   return value === null || value === undefined ? [] : [[key, String(value)]];
 }
 
-/** Of ProxyJump and ProxyCommand the first counts; but after a ProxyJump of `none` ProxyCommand does. */
+/** Keeps the first of ProxyJump and ProxyCommand. After `ProxyJump none`, ProxyCommand counts. */
 function oneProxy(settings: Settings): Settings {
   const [jump, command] = ['proxyjump', 'proxycommand'].map((key) =>
     settings.findIndex(([name]) => name === key),
@@ -164,13 +164,16 @@ function readForwards(settings: SettingsReader, notes: string[]): { local: strin
     settings.all(key).flatMap((value) => {
       const spec = forwardSpec(value);
       if (spec === null)
-        notes.push(`${key} ${value} is left out: it is no forward from a TCP port to a host and port`);
+        notes.push(`${key} ${value} is ignored: it is not a forward from a TCP port to a host and port`);
       return spec === null ? [] : [spec];
     });
   return { local: read('LocalForward'), remote: read('RemoteForward') };
 }
 
-/** `[127.0.0.1]:8022 [::1]:22` → `127.0.0.1:8022:[::1]:22`; null for sockets and SOCKS. */
+/**
+ * Converts `[127.0.0.1]:8022 [::1]:22` to `127.0.0.1:8022:[::1]:22`. Returns null for sockets and
+ * SOCKS.
+ */
 function forwardSpec(value: string): string | null {
   const [from, to, ...rest] = value.trim().split(/\s+/);
   if (!from || !to || rest.length > 0 || to === '[socks]:0') return null;

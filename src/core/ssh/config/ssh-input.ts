@@ -1,6 +1,6 @@
 import type { SshOptions } from '../options.ts';
 
-/** What the command line says about one SSH login. */
+/** One SSH login as requested on the command line. */
 export interface SshInput {
   /** `[user@]host` or `ssh://[user@]host[:port]`. */
   readonly destination: string;
@@ -18,12 +18,12 @@ export interface SshInput {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A login resolved, and what else ssh_config said. */
+/** A resolved login, and the rest of ssh_config that matters. */
 export interface ResolvedSsh {
   readonly options: SshOptions;
-  /** For `-v`: what was left out and why. */
+  /** For `-v`: ignored settings, with the reason. */
   readonly notes: readonly string[];
-  /** LocalForward and RemoteForward lines, written as `-L` and `-R` take them. */
+  /** LocalForward and RemoteForward lines, in the form of `-L` and `-R`. */
   readonly forwards: { readonly local: readonly string[]; readonly remote: readonly string[] };
   readonly gatewayPorts: boolean;
 }

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { GatewayError } from '../../errors.ts';
 
-/** What the %-tokens of ssh_config(5) stand for. */
+/** The values of the %-tokens of ssh_config(5). */
 export interface Tokens {
   readonly home: string;
   readonly localUser: string;
@@ -17,7 +17,9 @@ export interface Tokens {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Replaces %-tokens. Throws `CONFIG_INVALID` for one that does not exist; `what` names the setting. */
+/**
+ * Replaces %-tokens. Throws `CONFIG_INVALID` for one that does not exist; `what` names the setting.
+ */
 export function expandTokens(text: string, tokens: Tokens, what: string): string {
   return text.replace(/%(.?)/g, (whole, letter: string) => {
     const value = token(letter, tokens);

@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors.ts';
 import type { StrictHostKeyChecking } from '../options.ts';
 import type { Settings } from './file.ts';
 
-/** Reads settings by type; of a key that stands more than once, the first counts. Throws `CONFIG_INVALID`. */
+/** Reads settings by type. For a repeated key, the first counts. Throws `CONFIG_INVALID`. */
 export class SettingsReader {
   readonly #values = new Map<string, (readonly string[])[]>();
 
@@ -14,23 +14,26 @@ export class SettingsReader {
     }
   }
 
-  /** The values of a key that can stand more than once. */
+  /** Returns the values of a key that may be repeated. */
   all(key: string): string[] {
     return (this.#values.get(key.toLowerCase()) ?? []).map((args) => args.join(' '));
   }
 
-  /** The value; null if it is absent. */
+  /** Returns the value; null if it is absent. */
   text(key: string): string | null {
     return this.all(key)[0] ?? null;
   }
 
-  /** As `text`, and null for `none`. */
+  /** Like `text`, but null for `none`. */
   optional(key: string): string | null {
     const value = this.text(key);
     return value === null || value.toLowerCase() === 'none' || value === '' ? null : value;
   }
 
-  /** The arguments of a key that can have several; `none` is an empty list, null an absent one. */
+  /**
+   * Returns the arguments of a key that can have several: an empty list for `none`, null if it is
+   * absent.
+   */
   list(key: string): readonly string[] | null {
     const args = this.#values.get(key.toLowerCase())?.[0];
     return args?.length === 1 && args[0]?.toLowerCase() === 'none' ? [] : (args ?? null);
@@ -53,7 +56,7 @@ export class SettingsReader {
     return number;
   }
 
-  /** Seconds; `90`, `2m`, `1h30m` (TIME FORMATS in sshd_config(5)). */
+  /** Returns seconds, of `90`, `2m` or `1h30m` (TIME FORMATS in sshd_config(5)). */
   seconds(key: string, otherwise: number): number {
     const value = this.optional(key);
     if (value === null) return otherwise;
@@ -75,7 +78,7 @@ export class SettingsReader {
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
-/** Every spelling of StrictHostKeyChecking, those that `ssh -G` prints included. */
+/** All spellings of StrictHostKeyChecking, including those that `ssh -G` prints. */
 export const STRICT: Readonly<Record<string, StrictHostKeyChecking>> = {
   yes: 'yes',
   true: 'yes',

@@ -3,7 +3,10 @@ import { matchesPattern } from '../config/patterns.ts';
 import type { SshOptions } from '../options.ts';
 import type { Algorithms } from '../ssh2/library.ts';
 
-/** The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's names. */
+/**
+ * The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's
+ * names.
+ */
 export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
 
 /** The lists of algorithms that ssh_config can set. PubkeyAcceptedAlgorithms is about user keys. */
@@ -19,8 +22,8 @@ const SIGNATURES = [
 ];
 
 /**
- * What sshferry offers unless told otherwise: AES-GCM first, for speed; nothing on SHA-1 or MD5, no CBC, no group of
- * 1024 bits. A subset of what ssh2 1.17.0 has.
+ * What sshferry offers by default: AES-GCM first, for speed; no SHA-1 or MD5, no CBC, no group of
+ * 1024 bits. A subset of ssh2 1.17.0's algorithms.
  */
 export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
   Ciphers: [
@@ -47,7 +50,9 @@ export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[
   PubkeyAcceptedAlgorithms: SIGNATURES,
 };
 
-/** What ssh2 1.17.0 has beyond the defaults, for servers that know nothing better; used only when asked for by name. */
+/**
+ * ssh2 1.17.0's other algorithms, for servers without better ones. Used only if configured by name.
+ */
 const OLDER: Readonly<Record<AlgorithmList, readonly string[]>> = {
   Ciphers: ['aes128-cbc', 'aes192-cbc', 'aes256-cbc', '3des-cbc'],
   KexAlgorithms: [
@@ -62,15 +67,15 @@ const OLDER: Readonly<Record<AlgorithmList, readonly string[]>> = {
   PubkeyAcceptedAlgorithms: ['ssh-rsa', 'ssh-dss'],
 };
 
-/** The algorithms of a list that ssh2 supports, and those that it does not. */
+/** A list's algorithms: those that ssh2 supports, and the others. */
 interface Selection {
   readonly names: string[];
   readonly dropped: string[];
 }
 
 /**
- * Cuts a list, as ssh_config or `ssh -G` gives it, down to what ssh2 has. `+`, `-` and `^` in front change the defaults,
- * as in ssh_config(5). Throws `CONFIG_UNSUPPORTED` where nothing is left.
+ * Filters a list of ssh_config or `ssh -G` for algorithms that ssh2 supports. A leading `+`, `-` or
+ * `^` changes the defaults, as in ssh_config(5). Throws `CONFIG_UNSUPPORTED` if none remain.
  */
 export function filterAlgorithms(kind: AlgorithmList, list: string): Selection {
   const selection = selectAlgorithms(kind, list);
@@ -120,18 +125,18 @@ function modified(
   }
 }
 
-/** The host key algorithms that a key of this type can sign with (RFC 8332 for RSA). */
+/** Returns the host key algorithms of a key type (RFC 8332 for RSA). */
 function algorithmsOfKeyType(type: string): readonly string[] {
   return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type];
 }
 
-/** Moves the algorithms of key types that are known already to the front, each part in its old order. */
+/** Moves the algorithms of known key types to the front; keeps the order within both parts. */
 export function knownFirst(algorithms: readonly string[], knownTypes: readonly string[]): string[] {
   const known = new Set(knownTypes.flatMap(algorithmsOfKeyType));
   return [...algorithms.filter((name) => known.has(name)), ...algorithms.filter((name) => !known.has(name))];
 }
 
-/** ssh2's `algorithms` for these options; `hostKeys` is HostVerifier's `algorithms`. */
+/** Returns ssh2's `algorithms` for these options. `hostKeys` is HostVerifier's `algorithms`. */
 export function ssh2Algorithms(options: SshOptions, hostKeys: readonly string[]): Algorithms {
   // Names come from the tables above; ssh2's types want each as a literal.
   return {

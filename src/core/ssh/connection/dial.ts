@@ -4,15 +4,18 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SshOptions } from '../options.ts';
 
-/** Milliseconds before the next of a name's addresses is tried. Node's own 250 would give up on a slow link's only IPv6. */
+/**
+ * How long to try each of a name's addresses, in milliseconds. Node's own 250 is too short for IPv6
+ * over a slow link.
+ */
 const NEXT_ADDRESS = 2000;
 
-/** Node's numbers for them. */
+/** Node's numbers for address families. */
 const FAMILY = { any: 0, inet: 4, inet6: 6 } as const;
 
 /**
- * Opens the TCP connection to the SSH server, without Nagle's delay. `onAddress` is told each address of its name. Rejects with
- * `SSH_CONNECT`, in words, or with the signal's reason.
+ * Opens the TCP connection to the SSH server, with TCP_NODELAY. Calls `onAddress` with each address
+ * of its name. Rejects with `SSH_CONNECT`, or with the signal's reason.
  */
 export async function dial(
   options: SshOptions,
@@ -21,7 +24,7 @@ export async function dial(
 ): Promise<net.Socket> {
   signal.throwIfAborted();
   const family = FAMILY[options.addressFamily];
-  // Node goes by the address alone.
+  // Node decides by the address alone.
   const literal = net.isIP(options.hostName);
   if (literal !== 0 && family !== 0 && literal !== family) throw notConnected(options, { code: 'ENOTFOUND' });
   const socket = net.connect({
@@ -58,7 +61,7 @@ function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>
       if (addressFamily !== 'any') {
         const kind = `IPv${FAMILY[addressFamily]}`;
         return failed(
-          `"${hostName}" has no ${kind} address, and ${kind} alone is asked for (-${FAMILY[addressFamily]}, AddressFamily)`,
+          `"${hostName}" has no ${kind} address, and only ${kind} is allowed (-${FAMILY[addressFamily]}, AddressFamily)`,
         );
       }
       return failed(`no host of the name "${hostName}"; check the spelling and this machine's DNS`);

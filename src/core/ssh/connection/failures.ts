@@ -2,11 +2,14 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { SshOptions } from '../options.ts';
-import { outOfTurn } from '../ssh2/message-order.ts';
 import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
 import { serverOffer } from './server-offer.ts';
+import { outOfTurn } from './violations.ts';
 
-/** What ssh2 adds to the errors it emits: the layer, or the server's reason code (RFC 4253 11.1) for a disconnect. */
+/**
+ * An error that ssh2 emits: with its layer, or with the server's reason code (RFC 4253 11.1) for a
+ * disconnect.
+ */
 export interface Ssh2Error extends Error {
   readonly level?: string;
   readonly code?: string | number;
@@ -28,7 +31,8 @@ const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
 /**
  * Returns the error for a connection that failed before or during the first key exchange:
  * `SSH_HOST_KEY` if the server did not prove its key, `SSH_UNSUPPORTED` if the two sides share no
- * algorithm, else `SSH_CONNECT`. `error` is null if the server hung up. `heard` is its first output.
+ * algorithm, else `SSH_CONNECT`. `error` is null if the server hung up. `heard` is its first
+ * output.
  *
  * The server is not authenticated yet, so the error never repeats the text of its messages.
  */
@@ -70,24 +74,31 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
   return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
 }
 
-/** Says in words that the server hung up after the key exchange and before anybody was let in. `SSH_CONNECT`. */
+/**
+ * Returns the error for a server that hung up between the key exchange and the end of the login:
+ * `SSH_CONNECT`.
+ */
 export function cutAtLogin(options: SshOptions): GatewayError {
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   return new GatewayError(
     'SSH_CONNECT',
-    `${where} closed the connection before the login was done: the time that it allows may be over (LoginGraceTime in its sshd_config)`,
+    `${where} closed the connection before the login was done: its time limit may be over (LoginGraceTime in its sshd_config)`,
   );
 }
 
-/** What there is to say of a server that has sent something, but no identification of SSH; else null. `SSH_CONNECT`. */
+/**
+ * Returns the error for a server that has sent something other than an SSH identification
+ * (`SSH_CONNECT`), else null.
+ */
 export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null {
   const greeting = heard.toString('latin1');
-  // RFC 4253 4.2: other lines may come before the identification. sshd says there why it turns a caller away.
+  // RFC 4253 4.2: other lines may precede the identification. sshd uses them to say why it refuses
+  // a client.
   if (greeting === '' || /^SSH-/m.test(greeting)) return null;
   const where = formatEndpoint({ host: options.hostName, port: options.port });
   const said = singleLine(greeting.split('\n', 1)[0] ?? '');
   const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
-    ? `turned this connection away ("${said}"): try again later`
+    ? `refused this connection ("${said}"): try again later`
     : `does not speak SSH ("${said}"): check the port (-p)`;
   return new GatewayError('SSH_CONNECT', `${where} ${why}`);
 }
@@ -102,14 +113,14 @@ const KINDS: readonly (readonly [pattern: RegExp, kind: AlgorithmKind])[] = [
 /** `missing` is ssh2's name for it: `C->S cipher`. */
 function nothingShared(missing: string, heard: Buffer): string {
   const kind = KINDS.find(([pattern]) => pattern.test(missing))?.[1];
-  // Neither is an algorithm (RFC 8308 2.1; PROTOCOL of OpenSSH, 1.10).
+  // These two are not algorithms (RFC 8308 2.1; PROTOCOL of OpenSSH, 1.10).
   const offer = kind && serverOffer(heard)?.[kind].replace(/,(ext-info|kex-strict)-[^,]*/g, '');
   const text = `have no ${missing.replace(/^[CS]->[CS] /, '')} in common`;
   if (kind === undefined || !offer) return `${text}: update the server`;
   const remedy = (usable: string | undefined) =>
     usable === undefined
       ? `sshferry has none of these: update the server, or see ${kind} in its sshd_config`
-      : `update it, or allow what it has: -o ${kind}=+${usable}`;
+      : `update it, or allow an algorithm that it has: -o ${kind}=+${usable}`;
   return `${text}: the server has ${singleLine(offer)}; ${remedy(firstUsable(kind, offer))}`;
 }
 

@@ -1,7 +1,7 @@
 import { addressFamily, canonicalAddress, isLoopback } from '../../endpoint.ts';
 import type { Peer } from '../../transport.ts';
 
-/** What a server tells of a connection that came in at one of its listeners (RFC 4254 7.2). */
+/** A server's report of a connection to one of its listeners (RFC 4254 7.2). */
 export interface ForwardedInfo {
   readonly destIP: string;
   readonly destPort: number;
@@ -10,10 +10,11 @@ export interface ForwardedInfo {
 }
 
 /**
- * Both addresses of such a connection. sshd gives as the address that was connected to what the listener was asked to bind
- * (port_open_helper in channels.c), which may be a name, or empty for every interface. So: a client that comes from loopback
- * reached loopback; any other reached an address of the server, for which `server`, the one that we reach it at, stands in.
- * Where that says nothing (null behind a proxy, or loopback), `local.host` stays what was asked for.
+ * Returns both addresses of such a connection. As its local address, sshd reports the address that
+ * the listener was asked to bind (port_open_helper in channels.c): perhaps a name, or empty for
+ * every interface. So a client from loopback is taken to have reached loopback. Any other has
+ * reached an address of the server: `server`, the one that we dialled, is used for it. If that is
+ * unknown (null behind a proxy) or loopback, `local.host` is what the listener was asked for.
  */
 export function remotePeer(info: ForwardedInfo, server: string | null): Peer {
   const asked = canonicalAddress(info.destIP);
@@ -22,7 +23,8 @@ export function remotePeer(info: ForwardedInfo, server: string | null): Peer {
   if (isLoopback(remote.host)) {
     const wide = asked === '' || isWildcard(asked);
     const loopback = addressFamily(remote.host) === 6 ? '::1' : '127.0.0.1';
-    // From loopback one may also reach an address of the host's own; that one was asked for by name.
+    // A client on the server can also reach one of the server's other addresses, if the listener
+    // was bound to it.
     return { remote, local: local(wide || isLoopback(asked) ? loopback : asked) };
   }
   if (addressFamily(asked) !== 0 && !isWildcard(asked) && !isLoopback(asked))

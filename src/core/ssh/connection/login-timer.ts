@@ -1,4 +1,4 @@
-/** Counts down to `onTimeout`, but stands still while it is held: a person at a prompt may take any time. */
+/** Counts down to `onTimeout`. Pauses while it is held: a person at a prompt may take any time. */
 export class LoginTimer {
   #left: number;
   #onTimeout: () => void;
@@ -6,14 +6,14 @@ export class LoginTimer {
   #started = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  /** Starts at once; `ms` of 0 or less never runs out. */
+  /** Starts at once. With `ms` of 0 or less it never expires. */
   constructor(ms: number, onTimeout: () => void) {
     this.#left = ms > 0 ? ms : Number.POSITIVE_INFINITY;
     this.#onTimeout = onTimeout;
     this.#run();
   }
 
-  /** Each hold(true) wants its hold(false). */
+  /** Each hold(true) needs its hold(false). */
   hold(on: boolean): void {
     this.#holds += on ? 1 : -1;
     if (on && this.#holds === 1) this.#pause();

@@ -1,21 +1,30 @@
-/** How far the login at one host has come. */
+/** The stages of a login at one host. */
 export type LoginStage =
-  /** The name has these addresses. Not told through a proxy, nor where the name is an address itself. */
+  /**
+   * The name has these addresses. Not reported through a proxy, or if the name is itself an
+   * address.
+   */
   | { readonly stage: 'resolved'; readonly addresses: readonly string[] }
   /** `address` is null through a proxy. */
   | { readonly stage: 'connected'; readonly address: string | null }
-  /** The host key is the right one. `software` is what the server calls itself (RFC 4253 4.2), made safe to show. */
+  /**
+   * The host key is verified. `software` is the server's own identification (RFC 4253 4.2), safe to
+   * show.
+   */
   | {
       readonly stage: 'verified';
       readonly keyType: string;
       readonly fingerprint: string;
       readonly software: string | null;
     }
-  /** `by` is what the server let in last, in words: a key's name, or the method. */
+  /** `by` is the key or method with which the login succeeded, in words. */
   | { readonly stage: 'ready'; readonly by: string };
 
-/** A stage of the login at `host`, the name as it was typed. Each is told once per connection, in their order. */
+/**
+ * A stage of the login at `host`, the name as typed. Each is reported once per connection, in
+ * order.
+ */
 export type LoginProgress = LoginStage & { readonly host: string };
 
-/** Is told how far a login has come; must not throw. */
+/** Receives the stages of a login. Must not throw. */
 export type OnProgress = (progress: LoginProgress) => void;

@@ -2,33 +2,42 @@ import { processWide } from '../../process-wide.ts';
 
 const MiB = 1024 * 1024;
 
-/** What ssh2 by itself lets the other side send from the start, in bytes (MAX_WINDOW of its lib/Channel.js). */
+/** The largest window of a bulk stream at its start, in bytes. */
 export const OPENING_WINDOW = 2 * MiB;
-/** The same for a stream that need not carry much. */
+/** The same for other streams. */
 const SMALL_OPENING_WINDOW = MiB;
-/** Which share of the free budget one more stream is given from the start, at the most. */
+/** The largest share of the free budget with which a new stream starts. */
 const BULK_SHARE = 1 / 16;
 const SMALL_SHARE = 1 / 128;
-/** OpenSSH 8.9 to 9.x have a limit of 16 MiB on what they keep for a channel; HPN-SSH stays below it for the same reason. */
+/**
+ * OpenSSH 8.9 to 9.x buffer at most 16 MiB for a channel. HPN-SSH stays below that for the same
+ * reason.
+ */
 const LARGEST_WINDOW = 15 * MiB;
-/** What a channel may always have, even where the budget is used up: without any window it would stand still for ever. */
+/**
+ * The window that a channel always has, even if the budget is used up: without a window it would
+ * hang.
+ */
 const SMALLEST_WINDOW = 128 * 1024;
-/** That of a channel for commands, which does not grow: a server that floods one gets little of it into memory here. */
+/**
+ * The window of a channel for commands. It does not grow, so a server that floods one fills little
+ * memory here.
+ */
 const CONTROL_WINDOW = SMALLEST_WINDOW;
-/** The window is granted again in pieces of this size, so that one message is sent for several packets. */
+/** The smallest grant, so that one message covers several packets. */
 const STEP = 256 * 1024;
 
 /**
- * The memory, in bytes, that all receive windows of a process may come to. The fuller it is, the less a new channel begins
- * with; only what every channel may always have is given beyond it.
+ * The memory, in bytes, for all receive windows of a process. The fuller it is, the smaller the
+ * window of a new channel. Only the window that every channel always has may exceed it.
  */
 export class WindowBudget {
   readonly #total: number;
-  /** What all channels may receive and have not consumed yet. */
+  /** What all channels may still receive, or hold unread. */
   #held = 0;
-  /** What the channels that have not carried much began with. */
+  /** The opening windows of channels that have not carried much. */
   #idle = 0;
-  /** Channels that have carried much, among which the room is shared. */
+  /** How many channels have carried much. They share the rest. */
   #busy = 0;
 
   constructor(total: number) {
@@ -43,12 +52,12 @@ export class WindowBudget {
     return this.#total - this.#held;
   }
 
-  /** How large the window of a busy channel may be. */
+  /** The largest window of a busy channel. */
   get share(): number {
     return Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
   }
 
-  /** What a new channel may begin with. */
+  /** Returns the window of a new channel. */
   opening(bulk: boolean): number {
     const [most, share] = bulk ? [OPENING_WINDOW, BULK_SHARE] : [SMALL_OPENING_WINDOW, SMALL_SHARE];
     return Math.floor(Math.max(SMALLEST_WINDOW, Math.min(most, share * this.free)));
@@ -76,32 +85,33 @@ export class WindowBudget {
 /** What a channel is for. */
 export interface ChannelUse {
   readonly bulk: boolean;
-  /** Commands and their replies alone. */
+  /** It carries only commands and their replies. */
   readonly control: boolean;
 }
 
-/** For every channel of this process: 128 MiB. */
+/** The budget of every channel of this process: 128 MiB. */
 export const processBudget = processWide('receive-windows', () => new WindowBudget(128 * MiB));
 
 /**
- * How much more the other side of one channel may send (RFC 4254 5.2), decided without I/O.
+ * Decides how much more the other side of one channel may send (RFC 4254 5.2), without I/O.
  *
- * A window limits a channel to its size per round trip, and all of it may lie in memory when the reader stalls. It is doubled, up to 15 MiB and the budget's share, each time that a window's worth has been consumed
- * by a reader that caught up on the way. It is halved again where the reader never had less than half of it left to read:
- * then the reader is what limits. From here one cannot tell a sender that waits for the window from one that is slow for
- * its own reasons; a window that grows for the latter is a promise of memory that its reader does not need.
+ * A window limits a channel to its size per round trip, and a reader that stalls leaves all of it
+ * in memory. So it doubles, up to 15 MiB and the budget's share, whenever a window's worth was
+ * consumed by a reader that caught up meanwhile. It halves if at least half of it was always
+ * unread: then the reader is the limit. A sender that is slow for its own reasons looks like one
+ * that waits for the window; the window then grows without need.
  */
 export class ReceiveWindow {
-  /** What the other side may send from the start, in bytes. */
+  /** The window at the start, in bytes. */
   readonly opening: number;
   readonly #budget: WindowBudget;
   readonly #largest: number;
   #target: number;
-  /** All that the other side was ever allowed to send. */
+  /** The sum of all grants, the opening window included. */
   #granted: number;
-  /** What was not consumed of it at the last call. */
+  /** How much of that was not consumed at the last call. */
   #held: number;
-  /** Consumed when the present period began, and the fewest unread bytes since. */
+  /** Bytes consumed when the current period began, and the fewest unread bytes since. */
   #since = 0;
   #fewestUnread = Number.POSITIVE_INFINITY;
   #busy = false;
@@ -118,22 +128,22 @@ export class ReceiveWindow {
     budget.hold(opening);
   }
 
-  /** The window of a new channel. */
+  /** Returns the window of a new channel. */
   static for(budget: WindowBudget, { bulk, control }: ChannelUse): ReceiveWindow {
     if (control) return new ReceiveWindow(budget, CONTROL_WINDOW, CONTROL_WINDOW);
     return new ReceiveWindow(budget, budget.opening(bulk));
   }
 
-  /** What outstanding and unread bytes may come to now. */
+  /** The limit for outstanding plus unread bytes. */
   get target(): number {
     return Math.min(this.#target, this.#busy ? this.#budget.share : this.opening);
   }
 
   /**
-   * To be called whenever data has come or was consumed.
+   * Decides on the next grant. Call it whenever data has arrived or was consumed.
    * @param outstanding bytes that the other side may still send
-   * @param unread bytes that have come and were not consumed
-   * @returns how many more bytes to let it send now, often 0
+   * @param unread bytes that have arrived and were not consumed
+   * @returns how many bytes to grant now, often 0
    */
   update(outstanding: number, unread: number): number {
     if (this.#closed) return 0;
@@ -158,7 +168,7 @@ export class ReceiveWindow {
     this.#granted += bytes;
   }
 
-  /** Gives back what the channel held. Idempotent. */
+  /** Returns the channel's memory to the budget. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -10,13 +10,13 @@ const REASONS: Readonly<Record<number, RefusalReason>> = {
   4: 'shortage',
 };
 
-/** What sshd says when it has nothing to say. */
+/** Texts of sshd that say nothing. */
 const EMPTY_WORDS = /^(open failed)?$/i;
 
 /**
- * Says why `server` would not open a channel to `to`: `CHANNEL_REFUSED` with its reason. `code` is the server's reason
- * code, `text` its own description, which is included as far as it says anything, without its control characters. `allowed` is
- * another target that the server has let through.
+ * Returns the error for a channel to `to` that `server` refused: `CHANNEL_REFUSED` with its reason.
+ * `code` is the server's reason code, `text` its description, which is quoted without control
+ * characters. `allowed` is another target to which the server has allowed a forward.
  */
 export function channelRefused(
   to: Endpoint,
@@ -46,7 +46,7 @@ export function channelRefused(
       return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);
     case 'unknown-type':
       return refused(
-        `${server} knows no TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
+        `${server} does not support TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
       );
     case 'shortage':
       return refused(
@@ -57,7 +57,60 @@ export function channelRefused(
   }
 }
 
-/** OpenSSH gives strerror(3) or gai_strerror(3) as it is. */
+/** Returns the error for a channel that the server closed right after it had opened it. */
+export function closedAtOnce(to: Endpoint, server: string): GatewayError {
+  return new GatewayError(
+    'CHANNEL_REFUSED',
+    `${formatEndpoint(to)} closed the connection as soon as ${server} had opened it; check the port`,
+    { reason: 'connect-failed' },
+  );
+}
+
+/**
+ * Returns the error for a request to open a channel that got no answer within `timeout`. `silence`:
+ * how long a keepalive has had no answer either; null if the SSH server answers. Both are in
+ * milliseconds.
+ */
+export function noAnswer(
+  to: Endpoint,
+  server: string,
+  timeout: number,
+  silence: number | null,
+): GatewayError {
+  const where = formatEndpoint(to);
+  return silence === null
+    ? new GatewayError(
+        'CHANNEL_TIMEOUT',
+        `${where} did not answer ${server} within ${timeout / 1000} s; a firewall may be in the way`,
+      )
+    : new GatewayError(
+        'SSH_TIMEOUT',
+        `the SSH connection to ${server} does not answer: no reply to the request for ${where} within ${timeout / 1000} s, ` +
+          `and none to a keepalive for ${(silence / 1000).toFixed(1)} s; the connection may be lost, or the server hangs`,
+      );
+}
+
+/** Returns the error for a server that refuses to listen. */
+export function listenRefused(bind: Endpoint, server: string, cause: Error): GatewayError {
+  const why =
+    bind.port > 0 && bind.port < 1024
+      ? 'ports below 1024 need root there'
+      : 'the port may be taken there, or see AllowTcpForwarding, GatewayPorts and PermitListen in its sshd_config';
+  return new GatewayError('LISTEN_FAILED', `${server} will not listen on ${formatEndpoint(bind)}: ${why}`, {
+    cause,
+  });
+}
+
+/** Returns the error for a server that reports a port on which it cannot be listening. */
+export function noSuchPort(bind: Endpoint, server: string, port: number, taken: boolean): GatewayError {
+  const why = taken ? 'which another forward already has' : 'which is not a port';
+  return new GatewayError(
+    'LISTEN_FAILED',
+    `${server} was asked to listen on ${formatEndpoint(bind)} and answered with port ${port}, ${why}`,
+  );
+}
+
+/** OpenSSH sends strerror(3) or gai_strerror(3) unchanged. */
 function whyNotConnected(to: Endpoint, said: string): string {
   if (/connection refused/i.test(said))
     return `connection refused; is the service running on port ${to.port}?`;

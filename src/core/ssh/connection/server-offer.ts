@@ -1,16 +1,20 @@
 import type { AlgorithmKind } from './algorithms.ts';
 
-/** What a server offers, by ssh_config's names: comma-separated, as it came. For each direction alike, or that of the client's data. */
+/**
+ * The algorithms that a server offers, by ssh_config's names: comma-separated, as received. If the
+ * directions differ, those for the client's data.
+ */
 export type ServerOffer = Readonly<Record<AlgorithmKind, string>>;
 
 const SSH_MSG_KEXINIT = 20;
 const COOKIE = 16;
-/** The order of the name-lists in SSH_MSG_KEXINIT; what follows is of no interest here. */
+/** The first name-lists of SSH_MSG_KEXINIT, in order. The others are not used here. */
 const LISTS = ['KexAlgorithms', 'HostKeyAlgorithms', 'Ciphers', 'toClient', 'MACs'] as const;
 
 /**
- * Reads the SSH_MSG_KEXINIT (RFC 4253 7.1) that comes in the clear behind the server's identification. `heard` is all that the
- * server has sent so far. Null where it is not whole, or not there.
+ * Reads the SSH_MSG_KEXINIT (RFC 4253 7.1), which follows the server's identification unencrypted.
+ * `heard` is all that the server has sent so far. Returns null if the message is incomplete or
+ * missing.
  */
 export function serverOffer(heard: Buffer): ServerOffer | null {
   const identification = /^SSH-[^\n]*\n/m.exec(heard.toString('latin1'));

@@ -75,7 +75,7 @@ export function unknownStrict(shown: ShownKey): GatewayError {
 
 export function unknownUnattended(shown: ShownKey): GatewayError {
   return refusal(
-    `${unknown(shown)}. There is no terminal to ask on: connect once with ssh or from a terminal, or use -o StrictHostKeyChecking=accept-new`,
+    `${unknown(shown)}. sshferry has no terminal to ask: connect once with ssh or from a terminal, or use -o StrictHostKeyChecking=accept-new`,
   );
 }
 
@@ -84,8 +84,8 @@ export function notAccepted({ name, key }: ShownKey): GatewayError {
 }
 
 /**
- * The text before the question, in ssh's words. `address` is null behind a proxy; `entries` hold the
- * same key under other names.
+ * The text before the question, in ssh's words. `address` is null behind a proxy; `entries` hold
+ * the same key under other names.
  */
 export function authenticity(
   { options, name, key }: ShownKey,

@@ -40,10 +40,13 @@ export interface HostKeyCheck {
   /**
    * Asks the person about an `unknown` key. Close the connection before. Resolves with true, after
    * which new connections accept this key and no other, or with an `SSH_HOST_KEY` error. Never
-   * rejects. `address` is the server's IP address, null behind a proxy; `signal` closes the question.
+   * rejects. `address` is the server's IP address, null behind a proxy; `signal` closes the
+   * question.
    */
   ask(key: Buffer, address: string | null, signal?: AbortSignal): Promise<true | GatewayError>;
-  /** Remembers an accepted key. Call it when the server has proven that it holds it. Never rejects. */
+  /**
+   * Remembers an accepted key. Call it when the server has proven that it holds it. Never rejects.
+   */
   proven(key: Buffer, address: string | null): Promise<void>;
 }
 
@@ -52,8 +55,9 @@ export interface HostKeyCheck {
  * OpenSSH's sshconnect.c). A key that was accepted once is accepted again without a question, even
  * if no file holds it, unless a file now contradicts.
  *
- * A changed or revoked key is refused whatever StrictHostKeyChecking says: with `no`, ssh would go on with port
- * forwarding disabled, and forwarding is all there is to do here. CheckHostIP is not implemented.
+ * A changed or revoked key is refused for every StrictHostKeyChecking. With `no`, ssh would
+ * continue without port forwarding, which is all that sshferry does. CheckHostIP is not
+ * implemented.
  */
 export function createHostVerifier(options: SshOptions, prompter: Prompter, log: Logger): HostVerifier {
   const names = lookupNames(options);
@@ -67,7 +71,7 @@ export function createHostVerifier(options: SshOptions, prompter: Prompter, log:
       if (entries.some((e) => e.marker === 'cert-authority' && names.some((name) => matchesHost(e, name)))) {
         log.debug(
           { event: 'ssh.known-hosts' },
-          '@cert-authority lines are ignored: no host certificates here',
+          '@cert-authority lines are ignored: host certificates are not supported',
         );
       }
       return new Check({ options, prompter, log, names, entries }, memory);
@@ -100,7 +104,7 @@ class Check implements HostKeyCheck {
     const { options, entries, names } = context;
     this.#context = context;
     this.#memory = memory;
-    // A list that the person chose is taken in its own order, as ssh does.
+    // A configured list keeps its order, as in ssh.
     this.algorithms =
       options.hostKeyAlgorithms ??
       knownFirst(DEFAULT_ALGORITHMS.HostKeyAlgorithms, knownTypes(entries, names));
@@ -182,14 +186,17 @@ class Check implements HostKeyCheck {
   }
 }
 
-/** HostKeyAlias alone; else `[host]:port` and, off port 22, the bare name, which may confirm a key. */
+/**
+ * Returns HostKeyAlias alone; else `[host]:port` and, unless the port is 22, the bare name, which
+ * may confirm a key.
+ */
 function lookupNames({ hostName, hostKeyAlias, port }: SshOptions): string[] {
   if (hostKeyAlias !== null) return [hostKeyAlias.toLowerCase()];
   const name = knownHostsName(hostName, port);
   return port === 22 ? [name] : [name, hostName.toLowerCase()];
 }
 
-/** Rejects when the person gives up. */
+/** Rejects if the person cancels. */
 async function confirmed(prompter: Prompter, mark: string, signal?: AbortSignal): Promise<boolean> {
   let question = 'Are you sure you want to continue connecting (yes/no/[fingerprint])? ';
   for (;;) {

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { hashName, type KnownHostsEntry, keyTypeOf, parseKnownHosts } from './known-hosts.ts';
 
 /**
- * Reads several known_hosts files in order. A file that does not exist is empty; one that cannot be read is reported to
- * `onError` and skipped, as ssh does.
+ * Reads several known_hosts files in order. A file that does not exist is empty; one that cannot be
+ * read is reported to `onError` and skipped, as ssh does.
  */
 export async function readKnownHosts(
   files: readonly string[],
@@ -23,8 +23,8 @@ export async function readKnownHosts(
 }
 
 /**
- * Appends one line for each name, in one write. Creates the file (0600) and its directory (0700) where needed, and never
- * joins the new line to an unfinished last one. Rejects with the file system's error.
+ * Appends one line for each name, in one write. Creates the file (0600) and its directory (0700) if
+ * needed. Never joins the new line to an unfinished last one. Rejects with the file system's error.
  */
 export async function appendKnownHost(
   file: string,

@@ -13,14 +13,17 @@ export interface KnownHostsEntry {
   readonly key: Buffer;
 }
 
-/** What known_hosts says about a key. `entry` is the line that matched, for `changed` the one that contradicts. */
+/**
+ * The result of a lookup. `entry` is the line that matched; for `changed`, the line that
+ * contradicts.
+ */
 export type KnownHostsVerdict =
   | { readonly status: 'unknown' }
   | { readonly status: 'match' | 'changed' | 'revoked'; readonly entry: KnownHostsEntry };
 
 /**
- * Reads a known_hosts file. Comments, empty lines and lines that OpenSSH would not understand are left out in silence,
- * as there: a damaged line must not hide the good ones.
+ * Parses a known_hosts file. Skips comments, empty lines and invalid lines silently, as OpenSSH
+ * does: a damaged line must not hide the good ones.
  */
 export function parseKnownHosts(text: string, file: string): KnownHostsEntry[] {
   const entries: KnownHostsEntry[] = [];
@@ -47,14 +50,14 @@ function parseLine(raw: string, file: string, line: number): KnownHostsEntry | n
   return key === null ? null : { file, line, marker, hosts, keyType, key };
 }
 
-/** The key blob, if it is well-formed base64 and names the type that the line does. */
+/** Returns the key blob if it is valid base64 and has the type that the line names. */
 function decodeKey(keyType: string, base64: string): Buffer | null {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return null;
   const blob = Buffer.from(base64, 'base64');
   return keyTypeOf(blob) === keyType ? blob : null;
 }
 
-/** The type in front of a public key blob (RFC 4253 6.6), or null if it holds none. */
+/** Returns the type of a public key blob (RFC 4253 6.6), or null if it is invalid. */
 export function keyTypeOf(blob: Buffer): string | null {
   if (blob.length < 4) return null;
   const length = blob.readUInt32BE(0);
@@ -62,24 +65,24 @@ export function keyTypeOf(blob: Buffer): string | null {
   return blob.toString('latin1', 4, 4 + length);
 }
 
-/** `SHA256:` and the base64 digest without padding, as ssh-keygen -l prints it. */
+/** Returns `SHA256:` and the base64 digest without padding, as ssh-keygen -l prints it. */
 export function fingerprint(blob: Buffer): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** How known_hosts writes a host: bare on port 22, `[host]:port` on any other; lower case. */
+/** Returns a host as known_hosts writes it: bare for port 22, else `[host]:port`; in lower case. */
 export function knownHostsName(host: string, port: number): string {
   const name = host.toLowerCase();
   return port === 22 ? name : `[${name}]:${port}`;
 }
 
-/** A known_hosts name hashed with `salt` (20 bytes): `|1|salt|HMAC-SHA1`. */
+/** Returns a known_hosts name hashed with `salt` (20 bytes): `|1|salt|HMAC-SHA1`. */
 export function hashName(name: string, salt: Buffer): string {
   const digest = createHmac('sha1', salt).update(name.toLowerCase()).digest('base64');
   return `|1|${salt.toString('base64')}|${digest}`;
 }
 
-/** Whether the line's first field matches a name as `knownHostsName` writes it. */
+/** Returns whether the line's first field matches a name that `knownHostsName` returned. */
 export function matchesHost(entry: KnownHostsEntry, name: string): boolean {
   const { hosts } = entry;
   if (!hosts.startsWith('|')) return matchesPatternList(hosts, name.toLowerCase());
@@ -90,13 +93,13 @@ export function matchesHost(entry: KnownHostsEntry, name: string): boolean {
 }
 
 /**
- * Looks a host key up, as check_hostkeys_by_key_or_type in OpenSSH's hostfile.c does. `names` are tried in order, the
- * later ones only while nothing is known of the earlier: give `[host]:port`, then the bare host (which can confirm a key but
- * never contradict it, as in check_host_key of sshconnect.c).
+ * Looks a host key up, as check_hostkeys_by_key_or_type in OpenSSH's hostfile.c does. Tries `names`
+ * in order, a later one only if the earlier are unknown. Pass `[host]:port`, then the bare host,
+ * which can confirm a key but never contradict it (as in check_host_key of sshconnect.c).
  *
- * A host that is known by a key of another type alone is `changed`: so OpenSSH decides too, since version 8.5 at the
- * latest. `@cert-authority` lines do not count: there are no certificates here. `@revoked` under any of the names does,
- * which is stricter than OpenSSH.
+ * A host that is known only with a key of another type is `changed`, as in OpenSSH since 8.5 at the
+ * latest. `@cert-authority` lines do not count: certificates are not supported. `@revoked` under
+ * any of the names counts, which is stricter than OpenSSH.
  */
 export function lookup(
   entries: readonly KnownHostsEntry[],
@@ -119,7 +122,7 @@ export function lookup(
   return { status: 'unknown' };
 }
 
-/** The key types known under the first of the names that is known at all: those to offer first. */
+/** Returns the key types of the first name that is known: those to offer first. */
 export function knownTypes(entries: readonly KnownHostsEntry[], names: readonly string[]): string[] {
   for (const name of names) {
     const types = entries.filter((entry) => entry.marker === null && matchesHost(entry, name));

@@ -10,17 +10,18 @@ import type { ConnectionDeps } from '../ssh2/connection-deps.ts';
 import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
 import type { SupervisedConnection } from './supervisor.ts';
 
-/** One SSH login on the way, or the one at its end. */
+/** One SSH server of a chain: a jump host, or the last. */
 export interface Hop {
   readonly options: SshOptions;
-  /** What it takes to log in there; asked for when the hops before it stand. */
-  login(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
+  /** Returns what the login there needs. Called when the hops before it are connected. */
+  credentials(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
 }
 
 /**
- * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its ProxyCommand where it has one.
- * Each verifies its own host key and logs in by its own configuration. Rejects as SshConnection.connect does, and then leaves
- * nothing open. What it gives ends with any of the hops, and ends all of them.
+ * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its
+ * ProxyCommand if it has one. Each verifies its own host key and logs in by its own configuration.
+ * Rejects as SshConnection.connect does, and then leaves nothing open. The connection ends with any
+ * of the hops, and ends all of them.
  */
 export async function connectChain(
   hops: readonly Hop[],
@@ -28,7 +29,7 @@ export async function connectChain(
   signal: AbortSignal,
 ): Promise<SshConnection | SupervisedConnection> {
   const [first, ...rest] = hops;
-  if (first === undefined) throw new GatewayError('CONFIG_INVALID', 'there is no host to connect to');
+  if (first === undefined) throw new GatewayError('CONFIG_INVALID', 'no host to connect to');
   let connection = await connectFirst(first, signal);
   const before: SshConnection[] = [];
   try {
@@ -37,7 +38,7 @@ export async function connectChain(
       before.push(last);
       openSession(last, hops.at(-1)?.options.session === true, log);
       connection = await SshConnection.connect(hop.options, {
-        ...(await loginOf(hop, signal)),
+        ...(await credentialsOf(hop, signal)),
         signal,
         dial: (over) => reach(last, hop.options, over),
       });
@@ -49,7 +50,7 @@ export async function connectChain(
   return before.length === 0 ? connection : new Chain(connection, before);
 }
 
-/** The connection at the end of a chain, and those that carry it. */
+/** The connection at the end of a chain, with the hops that carry it. */
 class Chain implements SupervisedConnection {
   readonly closed: Promise<GatewayError | null>;
   readonly #last: SshConnection;
@@ -58,17 +59,16 @@ class Chain implements SupervisedConnection {
   constructor(last: SshConnection, before: readonly SshConnection[]) {
     this.#last = last;
     this.#before = before;
-    // A hop's end is known before that of the connection inside it, and is the reason for it.
-    let hop: GatewayError | null = null;
-    for (const { closed } of before) {
-      void closed.then((reason) => {
-        hop ??= reason;
+    // A hop's end is announced before its streams end, so before the connection inside it notices.
+    for (const [i, hop] of before.entries()) {
+      const inside = before[i + 1] ?? last;
+      hop.onEnd((reason) => {
+        if (reason !== null) inside.blame(reason);
       });
     }
     this.closed = last.closed.then(async (reason) => {
-      const cause = reason && (hop ?? reason);
       await closeAll(before);
-      return cause;
+      return reason;
     });
   }
 
@@ -84,19 +84,23 @@ class Chain implements SupervisedConnection {
     return this.#last.listen(bind, onStream);
   }
 
+  onEnd(listener: (reason: GatewayError | null) => void): void {
+    this.#last.onEnd(listener);
+  }
+
   session(): Promise<string | null> {
     return this.#last.session();
   }
 
-  async close(): Promise<void> {
-    await this.#last.close();
+  async close(reason?: GatewayError): Promise<void> {
+    await this.#last.close(reason);
     await closeAll(this.#before);
   }
 }
 
 async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
   const { options } = hop;
-  const deps = await loginOf(hop, signal);
+  const deps = await credentialsOf(hop, signal);
   const { proxyCommand } = options;
   if (proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
   let proxy: ProxyProcess | null = null;
@@ -108,24 +112,27 @@ async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnectio
   try {
     return await SshConnection.connect(options, { ...deps, signal, dial });
   } catch (error) {
-    // That it hung up says less than why the program ended.
+    // Why the program ended says more than that it hung up.
     const mute = error instanceof GatewayError && error.code === 'SSH_CONNECT';
     throw (mute && (await (proxy as ProxyProcess | null)?.failure())) || error;
   }
 }
 
-/** Waits no longer than until `signal` aborts: an agent may never answer. */
-function loginOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['login']> {
+/** Rejects when `signal` aborts: an agent may never answer. */
+function credentialsOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['credentials']> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     const done = () => signal.removeEventListener('abort', onAbort);
-    hop.login().finally(done).then(resolve, reject);
+    hop.credentials().finally(done).then(resolve, reject);
   });
 }
 
-/** A stream from the hop to the next SSH server. A refusal is that of a connection: it may be tried again. */
+/**
+ * Opens a stream from the hop to the next SSH server. A refusal counts as a failure to connect, and
+ * may be retried.
+ */
 async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal): Promise<Duplex> {
   const to = { host: next.hostName, port: next.port };
   try {
@@ -139,7 +146,7 @@ async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal):
   }
 }
 
-/** A hop's sshd, too, must not hold small messages back. */
+/** A hop's sshd must not delay small messages either. */
 function openSession(connection: SshConnection, wanted: boolean, log: Logger): void {
   if (!wanted) return;
   void connection.session().then((remark) => {
@@ -147,7 +154,7 @@ function openSession(connection: SshConnection, wanted: boolean, log: Logger): v
   });
 }
 
-/** The innermost first, so that each can still say goodbye. */
+/** The innermost first, so that each can still send its disconnect. */
 async function closeAll(connections: readonly SshConnection[]): Promise<void> {
   for (const connection of [...connections].reverse()) await connection.close();
 }

@@ -7,35 +7,49 @@ import type { ManagedTransport, StreamOptions } from '../../transport.ts';
 import { ManagedTransportDecorator } from '../../transport-decorator.ts';
 import { within } from '../../within.ts';
 
-/** How long a stream waits for a data connection that is being made before it takes the main one, in milliseconds. */
+/**
+ * How long a stream waits for a data connection to open before it takes the main one, in
+ * milliseconds.
+ */
 const PATIENCE = 5000;
-/** How long no further data connection is tried after one has failed, in milliseconds. */
+/** How long to wait after a data connection has failed before another is tried, in milliseconds. */
 const PAUSE = 60_000;
 
-/** A data connection and how many streams it carries or is about to. */
+/** A transport for bulk streams. */
+export interface DataTransport extends ManagedTransport {
+  /** Streams still open are cut with `reason`; default: `STOPPED`. */
+  stop(reason?: GatewayError): Promise<void>;
+}
+
+/** A data connection. `streams`: how many it carries or is opening. */
 interface Member {
-  readonly transport: ManagedTransport;
-  /** Settles when its first login is over, either way. */
+  readonly transport: DataTransport;
+  /** Settles when its first login has succeeded or failed. */
   readonly tried: Promise<void>;
   streams: number;
 }
 
 export interface PoolOptions {
-  /** Makes one more connection to the very host that the main one reached; must never ask a person. Not started. */
-  another(): ManagedTransport;
-  /** How many of them there may be; asked when the main connection is ready. */
+  /**
+   * Returns a further connection, not started, to the same host as the main one. It must never ask
+   * a person.
+   */
+  another(): DataTransport;
+  /** Returns how many data connections are allowed. Called when the main connection is ready. */
   size(): number;
   readonly log: Logger;
 }
 
 /**
- * A main connection, and further ones for bulk streams, opened when first needed, so that a long transfer delays nothing else:
- * in one SSH connection all streams share one TCP connection and its queues.
+ * A main connection and, for bulk streams, further data connections. So a long transfer delays
+ * nothing else: in one SSH connection all streams share one TCP connection and its queues.
  *
- * Everything but bulk streams takes the main connection, whose states are the pool's. A bulk stream takes the least busy data
- * connection; where there is none, or it cannot be opened, it takes the main one too: sshd may limit logins (MaxStartups,
- * limits of the account). Data connections end with the main one, since the next may reach another host behind the same name,
- * where the data ports of this one mean nothing.
+ * The pool's state is that of the main connection, which carries everything but bulk streams. A
+ * bulk stream takes the least busy data connection. If none can be opened (sshd may limit logins,
+ * see MaxStartups), the main one carries it too.
+ *
+ * Data connections end with the main one, and for the same reason: the next may reach another host
+ * behind the same name, where the data ports of this one mean nothing.
  */
 export class SshPool extends ManagedTransportDecorator {
   readonly #options: PoolOptions;
@@ -46,8 +60,8 @@ export class SshPool extends ManagedTransportDecorator {
   constructor(main: ManagedTransport, options: PoolOptions) {
     super(main);
     this.#options = options;
-    main.onState((state) => {
-      if (state !== 'ready') for (const member of this.#members) this.#drop(member);
+    main.onState((state, reason) => {
+      if (state !== 'ready') for (const member of this.#members) this.#drop(member, reason);
     });
   }
 
@@ -86,7 +100,7 @@ export class SshPool extends ManagedTransportDecorator {
 
   #choose(): Member | null {
     if (this.state !== 'ready') return null;
-    // One that is reconnecting is not waited for.
+    // Do not wait for one that is reconnecting.
     const usable = [...this.#members].filter(({ transport }) => transport.state !== 'backoff');
     const best = usable.sort((a, b) => a.streams - b.streams)[0] ?? null;
     const more = this.#members.size < this.#options.size() && performance.now() >= this.#notBefore;
@@ -118,9 +132,9 @@ export class SshPool extends ManagedTransportDecorator {
     this.#drop(member);
   }
 
-  #drop(member: Member): void {
+  #drop(member: Member, reason?: GatewayError): void {
     this.#members.delete(member);
-    const ended = member.transport.stop().finally(() => this.#ending.delete(ended));
+    const ended = member.transport.stop(reason).finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
   }
 }
@@ -128,8 +142,8 @@ export class SshPool extends ManagedTransportDecorator {
 const INSTEAD = 'the main connection carries it instead';
 
 /**
- * Whether it is the target's own answer. What the server itself will not do is asked of the main connection too: that one knows
- * what else was allowed, and can say what to mend.
+ * Returns whether the target itself caused the error. If the SSH server refused, the main
+ * connection tries too: it knows what else the server allowed, and its error says what to fix.
  */
 function aboutTarget({ code, reason }: GatewayError): boolean {
   return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason === 'connect-failed');

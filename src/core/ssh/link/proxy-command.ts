@@ -2,22 +2,25 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { GatewayError } from '../../errors.ts';
 
-/** How long after the hang-up signal a program that stays is killed, and how long its exit status may take, in milliseconds. */
+/**
+ * How long after SIGHUP a program is killed, and how long its exit status may take, in
+ * milliseconds.
+ */
 const KILL_AFTER = 2000;
 const STATUS_WITHIN = 500;
 
-/** A ProxyCommand that runs. */
+/** A running ProxyCommand. */
 export interface ProxyProcess {
-  /** Its standard input and output; ending the stream ends the program. */
+  /** Its standard input and output. Destroying the stream ends the program. */
   readonly stream: Duplex;
-  /** Why the program ended, if it has by itself: `SSH_CONNECT`; null while it runs. */
+  /** Returns why the program ended by itself (`SSH_CONNECT`); null while it runs. */
   failure(): Promise<GatewayError | null>;
 }
 
 /**
- * Runs a ProxyCommand, whose tokens are expanded, as ssh does (sshconnect.c): by the user's shell, which it replaces. Its
- * standard error is this process's. What fails shows as the stream's end and in `failure`; but throws `SSH_CONNECT` where there is no
- * file descriptor left for it.
+ * Runs a ProxyCommand with expanded tokens, as ssh does (sshconnect.c): by the user's shell, which
+ * it replaces. Inherits standard error. A failure ends the stream and is returned by `failure`.
+ * Throws `SSH_CONNECT` if no file descriptor is left.
  */
 export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = process.env): ProxyProcess {
   const child = spawn(env.SHELL || '/bin/sh', ['-c', `exec ${command}`], {
@@ -35,10 +38,10 @@ export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = proces
       resolve();
     });
   });
-  // Node makes no pipes then (EMFILE), whatever the types say.
+  // On EMFILE Node creates no pipes, contrary to its types.
   if (!child.stdin || !child.stdout)
     throw new GatewayError('SSH_CONNECT', `ProxyCommand cannot be run: too many open files: ${command}`);
-  // A broken pipe is told by the other pipe's end.
+  // After a broken pipe, the other pipe ends too.
   child.stdin.on('error', () => {});
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
   stream.once('close', () => hangUp(child));

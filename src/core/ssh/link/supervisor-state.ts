@@ -1,6 +1,6 @@
 import type { TransportState } from '../../transport.ts';
 
-/** What happens to a supervised connection. */
+/** The events of a supervised connection. */
 export type SupervisorEvent =
   | 'start'
   | 'connected'
@@ -12,13 +12,13 @@ export type SupervisorEvent =
   | 'stopped';
 
 /**
- * The life of a supervised connection. A pair that is not in the table does not happen, or changes nothing: a connection that
- * ends while `draining`, say.
+ * The states of a supervised connection. A pair that is not in the table does not happen or changes
+ * nothing, for example a connection that ends while `draining`.
  */
 const TABLE: Readonly<Record<TransportState, Partial<Record<SupervisorEvent, TransportState>>>> = {
   idle: { start: 'connecting', stop: 'draining' },
   connecting: { connected: 'ready', retryable: 'backoff', fatal: 'failed', stop: 'draining' },
-  // Fatal while ready: a remote listener that the server will not open again, with ExitOnForwardFailure.
+  // Fatal while ready: with ExitOnForwardFailure, the server refused to reopen a remote listener.
   ready: { lost: 'backoff', fatal: 'failed', stop: 'draining' },
   backoff: { retry: 'connecting', stop: 'draining' },
   failed: { stop: 'draining' },
@@ -26,7 +26,7 @@ const TABLE: Readonly<Record<TransportState, Partial<Record<SupervisorEvent, Tra
   closed: {},
 };
 
-/** The state after `event`; the same where it changes nothing. */
+/** Returns the state after `event`, which may be the same. */
 export function nextState(state: TransportState, event: SupervisorEvent): TransportState {
   return TABLE[state][event] ?? state;
 }
@@ -36,14 +36,15 @@ const LAST_DELAY = 60_000;
 const WANTED_DELAY = 5000;
 
 /**
- * How long to wait before attempt `attempt` (from 1 on) after a loss, in milliseconds: somewhere between one second and a
- * limit that doubles up to a minute. The jitter keeps many clients of one server apart; the lower bound keeps one client out
- * of sshd's PerSourcePenalties. `random` is in [0, 1).
+ * Returns how long to wait before attempt `attempt` (from 1 on) after a loss, in milliseconds:
+ * between one second and a limit that doubles up to a minute. The jitter keeps many clients of one
+ * server apart. The lower bound keeps one client out of sshd's PerSourcePenalties. `random` is in
+ * [0, 1).
  *
- * `wanted`: somebody waits for the connection, and would be refused after the connect timeout without an attempt having been
- * made, were the delay a minute. Then it is 5 to 7.5 seconds at most: sshd counts 1 s of penalty for a connection without a
- * login and bars nobody below 15 s, so attempts at this pace never add up; and the jitter still spreads those who reconnect
- * to one restarted server.
+ * `wanted`: a caller is waiting. With a delay of a minute, its connect timeout would expire before
+ * the next attempt. So the delay is at most 5 to 7.5 seconds. sshd counts a penalty of 1 s for a
+ * connection without a login and refuses from 15 s on, so attempts at this pace never add up. The
+ * jitter still spreads the clients of a restarted server.
  */
 export function backoffDelay(attempt: number, random: number, wanted = false): number {
   const limit = Math.min(LAST_DELAY, FIRST_DELAY * 2 ** Math.min(attempt, 16));

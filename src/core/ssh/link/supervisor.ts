@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
+import type { Endpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Destination } from '../../target.ts';
@@ -12,49 +12,49 @@ import type {
   TransportState,
 } from '../../transport.ts';
 import { within } from '../../within.ts';
+import { RemoteListeners } from './remote-listeners.ts';
+import { sleep } from './sleep.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
-/** What the supervisor needs of one connection; SshConnection is one. */
+/** What the supervisor needs of one connection, such as SshConnection. */
 export interface SupervisedConnection extends Transport {
-  /** Settles when it has ended: with the reason, or null after `close`. */
-  readonly closed: Promise<GatewayError | null>;
+  /** Settles when the connection, with all that carries it, has ended. Never rejects. */
+  readonly closed: Promise<unknown>;
+  /**
+   * Calls `listener` once at the end, before any stream ends: with the reason, or with null after
+   * `close`.
+   */
+  onEnd(listener: (reason: GatewayError | null) => void): void;
   session(): Promise<string | null>;
-  close(): Promise<void>;
+  /** Disconnects. Streams still open are cut with `reason`; default: `STOPPED`. */
+  close(reason?: GatewayError): Promise<void>;
 }
 
 export interface SupervisorOptions {
   /** The server's name, for messages. */
   readonly host: string;
-  /** How long a client may wait for a connection that is being made again, in seconds. */
+  /** How long a client may wait for a reconnect, in seconds. */
   readonly connectTimeout: number;
   /** How often the first connection is tried, once a second, as in ssh_config(5). */
   readonly connectionAttempts: number;
-  /** Whether each connection gets a session of its own. */
+  /** Whether each connection opens a session. */
   readonly session: boolean;
-  /** Whether a remote listener that the server will not open again after a reconnect is the end, as in ssh_config(5). */
+  /** Whether to fail if the server refuses to reopen a remote listener, as in ssh_config(5). */
   readonly exitOnForwardFailure?: boolean;
 }
 
-/** How long a connection has to last for the delays to begin from the shortest again, in milliseconds. */
+/** After how long a connection resets the delays to the shortest, in milliseconds. */
 const STABLE = 30_000;
-/** How long to wait before a remote listener is asked for again that the server would not open, in milliseconds. */
-const RELISTEN_DELAY = 5000;
 
-/** How long a connection that can carry nothing any more may take to end, in milliseconds. */
+/** How long a connection that cannot carry anything may take to end, in milliseconds. */
 const CLOSING = 5000;
 
-/** A listener at the server's side that outlives the connections that carry it. */
-interface Registration {
-  readonly onStream: (stream: Duplex, peer: Peer) => void;
-  bind: Endpoint;
-  listening: Listening | null;
-  closed: boolean;
-}
-
 /**
- * Keeps one SSH connection up: connects, notices its end, connects again. Driven by the connection's `closed`. What cannot be
- * mended without a person (host key, authentication, configuration) ends it for good.
+ * Keeps one SSH connection up: connects, notices its end, reconnects. An error that only a person
+ * can fix (host key, authentication, configuration) ends it for good.
+ *
+ * Its listeners learn of a loss before the lost connection's streams end.
  */
 export class SshSupervisor implements ManagedTransport {
   readonly #connect: (signal: AbortSignal) => Promise<SupervisedConnection>;
@@ -63,22 +63,27 @@ export class SshSupervisor implements ManagedTransport {
   readonly #random: () => number;
   readonly #abort = new AbortController();
   readonly #listeners: ((state: TransportState, error?: GatewayError) => void)[] = [];
-  readonly #registrations = new Set<Registration>();
-  /** Those who came while there is no connection. */
+  readonly #remote: RemoteListeners;
+  /** Callers waiting for a connection. */
   readonly #waiting = new WaitingRoom<SupervisedConnection>();
   #state: TransportState = 'idle';
   #connection: SupervisedConnection | null = null;
+  /** Settles when the last connection has ended with all that carried it. */
+  #previous: Promise<unknown> = Promise.resolve();
   /** Why there is no connection. */
   #error: GatewayError | null = null;
   #attempt = 0;
-  /** The delay before the next attempt: when it began, by the clock that nobody sets, and its part of chance. */
+  /** Current backoff: start time (monotonic clock) and jitter factor. */
   #backoff = { since: 0, random: 0 };
   #retryTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | null = null;
-  /** The attempt under way; never rejects. */
+  /** The current attempt; never rejects. */
   #current: Promise<unknown> = Promise.resolve();
 
-  /** `connect` makes one connection and rejects with a GatewayError or a system error; `random` is in [0, 1). */
+  /**
+   * `connect` makes one connection and rejects with a GatewayError or a system error; `random` is
+   * in [0, 1).
+   */
   constructor(
     connect: (signal: AbortSignal) => Promise<SupervisedConnection>,
     options: SupervisorOptions,
@@ -89,6 +94,12 @@ export class SshSupervisor implements ManagedTransport {
     this.#options = options;
     this.#log = log;
     this.#random = random;
+    this.#remote = new RemoteListeners({
+      host: options.host,
+      log,
+      signal: this.#abort.signal,
+      reason: (cause) => this.#reason(cause),
+    });
   }
 
   get state(): TransportState {
@@ -99,15 +110,19 @@ export class SshSupervisor implements ManagedTransport {
     this.#listeners.push(listener);
   }
 
-  /** Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as ssh does. */
+  /**
+   * Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as
+   * ssh does.
+   */
   start(): Promise<void> {
     const started = this.#start();
     this.#current = started.catch(() => {});
     return started;
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /** See ManagedTransport. Streams still open are cut with `reason`; default: `STOPPED`. */
+  stop(reason?: GatewayError): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
     return this.#stopping;
   }
 
@@ -116,7 +131,8 @@ export class SshSupervisor implements ManagedTransport {
     try {
       return await connection.openStream(to, options);
     } catch (error) {
-      // It was lost before anything was said, perhaps unnoticed before this. Bulk belongs to what has gone with it.
+      // Lost before any data, perhaps unnoticed until now. A bulk stream belongs to a session that
+      // is lost as well.
       const lost = error instanceof GatewayError && error.code === 'SSH_LOST' && !options.bulk;
       if (!lost || this.#abort.signal.aborted) throw error;
       await within(CLOSING, connection.closed, options.signal);
@@ -126,18 +142,7 @@ export class SshSupervisor implements ManagedTransport {
   }
 
   async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    const connection = await this.#ready();
-    const listening = await connection.listen(bind, onStream);
-    const registration: Registration = { bind: listening.endpoint, onStream, listening, closed: false };
-    this.#registrations.add(registration);
-    return {
-      endpoint: listening.endpoint,
-      close: async () => {
-        registration.closed = true;
-        this.#registrations.delete(registration);
-        await registration.listening?.close();
-      },
-    };
+    return this.#remote.open(await this.#ready(), bind, onStream);
   }
 
   async #start(): Promise<void> {
@@ -154,24 +159,25 @@ export class SshSupervisor implements ManagedTransport {
           throw error;
         }
         this.#log.warn({ event: 'ssh.retry', err: error.message }, `${error.message}; trying again`);
-        await this.#sleep(1000);
+        await sleep(1000, this.#abort.signal);
       }
     }
   }
 
-  async #stop(): Promise<void> {
-    const reason = new GatewayError('STOPPING', 'sshferry is stopping');
+  async #stop(cause?: GatewayError): Promise<void> {
+    const reason = cause ?? new GatewayError('STOPPING', 'sshferry is stopping');
     clearTimeout(this.#retryTimer);
     this.#on('stop');
     this.#abort.abort(reason);
     this.#waiting.refuse(reason);
-    this.#registrations.clear();
-    await this.#connection?.close();
+    this.#remote.clear();
+    await this.#connection?.close(cause);
+    await this.#previous;
     await this.#current;
     this.#on('stopped');
   }
 
-  /** The connection, once there is one: at once, or within the connect timeout. */
+  /** Returns the connection, now or within the connect timeout. */
   async #ready(signal?: AbortSignal): Promise<SupervisedConnection> {
     if (this.#connection !== null) return this.#connection;
     if (this.#state !== 'connecting' && this.#state !== 'backoff') throw this.#unavailable();
@@ -182,14 +188,15 @@ export class SshSupervisor implements ManagedTransport {
 
   #unavailable(): GatewayError {
     if (this.#abort.signal.aborted) return this.#abort.signal.reason;
-    return (
-      this.#error ??
-      new GatewayError('SSH_LOST', `there is no connection to ${this.#options.host} at present`)
-    );
+    return this.#error ?? new GatewayError('SSH_LOST', `not connected to ${this.#options.host}`);
   }
 
-  /** Rejects with the reason, having closed the connection, when the supervisor was stopped meanwhile. */
+  /**
+   * Starts to use a connection. If the supervisor was stopped meanwhile, closes it and rejects with
+   * the reason.
+   */
   async #adopt(connection: SupervisedConnection): Promise<void> {
+    this.#previous = connection.closed;
     if (this.#abort.signal.aborted) {
       await connection.close();
       throw this.#abort.signal.reason;
@@ -203,19 +210,27 @@ export class SshSupervisor implements ManagedTransport {
         if (remark !== null) this.#log.debug({ event: 'ssh.session' }, remark);
       });
     }
-    for (const registration of this.#registrations) void this.#register(connection, registration);
-    void connection.closed.then((reason) => this.#ended(performance.now() - since, reason));
+    this.#remote.reopen(connection, (error) => this.#listenerRefused(connection, error));
     this.#waiting.admit(connection);
+    connection.onEnd((reason) => this.#ended(performance.now() - since, reason));
   }
 
   #ended(lasted: number, reason: GatewayError | null): void {
     this.#connection = null;
     if (lasted >= STABLE) this.#attempt = 0;
-    for (const registration of this.#registrations) registration.listening = null;
+    this.#remote.lost();
     const error = reason ?? new GatewayError('SSH_LOST', `${this.#options.host} closed the connection`);
     // No retry after, for example, another host key in a rekey.
     this.#on(error.retryable ? 'lost' : 'fatal', error);
     this.#scheduleRetry();
+  }
+
+  /** Returns whether that ends it for good (ExitOnForwardFailure). */
+  #listenerRefused(connection: SupervisedConnection, error: GatewayError): boolean {
+    if (this.#options.exitOnForwardFailure !== true) return false;
+    this.#on('fatal', error);
+    void connection.close();
+    return true;
   }
 
   #scheduleRetry(): void {
@@ -223,13 +238,10 @@ export class SshSupervisor implements ManagedTransport {
     this.#attempt += 1;
     this.#backoff = { since: performance.now(), random: this.#random() };
     const delay = this.#setRetryTimer();
-    this.#log.debug(
-      { event: 'ssh.backoff', ms: delay },
-      `connecting again in ${(delay / 1000).toFixed(1)} s`,
-    );
+    this.#log.debug({ event: 'ssh.backoff', ms: delay }, `reconnecting in ${(delay / 1000).toFixed(1)} s`);
   }
 
-  /** Counts from the beginning of the backoff, and is set anew when somebody begins to wait. */
+  /** Counts from the start of the backoff. Set again when a caller begins to wait. */
   #setRetryTimer(): number {
     const { since, random } = this.#backoff;
     const delay = backoffDelay(this.#attempt, random, this.#waiting.size > 0);
@@ -246,42 +258,15 @@ export class SshSupervisor implements ManagedTransport {
   async #retry(): Promise<void> {
     this.#on('retry');
     try {
+      // The jump hosts of a lost chain may still be disconnecting.
+      await this.#previous;
+      this.#abort.signal.throwIfAborted();
       await this.#adopt(await this.#connect(this.#abort.signal));
     } catch (cause) {
       if (this.#abort.signal.aborted) return;
       const error = this.#reason(cause);
       this.#on(error.retryable ? 'retryable' : 'fatal', error);
       this.#scheduleRetry();
-    }
-  }
-
-  /**
-   * Asks the server for a listener again, until it is there or the connection is gone. The port may be held for a while by the
-   * session of the connection that was lost, whose end sshd has not noticed.
-   */
-  async #register(connection: SupervisedConnection, registration: Registration): Promise<void> {
-    const wanted = () =>
-      this.#connection === connection && !registration.closed && !this.#abort.signal.aborted;
-    for (let tries = 1; wanted(); tries++) {
-      try {
-        const listening = await connection.listen(registration.bind, registration.onStream);
-        if (registration.closed) return await listening.close();
-        registration.listening = listening;
-        const { host, port } = listening.endpoint;
-        const text = `${this.#options.host} listens on ${formatEndpoint({ host: host || '*', port })} again`;
-        this.#log[tries > 1 ? 'info' : 'debug']({ event: 'ssh.listen' }, text);
-        return;
-      } catch (cause) {
-        if (!wanted()) return;
-        const error = this.#reason(cause);
-        if (this.#options.exitOnForwardFailure) {
-          this.#on('fatal', error);
-          return void connection.close();
-        }
-        const text = `${error.message}; trying again`;
-        this.#log[tries > 1 ? 'debug' : 'warn']({ event: 'ssh.listen', err: error.message }, text);
-        await this.#sleep(RELISTEN_DELAY);
-      }
     }
   }
 
@@ -294,31 +279,20 @@ export class SshSupervisor implements ManagedTransport {
     for (const listener of [...this.#listeners]) listener(state, error);
   }
 
-  /** What the system says, such as that there are too many open files, may pass. Any other exception is a bug, and would come again. */
+  /**
+   * Errors of the system, such as too many open files, may pass. Any other exception is a bug, and
+   * would recur.
+   */
   #reason(cause: unknown): GatewayError {
     const { host } = this.#options;
     if (cause instanceof GatewayError || isSystemError(cause))
       return asGatewayError(cause, 'SSH_CONNECT', host);
-    const text = `connecting to ${host} failed inside sshferry, a bug that trying again would not mend (-v shows where)`;
+    const text = `internal error while connecting to ${host} (not retrying; -v shows the stack trace)`;
     return asGatewayError(cause, 'INTERNAL', text);
-  }
-
-  /** Ends early, without an error, when the supervisor is stopped. */
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#abort.signal.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        this.#abort.signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#abort.signal.addEventListener('abort', done, { once: true });
-    });
   }
 }
 
-/** Whether it is an error of a system call, as Node reports them. */
+/** Returns whether Node reports this as the error of a system call. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }

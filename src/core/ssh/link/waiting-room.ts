@@ -1,4 +1,4 @@
-/** Where callers wait for something that one event brings to all of them. Nothing stays behind when the last has left. */
+/** Callers waiting for one event. Keeps nothing after the last has left. */
 export class WaitingRoom<T> {
   readonly #waiting = new Set<{ admit(value: T): void; refuse(error: unknown): void }>();
 
@@ -6,7 +6,10 @@ export class WaitingRoom<T> {
     return this.#waiting.size;
   }
 
-  /** Waits up to `ms` milliseconds, then rejects with what `late` gives; before, with the signal's reason once it aborts. */
+  /**
+   * Waits up to `ms` milliseconds, then rejects with `late()`. Rejects with the signal's reason if
+   * it aborts before.
+   */
   wait(ms: number, late: () => Error, signal?: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -32,12 +35,12 @@ export class WaitingRoom<T> {
     });
   }
 
-  /** Gives `value` to everybody who waits. */
+  /** Resolves all waiting callers with `value`. */
   admit(value: T): void {
     for (const entry of [...this.#waiting]) entry.admit(value);
   }
 
-  /** Rejects everybody who waits with `error`. */
+  /** Rejects all waiting callers with `error`. */
   refuse(error: unknown): void {
     for (const entry of [...this.#waiting]) entry.refuse(error);
   }

@@ -1,14 +1,14 @@
 import { StringDecoder } from 'node:string_decoder';
 
-/** How reading one line ended: with the line, by Ctrl-C, or by Ctrl-D on an empty line. */
+/** How a line ended: with Enter, with Ctrl-C, or with Ctrl-D on an empty line. */
 export type LineEnd =
   | { readonly type: 'line'; readonly line: string }
   | { readonly type: 'interrupt' | 'eof' };
 
 /**
- * The little editing that a raw terminal needs: backspace, Ctrl-U, Ctrl-C, Ctrl-D, Enter. No I/O: `feed` takes what was
- * typed (UTF-8, split anywhere) and gives what to echo and, once, how the line ended. What follows the end is dropped, as
- * ssh drops what was typed ahead.
+ * Edits one line for a raw terminal: backspace, Ctrl-U, Ctrl-C, Ctrl-D, Enter. No I/O: `feed`
+ * accepts typed bytes (UTF-8, split anywhere) and returns what to echo and, once, how the line
+ * ended. Input after the end is dropped, as ssh drops what was typed ahead.
  */
 export class LineEditor {
   readonly #decoder = new StringDecoder('utf8');

@@ -12,9 +12,10 @@ type Ask = Prompter['ask'];
 const SIGNAL_WITHIN = 5000;
 
 /**
- * A person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords. SSH_ASKPASS and
- * SSH_ASKPASS_REQUIRE mean what they mean to ssh(1). Questions are asked one after another.
- * Controls other than line feed and tab are not shown, whoever they come from. Ctrl-C raises SIGINT, since a raw terminal does not, and then rejects the question.
+ * Asks a person at the controlling terminal (/dev/tty), whatever stdin is, as ssh reads passwords.
+ * Supports SSH_ASKPASS and SSH_ASKPASS_REQUIRE like ssh(1). Asks one question at a time. Strips all
+ * controls but line feed and tab. Ctrl-C raises SIGINT, because a raw terminal does not, and then
+ * rejects the question.
  */
 export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter {
   const terminal = hasTerminal();
@@ -23,7 +24,7 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
   return {
     interactive: ask !== null,
     ask(question, options) {
-      if (ask === null) return Promise.reject(new Error('there is no terminal to ask on'));
+      if (ask === null) return Promise.reject(new Error('no terminal to ask on'));
       const answer = last.then(() => ask(stripControls(question), options));
       last = answer.catch(() => {});
       return answer;
@@ -36,7 +37,10 @@ export function terminalPrompter(env: NodeJS.ProcessEnv = process.env): Prompter
   };
 }
 
-/** The same prompter; `busy(true)` is called when a question opens and `busy(false)` when it is answered or given up. */
+/**
+ * Returns the same prompter, but calls `busy(true)` when a question opens and `busy(false)` when it
+ * is answered or cancelled.
+ */
 export function observePrompter(prompter: Prompter, busy: (open: boolean) => void): Prompter {
   return {
     get interactive() {
@@ -54,7 +58,7 @@ export function observePrompter(prompter: Prompter, busy: (open: boolean) => voi
   };
 }
 
-/** Which way to ask, decided as read_passphrase in OpenSSH's readpass.c does; null for none. */
+/** Chooses how to ask, as read_passphrase in OpenSSH's readpass.c does; null if there is no way. */
 export function chooseAsk(env: NodeJS.ProcessEnv, terminal: boolean): Ask | null {
   const program = env.SSH_ASKPASS ?? '';
   const require = (env.SSH_ASKPASS_REQUIRE ?? '').toLowerCase();
@@ -65,7 +69,10 @@ export function chooseAsk(env: NodeJS.ProcessEnv, terminal: boolean): Ask | null
   return terminal ? askOnTerminal : null;
 }
 
-/** Runs the askpass program with the question as its argument; its first line of output is the answer. */
+/**
+ * Runs the askpass program with the question as its argument. The answer is its first line of
+ * output.
+ */
 function askpass(program: string, env: NodeJS.ProcessEnv): Ask {
   return (question, { signal }) =>
     new Promise((resolve, reject) => {
@@ -102,7 +109,7 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
       input.destroy();
     };
     const giveUp = (error: unknown) => {
-      // Where the terminal is gone, restoring it fails too, and brings us here again.
+      // If the terminal is gone, restoring it fails too, and leads here again.
       if (over) return;
       finish();
       reject(error);
@@ -134,10 +141,13 @@ const askOnTerminal: Ask = (question, { echo, signal }) =>
     show(question);
   });
 
-/** Raises SIGINT, and calls `then` when whoever listens for it has been told; where nobody does, it ends the process. */
+/**
+ * Raises SIGINT, and calls `then` after its listeners. Without listeners, the signal ends the
+ * process.
+ */
 function interrupt(then: () => void): void {
   if (process.listenerCount('SIGINT') > 0) {
-    // A signal on its way does not keep the process running.
+    // A pending signal does not keep the process running.
     const waiting = setTimeout(() => {}, SIGNAL_WITHIN);
     process.once('SIGINT', () => {
       clearTimeout(waiting);
@@ -147,7 +157,10 @@ function interrupt(then: () => void): void {
   process.kill(process.pid, 'SIGINT');
 }
 
-/** Writes to a terminal that may be gone, which reading from it tells, or stopped, which holds up nothing. */
+/**
+ * Writes to a terminal. Does not block if its output is stopped, and does not fail if it is gone:
+ * reading from it does.
+ */
 function show(text: string): void {
   controllingTerminalWriter()?.write(text);
 }

@@ -12,14 +12,15 @@ import { isatty } from 'node:tty';
 import { processWide } from '../../process-wide.ts';
 import { within } from '../../within.ts';
 
-/** How soon a terminal that takes nothing is tried again, in milliseconds. */
+/** How soon to retry a terminal that accepts nothing, in milliseconds. */
 const RETRY = 50;
-/** Bytes that are kept for a terminal that takes nothing; text beyond is dropped. */
+/** How many bytes to keep for a terminal that accepts nothing. Further text is dropped. */
 const MAX_PENDING = 1 << 20;
 
 /**
- * Writes to a terminal without ever waiting for it: Node's own streams stop the whole process while a person has stopped the
- * terminal's output with Ctrl-S. What the terminal does not take is kept, in order, and written when it takes it.
+ * Writes to a terminal without waiting for it. Node's own streams block the whole process while a
+ * person has stopped the terminal's output with Ctrl-S. Keeps what the terminal does not accept, in
+ * order, and writes it later.
  */
 export class TerminalWriter {
   readonly #fd: number;
@@ -28,12 +29,12 @@ export class TerminalWriter {
   #pending = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `fd` is a terminal's, opened without blocking. */
+  /** `fd` is a terminal, opened as non-blocking. */
   constructor(fd: number) {
     this.#fd = fd;
   }
 
-  /** Bytes that the terminal has not taken yet. */
+  /** Bytes that the terminal has not accepted yet. */
   get pending(): number {
     return this.#pending;
   }
@@ -46,7 +47,7 @@ export class TerminalWriter {
     if (this.#timer === undefined) this.#flush();
   }
 
-  /** Calls `drained` once, when the terminal has taken everything. */
+  /** Calls `drained` once, when the terminal has accepted everything. */
   onceDrained(drained: () => void): void {
     this.#waiting.add(drained);
     if (this.#pending === 0) this.#settle();
@@ -67,7 +68,7 @@ export class TerminalWriter {
         this.#timer.unref();
         return;
       }
-      // The terminal is gone, which its reader learns.
+      // The terminal is gone. Its reader gets the error.
       this.#queue.length = 0;
       this.#pending = 0;
     }
@@ -81,12 +82,16 @@ export class TerminalWriter {
   }
 }
 
-/** By the terminal's device number: all that write to one terminal share a queue, which keeps their order. */
+/**
+ * By the terminal's device number: all writers of one terminal share a queue, which keeps their
+ * order.
+ */
 const writers = processWide('terminal-writers', () => new Map<number, TerminalWriter>());
 
 /**
- * Returns the writer of the terminal behind a descriptor. The terminal is opened anew, since the descriptor is shared with other
- * programs, which rely on its blocking. Null if it is no terminal, or one that cannot be opened.
+ * Returns the writer of the terminal behind a descriptor; null if it is not a terminal or cannot be
+ * opened. Opens the terminal again, because other programs share the descriptor and expect it to
+ * block.
  */
 export function terminalWriter(fd: number): TerminalWriter | null {
   if (!isatty(fd)) return null;
@@ -107,7 +112,7 @@ export function controllingTerminalWriter(): TerminalWriter | null {
   return cached(controllingTerminal() ?? 0, () => openWithoutBlocking(CONTROLLING));
 }
 
-/** Settles when every terminal has taken what was written to it, or after `ms` milliseconds. */
+/** Settles when every terminal has accepted what was written to it, or after `ms` milliseconds. */
 export async function flushTerminals(ms: number): Promise<void> {
   const drained = [...writers.values()].map(
     (writer) => new Promise<void>((resolve) => writer.onceDrained(resolve)),
@@ -127,7 +132,10 @@ function cached(device: number, open: () => number | null): TerminalWriter | nul
 
 const CONTROLLING = '/dev/tty';
 
-/** Names that the terminal with this device number may have. After su(1) only /dev/tty may be opened. */
+/**
+ * Returns possible names of the terminal with this device number. After su(1) only /dev/tty may be
+ * opened.
+ */
 function* pathsOf(fd: number, rdev: number): Iterable<string> {
   if (process.platform === 'linux') {
     yield `/proc/self/fd/${fd}`;
@@ -148,7 +156,10 @@ function openWithoutBlocking(path: string): number | null {
   }
 }
 
-/** The device number of the controlling terminal: tty_nr of proc_pid_stat(5). The program's name before it may hold blanks. */
+/**
+ * Returns the device number of the controlling terminal: tty_nr of proc_pid_stat(5). The program's
+ * name before it may contain blanks.
+ */
 function controllingTerminal(): number | null {
   try {
     const fields = readFileSync('/proc/self/stat', 'latin1')

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { GatewayError } from '../../errors.ts';
+import { overrun } from '../connection/violations.ts';
 import { handlerOf, intercept, internals, protocolOf } from './internals.ts';
 
-/** The smallest usable packet size, in bytes. Every side must take 32,768 (RFC 4253 6.1). */
+/** The smallest usable packet size, in bytes. Every side must accept 32,768 (RFC 4253 6.1). */
 const SMALLEST_PACKET = 1024;
 /** SSH_OPEN_RESOURCE_SHORTAGE (RFC 4254 5.1). */
 const SHORTAGE = 4;
@@ -72,7 +73,9 @@ function limitUnclaimedData(client: Client, host: string): void {
   );
 }
 
-/** Ends the connection when the server keeps asking but reads no answer: they would pile up here. */
+/**
+ * Ends the connection when the server keeps asking but reads no answer: they would pile up here.
+ */
 function limitAnswers(client: Client, socket: Duplex, host: string): void {
   let unread = 0;
   socket.on('drain', () => {
@@ -92,12 +95,4 @@ function limitAnswers(client: Client, socket: Duplex, host: string): void {
       pass(...fields);
     });
   }
-}
-
-/** Returns the error for a server that ignores a receive window. */
-export function overrun(host: string): GatewayError {
-  return new GatewayError(
-    'SSH_LOST',
-    `sshferry closed the SSH connection to ${host}: the server sent more than its receive window allows (RFC 4254 5.2)`,
-  );
 }

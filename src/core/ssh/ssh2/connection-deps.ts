@@ -5,13 +5,16 @@ import type { OnProgress } from '../connection/progress.ts';
 import type { HostVerifier } from '../host-key/host-key.ts';
 import type { Prompter } from '../options.ts';
 
-/** What one SSH connection and its login need. */
+/** The dependencies of one SSH connection and its login. */
 export interface ConnectionDeps {
   readonly prompter: Prompter;
   readonly log: Logger;
   readonly verifier: HostVerifier;
   readonly identities: readonly Identity[];
-  /** Aborting it ends an attempt to connect, with its reason. Later it means nothing. */
+  /**
+   * Aborting it ends an attempt to connect, with its reason. It has no effect on an open
+   * connection.
+   */
   readonly signal?: AbortSignal;
   /**
    * Opens a stream to the server; default: a TCP connection. Called again if the login needs a new

@@ -7,24 +7,27 @@ import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
+import { ChannelStream } from '../connection/channel.ts';
+import { ConnectionEnd } from '../connection/connection-end.ts';
 import { lostConnection, type Ssh2Error } from '../connection/failures.ts';
-import { remotePeer } from '../connection/forwarded.ts';
-import type { ReceiveWindow } from '../connection/receive-window.ts';
-import { channelRefused } from '../connection/refusals.ts';
+import { channelRefused, closedAtOnce, noAnswer } from '../connection/refusals.ts';
 import type { SshOptions } from '../options.ts';
-import { type ChannelContext, ChannelStream, openDirect } from './channel.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
-import { login } from './handshake.ts';
+import { handshake } from './handshake.ts';
 import { isExchanging } from './key-exchange.ts';
 import { Liveness } from './liveness.ts';
-import { shareTurns } from './read-quota.ts';
+import { openDirect, Ssh2Port, ssh2Window } from './port.ts';
+import { limitReads } from './read-quota.ts';
+import { RemoteForwards } from './remote-forwards.ts';
 import { SendGate } from './send-gate.ts';
 
-/** How long a channel may take to open, in milliseconds: sshd's own connect to the target is in it. */
+/**
+ * How long a channel may take to open, in milliseconds. Includes sshd's own connect to the target.
+ */
 const OPEN_TIMEOUT = 15_000;
-/** How long before OPEN_TIMEOUT the server is asked for a sign of life, in milliseconds. */
+/** How long before OPEN_TIMEOUT a keepalive asks whether the server is alive, in milliseconds. */
 const ASK_BEFORE = 5000;
-/** How long a goodbye may take, in milliseconds. */
+/** How long the server may take to answer a disconnect, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
 
 export interface OpenOptions {
@@ -37,79 +40,87 @@ export interface OpenOptions {
 }
 
 /**
- * One SSH connection from its login to its end; it does not come back. Streams and listeners of it end with it: a stream
- * that was not whole gets `SSH_LOST`, or `STOPPING` after `close`.
+ * One SSH connection from its login to its end; it does not reconnect. Its streams and listeners
+ * end with it: a stream that was not whole gets the connection's reason, such as `SSH_LOST`, or
+ * `STOPPING` after `close`.
  */
 export class SshConnection implements Transport {
-  /** Settles when the connection has ended: with the reason, or null after `close`. */
-  readonly closed: Promise<GatewayError | null>;
   readonly #client: Client;
   readonly #socket: Duplex;
   readonly #options: SshOptions;
   readonly #log: Logger;
-  readonly #channels: Omit<ChannelContext, 'peer'>;
+  readonly #gate: SendGate;
   readonly #liveness: Liveness;
-  /** The server's IP address; null behind a proxy. */
-  readonly #address: string | null;
-  readonly #listeners = new Map<string, (stream: Duplex, peer: Peer) => void>();
-  /** A target that the server has let through. */
+  readonly #remote: RemoteForwards;
+  readonly #end = new ConnectionEnd();
+  /** A target to which the server has allowed a forward. */
   #allowed: Endpoint | null = null;
   #error: Ssh2Error | null = null;
+  #blame: GatewayError | null = null;
   #closing = false;
-  #lost: GatewayError | null = null;
 
-  /** `client` is yet to log in over `socket`. */
+  /** `client` has not yet logged in over `socket`. */
   private constructor(client: Client, socket: Duplex, options: SshOptions, log: Logger) {
     this.#client = client;
     this.#socket = socket;
     this.#options = options;
     this.#log = log;
-    const gate = new SendGate(socket, () => isExchanging(client));
-    this.#channels = { gate, server: options.host, lost: () => this.#lost };
+    this.#gate = new SendGate(socket, () => isExchanging(client));
     this.#liveness = new Liveness(client);
-    client.on('handshake', () => gate.exchanged());
-
+    const address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
+    this.#remote = new RemoteForwards(client, options.host, address, (channel, peer) =>
+      this.#wrap(channel, peer),
+    );
+    client.on('handshake', () => this.#gate.exchanged());
     client.on('error', (error: Ssh2Error) => {
       if (error.level === 'agent') return;
       this.#error ??= error;
       socket.destroy();
     });
     client.on('end', () => socket.destroy());
-    this.#address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
-    client.on('tcp connection', (info, accept, reject) => {
-      const onStream = this.#listeners.get(`${info.destIP}:${info.destPort}`);
-      if (onStream === undefined) return reject();
-      const peer = remotePeer(info, this.#address);
-      const stream = this.#wrap(accept(), formatEndpoint(peer.remote));
-      // Off the parser's stack: it would take an exception of `onStream` for a protocol error.
-      queueMicrotask(() => {
-        if (!stream.destroyed) onStream(stream, peer);
-      });
-    });
-    this.closed = new Promise((resolve) => {
-      client.once('close', () => {
-        this.#lost = this.#closing
-          ? new GatewayError('STOPPING', `the SSH connection to ${options.host} was closed`)
-          : lostConnection(options, this.#error);
-        resolve(this.#closing ? null : this.#lost);
-      });
-    });
+    // Before ssh2 cleans up its channels, which it does right after this event.
+    client.once('close', () => this.#ended());
   }
 
   /**
-   * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT` (ConnectTimeout, in which the
-   * time at prompts does not count), `SSH_HOST_KEY`, `SSH_AUTH`, `SSH_UNSUPPORTED`, or the signal's reason.
+   * Connects, verifies the host key and logs in. Rejects with `SSH_CONNECT`, `SSH_TIMEOUT`
+   * (ConnectTimeout, which does not include the time at prompts), `SSH_HOST_KEY`, `SSH_AUTH`,
+   * `SSH_UNSUPPORTED`, or the signal's reason.
    */
   static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
     const begin = (client: Client, socket: Duplex) => new SshConnection(client, socket, options, deps.log);
-    const connection = await login(options, deps, begin);
-    shareTurns(connection.#socket);
+    const connection = await handshake(options, deps, begin);
+    limitReads(connection.#socket);
     return connection;
   }
 
   get state(): 'ready' | 'draining' | 'closed' {
-    if (this.#lost !== null) return 'closed';
+    if (this.#end.reason !== null) return 'closed';
     return this.#closing ? 'draining' : 'ready';
+  }
+
+  /**
+   * Settles after everything else has learned of the end: with the reason, or with null after
+   * `close`.
+   */
+  get closed(): Promise<GatewayError | null> {
+    return this.#end.closed;
+  }
+
+  /**
+   * Calls `listener` once at the end, before any stream ends: with the reason, or with null after
+   * `close`.
+   */
+  onEnd(listener: (reason: GatewayError | null) => void): void {
+    this.#end.onEnd(listener);
+  }
+
+  /**
+   * Names the reason for a loss that is about to follow: the connection that carries this one is
+   * gone.
+   */
+  blame(reason: GatewayError): void {
+    this.#blame ??= reason;
   }
 
   /** Dials a TCP endpoint from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
@@ -117,10 +128,10 @@ export class SshConnection implements Transport {
     destination: Destination | Endpoint,
     { signal, timeout = OPEN_TIMEOUT, bulk = false, control = false }: OpenOptions = {},
   ): Promise<Duplex> {
+    const { host } = this.#options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const to = tcpEndpoint(destination);
-      const where = formatEndpoint(to);
       let settled = false;
       const settle = (act: () => void) => {
         if (settled) return;
@@ -131,20 +142,22 @@ export class SshConnection implements Transport {
         act();
       };
       const onAbort = () => settle(() => reject(signal?.reason));
-      // The answer tells whether the SSH server or the target is silent.
+      // The answer shows whether the SSH server or the target is silent.
       const patience = Math.min(ASK_BEFORE, timeout / 2);
       const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
-      const timer = setTimeout(() => settle(() => reject(this.#noAnswer(to, timeout))), timeout);
+      const late = () => noAnswer(to, host, timeout, this.#liveness.silence);
+      const timer = setTimeout(() => settle(() => reject(late())), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        openDirect(client, NOWHERE, to, { bulk, control }, (error, channel, window) => {
+        openDirect(client, to, { bulk, control }, (error, channel, window) => {
           if (error) return settle(() => reject(this.#openFailure(to, error)));
           this.#allowed = to;
-          const stream = this.#wrap(channel, where, window);
-          // After the rest of the segment: the channel may already be closed, with no one to notice.
+          const stream = this.#wrap(channel, formatEndpoint(to), window);
+          // After the rest of the segment: the channel may already be closed, before its owner
+          // could notice.
           queueMicrotask(() => {
             if (settled) stream.destroy();
-            else if (stream.destroyed) settle(() => reject(this.#closedAtOnce(to)));
+            else if (stream.destroyed) settle(() => reject(this.#end.reason ?? closedAtOnce(to, host)));
             else settle(() => resolve(stream));
           });
         }),
@@ -152,46 +165,33 @@ export class SshConnection implements Transport {
     });
   }
 
-  /** Has the server listen (tcpip-forward, RFC 4254 7.1). Rejects with `LISTEN_FAILED`. See Transport. */
+  /**
+   * Asks the server to listen (tcpip-forward, RFC 4254 7.1). Rejects with `LISTEN_FAILED`. See
+   * Transport.
+   */
   async listen(bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<Listening> {
-    const port = await this.#call(
-      (client) =>
-        new Promise<number>((resolve, reject) =>
-          client.forwardIn(bind.host, bind.port, (error, given) => {
-            if (error) return reject(this.#lost ?? listenRefused(bind, this.#options.host, error));
-            const place = `${bind.host}:${given}`;
-            if (!isPort(given) || this.#listeners.has(place)) return reject(this.#noSuchPort(bind, given));
-            this.#listeners.set(place, onStream);
-            resolve(given);
-          }),
-        ),
-    );
+    const asked = this.#call((client) => this.#remote.listen(client, bind, onStream));
+    const port = await asked.catch((error) => Promise.reject(this.#end.reason ?? error));
     const endpoint = { host: bind.host, port };
     return {
       endpoint,
       close: async () => {
-        if (!this.#listeners.delete(`${bind.host}:${port}`)) return;
-        await this.#call(
-          (client) =>
-            new Promise<void>((resolve) =>
-              client.unforwardIn(bind.host, port, (error) => {
-                if (error && this.#lost === null) {
-                  this.#log.warn(
-                    { event: 'ssh.listen', endpoint, err: error },
-                    'the server keeps listening on its port',
-                  );
-                }
-                resolve();
-              }),
-            ),
-        ).catch(() => {}); // The connection is gone, and the port with it.
+        if (!this.#remote.forget(endpoint)) return;
+        // If the connection is gone, so is the port.
+        const error = await this.#call((client) => this.#remote.close(client, endpoint)).catch(() => null);
+        if (error === null || this.#end.reason !== null) return;
+        this.#log.warn(
+          { event: 'ssh.listen', endpoint, err: error },
+          'the server keeps listening on its port',
+        );
       },
     };
   }
 
   /**
-   * Opens one session for the connection's life, with the sftp subsystem, of which nothing is asked: sshd before 10.1 turns
-   * Nagle's algorithm off only when a session runs something (session.c). Gives null, or a remark why there is none.
+   * Opens one session for the connection's life, with the sftp subsystem, which is never used: sshd
+   * before 10.1 turns Nagle's algorithm off only when a session runs something (session.c). Returns
+   * null, or a remark if it cannot open one.
    */
   session(): Promise<string | null> {
     const refused = (error: Error) => `no session (${singleLine(error.message)}): small messages may be slow`;
@@ -208,96 +208,58 @@ export class SshConnection implements Transport {
     ).catch(refused);
   }
 
-  /** Says goodbye and ends the connection; settles when it is closed. Streams still open are cut. */
-  async close(): Promise<void> {
-    if (this.#lost === null) this.#closing = true;
+  /**
+   * Disconnects; settles when the connection is closed. Streams still open are cut, with `reason`
+   * if there is one (the connection that this one belongs to is lost), else with `STOPPED`.
+   */
+  async close(reason?: GatewayError): Promise<void> {
+    if (this.#end.reason === null) this.#closing = true;
+    if (reason !== undefined) this.blame(reason);
     this.#client.end();
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
     await this.closed;
     clearTimeout(timer);
   }
 
-  #wrap(channel: Channel, peer: string, window?: ReceiveWindow): ChannelStream {
-    return new ChannelStream(channel, { ...this.#channels, peer, ...(window && { window }) });
+  #ended(): void {
+    const { host } = this.#options;
+    const planned = this.#closing;
+    const own = planned
+      ? new GatewayError('STOPPING', `the SSH connection to ${host} was closed`)
+      : lostConnection(this.#options, this.#error);
+    this.#end.end(this.#blame ?? own, { planned });
   }
 
-  /** ssh2 throws where it is not connected; here that is a rejection, in words. */
+  #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {
+    const port = new Ssh2Port(channel, window.opening, this.#gate);
+    const stream = new ChannelStream(port, window, { peer, server: this.#options.host });
+    this.#end.add(stream);
+    return stream;
+  }
+
+  /** Calls ssh2, which throws if it is not connected. Rejects with a GatewayError instead. */
   async #call<T>(request: (client: Client) => T): Promise<Awaited<T>> {
-    if (this.#lost !== null) throw this.#lost;
+    if (this.#end.reason !== null) throw this.#end.reason;
     try {
       return await request(this.#client);
     } catch (error) {
       if (error instanceof GatewayError) throw error;
-      throw this.#lost ?? lostConnection(this.#options, error as Error);
+      throw this.#end.reason ?? lostConnection(this.#options, error as Error);
     }
-  }
-
-  #noAnswer(to: Endpoint, timeout: number): GatewayError {
-    const { host } = this.#options;
-    const where = formatEndpoint(to);
-    const silence = this.#liveness.silence;
-    return silence === null
-      ? new GatewayError(
-          'CHANNEL_TIMEOUT',
-          `${where} did not answer ${host} within ${timeout / 1000} s; a firewall may be in the way`,
-        )
-      : new GatewayError(
-          'SSH_TIMEOUT',
-          `the SSH connection to ${host} does not answer: no reply to the request for ${where} within ${timeout / 1000} s, ` +
-            `and none to a keepalive for ${(silence / 1000).toFixed(1)} s; the connection may be lost, or the server hangs`,
-        );
-  }
-
-  #closedAtOnce(to: Endpoint): GatewayError {
-    if (this.#lost !== null) return this.#lost;
-    return new GatewayError(
-      'CHANNEL_REFUSED',
-      `${formatEndpoint(to)} closed the connection as soon as ${this.#options.host} had opened it; check the port`,
-      { reason: 'connect-failed' },
-    );
-  }
-
-  #noSuchPort(bind: Endpoint, given: number): GatewayError {
-    const why = isPort(given) ? 'which another forward already has' : 'which is not a port';
-    return new GatewayError(
-      'LISTEN_FAILED',
-      `${this.#options.host} was asked to listen on ${formatEndpoint(bind)} and answered with port ${given}, ${why}`,
-    );
   }
 
   #openFailure(to: Endpoint, error: Error & { reason?: unknown }): GatewayError {
-    if (this.#lost !== null) return this.#lost;
-    if (typeof error.reason === 'number') {
-      const text = error.message.replace(OPEN_FAILURE, '');
-      return channelRefused(to, this.#options.host, error.reason, text, this.#allowed);
-    }
-    const text = singleLine(error.message.replace(OPEN_FAILURE, ''));
+    if (this.#end.reason !== null) return this.#end.reason;
+    const { host } = this.#options;
+    const text = error.message.replace(OPEN_FAILURE, '');
+    if (typeof error.reason === 'number') return channelRefused(to, host, error.reason, text, this.#allowed);
     return new GatewayError(
       'CHANNEL_REFUSED',
-      `${this.#options.host}, on the way to ${formatEndpoint(to)}: ${text}`,
-      {
-        cause: error,
-      },
+      `${host}, on the way to ${formatEndpoint(to)}: ${singleLine(text)}`,
+      { cause: error },
     );
   }
 }
 
 /** The prefix that ssh2 adds to the server's text. */
 const OPEN_FAILURE = /^\(SSH\) Channel open failure: /;
-
-function isPort(number: number): boolean {
-  return Number.isInteger(number) && number > 0 && number <= 65_535;
-}
-
-/** For a connection whose origin is not told. */
-const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
-
-function listenRefused(bind: Endpoint, server: string, cause: Error): GatewayError {
-  const why =
-    bind.port > 0 && bind.port < 1024
-      ? 'ports below 1024 need root there'
-      : 'the port may be taken there, or see AllowTcpForwarding, GatewayPorts and PermitListen in its sshd_config';
-  return new GatewayError('LISTEN_FAILED', `${server} will not listen on ${formatEndpoint(bind)}: ${why}`, {
-    cause,
-  });
-}

@@ -3,7 +3,9 @@ import type { Client } from 'ssh2';
 /** Handles one parsed message: the protocol, then the message's fields (ssh2 1.17.0, client.js). */
 export type MessageHandler = (protocol: RawProtocol, ...fields: never[]) => void;
 
-/** The parts of ssh2's Protocol that are used beyond its public types (lib/protocol/Protocol.js). */
+/**
+ * The parts of ssh2's Protocol that are used beyond its public types (lib/protocol/Protocol.js).
+ */
 export interface RawProtocol {
   /** By message name, such as `CHANNEL_OPEN`. ssh2 looks the handler up for each message. */
   readonly _handlers: Record<string, MessageHandler | undefined>;
@@ -23,7 +25,7 @@ export interface RawKeyExchange {
   setDHParams?(prime: Buffer, generator: Buffer): void;
 }
 
-/** A channel before a ChannelStream takes it over. While it opens, a function stands in its place. */
+/** A channel before a ChannelStream takes it over. While it opens, a function is in its place. */
 interface RawChannel {
   readonly incoming: { readonly window: number };
 }
@@ -34,11 +36,13 @@ interface RawClient {
   /** Undefined before `connect`. */
   readonly _protocol?: RawProtocol;
   readonly _chanMgr: { get(channel: number): RawChannel | (() => void) | undefined };
-  /** Waiting for the answers to global requests, in order. Replaced when the connection closes. */
+  /**
+   * One callback for each unanswered global request, in order. Replaced when the connection closes.
+   */
   readonly _callbacks: ((failed: boolean | Error, data?: Buffer) => void)[];
 }
 
-/** Returns the client's inside. After an upgrade of ssh2, check this file, channel.ts and padding.ts. */
+/** Returns the client's inside. library.ts lists what relies on it. */
 export function internals(client: Client): RawClient {
   return client as unknown as RawClient;
 }

@@ -2,10 +2,12 @@ import type { Client } from 'ssh2';
 import { GatewayError } from '../../errors.ts';
 import { protocolOf, type RawKeyExchange } from './internals.ts';
 
-/** The group sizes that a server may choose, in bits: DH_GRP_MIN and DH_GRP_MAX of OpenSSH's dh.h. */
+/**
+ * The group sizes that a server may choose, in bits: DH_GRP_MIN and DH_GRP_MAX of OpenSSH's dh.h.
+ */
 const SMALLEST_GROUP = 2048;
 const LARGEST_GROUP = 8192;
-/** Time limit of a rekey, in milliseconds. Nothing else can be sent meanwhile. */
+/** Time limit of a rekey, in milliseconds. Nothing else can be sent during a rekey. */
 const TIME_LIMIT = 120_000;
 
 /**
@@ -47,7 +49,7 @@ function onKeyExchange(client: Client, begin: (exchange: RawKeyExchange) => void
 function tooLong(host: string): GatewayError {
   return new GatewayError(
     'SSH_LOST',
-    `sshferry closed the SSH connection to ${host}: a rekey was not finished within ${TIME_LIMIT / 1000} s`,
+    `sshferry closed the SSH connection to ${host}: a rekey did not finish within ${TIME_LIMIT / 1000} s`,
   );
 }
 

@@ -1,9 +1,32 @@
 import ssh2 from 'ssh2';
 
-/**
- * What the rest of core/ssh uses of ssh2's public interface. ssh2 is pinned: before an upgrade, read again what this folder relies
- * on.
+/*
+ * This folder is all that knows ssh2. It is pinned to 1.17.0, because much here relies on its inside.
+ *
+ * What must be re-read when ssh2 is upgraded: each file, against these parts of ssh2's lib/.
+ *
+ * | here               | relies on                                                                               |
+ * |--------------------|-----------------------------------------------------------------------------------------|
+ * | port.ts            | Channel.js: `incoming`, `outgoing`, `push`, `_write`, `stderr`; MAX_WINDOW;             |
+ * |                    | Protocol.js: `directTcpip`, `channelWindowAdjust`; client.js: `_remoteVer`              |
+ * | connection.ts      | client.js: `close` is emitted before the channels are cleaned up; which calls throw     |
+ * | remote-forwards.ts | client.js: `tcp connection`, and the port that `forwardIn` reports                      |
+ * | login-exchange.ts  | client.js, kex.js: order of `handshake` and `ready`; an exception of `hostVerifier`     |
+ * | internals.ts       | Protocol.js: `_handlers`, `_kex`, `_kexinit`, `ping`; client.js: `_chanMgr`, `_callbacks` |
+ * | channel-guard.ts   | client.js: handlers of CHANNEL_* and requests; fields of their messages                 |
+ * | message-order.ts   | handlers of all messages by name; an exception of one ends the connection               |
+ * | key-exchange.ts    | kex.js: when `_kex` is set, `setDHParams`; when `_kexinit` is unset                     |
+ * | liveness.ts        | client.js: answers to global requests call `_callbacks` in order                        |
+ * | send-gate.ts       | client.js, onWrite: writes to its socket without regard to backpressure                 |
+ * | read-quota.ts      | client.js: reads its socket by `data` and never pauses it                               |
+ * | padding.ts         | crypto.js: AESGCMCipherBinding, `allocPacket`, `_protocol._cipher`                      |
+ * | native-crypto.ts   | crypto.js: `bindingAvailable`                                                           |
+ *
+ * Outside, through the types below: auth/auth-sequence.ts (USERAUTH_FAILURE after an agent's signature, null and false in
+ * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts, and connection/failures.ts (texts of ssh2's errors).
  */
+
+/** What the rest of core/ssh uses of ssh2's public interface. */
 export type {
   Algorithms,
   AnyAuthMethod,

@@ -1,7 +1,7 @@
 import type { Client } from 'ssh2';
 import { internals, protocolOf } from './internals.ts';
 
-/** Asks a server with keepalives whether it still answers (global requests, RFC 4254 4). */
+/** Checks with keepalives (global requests, RFC 4254 4) whether a server still answers. */
 export class Liveness {
   readonly #client: Client;
   /** When the pending keepalive was sent. */

@@ -1,5 +1,5 @@
 import type { Client } from 'ssh2';
-import { GatewayError } from '../../errors.ts';
+import { outOfTurn } from '../connection/violations.ts';
 import { intercept, protocolOf } from './internals.ts';
 
 /**
@@ -23,7 +23,10 @@ const LOGIN = [
   'USERAUTH_INFO_REQUEST',
 ];
 
-/** Before the login, any other message is an error, as in OpenSSH (sshconnect2.c, input_userauth_error). */
+/**
+ * Before the login, any other message is an error, as in OpenSSH (sshconnect2.c,
+ * input_userauth_error).
+ */
 const ALLOWED: Readonly<Record<Exclude<Phase, 'open' | 'over'>, ReadonlySet<string>>> = {
   exchange: new Set(ALWAYS),
   service: new Set([...ALWAYS, 'EXT_INFO', 'SERVICE_ACCEPT']),
@@ -69,22 +72,4 @@ export function keepMessageOrder(client: Client, host: string): void {
       pass(reason, shown);
     });
   }
-}
-
-/** Returns the error for a message out of turn. */
-export function outOfTurn(
-  host: string,
-  phase: 'exchange' | 'service' | 'login',
-  message: string,
-): GatewayError {
-  return phase === 'exchange'
-    ? new GatewayError(
-        'SSH_HOST_KEY',
-        `${host} sent ${message} before it proved its host key; an attacker may be in between. ` +
-          'sshferry closed the connection without logging in',
-      )
-    : new GatewayError(
-        'SSH_CONNECT',
-        `${host} violates the SSH protocol: it sent ${message} before the login was done`,
-      );
 }

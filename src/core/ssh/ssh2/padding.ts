@@ -2,13 +2,19 @@ import { randomFillSync } from 'node:crypto';
 import type { Client } from 'ssh2';
 import { processWide } from '../../process-wide.ts';
 
-/** What of ssh2's cipher for AES-GCM is used (ssh2 1.17.0, lib/protocol/crypto.js, AESGCMCipherBinding). */
+/**
+ * The part of ssh2's cipher for AES-GCM that is used (ssh2 1.17.0, lib/protocol/crypto.js,
+ * AESGCMCipherBinding).
+ */
 interface PacketCipher {
-  /** A packet to write `payloadLen` bytes into from offset 5; what is around them is written already (RFC 5647 7.2). */
+  /**
+   * Returns a packet with room for `payloadLen` bytes from offset 5 on; all around them is written
+   * (RFC 5647 7.2).
+   */
   allocPacket(payloadLen: number): Buffer;
 }
 
-/** The class that encrypts in ssh2's native addon; the others are as slow as what they do. */
+/** The class that encrypts in ssh2's native addon. For the others, padding is not what costs. */
 const CLASS = 'AESGCMCipherBinding';
 const TAG = 16;
 const BLOCK = 16;
@@ -18,9 +24,11 @@ const LEAST_PADDING = 4;
 const random = processWide('ssh2-padding', () => ({ pool: Buffer.allocUnsafe(4096), used: 4096 }));
 
 /**
- * Gives the packets that a connection sends their random padding (RFC 4253 6) out of a pool. ssh2 asks OpenSSL for these few bytes
- * for each packet, which costs nearly as much as encrypting it. To be called when keys were exchanged; changes the cipher's class, for
- * all connections, once. Does nothing where ssh2 uses another cipher or another class.
+ * Takes the random padding (RFC 4253 6) of sent packets from a pool. ssh2 asks OpenSSL for these
+ * few bytes for each packet, which costs nearly as much as encrypting it.
+ *
+ * Call it after a key exchange. Changes the cipher's class, for all connections of the process,
+ * once. Does nothing if ssh2 uses another cipher or class.
  */
 export function padFromPool(client: Client): void {
   const cipher = (client as unknown as { _protocol?: { _cipher?: PacketCipher } })._protocol?._cipher;
@@ -29,7 +37,7 @@ export function padFromPool(client: Client): void {
   if (prototype.allocPacket !== allocPacket) prototype.allocPacket = allocPacket;
 }
 
-/** The same bytes as ssh2's own, but for where the padding comes from. */
+/** Returns the same packet as ssh2's own, but with padding from the pool. */
 function allocPacket(payloadLen: number): Buffer {
   const rest = (1 + payloadLen) % BLOCK;
   const padding = BLOCK - rest < LEAST_PADDING ? 2 * BLOCK - rest : BLOCK - rest;

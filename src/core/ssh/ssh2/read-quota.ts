@@ -2,25 +2,28 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { processArrivals } from '../../local/accept-activity.ts';
 
-/** What is read from one connection before everything else has its turn, in bytes. */
-const TURN = 512 * 1024;
-/** The same while clients come, who wait for a turn each. */
-const SHORT_TURN = 64 * 1024;
+/** How much is read from one connection before everything else has its turn, in bytes. */
+const QUOTA = 512 * 1024;
+/** The same while clients arrive, each of which waits for a turn. */
+const SHORT_QUOTA = 64 * 1024;
 
 /**
- * Keeps one busy connection from holding up the others: libuv reads up to 2 MiB of it in one turn of the event loop, and decrypting
- * and passing that on takes tens of milliseconds where the machine is busy. To be called when somebody reads `socket` already, and
- * by whom nobody else pauses it. Does nothing to what is not a TCP socket.
+ * Limits how much of one busy connection is handled in one turn of the event loop. libuv reads up
+ * to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
+ * machine, in which other connections wait.
+ *
+ * Call only after a reader is attached, and only if nothing else pauses the socket. Does nothing
+ * unless it is a TCP socket.
  */
-export function shareTurns(socket: Duplex): void {
+export function limitReads(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;
   let read = 0;
-  let most = TURN;
+  let most = QUOTA;
   let arrivals = processArrivals.count;
   const nextTurn = () => {
     if (read >= most) socket.resume();
     read = 0;
-    most = processArrivals.count === arrivals ? TURN : SHORT_TURN;
+    most = processArrivals.count === arrivals ? QUOTA : SHORT_QUOTA;
     arrivals = processArrivals.count;
   };
   socket.on('data', (chunk: Buffer) => {

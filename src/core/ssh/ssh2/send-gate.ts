@@ -1,12 +1,12 @@
 import type { Writable } from 'node:stream';
 
-/** Bytes waiting in the SSH socket above which no channel is let on. */
+/** How much may wait in the SSH socket, in bytes, before channels have to wait. */
 const SOCKET_BUFFER = 256 * 1024;
 
 /**
- * The way from many channels to one socket. ssh2 writes to its socket without heeding backpressure, so the channels' own
- * writes wait here while the socket is full: a write completes when it may be followed by another. First come, first
- * served: a channel that has sent goes behind those that wait.
+ * The queue of many channels for one socket. ssh2 ignores its socket's backpressure, so the
+ * channels' writes wait here while the socket is full: a write completes when another may follow.
+ * First come, first served: a channel that has sent queues after those that wait.
  *
  * Writes also wait here during a key exchange. ssh2 would queue them unbounded, for as long as the
  * server likes.
@@ -25,18 +25,24 @@ export class SendGate {
     socket.on('drain', () => this.#open());
   }
 
-  /** Calls `send` now, or after the running key exchange; never if the socket closes before. */
+  /**
+   * Calls `send` now, or after the current key exchange. Never calls it if the socket closes
+   * before.
+   */
   enter(send: () => void): void {
     if (this.#exchanging()) this.#held.push(send);
     else send();
   }
 
-  /** Sends what a key exchange has held up. */
+  /** Sends what a key exchange has delayed. */
   exchanged(): void {
     for (const send of this.#held.splice(0)) send();
   }
 
-  /** Gathers what is sent in this turn of the event loop into one write of the socket: ssh2 makes one of each packet. */
+  /**
+   * Combines what is sent in this turn of the event loop into one write of the socket. ssh2 writes
+   * each packet by itself.
+   */
   gather(): void {
     if (this.#corked) return;
     this.#corked = true;
@@ -47,7 +53,10 @@ export class SendGate {
     });
   }
 
-  /** Calls `next` at once, or when the socket has drained. Never, if the socket closes: the channels' owner ends them. */
+  /**
+   * Calls `next` now, or when the socket has drained. Never calls it if the socket closes: the
+   * channels' owner ends them.
+   */
   pass(next: () => void): void {
     if (this.#waiting.length === 0 && !this.#full()) next();
     else this.#waiting.push(next);
@@ -61,7 +70,7 @@ export class SendGate {
     }
   }
 
-  /** Full only where a `drain` is sure to follow. */
+  /** Returns true only if a `drain` is sure to follow. */
   #full(): boolean {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > SOCKET_BUFFER;
   }

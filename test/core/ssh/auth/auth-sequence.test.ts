@@ -55,7 +55,7 @@ function round(
 }
 
 describe('createAuthHandler', () => {
-  it('asks first with none, then tries keys, prompts and passwords', async () => {
+  it('first tries none, then keys, prompts and passwords', async () => {
     const person = new ScriptedPrompter(['1', '2', '3', 'a', 'b', 'c']);
     const l = login({}, person, [fileIdentity('one'), fileIdentity('two')]);
     expect(await l.run(ALL)).toEqual([
@@ -98,14 +98,14 @@ describe('createAuthHandler', () => {
     expect(await l.run(left)).toEqual(tried);
   });
 
-  it('never asks where nobody is', async () => {
+  it('asks nothing without a terminal', async () => {
     const nobody = new ScriptedPrompter(null);
     const l = login({}, nobody, [fileIdentity('k')]);
     expect(await l.run(ALL)).toEqual(['none', 'publickey']);
     expect(nobody.asked).toEqual([]);
   });
 
-  it('goes on to a second factor when the server names it', async () => {
+  it('continues with a second factor if the server requires one', async () => {
     const l = login({}, new ScriptedPrompter(['123456', 'pw']), [fileIdentity('k')]);
     await l.next(null);
     expect(await l.next(['publickey'])).toMatchObject({ type: 'publickey' });
@@ -144,7 +144,7 @@ describe('createAuthHandler', () => {
   it.each(['password', 'keyboard-interactive'])('ends when the person gives up at %s', async (method) => {
     const l = login({}, new ScriptedPrompter([new Error('interrupted')]));
     expect((await l.run([method])).filter((type) => type !== 'none').length).toBeLessThanOrEqual(1);
-    expect(l.message()).toContain('broken off');
+    expect(l.message()).toContain('cancelled');
   });
 });
 
@@ -170,7 +170,7 @@ describe('the failure', () => {
       ['password'],
       /tried 1 answer at a prompt; check the password/,
     ],
-    ['meets an unknown method', {}, null, [], ['gssapi-with-mic'], /no method that sshferry has/],
+    ['meets an unknown method', {}, null, [], ['gssapi-with-mic'], /no method that sshferry supports/],
   ];
   it.each(cases)('%s', async (_, changes, answers, keys, left, message) => {
     const l = login(changes, new ScriptedPrompter(answers), keys.map(fileIdentity));
@@ -180,7 +180,7 @@ describe('the failure', () => {
     expect(l.auth.failure(FAILED)).toMatchObject({ code: 'SSH_AUTH', retryable: false });
   });
 
-  it('knows too many failures and their remedy', async () => {
+  it('explains too many failures, with a remedy', async () => {
     const l = login({}, new ScriptedPrompter(null), [fileIdentity('a'), fileIdentity('b')]);
     await l.run(['publickey']);
     expect(l.auth.failure(new Error('Too many authentication failures')).message).toMatch(

@@ -155,7 +155,7 @@ export const CONFIG_CASES: Readonly<Record<string, ConfigCase>> = {
   },
   'Match by nothing that there is': {
     config: 'Match colour red\nPort 1',
-    error: /there is no criterion colour/,
+    error: /unknown criterion colour/,
   },
   'Match without a value': { config: 'Match host\nPort 1', error: /host has no value/ },
 

@@ -90,7 +90,7 @@ describe('checkOption', () => {
   });
 });
 
-it('lets ssh_config ask for what is not here, with a note, but not for what guards', () => {
+it('ignores unsupported settings of ssh_config with a note, but rejects those that protect', () => {
   expect(checkSetting('forwardagent', 'yes')).toContain('ForwardAgent yes');
   expect(checkSetting('forwardagent', 'no')).toBeNull();
   expect(() => checkSetting('revokedhostkeys', '/x')).toThrow(
@@ -210,14 +210,14 @@ describe('without OpenSSH installed', () => {
     expect(notes.join()).toContain('sntrup761x25519-sha512@openssh.com');
   });
 
-  it('takes what user keys may sign with, also by its older name', async () => {
+  it('reads PubkeyAcceptedAlgorithms, also by its former name', async () => {
     const accepted = async (line: string) => (await resolve(line)).options.pubkeyAcceptedAlgorithms;
     expect(await accepted('')).toBeNull();
     expect(await accepted('PubkeyAcceptedAlgorithms rsa-sha2-256')).toEqual(['rsa-sha2-256']);
     expect((await accepted('PubkeyAcceptedKeyTypes +ssh-rsa'))?.at(-1)).toBe('ssh-rsa');
   });
 
-  it('gives LocalForward and RemoteForward as -L and -R write them', async () => {
+  it('returns LocalForward and RemoteForward in the form of -L and -R', async () => {
     const config = [
       'LocalForward 8021 localhost:21',
       'LocalForward [::1]:8110 [2001:db8::1]:110',
@@ -260,7 +260,7 @@ describe('without OpenSSH installed', () => {
     expect(forwards.local).toEqual(each.local ?? []);
   });
 
-  it('applies a Match that it cannot decide to nothing, and says so', async () => {
+  it('never applies a Match that it cannot decide, and notes it', async () => {
     const { options, notes } = await resolve(
       'Match exec "true"\nPort 1\nMatch !final\nPort 2\nHost *\nPort 3',
     );
@@ -271,14 +271,14 @@ describe('without OpenSSH installed', () => {
     ]);
   });
 
-  it('ends where files include one another', async () => {
+  it('rejects files that include one another', async () => {
     const each = { config: 'Include DIR/more', files: { more: 'Include DIR/more' } };
     await expect(resolveCase(path.join(dir, 'loop'), each, { PATH: '/nonexistent' })).rejects.toThrow(
       'too many nested Includes',
     );
   });
 
-  it('refuses a file that was named and is not there', async () => {
+  it('rejects a configured file that does not exist', async () => {
     await expect(resolve('', { flags: { configFile: '/nonexistent/x' } })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
     });

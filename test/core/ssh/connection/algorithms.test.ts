@@ -21,14 +21,14 @@ describe('the defaults', () => {
     expect(ssh2[supported]).toEqual(expect.arrayContaining([...DEFAULT_ALGORITHMS[kind]]));
   });
 
-  it('hold nothing on SHA-1 or MD5, no CBC and no DSA', () => {
+  it('contain no SHA-1, MD5, CBC or DSA', () => {
     const all = Object.values(DEFAULT_ALGORITHMS).flat();
     expect(all.filter((name) => /sha1|md5|cbc|dss|^ssh-rsa$|arcfour/.test(name))).toEqual([]);
   });
 });
 
 describe('filterAlgorithms', () => {
-  it('keeps what ssh2 has, in order, and names the rest', () => {
+  it('keeps what ssh2 supports, in order, and lists the rest', () => {
     expect(filterAlgorithms('KexAlgorithms', 'sntrup761x25519-sha512,curve25519-sha256')).toEqual({
       names: ['curve25519-sha256'],
       dropped: ['sntrup761x25519-sha512'],
@@ -53,7 +53,7 @@ describe('filterAlgorithms', () => {
   });
 });
 
-it('leaves no algorithm for user keys where those that were asked for are not there: passwords remain', () => {
+it('leaves no algorithm for user keys if none of those configured is supported: passwords remain', () => {
   expect(selectAlgorithms('PubkeyAcceptedAlgorithms', 'ssh-ed25519-cert-v01@openssh.com')).toEqual({
     names: [],
     dropped: ['ssh-ed25519-cert-v01@openssh.com'],
@@ -67,7 +67,7 @@ it('offers known host key types first, RSA by its SHA-2 signatures', () => {
   ]);
 });
 
-it('gives ssh2 the configured lists', () => {
+it('passes the configured lists to ssh2', () => {
   expect(ssh2Algorithms(sshOptions({ ciphers: ['aes256-ctr'] }), ['ssh-ed25519'])).toMatchObject({
     cipher: ['aes256-ctr'],
     serverHostKey: ['ssh-ed25519'],

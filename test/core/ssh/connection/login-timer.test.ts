@@ -4,7 +4,7 @@ import { LoginTimer } from '../../../../src/core/ssh/connection/login-timer.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-it('runs out', () => {
+it('expires', () => {
   const out = vi.fn();
   new LoginTimer(1000, out);
   vi.advanceTimersByTime(999);
@@ -13,7 +13,7 @@ it('runs out', () => {
   expect(out).toHaveBeenCalledOnce();
 });
 
-it('stands still while a person is asked, however many questions overlap', () => {
+it('pauses while a person is asked, however many questions overlap', () => {
   const out = vi.fn();
   const timer = new LoginTimer(1000, out);
   vi.advanceTimersByTime(600);
@@ -37,7 +37,7 @@ it.each(['running', 'held'])('leaves nothing behind when stopped while %s', (sta
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('never runs out with no time set', () => {
+it('never expires without a time', () => {
   new LoginTimer(0, () => expect.unreachable());
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -63,7 +63,7 @@ const steps = fc.array(
   { minLength: 20, maxLength: 120 },
 );
 
-it('whatever comes and is read: no grant above the target or the budget, and no channel stands still', () => {
+it('for any data and any reader: no grant above the target or the budget, and no channel hangs', () => {
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 128 }), (run, budgetMiB) => {
       const budget = new WindowBudget(budgetMiB * MiB);
@@ -190,7 +190,7 @@ it('a channel that begins with little grows like the others', () => {
   expect(channel.window.target).toBe(15 * MiB);
 });
 
-it('what came beyond the window and was forgiven counts as received, and nothing of the budget is lost', () => {
+it('forgiven bytes beyond the window count as received, and the budget loses nothing', () => {
   const budget = new WindowBudget(128 * MiB);
   const channel = new Channel(budget);
   channel.receive(channel.outstanding);

@@ -22,7 +22,7 @@ describe('channelRefused', () => {
     [2, 'No route to host', 'connect-failed', ['No route to host']],
     [2, '', 'connect-failed', ['is the service running']],
     [2, 'what ever', 'connect-failed', ['"what ever"']],
-    [3, '', 'unknown-type', ['no TCP forwarding']],
+    [3, '', 'unknown-type', ['does not support TCP forwarding']],
     [4, 'too many', 'shortage', ['no resources left', '"too many"']],
   ])('puts reason %i "%s" into words', (code, text, reason, words) => {
     const error = channelRefused(FTP, 'yourserver', code, text);
@@ -39,7 +39,7 @@ describe('channelRefused', () => {
     expect(error.message).not.toContain('AllowTcpForwarding');
   });
 
-  it('leaves a reason it does not know without one', () => {
+  it('reports an unknown code without a reason', () => {
     const error = channelRefused(FTP, 'yourserver', 99, 'mystery');
     expect(error.reason).toBeUndefined();
     expect(error.message).toContain('reason code 99');

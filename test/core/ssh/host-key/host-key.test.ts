@@ -63,7 +63,7 @@ async function refusal(v: HostVerifier, key: Buffer): Promise<string> {
 }
 
 describe('an unknown host key', () => {
-  it('is refused by yes, whoever sits there', async () => {
+  it('is refused with yes, even at a terminal', async () => {
     const person = new ScriptedPrompter(['yes']);
     const v = verifier({ strictHostKeyChecking: 'yes' }, person);
     const message = await refusal(v, blobOf(one));
@@ -80,7 +80,7 @@ describe('an unknown host key', () => {
     expect(await refusal(v, blobOf(one))).toContain('accept-new');
   });
 
-  it('is asked about in ssh words, and added when the answer is yes', async () => {
+  it('causes the question that ssh asks, and is added if the answer is yes', async () => {
     const person = new ScriptedPrompter(['what?', 'YES']);
     const v = verifier({ port: 2222 }, person);
     expect(await accepted(v, blobOf(one))).toBe(true);
@@ -109,12 +109,12 @@ describe('an unknown host key', () => {
     await expect(stat(file)).rejects.toThrow('ENOENT');
   });
 
-  it('is refused when the person gives up', async () => {
+  it('is refused if the person cancels', async () => {
     const v = verifier({}, new ScriptedPrompter([new Error('interrupted')]));
     expect(await refusal(v, blobOf(one))).toContain('interrupted');
   });
 
-  it('tells under which names the key is known', async () => {
+  it('shows under which names the key is known', async () => {
     await writeFile(file, `elsewhere ${line(one)}\n`);
     const person = new ScriptedPrompter(['yes']);
     await show(verifier({}, person), blobOf(one));
@@ -210,7 +210,7 @@ describe('a changed host key', () => {
 });
 
 describe('a known host key', () => {
-  it('is accepted in silence, again and again', async () => {
+  it('is accepted silently, every time', async () => {
     await writeFile(file, `yourserver ${line(one)}\n`);
     const person = new ScriptedPrompter([]);
     const v = verifier({ strictHostKeyChecking: 'yes' }, person);

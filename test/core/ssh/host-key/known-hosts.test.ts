@@ -88,7 +88,7 @@ describe('lookup', () => {
   });
 });
 
-it('names the types that are known, first name first', () => {
+it('returns the known key types of the first known name', () => {
   const entries = parseKnownHosts(
     [line('h', R), line('[h]:2222', A), line('h', A, '@revoked ')].join('\n'),
     'f',

@@ -1,18 +1,19 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GatewayError } from '../../../../src/core/errors.ts';
-import { SshPool } from '../../../../src/core/ssh/link/pool.ts';
-import type { ManagedTransport, StreamOptions, TransportState } from '../../../../src/core/transport.ts';
+import { type DataTransport, SshPool } from '../../../../src/core/ssh/link/pool.ts';
+import type { StreamOptions, TransportState } from '../../../../src/core/transport.ts';
 import { deferred } from '../../../support/deferred.ts';
 import { silentLog } from '../../../support/ssh-login.ts';
 
 const TO = { host: 'localhost', port: 50_000 };
 
 /** A transport whose start and streams the test decides. */
-class FakeTransport implements ManagedTransport {
+class FakeTransport implements DataTransport {
   state: TransportState = 'idle';
   opened = 0;
   stops = 0;
+  stopReason: GatewayError | undefined;
   readonly streams: PassThrough[] = [];
   refusal: GatewayError | null = null;
   readonly started = deferred<GatewayError | null>();
@@ -25,8 +26,9 @@ class FakeTransport implements ManagedTransport {
     if (error !== null) throw error;
   }
 
-  async stop(): Promise<void> {
+  async stop(reason?: GatewayError): Promise<void> {
     this.stops += 1;
+    this.stopReason = reason;
     this.become('closed');
   }
 
@@ -86,13 +88,13 @@ describe('a pool', () => {
     expect(opened()).toEqual([2]);
   });
 
-  it('opens none where there may be none', async () => {
+  it('opens none if none is allowed', async () => {
     const { open, opened } = pooled(0);
     await open(BULK);
     expect(opened()).toEqual([1]);
   });
 
-  it('spreads bulk streams, the least busy first, and opens another only when all are busy', async () => {
+  it('spreads bulk streams, the least busy connection first, and opens another only if all are busy', async () => {
     const { open, opened } = pooled(2);
     const first = await open();
     const ended = new Promise((resolve) => first.once('close', resolve));
@@ -107,13 +109,13 @@ describe('a pool', () => {
     expect(opened()).toEqual([0, 3, 2]);
   });
 
-  it('shares one login among streams that come at once, when one is all there may be', async () => {
+  it('shares one login among simultaneous streams if only one is allowed', async () => {
     const { open, opened } = pooled(1);
     await Promise.all([open(), open(), open()]);
     expect(opened()).toEqual([0, 3]);
   });
 
-  it('takes the main connection when a login takes long, and the other once it is there', async () => {
+  it('uses the main connection while a login is slow, and the data connection afterwards', async () => {
     const { open, opened, others } = pooled(1, 'slow');
     const waiting = open();
     await vi.advanceTimersByTimeAsync(5000);
@@ -155,7 +157,7 @@ describe('a pool', () => {
       false,
     ],
     ['the connection is lost just then', new GatewayError('SSH_LOST', 'no'), false],
-  ])('passes on what is true of every connection: %s', async (_what, error, passed) => {
+  ])('passes on errors that every connection would have: %s', async (_what, error, passed) => {
     const { open, others, main } = pooled(1);
     await open();
     const [other] = others;
@@ -165,7 +167,7 @@ describe('a pool', () => {
     expect(main.opened).toBe(passed ? 0 : 1);
   });
 
-  it('loses only its own streams with a connection, and waits for none that reconnects', async () => {
+  it('loses only the streams of a lost data connection, and does not wait for one that reconnects', async () => {
     const { open, opened, main, others } = pooled(1);
     await open();
     others[0]?.become('backoff', new GatewayError('SSH_LOST', 'gone'));
@@ -177,11 +179,12 @@ describe('a pool', () => {
     expect(opened()).toEqual([1, 2]);
   });
 
-  it('ends the others with the main connection, and opens new ones with the next', async () => {
+  it('ends the others with the main connection, for the same reason, and opens new ones with the next', async () => {
     const { open, main, others, pool } = pooled(1);
     await open();
-    main.become('backoff');
-    expect(others[0]?.stops).toBe(1);
+    const lost = new GatewayError('SSH_LOST', 'the cable is cut');
+    main.become('backoff', lost);
+    expect(others[0]).toMatchObject({ stops: 1, stopReason: lost });
     await open();
     expect(others).toHaveLength(1);
     main.become('ready');

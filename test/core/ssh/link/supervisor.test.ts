@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Endpoint } from '../../../../src/core/endpoint.ts';
 import { type ErrorCode, GatewayError } from '../../../../src/core/errors.ts';
+import { ConnectionEnd, type Dependent } from '../../../../src/core/ssh/connection/connection-end.ts';
 import {
   SshSupervisor,
   type SupervisedConnection,
@@ -23,8 +24,8 @@ class FakeConnection implements SupervisedConnection {
   closes = 0;
   unbound = 0;
   refuseListen = 0;
-  readonly #end = deferred<GatewayError | null>();
-  readonly closed = this.#end.promise;
+  readonly #end = new ConnectionEnd();
+  readonly closed = this.#end.closed;
 
   openStream = async () => new PassThrough();
 
@@ -50,11 +51,20 @@ class FakeConnection implements SupervisedConnection {
 
   async close(): Promise<void> {
     this.closes += 1;
-    this.#end.resolve(null);
+    this.#end.end(new GatewayError('STOPPING', 'closed here'), { planned: true });
+  }
+
+  onEnd(listener: (reason: GatewayError | null) => void): void {
+    this.#end.onEnd(listener);
+  }
+
+  /** Adds a stream, to see when it ends. */
+  add(stream: Dependent): void {
+    this.#end.add(stream);
   }
 
   lose(message = 'the link is down', code: ErrorCode = 'SSH_LOST'): void {
-    this.#end.resolve(new GatewayError(code, message));
+    this.#end.end(new GatewayError(code, message));
   }
 }
 
@@ -197,7 +207,7 @@ describe('start', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('serves nobody before it, and nobody twice', async () => {
+  it('refuses callers before it, and starts once', async () => {
     const server = new Server();
     const { supervisor } = supervise(server);
     await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({ code: 'SSH_LOST' });
@@ -209,7 +219,7 @@ describe('start', () => {
 });
 
 describe('reconnecting', () => {
-  it('waits longer each time, up to a minute, and comes back', async () => {
+  it('waits longer each time, up to a minute, then reconnects', async () => {
     const server = new Server();
     const { supervisor, states, errors } = await running(server);
     server.next(...Array<ErrorCode>(8).fill('SSH_CONNECT'));
@@ -280,7 +290,7 @@ describe('reconnecting', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('takes a connection that ends without a reason for lost', async () => {
+  it('treats a connection that ends without a reason as lost', async () => {
     const server = new Server();
     const { supervisor, errors } = await running(server);
     await server.last.close();
@@ -291,10 +301,10 @@ describe('reconnecting', () => {
   });
 });
 
-describe('a client that comes while the connection goes', () => {
+describe('a client during a loss', () => {
   const lost = () => Promise.reject(new GatewayError('SSH_LOST', 'not connected'));
 
-  it('is served by the next, when the end was yet to be noticed', async () => {
+  it('is served by the next connection, if the loss was not noticed yet', async () => {
     const server = new Server();
     const { supervisor } = await running(server);
     const { last } = server;
@@ -333,7 +343,7 @@ describe('a client that comes while the connection goes', () => {
   });
 });
 
-describe('a client that comes while there is no connection', () => {
+describe('a client without a connection', () => {
   /** Loses the connection and lets `failures` attempts fail; returns at the beginning of the delay after the last. */
   async function down(failures: number, options: Partial<SupervisorOptions> = {}) {
     const server = new Server();
@@ -395,7 +405,7 @@ describe('a client that comes while there is no connection', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('is not kept waiting by a clock that was set back', async () => {
+  it('does not wait longer after the clock was set back', async () => {
     const { server, supervisor } = await down(5);
     const before = server.attempts.length;
     vi.setSystemTime(Date.now() - 3_600_000);
@@ -421,7 +431,7 @@ describe('a client that comes while there is no connection', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('can go', async () => {
+  it('has these transitions', async () => {
     const { server, supervisor } = await down(0);
     const owner = new AbortController();
     const waiting = supervisor.openStream(TARGET, { signal: owner.signal });
@@ -443,7 +453,7 @@ describe('stop', () => {
     expect(server.attempts).toHaveLength(0);
   });
 
-  it('calls the first attempt off', async () => {
+  it('cancels the first attempt', async () => {
     const server = new Server().next('hang');
     const { supervisor, states } = supervise(server);
     const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
@@ -455,7 +465,7 @@ describe('stop', () => {
     expect(states).toEqual(['connecting', 'draining', 'closed']);
   });
 
-  it('calls the pause between first attempts off', async () => {
+  it('cancels the pause between first attempts', async () => {
     const server = new Server().next('SSH_CONNECT', 'hang');
     const { supervisor } = supervise(server, { connectionAttempts: 5 });
     const started = expect(supervisor.start()).rejects.toMatchObject({ code: 'STOPPING' });
@@ -464,7 +474,7 @@ describe('stop', () => {
     await started;
   });
 
-  it('closes a connection that comes too late, and waits for that', async () => {
+  it('closes a connection that opens too late, and waits for its end', async () => {
     const server = new Server();
     const arriving = deferred<FakeConnection>();
     server.connect = () => arriving.promise;
@@ -510,7 +520,7 @@ describe('stop', () => {
 describe('remote listeners', () => {
   const BIND: Endpoint = { host: 'localhost', port: 0 };
 
-  it('are asked for again, on the port that they had', async () => {
+  it('are opened again, on the same port', async () => {
     const server = new Server();
     const { supervisor } = await running(server);
     const listening = await supervisor.listen(BIND, () => {});
@@ -528,7 +538,7 @@ describe('remote listeners', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('are asked for until the server grants them', async () => {
+  it('are requested until the server opens them', async () => {
     const server = new Server();
     const { supervisor } = await running(server);
     await supervisor.listen(BIND, () => {});
@@ -544,7 +554,7 @@ describe('remote listeners', () => {
     await stopsClean(supervisor, server);
   });
 
-  it('are complained about once, however long the server refuses', async () => {
+  it('cause one warning, however long the server refuses', async () => {
     const server = new Server();
     const warn = vi.fn();
     const info = vi.fn();
@@ -567,7 +577,7 @@ describe('remote listeners', () => {
     await stopsClean(supervisor, server);
   });
 
-  it.each(['closed', 'lost', 'stopped'])('are no longer asked for once %s', async (what) => {
+  it.each(['closed', 'lost', 'stopped'])('are no longer requested once %s', async (what) => {
     const server = new Server();
     const { supervisor } = await running(server);
     const listening = await supervisor.listen(BIND, () => {});
@@ -611,7 +621,7 @@ describe('remote listeners', () => {
 });
 
 describe('an exception that is no GatewayError', () => {
-  it('is a bug: it ends the connecting at once, and is told with what it was', async () => {
+  it('is a bug: connecting ends at once, and the error names its cause', async () => {
     const server = new Server();
     const { supervisor, states } = await running(server);
     const bug = new TypeError('undefined is not a function');
@@ -621,13 +631,15 @@ describe('an exception that is no GatewayError', () => {
     expect([server.attempts.length, states.at(-1)]).toEqual([2, 'failed']);
     await expect(supervisor.openStream(TARGET)).rejects.toMatchObject({
       code: 'INTERNAL',
-      message: expect.stringMatching(/yourserver.*bug.*undefined is not a function/),
+      message: expect.stringMatching(
+        /internal error while connecting to yourserver .*undefined is not a function/,
+      ),
       cause: bug,
     });
     await stopsClean(supervisor, server);
   });
 
-  it('may pass where the system says it', async () => {
+  it('may be retried if it comes from the system', async () => {
     const server = new Server();
     const { supervisor } = await running(server);
     server.next(Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' }));

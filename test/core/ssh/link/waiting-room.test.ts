@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 const late = () => new Error('too late');
 
-it('admits and refuses everybody at once, and keeps nothing', async () => {
+it('admits and refuses all waiting callers at once, and keeps nothing', async () => {
   const room = new WaitingRoom<string>();
   const { signal } = new AbortController();
   const first = [room.wait(10, late, signal), room.wait(10, late, signal)];
@@ -21,7 +21,7 @@ it('admits and refuses everybody at once, and keeps nothing', async () => {
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
-it('lets nobody wait longer than allowed, or than they want', async () => {
+it('limits each wait by its own time and signal', async () => {
   const room = new WaitingRoom<string>();
   const owner = new AbortController();
   const tooLong = expect(room.wait(10, late)).rejects.toThrow('too late');

@@ -24,7 +24,7 @@ describe('LineEditor', () => {
     expect(type('\x04').end).toEqual({ type: 'eof' });
   });
 
-  it('gives the same line for any split of the bytes', () => {
+  it('returns the same line for any split of the bytes', () => {
     const bytes = Buffer.from('pä€s\x7fsw😀rd\r');
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 4 })), (sizes) => {

@@ -29,7 +29,7 @@ it('lets channels through while the socket keeps up', () => {
   expect(passed).toBe(2);
 });
 
-it('holds channels while the socket is full, then takes them in turn', async () => {
+it('delays channels while the socket is full, then serves them in turn', async () => {
   const { socket, drain } = slowSocket();
   const gate = new SendGate(socket);
   const order: string[] = [];
@@ -46,7 +46,7 @@ it('holds channels while the socket is full, then takes them in turn', async () 
   expect(order.slice(4).join('')).toBe('abcabcabcabcabca');
 });
 
-it('holds what is to be sent while a key exchange is under way, and sends it after that in its order', () => {
+it('delays writes during a key exchange, and sends them afterwards in order', () => {
   const { socket } = slowSocket();
   let exchanging = false;
   const gate = new SendGate(socket, () => exchanging);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it } from 'vitest';
 import { processArrivals } from '../../../src/core/local/accept-activity.ts';
-import { shareTurns } from '../../../src/core/ssh/ssh2/read-quota.ts';
+import { limitReads } from '../../../src/core/ssh/ssh2/read-quota.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
@@ -22,7 +22,7 @@ async function turnsOf(
     all += chunk.length;
     now += chunk.length;
   });
-  shareTurns(socket);
+  limitReads(socket);
   let over = false;
   const tick = () => {
     if (now > 0) turns.push(now);

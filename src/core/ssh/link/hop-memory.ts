@@ -1,0 +1,132 @@
+import { GatewayError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import { type Identity, prepareIdentities } from '../auth/identity.ts';
+import { isPassphraseQuestion } from '../auth/unlock.ts';
+import type { OnProgress } from '../connection/progress.ts';
+import { createHostVerifier, type HostVerifier } from '../host-key/host-key.ts';
+import type { Prompter, SshOptions } from '../options.ts';
+import type { Hop } from './chain.ts';
+
+/**
+ * One SSH server of a chain, and what is kept of a login there for the next one: keys, host key,
+ * address.
+ */
+export class HopMemory implements Hop {
+  readonly options: SshOptions;
+  /** Whether a person had to answer more than a passphrase question, and would have to again. */
+  neededPerson = false;
+  readonly #prompter: Prompter;
+  readonly #log: Logger;
+  readonly #progress: OnProgress;
+  #prepared: Promise<{ verifier: HostVerifier; identities: readonly Identity[] }> | null = null;
+  /** The host that was reached last. */
+  #reached: { readonly key: Buffer; readonly address: string | null } | null = null;
+
+  constructor(options: SshOptions, prompter: Prompter, log: Logger, progress: OnProgress) {
+    this.options = options;
+    this.#prompter = prompter;
+    this.#log = log;
+    this.#progress = progress;
+  }
+
+  async credentials() {
+    this.#prepared ??= this.#prepare().catch((error) => {
+      this.#prepared = null;
+      throw error;
+    });
+    const { verifier, identities } = await this.#prepared;
+    return {
+      prompter: this.#watched(),
+      log: this.#log,
+      verifier: this.#remembering(verifier),
+      identities,
+      progress: this.#progress,
+    };
+  }
+
+  /** Returns the hop for one more login to the same host, which never involves a person. */
+  again(): Hop {
+    const { options } = this;
+    const address = this.#reached?.address ?? null;
+    return {
+      options: address === null ? options : { ...options, hostName: address },
+      credentials: async () => {
+        const { verifier, ...rest } = await this.credentials();
+        return {
+          ...rest,
+          prompter: SILENT_PROMPTER,
+          verifier: this.#sameHost(verifier),
+          progress: () => {},
+        };
+      },
+    };
+  }
+
+  async #prepare() {
+    return {
+      verifier: createHostVerifier(this.options, this.#prompter, this.#log),
+      identities: await prepareIdentities(this.options, this.#log),
+    };
+  }
+
+  #watched(): Prompter {
+    const prompter = this.#prompter;
+    return {
+      get interactive() {
+        return prompter.interactive;
+      },
+      ask: (question, how) => {
+        this.neededPerson ||= !isPassphraseQuestion(question);
+        return prompter.ask(question, how);
+      },
+      tell: (text) => prompter.tell(text),
+    };
+  }
+
+  #remembering(verifier: HostVerifier): HostVerifier {
+    return {
+      prepare: async () => {
+        const check = await verifier.prepare();
+        return {
+          algorithms: check.algorithms,
+          judge: (key) => check.judge(key),
+          ask: (key, address, signal) => check.ask(key, address, signal),
+          proven: (key, address) => {
+            this.#reached = { key, address };
+            return check.proven(key, address);
+          },
+        };
+      },
+    };
+  }
+
+  /**
+   * Accepts only the key that the main connection's host has proven, if known_hosts still allows
+   * it.
+   */
+  #sameHost(verifier: HostVerifier): HostVerifier {
+    const other = new GatewayError(
+      'SSH_HOST_KEY',
+      `the host key of ${this.options.host} differs from that of the main connection`,
+    );
+    return {
+      prepare: async () => {
+        const check = await verifier.prepare();
+        return {
+          algorithms: check.algorithms,
+          judge: (key) =>
+            this.#reached?.key.equals(key) ? check.judge(key) : { status: 'refused', error: other },
+          ask: async () => other,
+          proven: async () => {},
+        };
+      },
+    };
+  }
+}
+
+/** For a login that must not ask a person, or show a banner again. */
+const SILENT_PROMPTER: Prompter = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('a data connection asks no questions')),
+  tell() {},
+};
