@@ -151,7 +151,7 @@ test('a message of an error is one line from the start, whoever shows it', () =>
 
 test('without UTF-8 the log keeps to ASCII, since a character may hold the byte of a C1 control', () => {
   const out = new Written();
-  createLogger(out, { level: 'info', format: 'pretty', unicode: false }).info({}, 'Л日');
+  createLogger(out, { level: 'info', format: 'pretty', unicode: false }).info({ event: 'message' }, 'Л日');
   expect(out.text).toMatch(/^\d\d:\d\d:\d\d \?\?\n$/);
 });
 
@@ -166,22 +166,23 @@ test('nothing else in cli/ writes to the terminal', () => {
     .filter((file) => file.endsWith('.ts'))
     .filter((file) => /(?:stdout|stderr)\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')));
   expect(writers.sort()).toEqual([
-    'announce.ts',
-    'check.ts',
-    'completion.ts',
-    'failure.ts',
-    'init.ts',
-    'reload-running.ts',
-    'run.ts',
-    'status.ts',
-    'watch.ts',
+    'commands/check.ts',
+    'commands/completion.ts',
+    'commands/init.ts',
+    'commands/reload.ts',
+    'commands/run.ts',
+    'commands/running.ts',
+    'commands/status.ts',
+    'commands/watch.ts',
+    'serve/announce.ts',
+    'serve/failure.ts',
   ]);
 });
 
 function logged(format: 'pretty' | 'json'): string {
   const out = new Written();
   const log = createLogger(out, { level: 'trace', format }).child({ server: HOSTILE });
-  log.warn({ event: 'x', path: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
+  log.warn({ event: 'message', path: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
   return out.text;
 }
 

@@ -2,6 +2,7 @@ import type { Logins } from '../../app/compose.ts';
 import type { GatewayEmitter } from '../../core/events.ts';
 import type { ForwardSpec } from '../../core/forward.ts';
 import type { Logger } from '../../core/log.ts';
+import type { LogFields } from '../../core/log-events.ts';
 import { type ForwardInfo, forwardLines, outsideRemark } from '../display/forward-lines.ts';
 import type { Output } from '../display/output.ts';
 
@@ -37,7 +38,7 @@ export function announce(
       target,
       server: server.label,
       outsideSsh: outsideRemark(info) !== null,
-    };
+    } satisfies LogFields<'info'>;
     log?.info(fields, forwardLines([info], { unicode: false }).join('; '));
   }
 }

@@ -1,6 +1,7 @@
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { type GatewayEmitter, type GatewayEvents, isRefusal, type TransferInfo } from '../../core/events.ts';
 import type { Logger } from '../../core/log.ts';
+import type { LogFields } from '../../core/log-events.ts';
 import { LogThrottle } from '../../core/log-throttle.ts';
 import { formatBytes, formatDuration } from '../../core/text/units.ts';
 
@@ -42,7 +43,12 @@ function reportState(
   name: string,
   lost: Set<string>,
 ): void {
-  const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
+  const fields = {
+    event: 'transport.state',
+    server,
+    state,
+    ...(error && { code: error.code }),
+  } satisfies LogFields<'info'>;
   const why = error ? `: ${error.message}` : '';
   if (state === 'backoff' && !lost.has(server)) {
     lost.add(server);
@@ -60,7 +66,14 @@ const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', '
 
 function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
-  const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
+  const fields = {
+    event: 'session.end',
+    session,
+    forward,
+    bytesUp,
+    bytesDown,
+    ms,
+  } satisfies LogFields<'warn'>;
   const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
   if (error === undefined || error.code === 'STOPPED') {
     log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
@@ -82,7 +95,7 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
 function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
   const { outcome, bytes, ms, reply, error, ...info } = data;
   const ending = { outcome, bytes, ms, ...(reply && { reply }), ...(error && { code: error.code }) };
-  const fields = { event: 'transfer.end', ...info, ...ending };
+  const fields = { event: 'transfer.end', ...info, ...ending } satisfies LogFields<'info'>;
   const rate = ms > 0 ? ` (${formatBytes((bytes * 1000) / ms)}/s)` : '';
   const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
   const why = error?.message ?? (reply ? `the server replied ${reply}` : '');
