@@ -22,8 +22,8 @@ import { EXIT, tellFailure } from '../serve/failure.ts';
 import type { World } from '../world.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** The version of the form that `--json` prints; it goes up when a reader of the old one would no longer understand it. */
-const FORM = 1;
+/** The version of the `--json` format. It goes up when a reader of the old format would no longer understand it. */
+const FORMAT = 1;
 const DEFAULT_TIMEOUT = 30;
 /** Columns where the output is no terminal, or one that does not know its size. */
 const DEFAULT_WIDTH = 80;
@@ -145,7 +145,7 @@ function printer({ stdout, env, platform, version }: World): CheckListener {
 
 function reportOf(findings: Findings, { version, platform, facts }: World) {
   return {
-    form: FORM,
+    format: FORMAT,
     sshferry: version,
     node: process.version,
     system: system(platform),
