@@ -44,7 +44,7 @@ export async function main(): Promise<never> {
     local: localTransport,
     connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
       sshTransport(options, prompter, log, progress),
-    tellStatus: (source) => StatusServer.open(process.pid, process, source),
+    serveStatus: (source) => StatusServer.open(process.pid, process, source),
     resolve: resolveSshOptions,
     notify: (state) => notifyService(state, process.env),
     schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),

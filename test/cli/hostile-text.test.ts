@@ -5,13 +5,13 @@ import { reportLine, reportText } from '../../src/cli/commands/running.ts';
 import { forwardHeading, serverHeading, stepLines, verdict } from '../../src/cli/display/check-lines.ts';
 import { forwardLines } from '../../src/cli/display/forward-lines.ts';
 import { transferLines } from '../../src/cli/display/transfer-lines.ts';
-import { tellFailure } from '../../src/cli/serve/failure.ts';
+import { reportFailure } from '../../src/cli/serve/failure.ts';
 import { formatMistakes } from '../../src/config/diagnose.ts';
 import { type ErrorCode, GatewayError } from '../../src/core/errors.ts';
 import { shownName } from '../../src/ftp/wire/command.ts';
 import { createLogger } from '../../src/log/logger.ts';
 import type { Status } from '../../src/status/schema.ts';
-import { Written, world } from './fakes.ts';
+import { environment, Written } from './fakes.ts';
 
 /** A terminal's title, colour by C1, text direction both ways, no width, line ends, and a line of the attacker's own. */
 const HOSTILE = 'evil\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\u2028\r\n12:00:00 FORGED';
@@ -70,7 +70,7 @@ const status: Status = {
   totals: { clients: 0, transfersComplete: 0, transfersFailed: 0, bytesUp: 0, bytesDown: 0 },
   errors: [problem],
 };
-const look = { width: 400, unicode: true, color: false };
+const style = { width: 400, unicode: true, color: false };
 const server: Omit<ServerReport, 'works'> = {
   name: HOSTILE,
   host: HOSTILE,
@@ -96,19 +96,20 @@ const PATHS: Readonly<Record<string, () => string>> = {
   'a failure': () => failure('SSH_AUTH', false),
   'a failure with its stack': () => failure('SSH_AUTH', true),
   'wrong usage': () => failure('CONFIG_INVALID', false),
-  'a crash': () => told((stderr) => tellFailure(new Error(HOSTILE), { stderr, json: null, verbose: false })),
+  'a crash': () =>
+    told((stderr) => reportFailure(new Error(HOSTILE), { stderr, json: null, verbose: false })),
   'a crash with its stack': () =>
-    told((stderr) => tellFailure(new Error(HOSTILE), { stderr, json: null, verbose: true })),
+    told((stderr) => reportFailure(new Error(HOSTILE), { stderr, json: null, verbose: true })),
   'mistakes in a config file': () =>
     formatMistakes('f', `a: "${HOSTILE}"`, [{ line: 1, column: 3, message: HOSTILE }]),
   'a step of check': () =>
     stepLines(
       { name: 'greeting', outcome: 'failed', ms: 1, text: new CheckFailure('NO_ANSWER', HOSTILE).message },
-      look,
+      style,
     ).join('\n'),
   'any text as a step of check': () =>
-    stepLines({ name: 'host-key', outcome: 'ok', ms: 1, text: HOSTILE }, look).join('\n'),
-  "check's headings": () => `${serverHeading(server)}\n${forwardHeading(forward, look)}`,
+    stepLines({ name: 'host-key', outcome: 'ok', ms: 1, text: HOSTILE }, style).join('\n'),
+  "check's headings": () => `${serverHeading(server)}\n${forwardHeading(forward, style)}`,
   "check's verdict": () =>
     verdict({
       works: false,
@@ -126,11 +127,11 @@ const PATHS: Readonly<Record<string, () => string>> = {
           server: { label: HOSTILE, host: HOSTILE, hostName: HOSTILE },
         },
       ],
-      look,
+      style,
     ).join('\n'),
-  status: () => reportText([status], world({ env: { LANG: 'C.UTF-8' } })),
+  status: () => reportText([status], environment({ env: { LANG: 'C.UTF-8' } })),
   'status --json': () => reportLine([status]),
-  'running transfers': () => transferLines(status.transfers, look).join('\n'),
+  'running transfers': () => transferLines(status.transfers, style).join('\n'),
 };
 
 test.each(Object.keys(PATHS))('%s lets no hostile text steer the terminal', (name) => {
@@ -188,7 +189,7 @@ function logged(format: 'pretty' | 'json'): string {
 
 function failure(code: ErrorCode, verbose: boolean): string {
   const error = new GatewayError(code, HOSTILE, { cause: new Error(HOSTILE) });
-  return told((stderr) => tellFailure(error, { stderr, json: null, verbose }));
+  return told((stderr) => reportFailure(error, { stderr, json: null, verbose }));
 }
 
 function told(write: (stderr: Written) => void): string {

@@ -3,7 +3,7 @@ import { type Draft, loadSource } from '../../app/plan.ts';
 import { type ConfigPlace, findConfigFile } from '../../config/file.ts';
 import { configFromArguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { World } from '../world.ts';
+import type { Environment } from '../environment.ts';
 import { addLogFlags, readLogFlags } from './log-flags.ts';
 import { addSshFlags, hasSshFlags, readSshArguments } from './ssh-arguments.ts';
 
@@ -25,17 +25,17 @@ export function addSourceArguments(command: Command): Command {
 }
 
 /** The Draft of a parsed command with `addFileArguments`. Rejects with `CONFIG_*`. */
-export async function readFileSource(command: Command, world: World): Promise<Draft> {
+export async function readFileSource(command: Command, environment: Environment): Promise<Draft> {
   const { config: given } = command.opts<{ config?: string }>();
-  const file = await findConfigFile(given, world);
-  return fileDraft(command, file, world);
+  const file = await findConfigFile(given, environment);
+  return fileDraft(command, file, environment);
 }
 
 /**
  * The Draft of a parsed command with `addSourceArguments`: of the config file where `-c` names one, where there are no words,
  * and where there is a file and only plain words; else of the tunnel's arguments. Rejects with `CONFIG_*`.
  */
-export async function readSource(command: Command, world: World): Promise<Draft> {
+export async function readSource(command: Command, environment: Environment): Promise<Draft> {
   const { config: given } = command.opts<{ config?: string }>();
   if (given !== undefined && hasSshFlags(command)) {
     throw new GatewayError(
@@ -44,21 +44,25 @@ export async function readSource(command: Command, world: World): Promise<Draft>
     );
   }
   if (!hasSshFlags(command) && !command.args.some((word) => /[@:]/.test(word))) {
-    const file = await findConfigFile(given, world, { optional: command.args.length > 0 });
-    if (file !== null) return fileDraft(command, file, world);
+    const file = await findConfigFile(given, environment, { optional: command.args.length > 0 });
+    if (file !== null) return fileDraft(command, file, environment);
   }
-  return readArguments(command, world);
+  return readArguments(command, environment);
 }
 
 /** The Draft of a parsed command whose words are a host. Throws `CONFIG_*`. */
-export function readArguments(command: Command, world: World): Draft {
+export function readArguments(command: Command, environment: Environment): Draft {
   const { args, notes } = readSshArguments(command);
-  return { config: configFromArguments(args, world.plugins), source: { kind: 'arguments', args }, notes };
+  return {
+    config: configFromArguments(args, environment.plugins),
+    source: { kind: 'arguments', args },
+    notes,
+  };
 }
 
-async function fileDraft(command: Command, file: ConfigPlace, world: World): Promise<Draft> {
+async function fileDraft(command: Command, file: ConfigPlace, environment: Environment): Promise<Draft> {
   const source = { kind: 'file', file, names: command.args } as const;
-  const { config, input } = await loadSource(source, world);
+  const { config, input } = await loadSource(source, environment);
   const log = readLogFlags(command, config.log);
   return { config: { ...config, log }, source, input, notes: [`the config file is ${file.path}`] };
 }

@@ -9,17 +9,11 @@ import { GatewayError } from '../../core/errors.ts';
 import { escapeJson } from '../../core/text/control-characters.ts';
 import { createLogger } from '../../log/logger.ts';
 import { addSourceArguments, readSource } from '../args/source.ts';
-import {
-  type CheckStyle,
-  forwardHeading,
-  serverHeading,
-  stepLines,
-  verdict,
-} from '../display/check-lines.ts';
-import { isUnicodeLocale } from '../display/forward-lines.ts';
-import { Ending } from '../serve/ending.ts';
-import { EXIT, tellFailure } from '../serve/failure.ts';
-import type { World } from '../world.ts';
+import { forwardHeading, serverHeading, stepLines, verdict } from '../display/check-lines.ts';
+import { isUnicodeLocale, type TerminalStyle } from '../display/terminal-style.ts';
+import type { Environment } from '../environment.ts';
+import { EXIT, reportFailure } from '../serve/failure.ts';
+import { ShutdownCauses } from '../serve/shutdown-causes.ts';
 import type { Subcommand } from './subcommand.ts';
 
 /** The version of the `--json` format. It goes up when a reader of the old format would no longer understand it. */
@@ -52,35 +46,35 @@ export const check: Subcommand = {
         'after',
         '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off,\n255 no SSH login.',
       ),
-  run: async (command, world) => {
-    const draft = await readSource(command, world);
+  run: async (command, environment) => {
+    const draft = await readSource(command, environment);
     const { level, format = 'pretty' } = draft.config.log;
     const flags = command.opts<Flags>();
     // What goes wrong is told by the steps.
-    const log = createLogger(world.stderr, {
+    const log = createLogger(environment.stderr, {
       level: level === 'info' ? 'error' : level,
       format,
-      unicode: isUnicodeLocale(world.env, world.platform),
+      unicode: isUnicodeLocale(environment.env, environment.platform),
     });
-    for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
-    const local = await world.local(draft.config.localUsers, log);
-    const { config, logins } = await completePlan(draft, world, log);
+    for (const note of [...environment.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
+    const local = await environment.local(draft.config.localUsers, log);
+    const { config, logins } = await completePlan(draft, environment, log);
     const plan: CheckPlan = {
       servers: loginOptions(config, logins),
-      forwards: forwardSpecs(config, logins, world.plugins),
+      forwards: forwardSpecs(config, logins, environment.plugins),
     };
     const deps: Omit<CheckDeps, 'signal'> = {
       local,
       log,
       connect: (server, options, prompter, progress) =>
-        world.connect(options, log.child({ server }), { prompter, progress }),
-      prompter: world.prompter(),
+        environment.connect(options, log.child({ server }), { prompter, progress }),
+      prompter: environment.prompter(),
       ftpUser: flags.ftpLogin ?? null,
-      netrc: world.env.NETRC || path.join(world.env.HOME || homedir(), '.netrc'),
+      netrc: environment.env.NETRC || path.join(environment.env.HOME || homedir(), '.netrc'),
       timeout: flags.timeout * 1000,
-      own: world.script,
+      own: environment.script,
     };
-    return checkUntilEnd(plan, deps, world, flags.json === true);
+    return checkUntilEnd(plan, deps, environment, flags.json === true);
   },
 };
 
@@ -88,31 +82,31 @@ export const check: Subcommand = {
 async function checkUntilEnd(
   plan: CheckPlan,
   deps: Omit<CheckDeps, 'signal'>,
-  world: World,
+  environment: Environment,
   json: boolean,
 ): Promise<number> {
-  const ending = new Ending(world.process);
+  const shutdown = new ShutdownCauses(environment.process);
   const abort = new AbortController();
-  void ending.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was broken off')));
-  const listener = json ? SILENT : printer(world);
+  void shutdown.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was broken off')));
+  const listener = json ? SILENT : printer(environment);
   try {
     const checked = runCheck(plan, { ...deps, signal: abort.signal }, listener);
-    const broken = ending.second.then(() => null);
+    const broken = shutdown.second.then(() => null);
     const findings = await Promise.race([checked, broken]);
     if (findings === null) return EXIT.interrupted;
-    world.stdout.write(
+    environment.stdout.write(
       json
-        ? `${escapeJson(JSON.stringify(reportOf(findings, world), null, 2))}\n`
+        ? `${escapeJson(JSON.stringify(reportOf(findings, environment), null, 2))}\n`
         : `\n${verdict(findings)}\n`,
     );
     return statusOf(findings);
   } catch (error) {
-    if (!ending.begun) throw error;
-    const cause = await ending.first;
+    if (!shutdown.begun) throw error;
+    const cause = await shutdown.first;
     if (cause.kind === 'signal') return EXIT.interrupted;
-    return tellFailure(cause.error, { stderr: world.stderr, json: null, verbose: true });
+    return reportFailure(cause.error, { stderr: environment.stderr, json: null, verbose: true });
   } finally {
-    ending.dispose();
+    shutdown.dispose();
   }
 }
 
@@ -124,8 +118,8 @@ function statusOf({ works, servers }: Findings): number {
 const SILENT: CheckListener = { server() {}, forward() {}, step() {} };
 
 /** Prints each step as it is made. */
-function printer({ stdout, env, platform, version }: World): CheckListener {
-  const style: CheckStyle = {
+function printer({ stdout, env, platform, version }: Environment): CheckListener {
+  const style: TerminalStyle = {
     unicode: isUnicodeLocale(env, platform),
     color: Boolean(stdout.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb',
     width: stdout.columns || DEFAULT_WIDTH,
@@ -143,7 +137,7 @@ function printer({ stdout, env, platform, version }: World): CheckListener {
   };
 }
 
-function reportOf(findings: Findings, { version, platform, facts }: World) {
+function reportOf(findings: Findings, { version, platform, facts }: Environment) {
   return {
     format: FORMAT,
     sshferry: version,

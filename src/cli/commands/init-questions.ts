@@ -3,13 +3,13 @@ import type { Arguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { parseDestination } from '../../core/ssh/config/destination.ts';
 import { didYouMean } from '../../core/text/suggest.ts';
-import type { World } from '../world.ts';
+import type { Environment } from '../environment.ts';
 
 /** How often a question is asked again when its answer cannot be read. */
 const TRIES = 3;
 
 /** Asks the person what to forward, in four questions, and gives it as the tunnel's arguments. Rejects with `CONFIG_INVALID`. */
-export async function askForArguments({ prompter, plugins, platform }: World): Promise<Arguments> {
+export async function askForArguments({ prompter, plugins, platform }: Environment): Promise<Arguments> {
   const person = prompter();
   if (!person.interactive) {
     throw new GatewayError(

@@ -29,25 +29,29 @@ export const init: Subcommand = {
     addSshFlags(command, { without: ['-c'] });
     return addLogFlags(command);
   },
-  async run(command, world) {
+  async run(command, environment) {
     const { config = FILE_NAME, force = false } = command.opts<{ config?: string; force?: boolean }>();
-    const file = path.resolve(world.cwd, config);
+    const file = path.resolve(environment.cwd, config);
     // Before anything is asked: the answers would be for nothing.
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
     const asked = command.args.length === 0 && !hasSshFlags(command);
-    const args = asked ? await askForArguments(world) : readSshArguments(command).args;
+    const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
     if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
       throw new GatewayError(
         'CONFIG_INVALID',
         'there is nothing to forward; expected -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
       );
     }
-    const text = newConfigFile(inputFromArguments(args, world.plugins), world.plugins, world.schemaFile);
-    const reading = readConfigText(text, world.plugins);
+    const text = newConfigFile(
+      inputFromArguments(args, environment.plugins),
+      environment.plugins,
+      environment.schemaFile,
+    );
+    const reading = readConfigText(text, environment.plugins);
     if ('mistakes' in reading)
       throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
     await writeNew(file, text, { force, shown: config });
-    world.stdout.write(
+    environment.stdout.write(
       `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
     );
     return EXIT.stopped;

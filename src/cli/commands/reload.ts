@@ -18,29 +18,29 @@ export const reloadRunning: Subcommand = {
         'after',
         '\nExit status: 0 applied, 1 none is running, 2 a wrong file: nothing is changed.',
       ),
-  run: async (command, world) => {
+  run: async (command, environment) => {
     const pid = readPid('reload', command.args[0]);
-    const all = (await askRunning(world)).running;
+    const all = (await askRunning(environment)).running;
     const running = all.filter(({ status }) => pid === null || status.pid === pid);
     let reloaded = 0;
     let failed = 0;
     for (const { path, status } of running) {
       try {
         for (const line of await askReload(path))
-          world.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
+          environment.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
         reloaded += 1;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         // Where all are meant, those that have no file are not.
         if (message === NO_FILE && pid === null) continue;
         failed += 1;
-        world.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
+        environment.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
       }
     }
     if (failed > 0) return EXIT.usage;
     if (reloaded > 0) return EXIT.stopped;
     const which = pid === null ? '' : ` with process id ${pid}`;
-    world.stderr.write(`sshferry: no sshferry up of yours${which} is running\n`);
+    environment.stderr.write(`sshferry: no sshferry up of yours${which} is running\n`);
     return EXIT.absent;
   },
 };

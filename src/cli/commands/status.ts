@@ -23,23 +23,23 @@ export const status: Subcommand = {
       .addOption(new Option('--watch', 'a view that is kept up to date; q ends it'))
       .addOption(new Option('--ready', 'exit status 1 unless every server is connected').conflicts('watch'))
       .addHelpText('after', '\nExit status: 0 shown, 1 no sshferry is running, or not --ready, 2 usage.'),
-  run: async (command, world) => {
+  run: async (command, environment) => {
     const { json = false, watch: watching = false, ready = false } = command.opts<Flags>();
     const pid = readPid('status', command.args[0]);
-    const { running: found, silent } = await askRunning(world);
+    const { running: found, silent } = await askRunning(environment);
     const wanted = found.filter((each) => pid === null || each.status.pid === pid);
     if (wanted.length === 0) {
       const which =
         pid === null ? 'no sshferry of yours is running' : `no sshferry of yours has process id ${pid}`;
       const others = found.length > 0 ? `; running: ${found.map((each) => each.status.pid).join(', ')}` : '';
-      if (json) world.stdout.write(reportLine([]));
-      else world.stderr.write(`sshferry: ${which}${others}\n`);
+      if (json) environment.stdout.write(reportLine([]));
+      else environment.stderr.write(`sshferry: ${which}${others}\n`);
       return EXIT.absent;
     }
-    if (watching) return watch(wanted, { json }, world);
+    if (watching) return watch(wanted, { json }, environment);
     const statuses = wanted.map((each) => each.status);
-    if (json) world.stdout.write(reportLine(statuses));
-    else world.stdout.write(reportText(statuses, world));
+    if (json) environment.stdout.write(reportLine(statuses));
+    else environment.stdout.write(reportText(statuses, environment));
     // One that does not answer is not ready, unless another one was asked for.
     const allReady = statuses.every(isReady) && (silent === 0 || pid !== null);
     return ready && !allReady ? EXIT.absent : EXIT.stopped;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { World } from '../world.ts';
+import type { Environment } from '../environment.ts';
 
 /**
  * One word that may stand in the host's place: `sshferry up`. To add one: write an object of this type in a file of its own
@@ -17,5 +17,5 @@ export interface Subcommand {
    * Does it; `command` is what `define` made, parsed: `command.args`, `command.opts()`. Gives the exit status. A GatewayError
    * that it rejects with is told in one line, with status 2 for `CONFIG_*` and 255 for others.
    */
-  run(command: Command, world: World): Promise<number>;
+  run(command: Command, environment: Environment): Promise<number>;
 }

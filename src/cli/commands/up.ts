@@ -8,5 +8,5 @@ export const up: Subcommand = {
   name: 'up',
   define: () =>
     addFileArguments(new Command('up').description('the forwards of a config file, sshferry.yaml')),
-  run: async (command, world) => serve(await readFileSource(command, world), world),
+  run: async (command, environment) => serve(await readFileSource(command, environment), environment),
 };

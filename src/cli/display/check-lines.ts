@@ -1,18 +1,9 @@
-import { styleText } from 'node:util';
 import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../../check/report.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatDuration } from '../../core/text/units.ts';
+import { painted, type TerminalStyle } from './terminal-style.ts';
 import { shown } from './text.ts';
-
-/** How a check is shown. */
-export interface CheckStyle {
-  /** False keeps to ASCII. */
-  readonly unicode: boolean;
-  readonly color: boolean;
-  /** Columns. */
-  readonly width: number;
-}
 
 const TITLES: Readonly<Record<StepName, string>> = {
   resolve: 'name',
@@ -39,7 +30,7 @@ export function serverHeading({ name, user, host, port }: Omit<ServerReport, 'wo
 /** What stands above the steps of a forward. */
 export function forwardHeading(
   forward: Omit<ForwardReport, 'works' | 'steps'>,
-  { unicode }: CheckStyle,
+  { unicode }: TerminalStyle,
 ): string {
   const { name, type, direction, listen, target } = forward;
   const remote = direction === 'remote';
@@ -49,14 +40,16 @@ export function forwardHeading(
 }
 
 /** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
-export function stepLines(step: Step, { unicode, color, width }: CheckStyle): string[] {
-  const [mark, style] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
+export function stepLines(step: Step, { unicode, color, width }: TerminalStyle): string[] {
+  const [mark, markColor] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
   const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
   const text = shown(step.text, { unicode });
   const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
-  const painted = color ? head.replace(mark, styleText(style, mark, { validateStream: false })) : head;
-  return [painted + first, ...more.map((line) => ' '.repeat(head.length) + line)];
+  return [
+    head.replace(mark, painted(mark, markColor, { color })) + first,
+    ...more.map((line) => ' '.repeat(head.length) + line),
+  ];
 }
 
 /** What came of it all, in one sentence. */
@@ -71,7 +64,7 @@ export function verdict({ works, servers, forwards }: Findings): string {
   );
 }
 
-type Mark = readonly [mark: string, style: 'green' | 'red' | 'gray'];
+type Mark = readonly [mark: string, color: 'green' | 'red' | 'gray'];
 const MARKS: Readonly<Record<Step['outcome'], Readonly<Record<'unicode' | 'ascii', Mark>>>> = {
   ok: { unicode: ['✓', 'green'], ascii: ['ok  ', 'green'] },
   failed: { unicode: ['✗', 'red'], ascii: ['FAIL', 'red'] },

@@ -55,9 +55,3 @@ export function outsideRemark({
 function same(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase() || sameHost(a, b);
 }
-
-/** Whether the locale's character set is UTF-8, by the variables that decide it, in their order. */
-export function isUnicodeLocale(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): boolean {
-  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
-  return locale === '' ? platform === 'darwin' || platform === 'win32' : /utf-?8/i.test(locale);
-}

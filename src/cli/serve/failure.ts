@@ -10,7 +10,7 @@ import type { Output } from '../display/output.ts';
 export const EXIT = { stopped: 0, partly: 1, absent: 1, usage: 2, interrupted: 130, failed: 255 } as const;
 
 /** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. Wrong usage is always plain text. */
-export interface Teller {
+export interface FailureSink {
   readonly stderr: Output;
   readonly json: Logger | null;
   /** Whether stacks are wanted (`-v`). */
@@ -20,7 +20,10 @@ export interface Teller {
 }
 
 /** Tells what ended the program, in one line, and gives the exit status. A bug has its stack shown at `-v` only. */
-export function tellFailure(error: unknown, { stderr, json, verbose, help = 'sshferry' }: Teller): number {
+export function reportFailure(
+  error: unknown,
+  { stderr, json, verbose, help = 'sshferry' }: FailureSink,
+): number {
   if (error instanceof GatewayError) {
     const usage = error.code.startsWith('CONFIG_');
     if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);

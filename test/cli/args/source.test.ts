@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from '../../../src/cli/args/parse.ts';
 import { addSourceArguments, readSource } from '../../../src/cli/args/source.ts';
-import { world } from '../fakes.ts';
+import { environment } from '../fakes.ts';
 
 const FILE = `
 servers:
@@ -27,7 +27,7 @@ async function place(files: Record<string, string>) {
     await mkdir(path.dirname(path.join(cwd, name)), { recursive: true });
     await writeFile(path.join(cwd, name), text, { mode: 0o600 });
   }
-  return world({ cwd, env: { HOME: cwd, XDG_CONFIG_HOME: path.join(cwd, 'xdg') } });
+  return environment({ cwd, env: { HOME: cwd, XDG_CONFIG_HOME: path.join(cwd, 'xdg') } });
 }
 
 async function read(argv: string[], files: Record<string, string>) {

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Findings, ForwardReport, ServerReport, Step } from '../../../src/check/report.ts';
-import {
-  type CheckStyle,
-  forwardHeading,
-  serverHeading,
-  stepLines,
-  verdict,
-} from '../../../src/cli/display/check-lines.ts';
+import { forwardHeading, serverHeading, stepLines, verdict } from '../../../src/cli/display/check-lines.ts';
+import type { TerminalStyle } from '../../../src/cli/display/terminal-style.ts';
 
-const STYLE: CheckStyle = { unicode: true, color: false, width: 80 };
-const ASCII: CheckStyle = { ...STYLE, unicode: false };
+const STYLE: TerminalStyle = { unicode: true, color: false, width: 80 };
+const ASCII: TerminalStyle = { ...STYLE, unicode: false };
 const step = (over: Partial<Step>): Step => ({
   name: 'login',
   outcome: 'ok',

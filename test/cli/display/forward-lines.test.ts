@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ForwardInfo, forwardLines, isUnicodeLocale } from '../../../src/cli/display/forward-lines.ts';
+import { type ForwardInfo, forwardLines } from '../../../src/cli/display/forward-lines.ts';
+import { isUnicodeLocale } from '../../../src/cli/display/terminal-style.ts';
 
 const server = { label: 'you@yourserver', host: 'yourserver', hostName: '203.0.113.5' };
 const forward = (

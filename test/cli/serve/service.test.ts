@@ -28,6 +28,6 @@ it('says nothing where nobody asked', async () => {
 
 it('gives the reason when there is no such program, or it fails', async (test) => {
   const { env } = await fakeProgram(test, 'exit 1');
-  expect(await notifyService('ready', env)).toMatch(/^systemd was not told that this is ready: /);
+  expect(await notifyService('ready', env)).toMatch(/^cannot notify systemd of the state "ready": /);
   expect(await notifyService('ready', { ...env, PATH: '/nonexistent' })).toMatch(/ENOENT/);
 });
