@@ -21,14 +21,14 @@ export function splitColons(text: string): string[] {
     if (bracketed === null && rest.startsWith('[')) {
       throw new AddressError(
         rest.includes(']')
-          ? `'${rest}' goes on after its ']'; expected ':' there`
-          : `'${rest}' opens a '[' that is never closed; expected an IPv6 address in brackets, such as [::1]`,
+          ? `'${rest}' continues after ']'; expected ':'`
+          : `'${rest}' has a '[' without a ']'; expected an IPv6 address in brackets, such as [::1]`,
       );
     }
     const [all = '', value = '', separator = ''] = field ?? [];
     if (bracketed !== null && addressFamily(value) !== 6) {
       throw new AddressError(
-        `'[${value}]' is no IPv6 address; expected one such as [::1], and names without brackets`,
+        `'[${value}]' is not an IPv6 address; write addresses as [::1], and names without brackets`,
       );
     }
     fields.push(value);
@@ -45,7 +45,7 @@ export function parsePort(text: string, what: string, { zero = false } = {}): nu
   throw new AddressError(
     text === ''
       ? `${what} is missing; expected a number from ${range}`
-      : `${what} is '${text}'; expected a number from ${range}`,
+      : `${what} '${text}' is invalid; expected a number from ${range}`,
   );
 }
 
@@ -53,10 +53,10 @@ export function parsePort(text: string, what: string, { zero = false } = {}): nu
 export function parseHost(text: string, what: string): string {
   if (text === '') throw new AddressError(`${what} is empty; expected a host name or an address`);
   if (text.includes('@')) {
-    throw new AddressError(`${what} is '${text}'; expected a host alone, without a user name`);
+    throw new AddressError(`${what} '${text}' is invalid; expected a host without a user name`);
   }
   if (addressFamily(text) === 0 && !/^[\p{L}\p{N}_.-]+$/u.test(text)) {
-    throw new AddressError(`${what} is '${text}'; expected a host name or an address`);
+    throw new AddressError(`${what} '${text}' is invalid; expected a host name or an address`);
   }
   return text;
 }
@@ -85,5 +85,5 @@ export function parseTarget(text: string): Endpoint {
 }
 
 function tooManyColons(text: string): AddressError {
-  return new AddressError(`'${text}' has too many colons; expected IPv6 addresses in [brackets]`);
+  return new AddressError(`'${text}' has too many colons; put IPv6 addresses in [brackets]`);
 }

@@ -3,7 +3,7 @@ import { didYouMean, nearest } from '../core/text/suggest.ts';
 import { crossCheck, type Issue } from './cross-check.ts';
 import { SECRET_KEY } from './excerpt.ts';
 import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';
-import { type Config, type ConfigPlugins, configSchema } from './schema.ts';
+import { type Config, type ConfigPlugins, configSchema, isSentence } from './schema.ts';
 
 /** The Config, or every mistake with what was expected instead. */
 type Checked = { readonly config: Config } | { readonly issues: readonly Issue[] };
@@ -58,7 +58,7 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
     return issue.keys.map((key) => ({ path: [...path, key], at: 'key', ...unknownKey(key, known) }));
   }
   if (path.length === 0) {
-    const message = `expected servers and forwards, not ${whatIs(input)} (sshferry init writes them)`;
+    const message = `expected servers and forwards, not ${whatIs(input)} (sshferry init writes both)`;
     return [{ path, message, at: 'value' }];
   }
   const node = nodeAt(json, path);
@@ -70,8 +70,7 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
   }
   const value = valueAt(input, path);
   if (issue.code === 'custom' || issue.code === 'invalid_format') {
-    const told = /expected/.test(issue.message);
-    const message = told ? issue.message : `expected ${issue.message}, not ${whatIs(value)}`;
+    const message = isSentence(issue) ? issue.message : `expected ${issue.message}, not ${whatIs(value)}`;
     return [{ path, message, at: 'value' }];
   }
   const text = typeof value !== 'string' && node?.type === 'string' && typeof value !== 'object';
@@ -85,14 +84,14 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
 function unknownKey(key: string, known: readonly string[]): Pick<Found, 'message' | 'meant'> {
   if (SECRET_KEY.test(key)) {
     const message =
-      'a secret has no place in this file; sshferry asks for it on the terminal: leave it out, or log in with a key (identityFile)';
+      'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
     return { message };
   }
   const [, glued, rest] = /^(\w+):(.+)$/.exec(key) ?? [];
   if (glued !== undefined && known.includes(glued)) {
-    return { message: `there is no blank after the colon; expected ${glued}: ${rest}`, meant: glued };
+    return { message: `missing space after the colon; write ${glued}: ${rest}`, meant: glued };
   }
-  const message = `there is no such key${didYouMean(key, known)}; expected one of ${known.join(', ')}`;
+  const message = `unknown key${didYouMean(key, known)}; expected one of ${known.join(', ')}`;
   return { message, meant: nearest(key, known) };
 }
 
@@ -100,7 +99,7 @@ function emptyForwards(input: unknown): Issue[] {
   const forwards = valueAt(input, ['forwards']);
   if (typeof forwards !== 'object' || forwards === null || Object.keys(forwards).length > 0) return [];
   const message =
-    'there is nothing to forward; expected such as files: { listen: 8021, server: NAME, to: localhost:21 }';
+    'nothing to forward; add a forward, for example: files: { listen: 8021, server: NAME, to: localhost:21 }';
   return [{ path: ['forwards'], message, at: 'key' }];
 }
 

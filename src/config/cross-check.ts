@@ -65,7 +65,7 @@ function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, all
     .filter((name) => !allowed.test(name) || name === '__proto__')
     .map((name) => ({
       path: [part, name],
-      message: `'${name}' cannot be a name; expected letters, digits, - _ and . such as mail-in`,
+      message: `invalid name '${name}'; use letters, digits, -, _ and ., such as mail-in`,
       at: 'key',
     }));
 }
@@ -77,8 +77,8 @@ function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
   return Object.entries(keysOf(forwards)).flatMap(([name, forward]): Issue[] => {
     const { server } = keysOf(forward);
     if (typeof server !== 'string' || server === '' || known.includes(server)) return [];
-    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a name that stands under servers';
-    const message = `there is no server '${server}'${didYouMean(server, known)}; expected ${expected}`;
+    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a name from servers';
+    const message = `unknown server '${server}'${didYouMean(server, known)}; expected ${expected}`;
     return [{ path: ['forwards', name, 'server'], message, at: 'value' }];
   });
 }
@@ -101,7 +101,7 @@ function checkPorts(forwards: unknown): Issue[] {
     const earlier = claims.find((other) => collide(claim, other));
     claims.push(claim);
     if (earlier === undefined) continue;
-    const message = `port ${claim.port} is taken by ${earlier.name}; expected a port of its own for each forward`;
+    const message = `port ${claim.port} is already used by ${earlier.name}; give each forward its own port`;
     issues.push({ path: ['forwards', name, 'listen'], message, at: 'value' });
   }
   return issues;
@@ -132,12 +132,12 @@ function checkGroups(groups: unknown, forwards: unknown): Issue[] {
   return Object.entries(keysOf(groups)).flatMap(([group, members]): Issue[] => {
     const issues: Issue[] = [];
     if (known.includes(group)) {
-      const message = `${group} is the name of a forward already; expected another name for the group`;
+      const message = `${group} is already the name of a forward; choose another name for the group`;
       issues.push({ path: ['groups', group], message, at: 'key' });
     }
     for (const [index, member] of (Array.isArray(members) ? members : []).entries()) {
       if (typeof member !== 'string' || known.includes(member)) continue;
-      const message = `there is no forward '${member}'${didYouMean(member, known)}; expected one of ${known.join(', ')}`;
+      const message = `unknown forward '${member}'${didYouMean(member, known)}; expected one of ${known.join(', ')}`;
       issues.push({ path: ['groups', group, index], message, at: 'value' });
     }
     return issues;

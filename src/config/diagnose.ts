@@ -33,7 +33,7 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   if (input === TOO_MANY_ALIASES) return { mistakes: [at(0, TOO_MANY_ALIASES)] };
   if (input === null || input === undefined) {
     return {
-      mistakes: [at(0, 'the file is empty; expected servers and forwards (sshferry init writes them)')],
+      mistakes: [at(0, 'the file is empty; it needs servers and forwards (sshferry init writes both)')],
     };
   }
   const checked = checkInput(input, plugins);
@@ -46,7 +46,7 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   return { mistakes: mistakes.sort((a, b) => a.line - b.line || a.column - b.column) };
 }
 
-const TOO_MANY_ALIASES = 'aliases (*name) stand for too much here; expected the values themselves';
+const TOO_MANY_ALIASES = 'aliases (*name) expand to too much; write the values themselves';
 
 /** What the document says; that of one whose aliases multiply without end is not worked out. */
 function toValue(document: Document.Parsed): unknown {
@@ -72,26 +72,23 @@ type At = (offset: number, message: string) => Mistake;
 
 /** Words for what people get wrong most; the rest is told in the parser's own. */
 const SYNTAX: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'a tab cannot indent in YAML; expected spaces',
-  MULTIPLE_DOCS: 'a second document begins here; expected one',
-  MULTILINE_IMPLICIT_KEY: "this is no key with a value; expected 'key: value', with a blank after the colon",
+  TAB_AS_INDENT: 'YAML does not allow tabs for indentation; use spaces',
+  MULTIPLE_DOCS: 'a second YAML document begins here; the file must be a single one',
+  MULTILINE_IMPLICIT_KEY: "not a key with a value; write 'key: value', with a space after the colon",
   BLOCK_AS_IMPLICIT_KEY:
-    "there is a second ':' in this value, or the next line stands too far right; expected one 'key: value' in a line, text with ': ' in quotes",
-  BAD_ALIAS: 'there is no such anchor; expected a name that was set before with &, or the text in quotes',
+    "a second ':' in this value, or the next line is indented too far; write one 'key: value' per line, and quote text that contains ': '",
+  BAD_ALIAS: 'unknown anchor; define it before with &, or put the text in quotes',
 };
 
 function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | null; duplicates: Mistake[] } {
   const duplicates: Mistake[] = [];
   for (const { code, message, pos } of document.errors) {
     if (code === 'DUPLICATE_KEY') {
-      duplicates.push(at(pos[0], 'this key stands here a second time; expected each key once'));
+      duplicates.push(at(pos[0], 'duplicate key; use each key once'));
       continue;
     }
     return {
-      fatal: at(
-        pos[0],
-        SYNTAX[code] ?? `${lowered(message)}; see that brackets, quotes and indentation are whole`,
-      ),
+      fatal: at(pos[0], SYNTAX[code] ?? `${lowered(message)}; check brackets, quotes and indentation`),
       duplicates,
     };
   }

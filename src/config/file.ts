@@ -48,8 +48,7 @@ export async function findConfigFile(
   place: Place,
   { optional = false } = {},
 ): Promise<ConfigPlace | null> {
-  if (given === '')
-    throw new GatewayError('CONFIG_INVALID', '-c names no file; expected one, such as sshferry.yaml');
+  if (given === '') throw new GatewayError('CONFIG_INVALID', '-c needs a file name, such as sshferry.yaml');
   if (given !== undefined) return { path: path.resolve(place.cwd, given), named: true };
   const files = searchedFiles(place);
   for (const file of files) {
@@ -62,7 +61,7 @@ export async function findConfigFile(
   if (optional) return null;
   throw new GatewayError(
     'CONFIG_INVALID',
-    `there is no config file: looked for ${files.join(' and ')}; write one with sshferry init, or name one with -c FILE`,
+    `no config file found: looked for ${files.join(' and ')}; create one with sshferry init, or name one with -c FILE`,
   );
 }
 
@@ -91,12 +90,12 @@ export async function loadConfigFile(
 
 async function readText({ path: file, named }: ConfigPlace, shown: string): Promise<string> {
   const check = (stats: Stats) => {
-    if (stats.isDirectory()) throw fileError(`${shown} is a directory; expected a file in YAML`);
+    if (stats.isDirectory()) throw fileError(`${shown} is a directory; expected a YAML file`);
     if (!named && isForeign(stats))
       throw fileError(`${shown} belongs to another user; if you trust it, name it: -c ${shown}`);
     if (stats.isFile() && isWritableByOthers(stats)) {
       throw fileError(
-        `${shown} can be written by other users of this machine, and it can name programs to run; chmod go-w ${shown}`,
+        `${shown} is writable by other users, and a config file can name programs to run; run chmod go-w ${shown}`,
       );
     }
   };
@@ -112,11 +111,11 @@ async function readText({ path: file, named }: ConfigPlace, shown: string): Prom
 function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {
   switch (error.code) {
     case 'ENOENT':
-      return fileError(`${file}: there is no such file; write one with sshferry init`, error);
+      return fileError(`${file}: no such file; create one with sshferry init`, error);
     case 'EACCES':
-      return fileError(`${file}: no permission to read it; chmod u+r ${file}, or run as its owner`, error);
+      return fileError(`${file}: permission denied; run chmod u+r ${file}, or run as its owner`, error);
     case 'EFBIG':
-      return fileError(`${file} is larger than 1 MB; expected a config file`, error);
+      return fileError(`${file} is larger than 1 MB, the limit for a config file`, error);
     case 'ERR_ENCODING_INVALID_ENCODED_DATA':
       return fileError(`${file} is not UTF-8 text; save it as UTF-8`, error);
     default:

@@ -29,7 +29,7 @@ export function typeByPort(port: number, types: readonly ForwardType[]): string 
 }
 
 const FORM = '[type/][bind_address:]port:host:hostport';
-const UNIX_SOCKET = new AddressError(`Unix sockets cannot be forwarded; expected ${FORM}`);
+const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
 
 /**
  * Reads the argument of `-L`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1); the
@@ -47,11 +47,11 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
     const fields = splitColons(address);
     if (fields.length > 4) {
       throw new AddressError(
-        `there are too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
+        `too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
       );
     }
     if (fields.length < 3) {
-      const missing = fields.length === 1 ? 'the host and its port are missing' : 'there are only two parts';
+      const missing = fields.length === 1 ? 'the host and its port are missing' : 'only two parts';
       throw new AddressError(`${missing}; expected ${FORM}, ${example('8021:localhost:21')}`);
     }
     const [hostPort = '', host = '', port = '', bind] = fields.reverse();
@@ -86,10 +86,10 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   if (prefix === '' || prefix.includes(':')) throw UNIX_SOCKET;
   const names = types.map(({ name }) => name);
   if (/^\d+$/.test(prefix)) {
-    throw new AddressError(`the parts are separated by '/'; expected colons: ${FORM}`);
+    throw new AddressError(`the separator is ':', not '/': ${FORM}`);
   }
   throw new AddressError(
-    `there is no type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
+    `unknown type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
   );
 }
 
@@ -103,7 +103,7 @@ function listenPort(
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
-      `the port to listen on is '${text}'; expected a number, and a type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
+      `the port to listen on is '${text}'; use a number, and put the type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

@@ -84,7 +84,7 @@ export function inputFromArguments(
     if (earlier !== undefined) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${text}: port ${forward.listen.port} is taken by ${earlier}; expected a port of its own for each forward`,
+        `${text}: port ${forward.listen.port} is already used by ${earlier}; give each forward its own port`,
       );
     }
     taken.set(place, text);
@@ -135,10 +135,10 @@ export function inputFromArguments(
 /** Options of sshferry's own that belong to no protocol, as `-o` names them with a capital, and what they are. */
 export const OWN_OPTIONS = {
   localUsers:
-    'Who else on this machine may use the forwards on loopback: any, or names and uids; Linux only.',
+    'Other users of this machine who may connect to loopback forwards: any, or user names and uids; Linux only.',
   dataConnections:
-    'Further SSH connections for bulk data, 0 to 16; left out: one where a login needs no person.',
-  drainTimeout: 'Seconds that clients may go on after SIGTERM; default 10.',
+    'Additional SSH connections for bulk data, 0 to 16 (default: 1 if the login asks no questions, otherwise 0).',
+  drainTimeout: 'Seconds that connected clients may take to finish after SIGTERM (default: 10).',
 } as const;
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];

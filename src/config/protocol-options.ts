@@ -53,7 +53,7 @@ export function findProtocolOption(key: string, options: readonly ProtocolOption
   const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
   throw new GatewayError(
     'CONFIG_INVALID',
-    `-o ${key}: there is no such option${didYouMean(key, keys)}; expected one of ${expected}`,
+    `-o ${key}: unknown option${didYouMean(key, keys)}; expected one of ${expected}`,
   );
 }
 

@@ -44,7 +44,7 @@ test('a byte order mark, Windows line ends, anchors and a missing last line end 
 });
 
 test.each([
-  ['written by everybody', GOOD, 0o602, 'sshferry.yaml can be written by other users of this machine'],
+  ['written by everybody', GOOD, 0o602, 'sshferry.yaml is writable by other users'],
   ['written by its group', GOOD, 0o620, 'chmod go-w sshferry.yaml'],
   ['not text', Buffer.from([0xff, 0xfe, 0x41]), 0o600, 'sshferry.yaml is not UTF-8 text; save it as UTF-8'],
   ['huge', `#${'x'.repeat(1 << 20)}`, 0o600, 'sshferry.yaml is larger than 1 MB'],
@@ -57,10 +57,10 @@ test.each([
 test('no file, and a directory', async () => {
   const dir = await folder();
   await expect(loadConfigFile({ path: path.join(dir, 'a'), named: true }, plugins, 'a')).rejects.toThrow(
-    'a: there is no such file; ',
+    'a: no such file; ',
   );
   await expect(loadConfigFile({ path: dir, named: true }, plugins, 'a')).rejects.toThrow(
-    'a is a directory; expected a file in YAML',
+    'a is a directory; expected a YAML file',
   );
 });
 

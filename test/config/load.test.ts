@@ -91,7 +91,7 @@ test('IPv6 addresses come through whole', () => {
 test("ssh_config's LocalForward lines are forwards like those of -L", () => {
   expect(Object.keys(load({}, ['8110:localhost:110']).forwards)).toEqual(['ftp-8021', 'pop3-8110']);
   expect(() => load({}, ['x:localhost:110'])).toThrow(
-    "LocalForward x:localhost:110: the port to listen on is 'x'",
+    "LocalForward x:localhost:110: the port to listen on 'x' is invalid",
   );
 });
 
@@ -103,12 +103,12 @@ test('two forwards on any free port, or on one port of two addresses, have names
 
 describe('what is wrong is named', () => {
   test.each([
-    [{ forwards: ['8021:a:21', '8021:b:21'] }, '-L 8021:b:21: port 8021 is taken by -L 8021:a:21'],
-    [{ forwards: ['8021:a:2l'] }, "the target port is '2l'"],
+    [{ forwards: ['8021:a:21', '8021:b:21'] }, '-L 8021:b:21: port 8021 is already used by -L 8021:a:21'],
+    [{ forwards: ['8021:a:2l'] }, "the target port '2l' is invalid"],
     [{ options: ['FtpPrefech=yes'] }, 'did you mean FtpPrefetch?'],
     [{ options: ['FtpPrefetch'] }, '-o FtpPrefetch: expected Key=Value'],
     [{ options: ['FtpActive=never'] }, '-o FtpActive=never: expected one of'],
-    [{ options: ['LocalUsers=alice,,bob'] }, "-o LocalUsers: 'alice,,bob': expected any, or user names"],
+    [{ options: ['LocalUsers=alice,,bob'] }, "-o LocalUsers: 'alice,,bob' is invalid; expected any, or user names"],
     [{ destination: 'you@' }, 'you@'],
     [{ destination: 'ssh://h:99999' }, 'ssh://h:99999'],
     [{ destination: 'ssh://h:x' }, 'ssh://h:x'],

@@ -46,10 +46,10 @@ describe('a key', () => {
   test.each([
     [
       'FtpPrefech',
-      '-o FtpPrefech: there is no such option (did you mean FtpPrefetch?); expected one of FtpActive, ',
+      '-o FtpPrefech: unknown option (did you mean FtpPrefetch?); expected one of FtpActive, ',
     ],
     ['FptActive', '(did you mean FtpActive?)'],
-    ['FtpFooBarBaz', '-o FtpFooBarBaz: there is no such option; expected one of FtpActive, FtpPrefetch'],
+    ['FtpFooBarBaz', '-o FtpFooBarBaz: unknown option; expected one of FtpActive, FtpPrefetch'],
   ])('%s is an error that names it', (key, message) => {
     expect(() => findProtocolOption(key, options)).toThrow(message);
   });

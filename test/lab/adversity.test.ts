@@ -143,7 +143,7 @@ describeLab('hard times for the SSH connection', () => {
       await program.waitFor(READY);
       await writeFile(a.container, '/etc/hosts', before, 'root');
       await cut(server);
-      await program.waitFor(/wanderer is not reachable; trying again/);
+      await program.waitFor(/wanderer is not reachable; retrying/);
       await delay(4000);
       await writeFile(a.container, '/etc/hosts', `${before}${b.wire?.v4} wanderer\n`, 'root');
       await program.waitFor(AGAIN);

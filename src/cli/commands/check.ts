@@ -19,7 +19,7 @@ import type { Subcommand } from './subcommand.ts';
 /** The version of the `--json` format. It goes up when a reader of the old format would no longer understand it. */
 const FORMAT = 1;
 const DEFAULT_TIMEOUT = 30;
-/** Columns where the output is no terminal, or one that does not know its size. */
+/** Columns of an output that is not a terminal, or whose size is unknown. */
 const DEFAULT_WIDTH = 80;
 
 interface Flags {
@@ -28,14 +28,16 @@ interface Flags {
   timeout: number;
 }
 
-/** `sshferry check`: logs in, tries each forward end to end, says what works and what to mend. */
+/** `sshferry check`: logs in, tests each forward end to end, and reports what works and how to fix the rest. */
 export const check: Subcommand = {
   name: 'check',
   define: () =>
     addSourceArguments(
-      new Command('check').description('try each forward end to end; say what works and what to mend'),
+      new Command('check').description(
+        'test each forward end to end; report what works and how to fix the rest',
+      ),
     )
-      .addOption(new Option('--ftp-login <user>', 'log in to FTP servers too; left out: as ~/.netrc says'))
+      .addOption(new Option('--ftp-login <user>', 'log in to FTP servers too (default: as in ~/.netrc)'))
       .addOption(new Option('--json', 'print one JSON object'))
       .addOption(
         new Option('--timeout <seconds>', 'how long a server may take to answer')
@@ -44,13 +46,13 @@ export const check: Subcommand = {
       )
       .addHelpText(
         'after',
-        '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off,\n255 no SSH login.',
+        '\nExit status: 0 all forwards work, 1 a forward fails, 2 usage, 130 interrupted,\n255 SSH login failed.',
       ),
   run: async (command, environment) => {
     const draft = await readSource(command, environment);
     const { level, format = 'pretty' } = draft.config.log;
     const flags = command.opts<Flags>();
-    // What goes wrong is told by the steps.
+    // The steps report failures; the log need not.
     const log = createLogger(environment.stderr, {
       level: level === 'info' ? 'error' : level,
       format,
@@ -78,7 +80,7 @@ export const check: Subcommand = {
   },
 };
 
-/** Checks, unless a signal comes first; gives the exit status. */
+/** Checks until done or until a signal arrives. Returns the exit status. */
 async function checkUntilEnd(
   plan: CheckPlan,
   deps: Omit<CheckDeps, 'signal'>,
@@ -87,7 +89,7 @@ async function checkUntilEnd(
 ): Promise<number> {
   const shutdown = new ShutdownCauses(environment.process);
   const abort = new AbortController();
-  void shutdown.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was broken off')));
+  void shutdown.first.then(() => abort.abort(new GatewayError('STOPPED', 'the check was interrupted')));
   const listener = json ? SILENT : printer(environment);
   try {
     const checked = runCheck(plan, { ...deps, signal: abort.signal }, listener);
@@ -117,7 +119,7 @@ function statusOf({ works, servers }: Findings): number {
 
 const SILENT: CheckListener = { server() {}, forward() {}, step() {} };
 
-/** Prints each step as it is made. */
+/** Returns a listener that prints each step when it is done. */
 function printer({ stdout, env, platform, version }: Environment): CheckListener {
   const style: TerminalStyle = {
     unicode: isUnicodeLocale(env, platform),

@@ -7,17 +7,14 @@ import { askRunning } from './running.ts';
 import { readPid } from './status.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** `sshferry reload`: has what `sshferry up` started read its config file again. */
+/** `sshferry reload`: makes running `sshferry up` processes read their config file again. */
 export const reloadRunning: Subcommand = {
   name: 'reload',
   define: () =>
     new Command('reload')
-      .description('apply changes of the config file to a running sshferry up')
-      .argument('[pid]', 'only the one with this process id')
-      .addHelpText(
-        'after',
-        '\nExit status: 0 applied, 1 none is running, 2 a wrong file: nothing is changed.',
-      ),
+      .description('apply a changed config file to a running sshferry up')
+      .argument('[pid]', 'process id (default: all)')
+      .addHelpText('after', '\nExit status: 0 applied, 1 none is running, 2 invalid file, nothing changed.'),
   run: async (command, environment) => {
     const pid = readPid('reload', command.args[0]);
     const all = (await askRunning(environment)).running;
@@ -31,7 +28,7 @@ export const reloadRunning: Subcommand = {
         reloaded += 1;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        // Where all are meant, those that have no file are not.
+        // Without a pid, processes that have no config file are skipped.
         if (message === NO_FILE && pid === null) continue;
         failed += 1;
         environment.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);

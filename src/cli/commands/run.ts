@@ -10,8 +10,8 @@ import { mainCommand } from './main-command.ts';
 import { SUBCOMMANDS } from './subcommands.ts';
 
 /**
- * Runs one command line (without node and the script) from first to last and gives the exit status. A first word that is a
- * subcommand's is taken for it; a host of that name is written `ssh://up`. Never rejects: what fails is told in one line.
+ * Runs one command line (without node and the script) and returns the exit status. If the first word is the name of a
+ * subcommand, it is one; a host of that name is written `ssh://up`. Never rejects: it reports a failure in one line.
  */
 export async function run(argv: readonly string[], environment: Environment): Promise<number> {
   const { stdout, stderr } = environment;
@@ -38,7 +38,7 @@ function tunnel(command: Command, environment: Environment): Promise<number> {
   if (word !== undefined) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `${word} is a subcommand; expected it before all else, as in sshferry ${word} (a host of that name: ssh://${word})`,
+      `${word} is a subcommand and must come first, as in sshferry ${word} (for a host of that name: ssh://${word})`,
     );
   }
   const [host = ''] = command.args;

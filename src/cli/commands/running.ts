@@ -5,25 +5,28 @@ import { statusLines } from '../display/status-lines.ts';
 import { terminalStyle } from '../display/terminal-style.ts';
 import type { Environment } from '../environment.ts';
 
-/** A running sshferry, and where to ask it. */
+/** A running sshferry and the path of its status socket. */
 export interface Running {
   readonly path: string;
   readonly status: Status;
 }
 
-/** What `--json` prints, with its line end. */
+/** Returns the output of `--json`, with its line end. */
 export function reportLine(running: readonly Status[]): string {
   const report: StatusReport = { format: 1, running: [...running] };
   return `${escapeJson(JSON.stringify(report))}\n`;
 }
 
-/** For people, and for what is no terminal. */
+/** Returns the output for people. */
 export function reportText(statuses: readonly Status[], environment: Environment): string {
   const style = terminalStyle(environment.stdout, environment);
   return statuses.map((each) => `${statusLines(each, style).join('\n')}\n`).join('\n');
 }
 
-/** Asks this user's running sshferrys: those that answer, the oldest first, and how many do not, which standard error explains. */
+/**
+ * Asks this user's sshferry processes for their status. Returns the answers, the oldest process first, and how many processes
+ * did not answer, which it reports on standard error.
+ */
 export async function askRunning(environment: Environment): Promise<{ running: Running[]; silent: number }> {
   const paths = await findRunning(environment);
   const answers = await Promise.allSettled(

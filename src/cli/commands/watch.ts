@@ -9,23 +9,23 @@ import { EXIT, reportFailure } from '../serve/failure.ts';
 import { ShutdownCauses } from '../serve/shutdown-causes.ts';
 import { type Running, reportLine, reportText } from './running.ts';
 
-/** How often it is brought up to date, in milliseconds. */
+/** How often the view is updated, in milliseconds. */
 const PERIOD = 1000;
-/** How many rates the sparkline may go back. */
+/** How many rates the sparkline shows at most. */
 const HISTORY = 120;
 
-/** One sshferry that is watched. */
+/** One watched sshferry. */
 interface Watched {
   status: Status;
-  /** The status that the next rate is reckoned from. */
+  /** The status that the next rate is computed from. */
   base: Status;
-  /** Bytes per second, all together, the last at the end. */
+  /** Bytes per second over all forwards, the latest last. */
   readonly throughput: number[];
 }
 
 /**
- * Shows what these are doing until the person has seen enough, nobody reads it, or all of them have ended: as a full screen on a
- * terminal, else each time anew, one below the other. Gives the exit status.
+ * Shows what these processes are doing, until the person quits, the reader closes the output, or all processes have ended. On a
+ * terminal it is a full screen; otherwise each update is printed below the last. Returns the exit status.
  */
 export async function watch(
   running: readonly Running[],
@@ -80,7 +80,7 @@ export async function watch(
   }
   const cause = shutdown.begun ? await shutdown.first : null;
   if (cause?.kind === 'crash') return reportFailure(cause.error, { stderr, json: null, verbose: true });
-  if (cause === null && !json) stderr.write('sshferry: it has ended\n');
+  if (cause === null && !json) stderr.write('sshferry: the watched process has ended\n');
   return EXIT.stopped;
 }
 
@@ -88,7 +88,7 @@ function note(each: Watched, status: Status): void {
   each.status = status;
   const bytes = ({ totals }: Status) => totals.bytesUp + totals.bytesDown;
   const ms = Date.parse(status.now) - Date.parse(each.base.now);
-  // The first two follow each other at once.
+  // The first two statuses follow each other immediately.
   if (ms < PERIOD / 2) return;
   each.throughput.push(Math.max(0, ((bytes(status) - bytes(each.base)) * 1000) / ms));
   if (each.throughput.length > HISTORY) each.throughput.shift();

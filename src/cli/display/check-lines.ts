@@ -56,8 +56,7 @@ export function stepLines(step: Step, { unicode, color, width }: TerminalStyle):
 export function verdict({ works, servers, forwards }: Findings): string {
   if (works) return forwards.length === 1 ? 'It works.' : `All ${forwards.length} forwards work.`;
   const lost = servers.filter((server) => !server.works);
-  const login =
-    lost.length === 0 ? '' : `There is no SSH login at ${lost.map(({ host }) => host).join(', ')}. `;
+  const login = lost.length === 0 ? '' : `SSH login failed at ${lost.map(({ host }) => host).join(', ')}. `;
   const well = forwards.filter((forward) => forward.works).length;
   return escapeControls(
     `${login}${well} of ${forwards.length} ${forwards.length === 1 ? 'forward' : 'forwards'} ${well < 2 ? 'works' : 'work'}.`,

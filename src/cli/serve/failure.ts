@@ -36,7 +36,10 @@ export function reportFailure(
   const line = `internal error: ${escapeControls(message.split('\n', 1)[0] ?? '')}`;
   const stack = verbose && error instanceof Error ? stackOf(error) : undefined;
   if (json) json.error({ event: 'crash', ...(stack && { stack }) }, line);
-  else stderr.write(`sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; -v shows where)'}\n`);
+  else
+    stderr.write(
+      `sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; run with -v for the stack trace)'}\n`,
+    );
   return EXIT.failed;
 }
 

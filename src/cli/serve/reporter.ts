@@ -52,7 +52,7 @@ function reportState(
   const why = error ? `: ${error.message}` : '';
   if (state === 'backoff' && !lost.has(server)) {
     lost.add(server);
-    log.warn(fields, `${name} is not reachable; trying again${why}`);
+    log.warn(fields, `${name} is not reachable; retrying${why}`);
   } else if (state === 'ready' && lost.delete(server)) {
     log.info(fields, `${name} is connected again`);
   } else {

@@ -91,9 +91,9 @@ test.each([
   [
     [],
     {},
-    /there is no config file: looked for .*\/sshferry.yaml and .*xdg\/sshferry\/sshferry.yaml; write one with/,
+    /no config file found: looked for .*\/sshferry.yaml and .*xdg\/sshferry\/sshferry.yaml; create one with/,
   ],
-  [['-c', 'a.yaml', '-p', '22', 'h'], {}, /-c a.yaml names a config file, .*ciphers: -o Ciphers/],
+  [['-c', 'a.yaml', '-p', '22', 'h'], {}, /-c a.yaml names a config file, .*for ciphers without a file: -o Ciphers/],
 ])('%j is refused', async (argv, files, message) => {
   await expect(read(argv, files)).rejects.toThrow(message);
 });

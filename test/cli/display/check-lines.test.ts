@@ -96,7 +96,7 @@ describe('verdict', () => {
     [[true, true], true, 'All 2 forwards work.'],
     [[true, false], true, '1 of 2 forwards works.'],
     [[false], true, '0 of 1 forward works.'],
-    [[false], false, 'There is no SSH login at office.example.com. 0 of 1 forward works.'],
+    [[false], false, 'SSH login failed at office.example.com. 0 of 1 forward works.'],
   ])('says of %j, login %j: %s', (works, login, expected) => {
     expect(verdict(findings(works, login))).toBe(expected);
   });

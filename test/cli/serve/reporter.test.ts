@@ -109,7 +109,7 @@ test('a server is news when it is lost and when it is back', () => {
   expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
     ['debug', 'you@b: connecting'],
     ['debug', 'you@b: ready'],
-    ['warn', 'you@b is not reachable; trying again: no answer'],
+    ['warn', 'you@b is not reachable; retrying: no answer'],
     ['debug', 'you@b: backoff: no answer'],
     ['info', 'you@b is connected again'],
     ['debug', 'you@b: closed'],
