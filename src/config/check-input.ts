@@ -5,10 +5,10 @@ import { SECRET_KEY } from './excerpt.ts';
 import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';
 import { type Config, type ConfigPlugins, configSchema, isSentence } from './schema.ts';
 
-/** The Config, or every mistake with what was expected instead. */
+/** A Config, or all mistakes in the input. */
 type Checked = { readonly config: Config } | { readonly issues: readonly Issue[] };
 
-/** Checks the content of a config file, wherever it comes from. */
+/** Checks the content of a config file: each part by the schema, and the parts against each other. */
 export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
   const checked = checkParts(input, plugins);
   const issues = [...crossCheck(input), ...emptyForwards(input)];
@@ -16,19 +16,19 @@ export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
   return { issues: [...('issues' in checked ? checked.issues : []), ...issues] };
 }
 
-/** Checks each part for itself, as far as the schema sees it. */
+/** Checks each part by the schema. */
 export function checkParts(input: unknown, plugins: ConfigPlugins): Checked {
   const schema = configSchema(plugins);
   const result = schema.safeParse(input);
   if (result.success) return { config: result.data };
   const json = z.toJSONSchema(schema, { io: 'input' }) as SchemaNode;
-  // Names are the cross-check's matter.
+  // The cross-check reports invalid names.
   const issues = result.error.issues.filter(({ code }) => code !== 'invalid_key');
   const found = issues.flatMap((issue) => toIssues(issue, input, json));
   return { issues: found.filter((issue) => !misspelt(issue, found)) };
 }
 
-/** Whether a key is missing only because it is there in another spelling, which is told. */
+/** Whether a missing key is only misspelt: then another mistake reports the spelling. */
 function misspelt({ path, missing }: Found, all: readonly Found[]): boolean {
   if (missing === undefined) return false;
   return all.some(
@@ -36,13 +36,13 @@ function misspelt({ path, missing }: Found, all: readonly Found[]): boolean {
   );
 }
 
-/** An issue, with the key that is missing, or the known one that was most likely meant. */
+/** An issue, with the missing key, or the known key that was probably meant. */
 interface Found extends Issue {
   readonly missing?: string;
   readonly meant?: string | null;
 }
 
-/** The message behind the path that it is about. */
+/** Returns the message of an issue, after the path that it is about. */
 export function tell({ path, message }: Issue): string {
   const place = path.map((key, index) =>
     typeof key === 'number' ? `[${key}]` : index > 0 ? `.${key}` : key,
@@ -50,7 +50,7 @@ export function tell({ path, message }: Issue): string {
   return place.length === 0 ? message : `${place.join('')}: ${message}`;
 }
 
-/** The schema's issue in words, with what the JSON Schema says of the place; one for each key where several are unknown. */
+/** Returns a schema's issue in words, with what the JSON Schema expects there; one issue per unknown key. */
 function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Found[] {
   const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
   if (issue.code === 'unrecognized_keys') {

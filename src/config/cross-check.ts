@@ -5,7 +5,7 @@ import { canonicalKey, checkOption } from '../core/ssh/config/keys.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import { AddressError, parseListen } from './address.ts';
 
-/** One mistake in a file's content, at the value (or key, where it is the key that is wrong) that `path` leads to. */
+/** One mistake in a file's content, at the value or the key that `path` leads to. */
 export interface Issue {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -13,9 +13,9 @@ export interface Issue {
 }
 
 /**
- * What the schema cannot see, since it spans several parts of a file or needs ssh's own rules: names that lead nowhere, ports
- * that are taken twice, hosts and options that ssh does not know. `input` is the file's content as it was read, and may be
- * wrong in any way; what the schema refuses is passed over here.
+ * Returns the mistakes that the schema cannot detect, because they span several parts of a file or need ssh's own rules: unknown
+ * names, duplicate ports, invalid hosts and unknown options of ssh. `input` is the content of the file as it was read, valid or
+ * not. What the schema refuses is skipped here.
  */
 export function crossCheck(input: unknown): Issue[] {
   const { servers, forwards, groups } = keysOf(input);
@@ -38,7 +38,7 @@ function checkServer(path: string[], server: unknown): Issue[] {
       check();
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      // The flag that says the same is no part of a file, and the path names the key already.
+      // A file has no flags, and the path already names the key.
       const message = `${error.message.replace(/^-o /, '').replace(`${key.at(-1)}: `, '')}${hint}`;
       issues.push({ path: [...path, ...key], message, at });
     }
@@ -55,9 +55,9 @@ function checkServer(path: string[], server: unknown): Issue[] {
   return issues;
 }
 
-/** Names are words of a command line, where `user@host` and `ssh://host` are something else. */
+/** Names are words of a command line, where `user@host` and `ssh://host` are hosts. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u;
-/** That of a server stands in the file and the log alone. */
+/** The name of a server appears only in the file and the log. */
 const SERVER_NAME = /./;
 
 function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, allowed = NAME): Issue[] {
@@ -71,7 +71,7 @@ function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, all
 }
 
 function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
-  // Where there are none at all, that is the mistake.
+  // If `servers` is missing, that is the mistake.
   if (servers === undefined) return [];
   const known = Object.keys(keysOf(servers));
   return Object.entries(keysOf(forwards)).flatMap(([name, forward]): Issue[] => {
@@ -83,10 +83,10 @@ function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
   });
 }
 
-/** The place where a forward listens. */
+/** An address that a forward listens on. */
 interface Claim {
   readonly name: string;
-  /** Ports of this machine, or of one server. */
+  /** This machine, or a server: each has its own ports. */
   readonly machine: string;
   readonly host: string;
   readonly port: number;
@@ -123,7 +123,7 @@ function claimOf(name: string, forward: unknown): Claim | null {
 function collide(a: Claim, b: Claim): boolean {
   if (a.machine !== b.machine || a.port !== b.port) return false;
   if (a.host === b.host || a.host === '*' || b.host === '*') return true;
-  // Two addresses of 127.0.0.0/8 are two places; localhost is one of them and ::1.
+  // Two addresses of 127.0.0.0/8 do not collide. localhost is one of them, and ::1.
   return [a.host, b.host].includes('localhost') && isLoopback(a.host) && isLoopback(b.host);
 }
 
@@ -144,7 +144,7 @@ function checkGroups(groups: unknown, forwards: unknown): Issue[] {
   });
 }
 
-/** The mapping's content, or nothing where it is no mapping. */
+/** Returns the content of a mapping; of another value, an empty object. */
 function keysOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

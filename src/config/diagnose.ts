@@ -9,16 +9,16 @@ import type { Config, ConfigPlugins } from './schema.ts';
 export interface Mistake {
   readonly line: number;
   readonly column: number;
-  /** One line: what is wrong and what was expected. */
+  /** One line: what is wrong and how to fix it. */
   readonly message: string;
 }
 
-/** What the text of a config file says, or all that is wrong with it, in the order of the lines. */
+/** The configuration in the text of a config file, or all mistakes in it, in the order of the lines. */
 export type Reading =
   | { readonly config: Config; readonly input: unknown }
   | { readonly mistakes: readonly Mistake[] };
 
-/** Reads the text of a config file. No I/O. */
+/** Parses and checks the text of a config file. No I/O. */
 export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -27,7 +27,7 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
     return { line, column: Math.max(col, 1), message };
   };
   const syntax = syntaxMistakes(document, at);
-  // Of a text that is not YAML, nothing can be said but where it stops being that.
+  // If the text is not YAML, only the place of the first syntax error is known.
   if (syntax.fatal !== null) return { mistakes: [...syntax.duplicates, syntax.fatal] };
   const input = toValue(document);
   if (input === TOO_MANY_ALIASES) return { mistakes: [at(0, TOO_MANY_ALIASES)] };
@@ -48,7 +48,7 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
 
 const TOO_MANY_ALIASES = 'aliases (*name) expand to too much; write the values themselves';
 
-/** What the document says; that of one whose aliases multiply without end is not worked out. */
+/** Returns the value of a document, or TOO_MANY_ALIASES if its aliases multiply. */
 function toValue(document: Document.Parsed): unknown {
   try {
     return document.toJS();
@@ -58,7 +58,7 @@ function toValue(document: Document.Parsed): unknown {
   }
 }
 
-/** All mistakes for people: `file:line:column: message` and the line itself, each. */
+/** Returns all mistakes for people: for each, `file:line:column: message` and the line itself. */
 export function formatMistakes(file: string, text: string, mistakes: readonly Mistake[]): string {
   return mistakes
     .map(
@@ -70,7 +70,7 @@ export function formatMistakes(file: string, text: string, mistakes: readonly Mi
 
 type At = (offset: number, message: string) => Mistake;
 
-/** Words for what people get wrong most; the rest is told in the parser's own. */
+/** Messages for the most frequent mistakes. Others keep the parser's message. */
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'YAML does not allow tabs for indentation; use spaces',
   MULTIPLE_DOCS: 'a second YAML document begins here; the file must be a single one',
@@ -102,7 +102,7 @@ function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | n
   return { fatal, duplicates };
 }
 
-/** Where in the text the issue's key or value begins; of what the text does not have, where the nearest thing around it does. */
+/** Returns the offset of the issue's key or value; if that is missing, the offset of the nearest enclosing node. */
 function offsetOf(document: Document.Parsed, { path, at }: Issue): number {
   let node: unknown = document.contents;
   let offset = startOf(node) ?? 0;

@@ -8,34 +8,34 @@ import { didYouMean } from '../core/text/suggest.ts';
 import { formatMistakes, readConfigText } from './diagnose.ts';
 import type { Config, ConfigPlugins } from './schema.ts';
 
-/** What the config file is called where it is looked for. */
+/** The default name of the config file. */
 export const FILE_NAME = 'sshferry.yaml';
 
-/** Where one stands when a config file is looked for. */
+/** Where to search for a config file from. */
 export interface Place {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Where the config file is looked for, in this order: here, then in the person's own configuration. */
+/** Returns the paths to search, in this order: the working directory, then the user's configuration. */
 export function searchedFiles({ cwd, env }: Place): string[] {
-  // The XDG base directory specification: a relative path there is to be ignored.
+  // The XDG base directory specification says to ignore a relative path.
   const xdg = env.XDG_CONFIG_HOME;
   const config = xdg && path.isAbsolute(xdg) ? xdg : path.join(env.HOME || os.homedir(), '.config');
   return [path.join(cwd, FILE_NAME), path.join(config, 'sshferry', FILE_NAME)];
 }
 
-/** A config file that is to be read. */
+/** A config file to read. */
 export interface ConfigPlace {
   readonly path: string;
-  /** Whether a person named it with `-c`; else it was only found, and may be a stranger's in a shared directory. */
+  /** Whether `-c` named it. Otherwise the search found it, and in a shared directory it may be another user's. */
   readonly named: boolean;
 }
 
 /**
- * Returns the config file: the one given, else the first of `searchedFiles` that exists. If there is
- * none it rejects with `CONFIG_INVALID`, or returns null if that is `optional`. Whether to trust the
- * file is for `loadConfigFile` to say, which opens it.
+ * Returns the given config file, or the first of `searchedFiles` that exists. If none exists, it rejects
+ * with `CONFIG_INVALID`, or returns null with `optional`. `loadConfigFile`, which opens the file, decides
+ * whether to trust it.
  */
 export async function findConfigFile(given: string | undefined, place: Place): Promise<ConfigPlace>;
 export async function findConfigFile(
@@ -65,17 +65,17 @@ export async function findConfigFile(
   );
 }
 
-/** What a config file says. */
+/** The content of a config file. */
 export interface LoadedFile {
   readonly config: Config;
-  /** The same as it was written, to tell whether a part of it has changed. */
+  /** The content as it was written, to detect which parts a reload changes. */
   readonly input: unknown;
 }
 
 /**
- * Reads and checks a config file. Rejects with `CONFIG_FILE`: every mistake with its place in the file, or why it cannot be
- * used at all. The file can name programs to run, so only its owner may be able to write to it; one that was not named must
- * belong to this user or root. `shown` is what messages call it.
+ * Reads and checks a config file. Rejects with `CONFIG_FILE`: all mistakes with their places in the file, or why the file cannot
+ * be used at all. A config file can name programs to run, so only its owner may be able to write to it. A file that `-c` did not
+ * name must belong to this user or root. `shown` is the name of the file in messages.
  */
 export async function loadConfigFile(
   place: ConfigPlace,
@@ -128,8 +128,8 @@ function fileError(message: string, cause?: unknown): GatewayError {
 }
 
 /**
- * The Config with the named forwards alone (a group's name stands for its forwards; no names for all of them), and the servers
- * that these need. Throws `CONFIG_INVALID` for a name that is neither.
+ * Returns the Config with only the forwards of these names and groups, and the servers that they need. No names select all
+ * forwards. Throws `CONFIG_INVALID` for an unknown name.
  */
 export function selectForwards(config: Config, names: readonly string[], file: string): Config {
   const wanted = new Set(names.length === 0 ? Object.keys(config.forwards) : []);

@@ -21,13 +21,13 @@ const TITLES: Readonly<Record<StepName, string>> = {
 };
 const TITLE_WIDTH = 11;
 
-/** What stands above the steps of a server. */
+/** Returns the heading of a server's steps. */
 export function serverHeading({ name, user, host, port }: Omit<ServerReport, 'works' | 'steps'>): string {
   const login = `${user}@${host}, port ${port}`;
   return escapeControls(name === host || name.endsWith(`@${host}`) ? login : `${name}: ${login}`);
 }
 
-/** What stands above the steps of a forward. */
+/** Returns the heading of a forward's steps. */
 export function forwardHeading(
   forward: Omit<ForwardReport, 'works' | 'steps'>,
   { unicode }: TerminalStyle,
@@ -39,7 +39,7 @@ export function forwardHeading(
   return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 
-/** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
+/** Returns the lines of one step: mark, title, finding and time. Long text continues below, indented. */
 export function stepLines(step: Step, { unicode, color, width }: TerminalStyle): string[] {
   const [mark, markColor] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
@@ -52,7 +52,7 @@ export function stepLines(step: Step, { unicode, color, width }: TerminalStyle):
   ];
 }
 
-/** What came of it all, in one sentence. */
+/** Returns the result of a check in one sentence. */
 export function verdict({ works, servers, forwards }: Findings): string {
   if (works) return forwards.length === 1 ? 'It works.' : `All ${forwards.length} forwards work.`;
   const lost = servers.filter((server) => !server.works);
@@ -74,7 +74,7 @@ function duration(ms: number): string {
   return ms < 1000 ? `${ms} ms` : formatDuration(ms);
 }
 
-/** Lines of these words; one that is longer than a line stays whole. */
+/** Wraps the words into lines. A word longer than a line is not split. */
 function wrapped(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = '';

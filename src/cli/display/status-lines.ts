@@ -9,12 +9,12 @@ import { transferLines } from './transfer-lines.ts';
 
 const STATE_COLORS = { ready: 'green', failed: 'red' } as const;
 
-/** Columns that both ends of a forward need to be recognized. */
+/** Columns that the ends of a forward need to be recognizable. */
 const MIN_ENDS = 24;
-/** How many of the last errors are shown. */
+/** How many of the latest errors are shown. */
 const SHOWN_ERRORS = 5;
 
-/** A status for people: servers, forwards, transfers, totals, last errors. Every line has at most `style.width` columns. */
+/** Returns a status for people: servers, forwards, transfers, totals, latest errors. No line exceeds `style.width` columns. */
 export function statusLines(
   status: Status,
   style: TerminalStyle,
@@ -50,7 +50,7 @@ export function statusLines(
   return errors.length === 0 ? lines : [...lines, '', ...errors];
 }
 
-/** Bytes per second, the last of many, and how they have come to be so. */
+/** Returns a line with the latest rate, the highest, and a sparkline of all. */
 function throughputLines(throughput: readonly number[], style: TerminalStyle): string[] {
   if (throughput.length === 0) return [];
   const rate = `${formatBytes(throughput.at(-1) ?? 0)}/s`;
@@ -106,7 +106,7 @@ function traffic(up: number, down: number): string {
   return `${formatBytes(up)} up, ${formatBytes(down)} down`;
 }
 
-/** Rows with aligned columns. Where they do not fit, the second is cut in its middle, and then the last ones go. */
+/** Returns rows with aligned columns. If they do not fit, it drops the last columns and cuts the second in its middle. */
 function table(rows: readonly string[][], style: TerminalStyle): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),

@@ -6,10 +6,10 @@ import { painted, type TerminalStyle } from './terminal-style.ts';
 import { fitted, padded, shown } from './text.ts';
 
 const BAR_WIDTH = 12;
-/** A name is not cut shorter than this while there is something less telling to leave out. */
+/** A name is not cut below this width while less useful columns can be dropped. */
 const NAME_WIDTH = 16;
 
-/** What of a transfer is shown beside its name. */
+/** The columns shown beside the name of a transfer. */
 interface Parts {
   readonly bar?: boolean;
   readonly percent?: boolean;
@@ -18,7 +18,7 @@ interface Parts {
   readonly left?: boolean;
 }
 
-/** From the whole to the least; the first is taken that leaves room for the name. */
+/** From the widest to the narrowest. The first that leaves room for the name is used. */
 const VARIANTS: readonly Parts[] = [
   { bar: true, percent: true, amount: 'of', rate: true, left: true },
   { bar: true, percent: true, amount: 'bare', rate: true, left: true },
@@ -29,7 +29,7 @@ const VARIANTS: readonly Parts[] = [
   {},
 ];
 
-/** One line for each transfer, aligned: the name, a bar, how much of how many, how fast, how long yet. At most `style.width` columns. */
+/** Returns one aligned line per transfer: name, bar, bytes, rate and remaining time. No line exceeds `style.width` columns. */
 export function transferLines(transfers: readonly TransferStatus[], style: TerminalStyle): string[] {
   const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, style));
   const widest = Math.max(0, ...names.map(widthOf));
@@ -74,7 +74,7 @@ function cellsOf(
   return cells;
 }
 
-/** Each column as wide as its widest cell, the numbers at the right. */
+/** Pads each column to its widest cell, aligned to the right. */
 function aligned(rows: string[][]): string[][] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),

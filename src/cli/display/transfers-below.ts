@@ -8,21 +8,21 @@ import { fitted } from './text.ts';
 import { transferLines } from './transfer-lines.ts';
 import type { UnblockedOutput } from './unblocked.ts';
 
-/** A transfer that is over sooner has its log line and nothing else, in milliseconds. */
+/** A transfer that ends sooner is only logged, in milliseconds. */
 const SETTLED = 500;
 
 /** The running transfers, shown below the log on standard error. */
 export interface TransfersBelow {
-  /** Where the log is to be written. */
+  /** Where the log has to be written. */
   readonly lines: UnblockedOutput;
-  /** Shows the ledger's transfers from now on. */
+  /** Shows the transfers of this ledger from now on. */
   follow(events: GatewayEmitter, ledger: Ledger): void;
-  /** The same prompter, which has the terminal to itself while it asks. */
+  /** Wraps a prompter so that it has the terminal to itself while it asks. */
   beside(prompter: Prompter): Prompter;
   close(): void;
 }
 
-/** Null where standard error is no terminal on which lines can be drawn over. */
+/** Returns null if standard error is not a terminal on which lines can be redrawn. */
 export function transfersBelow(
   environment: Environment & { readonly stderr: UnblockedOutput },
 ): TransfersBelow | null {

@@ -8,12 +8,12 @@ import { formatBytes, formatDuration } from '../../core/text/units.ts';
 type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
 
 /**
- * Turns a gateway's events into log lines; the event's own name is the line's `event`. Transfers, and a server that is lost or
- * back, are told at info, failures at warn, the rest at debug. `label` is what people call a server.
+ * Logs a gateway's events under their own names. Transfers and reconnections are logged at info, failures and lost connections
+ * at warn, the rest at debug. `label` returns what people call a server.
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
-  // A web page can cause as many of these as it likes.
+  // A web page can cause any number of these.
   const refused = new LogThrottle((count) =>
     log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
   );
@@ -56,12 +56,12 @@ function reportState(
   } else if (state === 'ready' && lost.delete(server)) {
     log.info(fields, `${name} is connected again`);
   } else {
-    // Failure for good is told by whoever ends the program over it.
+    // A permanent failure ends the program, which reports it.
     log.debug(fields, `${name}: ${state}${why}`);
   }
 }
 
-/** What a client said before it was clear that it is one; each is refused. */
+/** Errors of connections whose first bytes are not those of a client. */
 const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
 
 function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
@@ -78,7 +78,7 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
   if (error === undefined || error.code === 'STOPPED') {
     log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
   } else if (error.code === 'PEER_RESET') {
-    // Clients hang up as they please; that is no news unless somebody looks for it.
+    // Clients may hang up at any time: that is not worth more than debug.
     log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
   } else if (NO_CLIENT.has(error.code)) {
     const { code, message } = error;
@@ -100,11 +100,11 @@ function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
   const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
   const why = error?.message ?? (reply ? `the server replied ${reply}` : '');
   if (outcome === 'complete') log.info(fields, line);
-  // A server that refuses has done its work: the file may not be there.
+  // A server that refuses works as it should: the file may not exist.
   else log[isRefusal(data) ? 'info' : 'warn'](fields, `${line}${why && `: ${why}`}`);
 }
 
-/** Who and what. The client's port and session, which only programs need, are fields. */
+/** Returns who transfers what. The client's port and session are fields, since only programs need them. */
 function what({ client, user, verb, path }: TransferInfo): string {
   return `${user === null ? '' : `${user}@`}${client.host} ${verb}${path === '' ? '' : ` ${path}`}`;
 }
