@@ -89,7 +89,7 @@ const forward: Omit<ForwardReport, 'works'> = {
   steps: [],
 };
 
-/** Each place where text reaches a terminal, with hostile text in all that it shows. */
+/** Each path of text to a terminal, with hostile text in everything that it shows. */
 const PATHS: Readonly<Record<string, () => string>> = {
   'the log for people': () => logged('pretty'),
   'the log in JSON': () => logged('json'),
@@ -141,26 +141,26 @@ test.each(Object.keys(PATHS))('%s lets no hostile text steer the terminal', (nam
   expect(text).not.toMatch(FORGED);
 });
 
-test.each(['the log in JSON', 'status --json'])('%s gives programs the text as it is', (name) => {
+test.each(['the log in JSON', 'status --json'])('%s passes the text to programs unchanged', (name) => {
   expect(JSON.stringify(JSON.parse(PATHS[name]?.() ?? ''))).toContain(JSON.stringify(HOSTILE).slice(1, -1));
 });
 
-test('a message of an error is one line from the start, whoever shows it', () => {
+test('the message of an error is one line when it is created', () => {
   expect(new GatewayError('SSH_AUTH', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
   expect(new CheckFailure('NO_ANSWER', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
 });
 
-test('without UTF-8 the log keeps to ASCII, since a character may hold the byte of a C1 control', () => {
+test('without UTF-8 the log keeps to ASCII: a multibyte character can contain the byte of a C1 control', () => {
   const out = new Written();
   createLogger(out, { level: 'info', format: 'pretty', unicode: false }).info({ event: 'message' }, 'Л日');
   expect(out.text).toMatch(/^\d\d:\d\d:\d\d \?\?\n$/);
 });
 
-test('a file name is escaped before it is an event', () => {
+test('a file name is escaped before it reaches an event', () => {
   expect(shownName(Buffer.from(HOSTILE).toString('latin1'))).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
 });
 
-/** A new place that writes to the terminal must be tried above as well; then it may stand here. */
+/** Add a new file that writes to the terminal to the tests above first, then to this list. */
 test('nothing else in cli/ writes to the terminal', () => {
   const folder = new URL('../../src/cli/', import.meta.url);
   const writers = readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -8,7 +8,7 @@ const EXAMPLE = 'such as sshferry -L 8021:localhost:21 you@yourserver.example.co
 const NO_HOST = `missing host; expected [user@]host, ${EXAMPLE}`;
 const PORT = 'expected a number from 1 to 65535';
 
-/** A command line and all that is said of it, but for the line that leads to its --help. */
+/** A command line and its error message, without the line that suggests --help. */
 const WRONG: [argv: string[], told: string, help?: string][] = [
   [[], NO_HOST],
   [L, NO_HOST],
@@ -119,7 +119,7 @@ test.each(WRONG)('%j', async (argv, told, help) => {
   expect(run.stderr.lines).toEqual([`sshferry: ${told}`, `Try '${command} --help'.`]);
 });
 
-test('a config file that is not there', async () => {
+test('a config file that does not exist', async () => {
   const run = new Run(['up', '-c', 'other.yaml']);
   expect(await run.status).toBe(2);
   expect(run.stderr.lines).toEqual(['other.yaml: no such file; create one with sshferry init']);

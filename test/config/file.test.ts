@@ -38,7 +38,7 @@ test('a file becomes a Config', async () => {
   expect(config.forwards.files).toMatchObject({ type: 'ftp', to: { host: 'localhost', port: 21 } });
 });
 
-test('a byte order mark, Windows line ends, anchors and a missing last line end are fine', async () => {
+test('accepts a byte order mark, Windows line ends, anchors and a missing last line end', async () => {
   const { config } = await load(`\uFEFF${GOOD.replaceAll('\n', '\r\n').trimEnd()}`);
   expect(Object.keys(config.forwards)).toEqual(['files']);
 });
@@ -54,7 +54,7 @@ test.each([
   await expect(load(content, mode)).rejects.toMatchObject({ code: 'CONFIG_FILE' });
 });
 
-test('no file, and a directory', async () => {
+test('refuses a missing file and a directory', async () => {
   const dir = await folder();
   await expect(loadConfigFile({ path: path.join(dir, 'a'), named: true }, plugins, 'a')).rejects.toThrow(
     'a: no such file; ',
@@ -64,13 +64,13 @@ test('no file, and a directory', async () => {
   );
 });
 
-test.skipIf(process.platform === 'win32')('one that never ends is not read to its end', async () => {
+test.skipIf(process.platform === 'win32')('stops reading a file that never ends', async () => {
   await expect(loadConfigFile({ path: '/dev/zero', named: true }, plugins)).rejects.toThrow(
     '/dev/zero is larger than 1 MB',
   );
 });
 
-test('what lies at one of the usual places is taken; a relative XDG_CONFIG_HOME is not, as XDG says', async () => {
+test('finds the file at the default paths, and ignores a relative XDG_CONFIG_HOME, as XDG requires', async () => {
   const home = await folder();
   const file = path.join(home, '.config/sshferry/sshferry.yaml');
   await mkdir(path.dirname(file), { recursive: true });

@@ -10,7 +10,7 @@ const types: ForwardType[] = [
   { name: 'tcp', defaultPorts: [] },
 ];
 
-describe('a forward that can be read', () => {
+describe('a valid forward', () => {
   test.each([
     ['8021:localhost:21', 'ftp', null, 8021, 'localhost', 21],
     ['8110:localhost:110', 'pop3', null, 8110, 'localhost', 110],
@@ -42,7 +42,7 @@ describe('a forward that can be read', () => {
   });
 });
 
-describe('a forward that cannot be read names the part and what was expected', () => {
+describe('the error for an invalid forward names the part and what was expected', () => {
   test.each([
     ['', 'the host and its port are missing'],
     ['8021', 'the host and its port are missing'],

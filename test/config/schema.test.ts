@@ -13,7 +13,7 @@ const file = {
   },
 };
 
-test('what a file holds becomes a Config', () => {
+test('the content of a file becomes a Config', () => {
   expect(schema.parse(file)).toMatchObject({
     servers: { office: { host: 'yourserver.example.com', user: 'kagami', session: true } },
     forwards: {
@@ -55,7 +55,7 @@ test.each([
   ]);
 });
 
-test('a JSON Schema for editors can be made of it, with every protocol that there is', () => {
+test('the JSON Schema for editors has every protocol', () => {
   const json = z.toJSONSchema(configSchema(PLUGINS), { io: 'input' });
   expect(Object.keys(json.properties ?? {})).toEqual([
     'servers',

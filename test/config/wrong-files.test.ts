@@ -14,7 +14,7 @@ const NO_SECRETS =
   'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
 const FORWARD_KEYS = 'listen, server, to, type, direction, ftp, pop3, tcp';
 
-/** What is wrong, the file, and all that is said of it without the line that is shown. */
+/** The mistake, the file, and its messages without the excerpt. */
 const WRONG: [what: string, text: string, told: string | string[]][] = [
   ['nothing', '', EMPTY],
   ['a comment alone', '# servers:\n', EMPTY],
@@ -235,7 +235,7 @@ test.each(WRONG)('%s', (_what, text, told) => {
   expect(mistakes.map(({ line, column, message }) => `${line}:${column}: ${message}`)).toEqual([told].flat());
 });
 
-test('the file that these are made from is right', () => {
+test('the file that these are made from is valid', () => {
   expect(readConfigText(GOOD, plugins)).toHaveProperty('config');
 });
 
@@ -244,7 +244,7 @@ const shown = (text: string) => {
   return 'mistakes' in reading ? formatMistakes('sshferry.yaml', text, reading.mistakes) : '';
 };
 
-test('each mistake has its line shown, with a mark', () => {
+test('each mistake is shown with its line and a mark', () => {
   expect(shown(GOOD.replace('listen', 'lissten')).split('\n')).toEqual([
     `sshferry.yaml:4:12: forwards.files.lissten: unknown key (did you mean listen?); expected one of ${FORWARD_KEYS}`,
     '    4 |   files: { lissten: 8021, server: office, to: localhost:21 }',
@@ -263,7 +263,7 @@ test.each([
   expect(shown(text)).not.toContain('hunter2');
 });
 
-test('the mark stands below characters of two columns', () => {
+test('the mark is in the right column below wide characters', () => {
   const [, line = '', mark = ''] = shown(GOOD.replace('files', '日本').replace('listen', 'lissten')).split(
     '\n',
   );
@@ -271,7 +271,7 @@ test('the mark stands below characters of two columns', () => {
   expect(mark.indexOf('^')).toBe(line.indexOf('lissten') + 2);
 });
 
-test('a long line is cut around the mistake, control characters are not shown', () => {
+test('a long line is cut around the mistake, and control characters are escaped', () => {
   const lines = shown(`${GOOD}x: "${'long '.repeat(100)}\\e"\n`.replace('x:', '\u0007x:')).split('\n');
   for (const line of lines.slice(1)) expect(line.length).toBeLessThan(120);
   expect(lines.join('')).not.toContain('\u0007');

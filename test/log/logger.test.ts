@@ -20,7 +20,7 @@ const secrets = {
 };
 
 describe.each(['json', 'pretty'] as const)('%s', (format) => {
-  test('never shows what stands under a key for secrets', () => {
+  test('never shows the value of a key for secrets', () => {
     const { out, log } = capture({ level: 'trace', format });
     log.child({ privateKey: 'hunter2' }).info({ event: 'message', ...secrets }, 'logged in');
     expect(out.text).toContain('logged in');
@@ -55,7 +55,7 @@ describe('JSON', () => {
     });
   });
 
-  test('names every line, even one that was given no name', () => {
+  test('adds an event to a line that has none', () => {
     const { out, log } = capture({ level: 'info', format: 'json' });
     // A caller without our types.
     (log.info as (fields: object, message: string) => void)({}, 'a message');
@@ -64,14 +64,14 @@ describe('JSON', () => {
 });
 
 describe('for people', () => {
-  test('a line is time and message, with the level where it is not info', () => {
+  test('a line is time and message, with the level unless it is info', () => {
     const { out, log } = capture({ level: 'info', format: 'pretty' });
     log.info({ event: 'message', bytes: 3 }, 'a message');
     log.warn({ event: 'message', bytes: 3 }, 'another');
     expect(out.text).toMatch(/^\d\d:\d\d:\d\d a message\n\d\d:\d\d:\d\d warn another\n$/);
   });
 
-  test('colour is only there when asked for', () => {
+  test('has colour only on request', () => {
     const plain = capture({ level: 'info', format: 'pretty' });
     plain.log.warn({ event: 'message' }, 'a message');
     expect(plain.out.text).not.toContain('\x1b');
@@ -80,13 +80,13 @@ describe('for people', () => {
     expect(colored.out.text).toContain('\x1b[33mwarn');
   });
 
-  test('text from elsewhere can neither steer the terminal nor pass for a line of the log', () => {
+  test('untrusted text can neither steer the terminal nor look like a line of the log', () => {
     const { out, log } = capture({ level: 'info', format: 'pretty' });
     log.info({ event: 'message' }, 'sent \x1b]0;title\x07 \x9b2J\r\n12:00:00 RETR forged');
     expect(out.text).toMatch(/^\d\d:\d\d:\d\d sent \\x1b\]0;title\\x07 \\x9b2J\n {9}12:00:00 RETR forged\n$/);
   });
 
-  test('the fields are there at trace', () => {
+  test('has the fields at trace', () => {
     const { out, log } = capture({ level: 'trace', format: 'pretty' });
     log.info({ event: 'message', bytes: 3 }, 'a message');
     expect(out.text).toContain('a message {"bytes":3}');

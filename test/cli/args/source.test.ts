@@ -19,7 +19,7 @@ groups:
   mail: [mail-in, mail-out]
 `;
 
-/** A directory to stand in, with these files. */
+/** Makes a working directory with these files. */
 async function place(files: Record<string, string>) {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'sshferry-'));
   onTestFinished(() => rm(cwd, { recursive: true }));
@@ -64,15 +64,15 @@ test.each([
   expect(await read(argv, { 'sshferry.yaml': FILE })).toMatchObject(expected);
 });
 
-test('a word is a host where there is no file', async () => {
+test('a word is a host if there is no config file', async () => {
   expect(await read(['files'], {})).toMatchObject({ kind: 'arguments', servers: 'files' });
 });
 
-test('-c is read from where one stands', async () => {
+test('-c is relative to the working directory', async () => {
   expect(await read(['-c', 'a/b.yaml', 'mail'], { 'a/b.yaml': FILE })).toMatchObject({ servers: 'office' });
 });
 
-test('the file is looked for here first, then in XDG_CONFIG_HOME', async () => {
+test('the config file is searched for in the working directory, then in XDG_CONFIG_HOME', async () => {
   const other = FILE.replace('mail-in:', 'mail-there:').replace('[mail-in', '[mail-there');
   expect(await read([], { 'xdg/sshferry/sshferry.yaml': other })).toMatchObject({
     forwards: 'mail-there mail-out files',
@@ -93,7 +93,11 @@ test.each([
     {},
     /no config file found: looked for .*\/sshferry.yaml and .*xdg\/sshferry\/sshferry.yaml; create one with/,
   ],
-  [['-c', 'a.yaml', '-p', '22', 'h'], {}, /-c a.yaml names a config file, .*for ciphers without a file: -o Ciphers/],
+  [
+    ['-c', 'a.yaml', '-p', '22', 'h'],
+    {},
+    /-c a.yaml names a config file, .*for ciphers without a file: -o Ciphers/,
+  ],
 ])('%j is refused', async (argv, files, message) => {
   await expect(read(argv, files)).rejects.toThrow(message);
 });

@@ -12,7 +12,7 @@ async function folder(): Promise<string> {
   return dir;
 }
 
-/** Somebody at a terminal who gives these answers, then gives up; and what they were asked. */
+/** A person at a terminal who gives these answers, then aborts; records the questions. */
 function person(answers: string[]) {
   const asked: string[] = [];
   return {
@@ -43,7 +43,7 @@ async function configIn(dir: string, name = 'sshferry.yaml') {
   return { text, config: reading.config };
 }
 
-test('arguments become a file that says the same, with comments, for the own user alone', async () => {
+test('arguments become an equivalent file with comments, readable by the own user only', async () => {
   const dir = await folder();
   const argv = [
     '-L',
@@ -86,7 +86,7 @@ test('arguments become a file that says the same, with comments, for the own use
   expect(await readdir(dir)).toEqual(['sshferry.yaml']);
 });
 
-test('a file that is there stays, unless --force is given', async () => {
+test('an existing file is overwritten only with --force', async () => {
   const dir = await folder();
   await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');
   const argv = ['-L', '8021:localhost:21', 'h'];
@@ -102,7 +102,7 @@ test('a file that is there stays, unless --force is given', async () => {
   await configIn(dir);
 });
 
-test('four questions, each with what is usual', async () => {
+test('asks four questions, each with a default', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['you@yourserver.example.com', 'ftp pop3, SMTP', '', '']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
@@ -122,7 +122,7 @@ test('four questions, each with what is usual', async () => {
   ]);
 });
 
-test('an answer that cannot be read is asked for again, with the reason', async () => {
+test('asks again after an invalid answer, with the reason', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['', 'h', 'fpt', 'ftp', '::1', '80,81', '8021']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
@@ -133,7 +133,7 @@ test('an answer that cannot be read is asked for again, with the reason', async 
   expect((await configIn(dir)).config.forwards['ftp-8021']?.to).toEqual({ host: '::1', port: 21 });
 });
 
-test('a service that is named twice is one, and no port is for two', async () => {
+test('a service named twice counts once, and no port serves two', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['h', 'ftp FTP pop3', '', '8021 8021', '8021 8110']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
@@ -141,7 +141,7 @@ test('a service that is named twice is one, and no port is for two', async () =>
   expect(Object.keys((await configIn(dir)).config.forwards)).toEqual(['ftp-8021', 'pop3-8110']);
 });
 
-test('nothing is asked where there is a file already', async () => {
+test('asks nothing if the file exists', async () => {
   const dir = await folder();
   await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');
   const { asked, prompter } = person([]);
@@ -175,7 +175,7 @@ test.each([
   ['given up', [], person(['h']), /nothing was written: the questions were not answered/],
   ['no forward', ['h'], {}, /nothing to forward; add -L/],
   ['no host', ['-L', '8021:localhost:21'], {}, /missing host/],
-])('%s: nothing is written', async (_what, argv, over, message) => {
+])('writes nothing: %s', async (_what, argv, over, message) => {
   const dir = await folder();
   const { status, told } = await init(dir, argv, over);
   expect([status, told]).toEqual([2, expect.stringMatching(message)]);

@@ -100,7 +100,7 @@ test('a status in 80 columns', () => {
   ]);
 });
 
-test('without UTF-8 it is ASCII, with colour it says the same', () => {
+test('is ASCII without UTF-8, and has the same text with colour', () => {
   const shown = { ...status, transfers: [hostile, list] };
   const text = statusLines(shown, { ...style, unicode: false }, [1, 2]).join('\n');
   expect(text).toMatch(/^[\x20-\x7e\n]*$/);
@@ -110,7 +110,7 @@ test('without UTF-8 it is ASCII, with colour it says the same', () => {
 });
 
 describe.each([3, 5, 12, 20, 33, 46, 60, 79, 132])('in %i columns', (width) => {
-  test.each([true, false])('nothing is wider, UTF-8 %s', (unicode) => {
+  test.each([true, false])('no line is wider, UTF-8 %s', (unicode) => {
     const shown = { ...status, transfers: [transfer, hostile, list] };
     for (const line of statusLines(shown, { width, unicode, color: false }, Array(200).fill(1)))
       expect(widthOf(line)).toBeLessThanOrEqual(width);
@@ -131,11 +131,11 @@ describe('a transfer', () => {
     [9, 'RETR….pdf'],
   ])('in %i columns', (width, text) => expect(line(transfer, { width })).toBe(text));
 
-  test('shows a hostile name harmlessly, cut in its middle', () => {
+  test('escapes a hostile name, and cuts it in its middle', () => {
     expect(line(hostile)).toMatch(/^RETR \\x1b.*….*\.pdf {2}█+░+ /);
   });
 
-  test('of which more came than was told is whole, not more', () => {
+  test('that exceeds its announced size shows 100 %', () => {
     expect(line({ ...transfer, bytes: 30_000_000, secondsLeft: 0 })).toContain('████████████  100%');
     expect(line({ ...transfer, bytes: 0, size: 0 })).toContain('100%');
   });
