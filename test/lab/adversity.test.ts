@@ -87,7 +87,7 @@ describeLab('hard times for the SSH connection', () => {
     const guest = await loiterer();
     expect((await listing()).length).toBeGreaterThan(0);
     expect(await cut(server)).toBeGreaterThan(0);
-    await program.waitFor(/trying again/);
+    await program.waitFor(/is not reachable; retrying/);
     // Among those that were cut.
     await guest.signal('KILL');
     await program.waitFor(AGAIN);
