@@ -8,21 +8,21 @@ import { quantile } from './quantile.ts';
 import type { BurstRow } from './rows.ts';
 import { digest } from './transfers.ts';
 
-/** What became of one burst of downloads. */
+/** The result of one burst of downloads. */
 export interface Burst {
   readonly seconds: number;
-  /** How many were asked for, and how many of them did not arrive byte for byte. */
+  /** How many were requested, and how many of them did not arrive byte for byte. */
   readonly transfers: number;
   readonly lost: number;
-  /** What curl said of them. */
+  /** The error messages of curl. */
   readonly complaints: readonly string[];
-  /** What 99 of 100 NOOPs on a control connection beside them waited at most, in milliseconds. */
+  /** The 99th percentile of the latency of NOOPs on another control connection meanwhile, in milliseconds. */
   readonly noop: number;
-  /** The same of one that goes straight to the server: how busy the machine is. */
+  /** The same without a tunnel: how busy the machine is. */
   readonly straightNoop: number;
 }
 
-/** All of `row.transfers` from one curl at once, and a curl more each time that a session arrives. */
+/** Starts all of `row.transfers` from one curl at once, and another curl for each arriving session. */
 export async function burst(place: Place, row: BurstRow, source: string): Promise<Burst> {
   const { host, port } = place.roomyFtp;
   const url = `ftp://${host}:${port}/${path.basename(source)}`;

@@ -4,12 +4,12 @@ import { number, title } from './results.ts';
 
 const WIDTH = 880;
 const MARGIN = 20;
-/** Where the bars begin and end. */
+/** The x coordinates at which the bars begin and end. */
 const LEFT = 290;
 const RIGHT = 770;
 const LINE = 19;
 const BAR = 11;
-/** Ratios at the two ends of the scale, which is logarithmic: half as fast is as far to the left as twice is to the right. */
+/** The ratios at the ends of the scale, which is logarithmic: half is as far to the left as twice is to the right. */
 const SLOWEST = 0.25;
 const FASTEST = 16;
 
@@ -39,7 +39,7 @@ const STYLE = `
     .target { stroke: #e6edf3 }
   }`;
 
-/** The results as an SVG for light and dark pages: each ratio as a bar from 1 x, its target as a mark; then what has a limit. */
+/** Returns the results as an SVG for light and dark pages: each ratio as a bar from 1 x with a mark at its target, then figures with limits. */
 export function draw(results: readonly Result[]): string {
   const parts: string[] = [];
   let y = MARGIN + 16;
@@ -138,7 +138,7 @@ function ratioBar(y: number, { peer, ratio, target }: PeerResult): string {
     .join('\n');
 }
 
-/** From nothing at the left; the limit is marked, always at the same place. */
+/** Draws a figure as a bar from 0 at the left. The mark of the limit is always at the same place. */
 function limitBar(y: number, { name, unit, median, limit }: Figure): string {
   const most = limit ?? 0;
   const mark = LEFT + 0.6 * (RIGHT - LEFT);

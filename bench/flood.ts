@@ -14,18 +14,18 @@ import type { FloodRow } from './rows.ts';
 /** How often a flood sends its share, in milliseconds. */
 const BEAT = 20;
 
-/** What sessions beside the floods had to bear. */
+/** How floods affected other sessions. */
 export interface Flood {
-  /** The longest that a NOOP waited, and what 99 of 100 waited at most, in milliseconds. */
+  /** The maximum and the 99th percentile of the latency of a NOOP, in milliseconds. */
   readonly longest: number;
   readonly noop: number;
-  /** 99 of 100 of those that went straight to the server: how busy the machine is. */
+  /** The 99th percentile without a tunnel: how busy the machine is. */
   readonly straightNoop: number;
-  /** The most memory that sshferry had, in bytes. */
+  /** The peak memory of sshferry, in bytes. */
   readonly resident: number;
 }
 
-/** Sends empty lines, `rate` bytes a second as far as they are taken, until the socket closes. */
+/** Sends empty lines until the socket closes, `rate` bytes a second or as fast as the peer accepts them. */
 export function empties(socket: net.Socket, rate: number): void {
   const share = Buffer.alloc((rate * BEAT) / 1000, '\n');
   const timer = setInterval(() => {

@@ -3,7 +3,7 @@ type Cleanup = () => Promise<unknown> | unknown;
 const cleanups = new Set<Cleanup>();
 let ending = false;
 
-/** Has `cleanup` done when a signal ends the bench before its time; the latest first. Call what it gives when that is no longer needed. */
+/** Registers `cleanup` for when a signal ends the bench; the latest runs first. Returns a function that unregisters it. */
 export function onInterrupt(cleanup: Cleanup): () => void {
   cleanups.add(cleanup);
   return () => void cleanups.delete(cleanup);

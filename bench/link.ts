@@ -4,31 +4,31 @@ import net from 'node:net';
 import path from 'node:path';
 import { type Command, find, type Programs, run } from './programs.ts';
 
-/** How far apart the two sides are. */
+/** The link between the clients' side and the servers' side. */
 export interface Line {
-  /** There and back, in milliseconds; 0 for no link. */
+  /** The round-trip time in milliseconds; 0 means no link. */
   readonly rtt: number;
-  /** What it carries each way, in Mbit/s; null: as much as this machine can. The relay has no limit. */
+  /** The bandwidth in each direction, in Mbit/s; null means no limit. The relay has none. */
   readonly mbit: number | null;
 }
 
-/** Where the servers are, and how a program is run there. */
+/** The servers' side, and how to run a program there. */
 export interface Far {
-  /** The address they have to listen on. */
+  /** The address that servers have to listen on. */
   readonly listen: string;
-  /** The address that the clients' side reaches them at. */
+  /** The address at which clients reach the servers. */
   readonly host: string;
-  /** What to run in place of `command` so that it runs on the servers' side. */
+  /** Wraps a command so that it runs on the servers' side. */
   there(command: Command): Command;
 }
 
-/** No link: everything is on one host. */
+/** No link: all programs are on one host. */
 const HERE: Far = { listen: '127.0.0.1', host: '127.0.0.1', there: (command) => command };
 /** The relay's address. */
 const RELAYED = '127.0.0.2';
 const FAR = '10.77.0.2';
 
-/** Compiles link.c into `directory`; gives the program, or why this machine cannot use it. */
+/** Compiles link.c into `directory`. Returns the program, or why this machine cannot use it. */
 export async function buildLink(directory: string): Promise<{ program: string } | { reason: string }> {
   const compiler = find('cc') ?? find('gcc');
   if (compiler === null) return { reason: 'there is no C compiler' };
@@ -51,8 +51,8 @@ export async function buildLink(directory: string): Promise<{ program: string } 
 }
 
 /**
- * Puts the servers' side at the other end of `line`: with link.c where `tun` names the program, else behind the
- * relay, which carries `ports`. Without a delay they stay on this side.
+ * Puts the servers' side at the other end of `line`: with link.c if `tun` names the program, otherwise with the relay, which
+ * carries `ports`. Without a delay, the servers stay on this side.
  */
 export async function openLink(
   programs: Programs,
@@ -65,7 +65,7 @@ export async function openLink(
   return HERE;
 }
 
-/** The kernel's own sizes of TCP buffers, from before link.c made them larger: without a delay, large ones only cost. */
+/** The kernel's default sizes of TCP buffers. link.c enlarges them, which only costs memory if there is no delay. */
 const buffers = new Map<string, string>();
 
 async function openTun(programs: Programs, program: string, { rtt, mbit }: Line): Promise<Far> {
@@ -90,7 +90,7 @@ async function openRelay(programs: Programs, rtt: number, ports: readonly number
   return { ...HERE, host: RELAYED };
 }
 
-/** What the link carries from the servers' side with no delay, in MB/s: below it, the link is not what limits. */
+/** Measures the throughput of the link from the servers' side without a delay, in MB/s: the upper bound of all rows. */
 export async function measureCeiling(programs: Programs, tun: string | null, size: number): Promise<number> {
   const port = 20_001;
   const far = await (tun === null
@@ -114,7 +114,7 @@ export async function measureCeiling(programs: Programs, tun: string | null, siz
   return size / 1000 / (performance.now() - started);
 }
 
-/** The kernel's congestion control, which link.c leaves as it is. */
+/** Returns the kernel's congestion control, which link.c does not change. */
 export async function congestionControl(): Promise<string> {
   return readFile(sysctl('tcp_congestion_control'), 'utf8').then(
     (text) => text.trim(),

@@ -27,7 +27,7 @@ const HELP = `npm run bench -- [--smoke] [--runs N] [--only ID,...] [--link tun|
   --json     where the results are kept (bench/results.json); rows measured before stay in it. The picture goes beside it
   --install  on Debian, as root: installs the servers and programs that are missing`;
 
-/** In the environment of the bench within its network namespace: link.c's program. */
+/** The environment variable that names link.c's program inside the network namespace of the bench. */
 const INSIDE = 'SSHFERRY_BENCH_LINK';
 
 interface Options {
@@ -67,7 +67,7 @@ function readOptions(): Options | null {
   return { smoke, runs, rows, link, given, json: path.resolve(values.json), install };
 }
 
-/** What is asked for; null when there is nothing to measure, having said why. */
+/** Parses the arguments. Returns null, after a message, if there is nothing to measure. */
 function understood(): Options | null {
   try {
     const options = readOptions();
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   });
 }
 
-/** Runs this very command in a network namespace of its own. */
+/** Runs this command again in a new network namespace. */
 async function again(link: string): Promise<number> {
   const argv = ['private', process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const child = spawn(link, argv, { stdio: 'inherit', env: { ...process.env, [INSIDE]: link } });
@@ -249,7 +249,7 @@ async function inTemporary(parent: string, use: (directory: string) => Promise<v
   }
 }
 
-/** In memory where there is enough of it, so that no disk is measured. */
+/** Makes the directory in memory if there is enough, so that the disk does not limit the result. */
 function roomyFolder(): string {
   const memory = '/dev/shm';
   if (!existsSync(memory)) return os.tmpdir();

@@ -15,7 +15,7 @@ import { carryOut } from './transfers.ts';
 
 const MB = 1000 * 1000;
 
-/** Measures one row, `runs` times over; `compare` has every byte looked at. */
+/** Measures one row `runs` times. `compare` compares every byte. */
 export async function measure(place: Place, row: Row, runs: number, compare: boolean): Promise<Measured> {
   const source = path.join(place.files, 'source');
   switch (row.kind) {
@@ -31,12 +31,12 @@ export async function measure(place: Place, row: Row, runs: number, compare: boo
     case 'flood':
       return floods(place, row, runs);
     case 'memory':
-      // More than a client reads and all the buffers on the way hold.
+      // More than a client reads plus all buffers on the way.
       return withFile(source, 4 * row.readFirst + 100 * MB, () => memory(place, row, runs, source));
   }
 }
 
-/** With each of the row's peers in turn, `runs` times over, so that a change in the machine's mood meets them all. */
+/** Runs each of the row's peers in turn, `runs` times, so that a change of the machine's load affects all of them. */
 async function inTurn(
   place: Place,
   row: TransferRow | Pop3Row,
@@ -44,7 +44,7 @@ async function inTurn(
   work: (peer: Peer) => Promise<number>,
 ): Promise<Measured> {
   const peers = [row.subject, ...(Object.keys(row.targets) as Peer[]), ...row.beside];
-  // Without the sshferry that they are measured against, the others need not run.
+  // Without sshferry, the others have nothing to be compared with.
   const present = place.absent.has(row.subject) ? [] : peers.filter((peer) => !place.absent.has(peer));
   const absent = new Map([...place.absent].filter(([peer]) => peers.includes(peer)));
   const times = new Map<Peer, number[]>(present.map((peer) => [peer, []]));
@@ -169,7 +169,7 @@ function isForwarder(peer: Peer): peer is Exclude<Tunnel, 'ssh-D'> {
   );
 }
 
-/** Random bytes, so that nothing on the way can make them fewer. */
+/** Returns random bytes, which compression cannot shrink. */
 async function withFile<T>(file: string, size: number, use: () => Promise<T>): Promise<T> {
   const block = randomBytes(Math.min(size, 16 * 1024 * 1024));
   const handle = await open(file, 'w');

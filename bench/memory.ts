@@ -6,24 +6,24 @@ import { Client } from 'basic-ftp';
 import type { OwnSshferry, Place } from './place.ts';
 import type { MemoryRow } from './rows.ts';
 
-/** Less than this in half a second, in bytes, is keepalives and the like. */
+/** Less traffic than this in half a second, in bytes, is only keepalives and the like. */
 const STILL = 20_000;
-/** A minute: what a transfer that does not stall is given to end. */
+/** How long a transfer that does not stall may take: a minute. */
 const MOST_LOOKS = 120;
 
-/** What a process has, in bytes: `resident` as the kernel counts it, `held` as Node does once garbage is collected. */
+/** The memory of a process, in bytes: `resident` by the kernel, `held` by Node after a garbage collection. */
 interface Memory {
   readonly resident: number;
   readonly held: number;
 }
 
-/** By how much a fresh sshferry grows with the row's clients. */
+/** Measures how much a new sshferry grows with the row's clients. */
 export async function measureMemory(place: Place, row: MemoryRow, source: string): Promise<Memory> {
   const report = place.file('memory-report');
   const sshferry = await place.ownSshferry(report);
   const clients: Client[] = [];
   try {
-    // The first client of a process pays for code that is compiled then, and its first transfer for the SSH connection that data has.
+    // The first client of a process also pays for compiled code, its first transfer for the SSH connection for data.
     const first = await login(sshferry);
     await first.list();
     first.close();
@@ -46,7 +46,7 @@ async function login({ host, port }: OwnSshferry): Promise<Client> {
   return client;
 }
 
-/** Begins to download; resolves once `bytes` have come, and reads no more. */
+/** Begins a download, resolves after `bytes`, and stops reading. */
 async function stall(client: Client, name: string, bytes: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     let got = 0;
@@ -57,7 +57,7 @@ async function stall(client: Client, name: string, bytes: number): Promise<void>
         else resolve();
       },
     });
-    // It ends when the client is closed, and with nothing else.
+    // It ends only when the client is closed.
     client
       .downloadTo(reader, name)
       .then(() => reject(new Error(`all of ${name} came: too small to stall`)))
@@ -65,7 +65,7 @@ async function stall(client: Client, name: string, bytes: number): Promise<void>
   });
 }
 
-/** What it has once nothing flows any more. */
+/** Returns the memory of a process when its traffic has stopped. */
 async function look({ pid }: OwnSshferry, report: string): Promise<Memory> {
   let last = Number.NaN;
   for (let tries = 0; tries < MOST_LOOKS; tries++) {

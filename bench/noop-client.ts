@@ -6,7 +6,7 @@ const PAUSE = 20;
 
 /**
  * `noop-client.ts HOST PORT` logs in at an FTP server, says so, and sends NOOP after NOOP until its input ends; then it writes how
- * long each reply took, in milliseconds. A program of its own: whoever starts other programs meanwhile stands still for each.
+ * long each reply took, in milliseconds. It is its own process, because starting other programs blocks a process for a moment.
  */
 const [host = '', port] = process.argv.slice(2);
 const client = new Client();

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { onInterrupt } from './interrupt.ts';
 
-/** Sends NOOP after NOOP to an FTP server from a process of its own; `stop` gives how long each reply took, in milliseconds. */
+/** Sends NOOPs to an FTP server from another process. `stop` returns the latency of each reply, in milliseconds. */
 export async function watchNoop({ host, port }: { host: string; port: number }): Promise<{
   stop(): Promise<number[]>;
 }> {
@@ -17,7 +17,7 @@ export async function watchNoop({ host, port }: { host: string; port: number }):
     forget();
     throw new Error(`NOOPs to ${host}:${port}: the client of the bench ended with ${code}`);
   });
-  // It is looked at only where something is waited for.
+  // The rejection matters only while a caller waits.
   gone.catch(() => {});
   const lines = createInterface(child.stdout);
   await Promise.race([once(lines, 'line'), gone]);

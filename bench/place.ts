@@ -26,7 +26,7 @@ interface Route {
   readonly argv: readonly string[];
 }
 
-/** An sshferry of its own for one measurement, and what its process holds. */
+/** A separate sshferry for one measurement, and the memory of its process. */
 export interface OwnSshferry {
   readonly host: string;
   readonly port: number;
@@ -34,13 +34,13 @@ export interface OwnSshferry {
   end(): Promise<void>;
 }
 
-/** The servers, the link in front of them, and a tunnel of every kind. */
+/** The servers, the link to them, and one tunnel of each kind. */
 export class Place implements Ground {
-  /** What the FTP server serves. */
+  /** The directory that the FTP server serves. */
   readonly files: string;
-  /** Where clients keep what they download. */
+  /** The directory for downloads. */
   readonly spare: string;
-  /** Why a peer cannot take part. */
+  /** Why a peer cannot be measured. */
   readonly absent = new Map<Peer, string>();
   readonly #directory: string;
   readonly #options: readonly string[];
@@ -108,17 +108,17 @@ export class Place implements Ground {
     return ['-q', '-b', batch, ...argv];
   }
 
-  /** Where sshferry forwards the FTP server that has data ports for everyone. */
+  /** The endpoint at which sshferry forwards the FTP server with free data ports. */
   get roomyFtp(): { host: string; port: number } {
     return { host: LISTENS.sshferry, port: PORTS.roomyFtp };
   }
 
-  /** That server itself. */
+  /** The endpoint of that server itself. */
   get straightRoomyFtp(): { host: string; port: number } {
     return { host: this.#far.host, port: PORTS.roomyFtp };
   }
 
-  /** Where a tunnel forwards the POP3 server. */
+  /** The endpoint at which a tunnel forwards the POP3 server. */
   pop3(tunnel: Exclude<Tunnel, 'ssh-D'>): { host: string; port: number } {
     return { host: LISTENS[tunnel], port: this.#pop3 };
   }

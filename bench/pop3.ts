@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { PASSWORD, USER } from '../demo/account.ts';
 
-/** Opens `connections` sessions at a POP3 server, `parallel` at a time, and fetches the letter in each; gives the seconds. Rejects when one got no whole letter. */
+/** Opens `connections` sessions at a POP3 server, `parallel` at a time, and fetches the letter in each. Returns the seconds. Rejects if a session did not get the whole letter. */
 export async function fetchLetters(
   server: { host: string; port: number },
   connections: number,
@@ -23,7 +23,7 @@ export async function fetchLetters(
 async function fetchLetter(server: { host: string; port: number }): Promise<void> {
   const socket = net.connect({ ...server, noDelay: true });
   const ended = once(socket, 'close');
-  // Each is sent when the reply to the one before has come; the greeting is the first reply.
+  // Each command waits for the previous reply; the greeting is the first one.
   const commands = [`USER ${USER}`, `PASS ${PASSWORD}`, 'RETR 1', 'QUIT'];
   let said = '';
   let letter = false;

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What V8 takes to count out the buffers that a collection has found dead, which it does in the background, in milliseconds. */
+/** How long V8 takes to free dead buffers in the background after a collection, in milliseconds. */
 const SWEEPING = 200;
 
-/** Loaded into sshferry beside its own code: SIGUSR2 makes it write what it holds, garbage not counted, into a file. */
+/** Is loaded into sshferry in addition to its code: on SIGUSR2 it writes the memory in use, without garbage, to a file. */
 const report = process.env.SSHFERRY_BENCH_REPORT ?? '';
 process.on('SIGUSR2', async () => {
   for (let i = 0; i < 2; i++) {

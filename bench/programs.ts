@@ -9,7 +9,7 @@ import { onInterrupt } from './interrupt.ts';
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...argv: string[]];
 
-/** Where a program is; null when it is not installed. Looks where sshd and vsftpd are too, which few people have in PATH. */
+/** Returns the path of a program, or null if it is not installed. Also searches the directories of sshd and vsftpd, which are often not in PATH. */
 export function find(program: string): string | null {
   for (const directory of [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']) {
     const file = path.join(directory, program);
@@ -21,7 +21,7 @@ export function find(program: string): string | null {
   return null;
 }
 
-/** Runs a program to its end and gives what it wrote; rejects with its complaint. */
+/** Runs a program to its end and returns its output. Rejects with its error message. */
 export function run(program: string, argv: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(program, argv, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -34,11 +34,11 @@ export function run(program: string, argv: readonly string[]): Promise<string> {
   });
 }
 
-/** Programs that run while something is measured; they end together. */
+/** Programs that run during a measurement and end together. */
 export class Programs {
   readonly #children = new Set<ChildProcess>();
 
-  /** Starts one and waits until `host:port` accepts connections. Rejects with its words when it ends before that. */
+  /** Starts one and waits until `host:port` accepts connections. Rejects with its output if it ends earlier. */
   start(
     command: Command,
     host: string,
@@ -48,7 +48,7 @@ export class Programs {
     return this.#start(command, `does not listen on ${host}:${port}`, () => accepts(host, port), env);
   }
 
-  /** Starts one and waits until it writes something that `pattern` matches. Rejects with its words when it ends before that. */
+  /** Starts one and waits until its output matches `pattern`. Rejects with its output if it ends earlier. */
   async startSaying(command: Command, pattern: RegExp): Promise<{ child: ChildProcess; said: string }> {
     let said = '';
     const child = await this.#start(command, `does not say ${pattern}`, async (words) => {

@@ -2,12 +2,12 @@ import { NAMES, type Peer } from './peers.ts';
 import { quantile } from './quantile.ts';
 import type { Row } from './rows.ts';
 
-/** What a row was measured under. */
+/** The conditions of a measurement. */
 export interface Conditions {
   readonly date: string;
   readonly commit: string;
   readonly link: string;
-  /** What the link carries at no delay, in MB/s. */
+  /** The throughput of the link without a delay, in MB/s. */
   readonly ceiling: number;
   readonly congestionControl: string;
   readonly ftpServer: string;
@@ -15,14 +15,14 @@ export interface Conditions {
   readonly node: string;
   readonly nativeCrypto: boolean;
   readonly cpus: number;
-  /** Of the last minute, before. */
+  /** The load average of the minute before. */
   readonly load: number;
   readonly runs: number;
-  /** What every sshferry was given as -o NAME=VALUE beside what its peer's name says. */
+  /** The additional options of every sshferry, each as NAME=VALUE. */
   readonly options: readonly string[];
 }
 
-/** How one way to the server did. */
+/** The result of one peer. */
 export interface PeerResult {
   readonly peer: Peer;
   /** Of each run. */
@@ -33,7 +33,7 @@ export interface PeerResult {
   readonly target: number | null;
 }
 
-/** Something other than a time, with the most it may be. */
+/** A figure other than a time, with its limit. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
@@ -43,7 +43,7 @@ export interface Figure {
   readonly limit: number | null;
 }
 
-/** What one row came to. */
+/** The result of one row. */
 export interface Result {
   readonly id: string;
   readonly name: string;
@@ -52,17 +52,17 @@ export interface Result {
   readonly subject: Peer;
   readonly peers: readonly PeerResult[];
   readonly figures: readonly Figure[];
-  /** Who could not take part, and why. */
+  /** The peers that could not be measured, and why. */
   readonly absent: readonly { readonly peer: Peer; readonly reason: string }[];
   readonly conditions: Conditions;
 }
 
-/** What measuring a row gives. */
+/** The raw measurements of a row. */
 export interface Measured {
   readonly times: ReadonlyMap<Peer, readonly number[]>;
   readonly absent: ReadonlyMap<Peer, string>;
   readonly figures: readonly Figure[];
-  /** What clients said of transfers that they lost. */
+  /** The clients' error messages about lost transfers. */
   readonly complaints?: readonly string[];
 }
 
@@ -92,7 +92,7 @@ export function summarize(row: Row, { times, absent, figures }: Measured, condit
   };
 }
 
-/** Puts new results in the place of those of the same rows; `order` has the rows' ids. */
+/** Replaces the results of the same rows by new ones. `order` is the order of the rows' ids. */
 export function merge(
   former: readonly Result[],
   latest: readonly Result[],

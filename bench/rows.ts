@@ -2,25 +2,25 @@ import type { Peer } from './peers.ts';
 
 const MB = 1000 * 1000;
 
-/** One kind of work, and what sshferry is to reach in it. */
+/** One kind of work, and the target for sshferry. */
 export type Row = TransferRow | Pop3Row | BurstRow | FloodRow | MemoryRow;
 
 interface Common {
-  /** Short and unique: what `--only` takes. */
+  /** A short unique name, for `--only`. */
   readonly id: string;
   readonly name: string;
-  /** Of the link, in milliseconds. */
+  /** The round-trip time of the link, in milliseconds. */
   readonly rtt: number;
-  /** What the link carries each way, in Mbit/s; null: as much as this machine can. */
+  /** The bandwidth of the link in each direction, in Mbit/s; null means no limit. */
   readonly mbit: number | null;
 }
 
 interface Comparison extends Common {
-  /** The sshferry that is measured against the others. */
+  /** The sshferry that is compared with the others. */
   readonly subject: 'sshferry' | 'sshferry-prefetch';
-  /** So many times as fast as that peer it is to be. These take turns with it, run by run. */
+  /** The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run. */
   readonly targets: Partial<Record<Peer, number>>;
-  /** Measured once, to show where they stand. */
+  /** Peers that are measured once, for information. */
   readonly beside: readonly Peer[];
 }
 
@@ -52,7 +52,7 @@ export interface BurstRow extends Common {
   readonly size: number;
   readonly arrivals: number;
   readonly mostArrivals: number;
-  /** What a NOOP on an idle control connection may wait, in milliseconds, 99 of 100 times. */
+  /** The limit of the 99th percentile of the latency of a NOOP on an idle control connection, in milliseconds. */
   readonly noopLimit: number;
 }
 
@@ -62,13 +62,13 @@ export interface FloodRow extends Common {
   readonly clients: number;
   readonly rate: number;
   readonly seconds: number;
-  /** The longest that a NOOP may wait, in milliseconds. */
+  /** The limit of the latency of a NOOP, in milliseconds. */
   readonly noopLimit: number;
-  /** The most memory that sshferry may have, in bytes. */
+  /** The limit of sshferry's memory, in bytes. */
   readonly memoryLimit: number;
 }
 
-/** What sshferry's memory grows by. */
+/** Growth of sshferry's memory. */
 export interface MemoryRow extends Common {
   readonly kind: 'memory';
   /** `idle`: logged in, nothing else. `stalled`: begun a download, read `readFirst` bytes of it, then no more. */
@@ -89,7 +89,7 @@ const MANY_SMALL: Work = { direction: 'RETR', size: 4096, files: 50, at: 'in tur
 const MiB = 1024 * 1024;
 const WINDOW = 15 * MiB;
 const BUDGET = 128 * MiB;
-/** What a stalled reader may cost beside its window. */
+/** The limit of a stalled reader's memory beyond its window. */
 const BESIDE_WINDOW = 2 * MiB;
 
 export const ROWS: readonly Row[] = [
@@ -275,7 +275,7 @@ export const ROWS: readonly Row[] = [
   },
 ];
 
-/** The same rows with next to nothing to carry: whether everything runs, not how fast. */
+/** The same rows with almost no data: they show whether everything runs, not how fast. */
 export function smokeRows(): Row[] {
   return ROWS.map(shrink);
 }

@@ -6,29 +6,29 @@ import type { Far } from './link.ts';
 import { find, type Programs, run } from './programs.ts';
 import type { FtpServer } from './survey.ts';
 
-/** Below the range from which the kernel gives ports by itself. */
+/** Below the kernel's range of ephemeral ports. */
 const FIRST_PORT = 20_000 + Math.floor(Math.random() * 8000);
 const DATA_PORTS = 40;
 
 /** The ports of the servers' side. */
 export const PORTS = {
   ssh: FIRST_PORT,
-  /** An FTP server whose data ports are few, so that `ssh -L` can forward each. */
+  /** An FTP server with few data ports, so that `ssh -L` can forward each. */
   ftp: FIRST_PORT + 1,
-  /** One that takes whatever port is free for its data. */
+  /** An FTP server that uses any free data port. */
   roomyFtp: FIRST_PORT + 2,
   data: Array.from({ length: DATA_PORTS }, (_, i) => FIRST_PORT + 3 + i),
 } as const;
 
-/** What of the bench's directory the servers and their clients use. */
+/** The directories of the servers and their clients. */
 export interface Ground {
   /** Keys and configurations. */
   file(name: string): string;
-  /** What the FTP servers serve. */
+  /** The files that the FTP servers serve. */
   readonly files: string;
 }
 
-/** Starts sshd, which lets the key `id` in. */
+/** Starts sshd, which accepts the key `id`. */
 export async function startSshd(programs: Programs, far: Far, ground: Ground): Promise<void> {
   for (const name of ['id', 'host']) {
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', ground.file(name)]);
@@ -45,7 +45,7 @@ export async function startSshd(programs: Programs, far: Far, ground: Ground): P
     Subsystem: 'sftp internal-sftp',
   };
   await writeFile(ground.file('sshd_config'), lines(settings, ' '));
-  // sshd, as root, insists on it.
+  // sshd requires it when it runs as root.
   if (os.userInfo().uid === 0) await mkdir('/run/sshd', { recursive: true });
   const sshd = find('sshd') ?? 'sshd';
   const command = far.there([sshd, '-D', '-e', '-f', ground.file('sshd_config')]);
@@ -114,7 +114,7 @@ async function startPyftpdlib(
   await programs.start(far.there(['/usr/bin/python3', ...argv]), far.host, port);
 }
 
-/** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side; gives its port. */
+/** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side. Returns its port. */
 export async function startPop3(programs: Programs, far: Far, size: number): Promise<number> {
   return (await startOwn(programs, far, 'maildrop.ts', size)).port;
 }
@@ -128,7 +128,7 @@ export function startFlood(
   return startOwn(programs, far, 'flood-server.ts', rate);
 }
 
-/** Starts a server of the bench's own, which says its port. */
+/** Starts one of the bench's own servers, which prints its port. */
 async function startOwn(programs: Programs, far: Far, file: string, argument: number) {
   const program = path.join(import.meta.dirname, file);
   const command = far.there([process.execPath, '--import', 'tsx', program, String(argument)]);

@@ -1,11 +1,11 @@
 import { find, run } from './programs.ts';
 
-/** Which FTP server is used: the first of these that is installed. */
+/** The supported FTP servers: the first that is installed is used. */
 export type FtpServer = 'vsftpd' | 'pyftpdlib';
 
 const PYTHON = '/usr/bin/python3';
 
-/** What the bench cannot do without, and the Debian packages that bring it. */
+/** The programs that the bench needs, and their Debian packages. */
 export const PACKAGES: Readonly<Record<string, string>> = {
   sshd: 'openssh-server',
   ssh: 'openssh-client',
@@ -15,7 +15,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
 };
 
-/** What has to be installed and is not; `ftpServer` is null where none is. */
+/** Returns the programs that are missing. `ftpServer` is null if none is installed. */
 export async function survey(): Promise<{ missing: string[]; ftpServer: FtpServer | null }> {
   const missing = Object.keys(PACKAGES).filter((program) => find(program) === null);
   if (find('vsftpd') !== null) return { missing, ftpServer: 'vsftpd' };

@@ -8,8 +8,8 @@ import { run } from './programs.ts';
 import type { Work } from './rows.ts';
 
 /**
- * Does the work once by way of `peer`, with `source`, a file that the server has, and gives the seconds it took. Rejects when
- * what arrived is not what was sent: its length, and with `compare` its bytes.
+ * Runs the work once through `peer`, with `source`, a file on the server, and returns the seconds. Rejects if the received data
+ * differ from the sent data: in length, and with `compare` in their bytes.
  */
 export async function carryOut(
   place: Place,
@@ -69,7 +69,7 @@ const byCurl =
     return clients.map((own) => ({ program: 'curl', argv: [...always, ...own] }));
   };
 
-/** One client; it carries them in turn. */
+/** One client, which transfers the files in turn. */
 const bySftp: Carrier = async (place, { direction }, source, kept, keep) => {
   const batch = place.file('sftp-batch');
   const commands = kept.map((file) =>

@@ -11,24 +11,24 @@ import type { Ports } from './options.ts';
 import { startPop3Server } from './pop3-server.ts';
 import { type Received, startSmtpSink } from './smtp-sink.ts';
 
-/** All that is behind the SSH login: the SSH server, the three services, and the files to log in with. */
+/** The demo's servers: an SSH server, three services behind it, and the files to log in with. */
 export interface Backstage {
   readonly sshPort: number;
   readonly identityFile: string;
   readonly knownHostsFile: string;
-  /** Where the services listen; reached through the SSH server. */
+  /** The ports of the services, as seen from the SSH server. */
   readonly services: Ports;
-  /** Ends the servers and removes the temporary directory. */
+  /** Stops the servers and removes the temporary directory. */
   close(): Promise<void>;
 }
 
-/** What the mail servers tell. `number` is the letter's in the mailbox, from 1. */
+/** Callbacks of the mail servers. `number` is the letter's number in the mailbox, from 1. */
 export interface MailEvents {
   onSent(letter: Received, number: number): void;
   onRead(number: number, bytes: number): void;
 }
 
-/** Starts it all on free ports of 127.0.0.1, with keys made for this run. Leaves nothing behind when it fails. */
+/** Starts all servers on free ports of 127.0.0.1, with new keys. If it fails, it leaves nothing behind. */
 export async function startBackstage(mail: MailEvents): Promise<Backstage> {
   const endings: (() => Promise<void>)[] = [];
   const close = async () => {

@@ -16,12 +16,12 @@ export class FtpFiles {
     return this.#cwd;
   }
 
-  /** A client's path made absolute, as the client sees it; `..` ends at the root. */
+  /** Returns a client's path as an absolute one; `..` stops at the root. */
   absolute(name: string): string {
     return path.posix.resolve('/', this.#cwd, name);
   }
 
-  /** A client's path on this machine's disk. */
+  /** Returns the path on this machine's disk of a client's path. */
   resolve(name: string): string {
     return path.join(this.#root, this.absolute(name));
   }
@@ -31,12 +31,12 @@ export class FtpFiles {
   }
 
   async changeDirectory(name: string): Promise<void> {
-    // Fails, as stat does, when the path with the slash is no directory.
+    // Like stat, fails if the path with the slash is not a directory.
     await stat(`${this.resolve(name)}/`);
     this.#cwd = this.absolute(name);
   }
 
-  /** The lines of LIST (`long`) or NLST, without line ends: of a directory's entries, or of the one file named. */
+  /** Returns the lines of LIST (`long`) or NLST, without line ends: for the entries of a directory, or for one file. */
   async list(name: string, long: boolean): Promise<string[]> {
     const target = this.resolve(name);
     const files = (await stat(target)).isDirectory()
@@ -52,7 +52,7 @@ export class FtpFiles {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const HALF_A_YEAR = 182 * 24 * 3600 * 1000;
 
-/** What `ls -l` writes before the name; times in UTC, with the year in place of the hour when it is long ago. */
+/** Returns the columns of `ls -l` before the name. Times are in UTC; old ones have the year instead of the hour. */
 function describe(stats: Stats, now: Date): string {
   const { mtime } = stats;
   const mode = stats.isDirectory() ? 'drwxr-xr-x' : '-rw-r--r--';
@@ -62,7 +62,7 @@ function describe(stats: Stats, now: Date): string {
   return `${mode} 1 ${USER} ${USER} ${String(stats.size).padStart(10)} ${MONTHS[mtime.getUTCMonth()]} ${day} ${when}`;
 }
 
-/** A file system error in words for a reply, without the path on this machine that Node's own messages hold. */
+/** Returns a file system error in words for a reply, without the local path that Node's messages contain. */
 export function fileErrorText(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   switch (code) {

@@ -12,8 +12,8 @@ import { type Running, serve } from './serve.ts';
 const FEATURES = ['EPSV', 'PASV', 'REST STREAM', 'SIZE', 'MDTM', 'UTF8'];
 
 /**
- * Serves the directory `root` by passive FTP (RFC 959, 2428, 3659) on 127.0.0.1, data ports included. Commands are carried
- * out one after another; a download's 226 follows the data's end, and a broken data connection gets 426.
+ * Serves the directory `root` by passive FTP (RFC 959, 2428, 3659) on 127.0.0.1, data ports included. It executes
+ * commands one after another. A download's 226 follows the end of the data, and a broken data connection gets 426.
  */
 export function startFtpServer(root: string): Promise<Running> {
   return serve(async (socket) => {
@@ -55,7 +55,7 @@ class FtpSession {
     this.#socket.write(`${text}\r\n`);
   }
 
-  /** Carries a command out and gives its final reply. */
+  /** Executes a command and returns its final reply. */
   async #answer(verb: string, argument: string): Promise<string> {
     switch (verb) {
       case 'QUIT':
@@ -87,7 +87,7 @@ class FtpSession {
       }
       case 'LIST':
       case 'NLST':
-        // Clients send ls options such as -a, which are no name here.
+        // Clients send options of ls such as -a, which are not names.
         return this.#list(argument.replace(/^-\S*\s*/, ''), verb === 'LIST');
       case 'RETR':
         return this.#retrieve(argument);
@@ -169,7 +169,7 @@ class FtpSession {
     }
   }
 
-  /** Carries out one transfer over the data connection that PASV or EPSV announced; gives the final reply. */
+  /** Runs one transfer over the data connection that PASV or EPSV announced. Returns the final reply. */
   async #transfer(carry: (data: Socket) => Promise<void>): Promise<string> {
     const passive = this.#passive;
     if (passive === null) return '425 Send EPSV or PASV first';
@@ -192,7 +192,7 @@ class FtpSession {
   }
 }
 
-/** A path for 257, its quotes doubled (RFC 959 appendix II). */
+/** Quotes a path for 257: quotes in it are doubled (RFC 959 appendix II). */
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,6 +1,6 @@
 import type { Ports } from './options.ts';
 
-/** What is on the screen once all runs: how sshferry was started, and commands to paste. */
+/** Returns the text shown when the demo runs: how sshferry was started, and commands to paste. */
 export function introduction({ ftp, pop3, smtp }: Ports, command: string): string {
   const ftpUrl = `ftp://demo:demo@localhost:${ftp}/`;
   const pop3Url = `pop3://demo:demo@localhost:${pop3}/`;

@@ -24,15 +24,15 @@ const eventShape = z.discriminatedUnion('event', [
   }),
 ]);
 
-/** The events of sshferry's log that the demo tells about; sizes in bytes, times in milliseconds. */
+/** The events of sshferry's log that the demo reports. Sizes are in bytes, times in milliseconds. */
 export type LogEvent = z.infer<typeof eventShape>;
 
 const lineShape = z.looseObject({ level: z.string(), msg: z.string().optional() });
 
-/** What one line of sshferry's JSON log is to the demo: an event it knows, the message of an error, or neither. */
+/** Parses one line of sshferry's JSON log: a reported event, the message of an error, or neither. */
 export function readLogLine(text: string): { event: LogEvent | null; complaint: string | null } {
   const line = lineShape.safeParse(parseJson(text)).data;
-  // Not from the log: what Node itself says when it cannot go on.
+  // Not a line of the log: a fatal message of Node itself.
   if (line === undefined) return { event: null, complaint: text };
   return {
     event: eventShape.safeParse(line).data ?? null,

@@ -1,6 +1,6 @@
-/** A letter as POP3 gives it out: CRLF line ends, not dot-stuffed. */
+/** A letter as POP3 sends it, before dot-stuffing: with CRLF line ends. */
 export interface Letter {
-  /** Never used twice (RFC 1939 section 7, unique-id). */
+  /** Unique for all time (RFC 1939 section 7, unique-id). */
   readonly uid: string;
   readonly bytes: Buffer;
 }
@@ -10,12 +10,12 @@ export class Maildrop {
   #letters: Letter[] = [];
   #delivered = 0;
 
-  /** The letters as they are now; later deliveries and removals don't change what was returned. */
+  /** Returns a snapshot of the letters. */
   list(): readonly Letter[] {
     return [...this.#letters];
   }
 
-  /** Appends a letter. Bare LFs become CRLFs, and the last line gets its end, as RFC 5322 wants both. */
+  /** Appends a letter. As RFC 5322 requires, bare LFs become CRLFs, and the last line ends with one. */
   deliver(message: Buffer): Letter {
     // latin1 maps each byte to one character and back, so 8-bit text survives.
     const text = message.toString('latin1').replace(/\r?\n/g, '\r\n');

@@ -5,7 +5,7 @@ import { checkPorts } from './ports.ts';
 import { Report } from './report.ts';
 import { commandLine, startSshferry } from './sshferry.ts';
 
-/** Runs the demo until `signal` is aborted; rejects with a DemoError when it cannot start or sshferry ends by itself. */
+/** Runs the demo until `signal` is aborted. Rejects with a DemoError if it cannot start or sshferry ends by itself. */
 async function run(ports: Ports, signal: AbortSignal, print: (text: string) => void): Promise<void> {
   await checkPorts(ports);
   const report = new Report(ports, print);
@@ -42,7 +42,7 @@ function sshferryArguments(
 async function main(): Promise<number> {
   const interruption = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interruption.abort());
-  // Whoever read the output has gone, as with `| head`: nobody is left to run for.
+  // The reader of the output is gone, as with `| head`, so the demo ends.
   process.stdout.on('error', () => interruption.abort());
   try {
     const ports = parseOptions(process.argv.slice(2));

@@ -14,12 +14,12 @@ export const SERVICES: readonly Service[] = ['ftp', 'pop3', 'smtp'];
 export const USAGE = `usage: npm run demo -- [--ftp-port N] [--pop3-port N] [--smtp-port N]
 Runs sshferry in front of an SSH server of the demo's own; ports are 8021, 8110 and 8025 unless given.`;
 
-/** Something that the person who started the demo can mend; the message says how. */
+/** An error that the user of the demo can fix; the message says how. */
 export class DemoError extends Error {
   override readonly name = 'DemoError';
 }
 
-/** Reads the demo's arguments; null when help is wanted. Throws a DemoError. */
+/** Parses the demo's arguments. Returns null for --help. Throws a DemoError. */
 export function parseOptions(args: readonly string[]): Ports | null {
   const values = parse(args);
   if (values.help) return null;

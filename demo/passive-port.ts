@@ -4,7 +4,7 @@ import net from 'node:net';
 /** How long a client may take to connect to the data port, in milliseconds. */
 const ACCEPT_TIMEOUT = 10_000;
 
-/** A data port that PASV or EPSV opened on 127.0.0.1: it takes one connection. */
+/** A data port that PASV or EPSV opened on 127.0.0.1. It accepts one connection. */
 export class PassivePort {
   readonly port: number;
   readonly #server: net.Server;
@@ -38,16 +38,16 @@ export class PassivePort {
         if (this.#socket === null) reject(new Error('No data connection'));
       });
     });
-    // A port that is never used fails without anyone waiting for it.
+    // The promise of an unused port rejects while no code awaits it.
     this.#accepted.catch(() => {});
   }
 
-  /** Whether the client has connected, be it still or no more. */
+  /** Whether the client has ever connected. */
   get connected(): boolean {
     return this.#socket !== null;
   }
 
-  /** The client's connection, paused. Rejects when none comes in time or the port was closed. */
+  /** Returns the client's connection, paused. Rejects if the client does not connect in time, or the port is closed. */
   accept(): Promise<net.Socket> {
     return this.#accepted;
   }

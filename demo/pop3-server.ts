@@ -6,7 +6,7 @@ import { type Running, serve } from './serve.ts';
 
 const CAPABILITIES = ['USER', 'TOP', 'UIDL', 'PIPELINING'];
 
-/** Told of each letter that is read: its number in the mailbox, from 1, and its size in bytes. */
+/** Called for each letter that a client reads, with its number in the mailbox, from 1, and its size in bytes. */
 type OnRead = (number: number, bytes: number) => void;
 
 /** Serves the maildrop by POP3 (RFC 1939, CAPA of RFC 2449) to the demo's account. */
@@ -32,7 +32,7 @@ function write(socket: Socket, bytes: string): Promise<void> {
 class Pop3Session {
   readonly #maildrop: Maildrop;
   readonly #onRead: OnRead;
-  /** What the session sees: the maildrop at login. Empty before. */
+  /** A snapshot of the maildrop at login. Empty before. */
   #letters: readonly Letter[] = [];
   readonly #deleted = new Set<string>();
   #user = '';
@@ -43,7 +43,7 @@ class Pop3Session {
     this.#onRead = onRead;
   }
 
-  /** The whole answer to one command, with its line ends. */
+  /** Returns the whole response to one command, with its line ends. */
   answer(verb: string, [first = '', second = '']: readonly string[]): string {
     switch (verb) {
       case 'CAPA':
@@ -109,7 +109,7 @@ class Pop3Session {
     }
   }
 
-  /** The letters not deleted, with the numbers they keep for the whole session. */
+  /** Returns the letters that are not deleted, with the numbers that they keep for the session. */
   #numbered(): { number: number; letter: Letter }[] {
     return this.#letters
       .map((letter, index) => ({ number: index + 1, letter }))
@@ -121,7 +121,7 @@ class Pop3Session {
     return found ? answer(found.letter) : err('No such letter');
   }
 
-  /** LIST and UIDL: one line for the letter named, or one for each. */
+  /** Returns the response to LIST and UIDL: one line for the given letter, or one for each. */
   #each(number: string, describe: (letter: Letter) => string): string {
     if (number !== '') return this.#one(number, (letter) => ok(`${number} ${describe(letter)}`));
     const left = this.#numbered();
@@ -140,18 +140,18 @@ function err(text: string): string {
   return `-ERR ${text}\r\n`;
 }
 
-/** A multi-line answer: lines that start with a dot get another one (RFC 1939 section 3), and a dot ends it. */
+/** Returns a multi-line response: lines that start with a dot get another one, and a dot ends it (RFC 1939 section 3). */
 function multiline(text: string, body: readonly string[]): string {
   const stuffed = body.map((line) => `${line.startsWith('.') ? '.' : ''}${line}\r\n`);
   return `${ok(text)}${stuffed.join('')}.\r\n`;
 }
 
-/** A letter's lines; it ends in CRLF, so the split's last piece is no line. */
+/** Returns the lines of a letter. It ends in CRLF, so the last piece of the split is not a line. */
 function bodyLines(letter: Letter): string[] {
   return letter.bytes.toString('latin1').split('\r\n').slice(0, -1);
 }
 
-/** The header, the empty line, and `count` lines of the body. */
+/** Returns the header, the empty line, and `count` lines of the body. */
 function top(letter: Letter, count: number): string[] {
   const all = bodyLines(letter);
   const blank = all.indexOf('');

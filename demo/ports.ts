@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { DemoError, type Ports, SERVICES, type Service } from './options.ts';
 
-/** Throws a DemoError that names each port that cannot be had and the option that chooses another. */
+/** Checks that the ports are free. Throws a DemoError that names each port that is not, and the option that chooses another. */
 export async function checkPorts(ports: Ports): Promise<void> {
   const checked = await Promise.all(SERVICES.map((service) => complaint(service, ports[service])));
   const complaints = checked.filter((line) => line !== null);
@@ -16,7 +16,7 @@ async function complaint(service: Service, port: number): Promise<string | null>
     case null:
       return null;
     case 'EADDRINUSE':
-      return `port ${port}, for ${service.toUpperCase()}, is taken by another program; end that or ${remedy}`;
+      return `port ${port}, for ${service.toUpperCase()}, is taken by another program; stop it or ${remedy}`;
     case 'EACCES':
       return `port ${port}, for ${service.toUpperCase()}, may not be used without root; ${remedy}`;
     default:

@@ -4,11 +4,11 @@ import type { Received } from './smtp-sink.ts';
 
 type LogEventOf<Name extends LogEvent['event']> = Extract<LogEvent, { event: Name }>;
 
-/** What has gone through, told line by line, and summed up at the end. */
+/** Reports the traffic line by line, and sums it up at the end. */
 export class Report {
   readonly #ports: Ports;
   readonly #print: (line: string) => void;
-  /** The service of each forward, by sshferry's name for the forward. */
+  /** The service of each forward, by the name of the forward. */
   readonly #services = new Map<string, Service>();
   #transfers = 0;
   #bytes = 0;
@@ -20,7 +20,7 @@ export class Report {
     this.#print = print;
   }
 
-  /** Takes an event of sshferry's log. */
+  /** Reports an event of sshferry's log. */
   event(event: LogEvent): void {
     switch (event.event) {
       case 'forward.listening':
@@ -52,7 +52,7 @@ export class Report {
     this.#tell('ftp', direction, `${verb} ${path}`.trimEnd(), `${size(bytes)} in ${Math.ceil(ms)} ms`);
   }
 
-  /** Mail sessions have no transfers that sshferry follows; FTP's control connections are no news. */
+  /** Reports sessions of mail, in which sshferry sees no transfers. Control connections of FTP are not worth a line. */
   #session({ forward, bytesUp, bytesDown, level, msg }: LogEventOf<'session.end'>): void {
     const service = this.#services.get(forward);
     if (service === undefined || service === 'ftp') return;
@@ -60,14 +60,14 @@ export class Report {
     this.#tell(service, 'session', level === 'debug' ? traffic : msg);
   }
 
-  /** Takes a letter that the SMTP sink has delivered as letter `number` of the mailbox. */
+  /** Reports a letter that the SMTP sink has delivered as letter `number` of the mailbox. */
   sent({ from, to }: Received, number: number): void {
     this.#sent += 1;
     const back = `curl pop3://demo:demo@localhost:${this.#ports.pop3}/${number}`;
     this.#tell('smtp', 'sent', `${from || '<>'} to ${to.join(', ')}`, `read it: ${back}`);
   }
 
-  /** Takes a letter that was read by POP3. */
+  /** Reports a letter that a client has read by POP3. */
   read(number: number, bytes: number): void {
     this.#read += 1;
     this.#tell('pop3', 'read', `letter ${number}`, size(bytes));
@@ -80,7 +80,7 @@ export class Report {
   #tell(service: string, what: string, subject: string, detail = ''): void {
     const time = new Date().toTimeString().slice(0, 8);
     const line = `  ${time}  ${service.padEnd(4)}  ${what.padEnd(8)}  ${subject.padEnd(28)}  ${detail}`;
-    // Names come from clients: what could move the cursor is not for the terminal.
+    // Names come from clients: the terminal must not get controls.
     this.#print(line.trimEnd().replace(/[\u0000-\u001f\u007f-\u009f]/g, '?'));
   }
 }
@@ -89,7 +89,7 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-/** Bytes for people: three digits are enough. */
+/** Formats bytes for people, with three digits. */
 function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   const [value, unit] =

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** A server of the demo: the port it got on 127.0.0.1, and its end, which also ends its connections. */
+/** A server of the demo on a port of 127.0.0.1. Closing it also ends its connections. */
 export interface Running {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Listens on a free port of 127.0.0.1 and gives each connection to `talk`; whatever that rejects with ends the connection. */
+/** Listens on a free port of 127.0.0.1 and calls `talk` for each connection. If `talk` rejects, the connection ends. */
 export async function serve(talk: (socket: net.Socket) => Promise<void>): Promise<Running> {
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {

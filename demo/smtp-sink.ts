@@ -3,17 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import type { Running } from './serve.ts';
 
-/** Largest letter that is taken, in bytes. */
+/** The maximum size of a letter, in bytes. */
 const MAX_SIZE = 32 * 1024 * 1024;
 
-/** A letter as the sink took it, with its envelope. */
+/** A letter that the sink has accepted, with its envelope. */
 export interface Received {
   readonly from: string;
   readonly to: readonly string[];
   readonly message: Buffer;
 }
 
-/** Takes every letter, to whomever, on a free port of 127.0.0.1; sends none on. */
+/** Accepts letters to all recipients on a free port of 127.0.0.1, and delivers none elsewhere. */
 export async function startSmtpSink(onLetter: (letter: Received) => void): Promise<Running> {
   const server = new SMTPServer({
     name: 'demo',
@@ -25,7 +25,7 @@ export async function startSmtpSink(onLetter: (letter: Received) => void): Promi
     closeTimeout: 500,
     onData(stream, { envelope }, callback) {
       const chunks: Buffer[] = [];
-      // Past the limit the letter is read to its end but no longer kept.
+      // A letter beyond the limit is read to its end, but not kept.
       stream.on('data', (chunk: Buffer) => {
         if (!stream.sizeExceeded) chunks.push(chunk);
       });
@@ -44,7 +44,7 @@ export async function startSmtpSink(onLetter: (letter: Received) => void): Promi
       });
     },
   });
-  // A client that hangs up in mid-letter is no reason for the demo to end.
+  // A client that hangs up during a letter must not end the demo.
   server.on('error', () => {});
   const listener = server.listen(0, '127.0.0.1');
   await once(listener, 'listening');

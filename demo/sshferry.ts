@@ -9,13 +9,13 @@ import { DemoError } from './options.ts';
 const ROOT = path.join(import.meta.dirname, '..');
 const CLI = 'dist/cli.js';
 
-/** sshferry as a program of its own, its forwards listening. */
+/** A running sshferry process whose forwards listen. */
 export interface Sshferry {
-  /** Settles once it has ended, for whatever reason, with its last complaint. */
+  /** Resolves with the last error message when the process has ended, for any reason. */
   readonly ended: Promise<string>;
 }
 
-/** The command line that starts it, as a shell takes it; each forward begins a line. */
+/** Returns the command line for a shell. Each forward begins a line. */
 export function commandLine(args: readonly string[], indent: string): string {
   const words = ['node', CLI, ...args].map((word) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
@@ -25,7 +25,7 @@ export function commandLine(args: readonly string[], indent: string): string {
 
 /**
  * Starts sshferry and waits until `forwards` of them listen. The events of its log go to `onEvent`; `signal` stops it.
- * Rejects with a DemoError that holds sshferry's own words when it ends before that.
+ * If sshferry ends earlier, rejects with a DemoError that contains its error message.
  */
 export async function startSshferry(
   args: readonly string[],
@@ -34,11 +34,11 @@ export async function startSshferry(
   signal: AbortSignal,
 ): Promise<Sshferry> {
   if (!existsSync(path.join(ROOT, CLI)))
-    throw new DemoError(`there is no ${CLI} yet; run npm run build first`);
+    throw new DemoError(`${CLI} does not exist; run npm run build first`);
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'pipe'],
-    // A process group of its own: Ctrl-C reaches the demo alone, and sshferry is asked to stop once, not twice.
+    // In its own process group: Ctrl-C reaches only the demo, so that sshferry gets one signal, not two.
     detached: true,
   });
   const stop = () => child.kill('SIGTERM');

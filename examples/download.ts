@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Client } from 'basic-ftp';
 import { type ConfigInput, createGateway, GatewayError } from 'sshferry';
 
-/** Logs in as `config` says, fetches `file` through its forward `files` into the folder `to`, and ends. */
+/** Connects by `config`, downloads `file` through its forward `files` into the folder `to`, and stops. */
 export async function download(
   config: ConfigInput,
   ftp: { user: string; password: string },
@@ -16,7 +16,7 @@ export async function download(
   gateway.events.on('transfer.end', ({ verb, path, bytes, ms, outcome }) => {
     console.log(`${verb} ${path}: ${bytes} bytes in ${ms} ms, ${outcome}`);
   });
-  // Settles when the login is done and every forward listens; rejects with a GatewayError that says why not.
+  // Resolves when sshferry has logged in and every forward listens. Rejects with a GatewayError that says why it cannot.
   await gateway.start();
   const client = new Client();
   try {
@@ -32,7 +32,7 @@ export async function download(
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const [host = '', user = '', file = ''] = process.argv.slice(2);
   const config: ConfigInput = {
-    // What can stand in sshferry.yaml can stand here. ~/.ssh/config, keys, the agent and known_hosts count as well.
+    // The same keys as in sshferry.yaml. ~/.ssh/config, keys, the agent and known_hosts are used as well.
     servers: { office: { host } },
     forwards: { files: { listen: '127.0.0.1:0', server: 'office', to: 'localhost:21' } },
   };

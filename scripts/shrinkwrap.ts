@@ -1,6 +1,6 @@
 /**
- * Writes npm-shrinkwrap.json, which goes into the package, so that it is installed with the very versions that were tested: what
- * package-lock.json says, without the packages of development. Not kept in the repository, where npm would take it for the lock.
+ * Writes npm-shrinkwrap.json into the package, so that npm installs the exact versions that were tested: package-lock.json without
+ * the development dependencies. It is not in the repository, because npm would use it there instead of the lock.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

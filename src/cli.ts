@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import { setHeapRules } from './cli/serve/heap.ts';
 import { ignoreInspectorSignal } from './cli/serve/inspector.ts';
 
-/** File descriptors that a start takes where modules are loaded side by side. */
+/** File descriptors that a start needs if modules are loaded in parallel. */
 const DESCRIPTORS = 128;
 
-// Before anything else is loaded.
+// Before loading anything else.
 await ignoreInspectorSignal();
 setHeapRules();
 
@@ -20,8 +20,8 @@ const { main } = await loadMain().catch((error: NodeJS.ErrnoException) => {
 await main();
 
 /**
- * Loads the program. `import` opens as many files at once as a module imports, which takes more than 100 descriptors; `require`,
- * where Node can load ES modules with it (20.19, 22.12), one after another.
+ * Loads the program. `import` opens all imports of a module at once, which takes more than 100 descriptors. `require` opens them
+ * one by one, if Node can load ES modules with it (20.19, 22.12).
  */
 async function loadMain(): Promise<typeof import('./main.ts')> {
   const compiled = import.meta.url.endsWith('.js');

@@ -14,12 +14,12 @@ import { sshTransport } from './core/ssh/transport.ts';
 import { within } from './core/within.ts';
 import { StatusServer } from './status/server.ts';
 
-/** How long the last words may take to reach somebody who takes nothing, in milliseconds. */
+/** How long to wait for a reader to accept the last output, in milliseconds. */
 const FLUSH = 1000;
 
-/** Runs this process's command line, and ends the process. No `await` at the top of what it imports: see cli.ts. */
+/** Runs the command line of this process, and ends the process. Its imports must not have a top-level `await`: see cli.ts. */
 export async function main(): Promise<never> {
-  // Whoever read the output may go before the end, as with `| head`; that ends nothing.
+  // The reader of the output may close it early, as with `| head`. That ends nothing.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
   collectWhenIdle();
@@ -44,7 +44,7 @@ export async function main(): Promise<never> {
     local: localTransport,
     connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
       sshTransport(options, prompter, log, progress),
-    tellStatus: (source) => StatusServer.open(process.pid, process, source),
+    serveStatus: (source) => StatusServer.open(process.pid, process, source),
     resolve: resolveSshOptions,
     notify: (state) => notifyService(state, process.env),
     schemaFile: fileURLToPath(new URL('../schema/sshferry.schema.json', import.meta.url)),
@@ -52,15 +52,15 @@ export async function main(): Promise<never> {
       `sshferry ${version}, Node.js ${process.version}`,
       nativeCrypto()
         ? 'ssh2 has its native addon'
-        : 'ssh2 lacks its native addon: encryption costs twice as much',
+        : 'ssh2 has no native addon: encryption takes twice the CPU time',
     ],
   });
-  // Node aborts, with a stack and a core file, when it ends and cannot restore a terminal that is gone (ResetStdio in its node.cc).
+  // At its exit, Node aborts with a core file if it cannot restore a terminal that is gone (ResetStdio in its node.cc).
   if (terminals.some((fd) => !isatty(fd))) {
     process.removeAllListeners('SIGHUP');
     process.kill(process.pid, 'SIGHUP');
   }
-  // process.exit would cut off what a pipe has not taken.
+  // process.exit would drop what a pipe has not accepted yet.
   if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.write('', resolve));
   if (process.stderr.writableLength > 0)
     await within(FLUSH, new Promise((resolve) => process.stderr.write('', resolve)));

@@ -78,7 +78,7 @@ export async function resolveConfig(
     for (const line of [...lines.local, ...lines.remote])
       log.debug(
         { event: 'ssh_config' },
-        `${line} of ssh_config is left out: ${source.file.path} names the forwards`,
+        `ignoring ${line} of ssh_config: ${source.file.path} names the forwards`,
       );
     return { config, logins, written: input };
   }
@@ -86,8 +86,5 @@ export async function resolveConfig(
   const whole = none ? config : configFromArguments(source.args, environment.plugins, lines);
   if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
   const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `there is nothing to forward${hint}; expected -L or -R, ${EXAMPLE}`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `nothing to forward${hint}; add -L or -R, ${EXAMPLE}`);
 }

@@ -1,18 +1,18 @@
 import type { Command, Option } from 'commander';
 import { OPTION_FLAGS } from './args/ssh-flags.ts';
 
-/** What sshferry(1) is made of. */
+/** The content of sshferry(1). */
 export interface ManPage {
   readonly version: string;
   /** `YYYY-MM-DD` */
   readonly date: string;
   readonly tunnel: Command;
   readonly subcommands: readonly { readonly name: string; readonly command: Command }[];
-  /** The `-o` options of sshferry's own. */
+  /** The `-o` options that only sshferry has. */
   readonly options: readonly { readonly key: string; readonly description: string }[];
 }
 
-/** sshferry(1) in the language of man(7), from the same definitions as `--help`. */
+/** Returns sshferry(1) in the language of man(7), from the same definitions as `--help`. */
 export function manPage({ version, date, tunnel, subcommands, options }: ManPage): string {
   const lines = [
     `.TH SSHFERRY 1 "${date}" "sshferry ${roff(version)}" "User Commands"`,
@@ -50,9 +50,9 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
 }
 
 const DESCRIPTION = [
-  'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients connect to a local port, and everything they send and receive crosses the network inside one SSH login. For FTP that includes the files: sshferry follows the control connection, rewrites the replies that name a data port, and opens each data connection through SSH.',
-  'The type of a forward follows the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, else tcp. For another port, write the type before the forward: -L ftp/8021:localhost:2121.',
-  'sshferry uses keys, the agent, ssh_config and known_hosts as ssh does. If the SSH connection drops, it reconnects.',
+  'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients connect to a local port, and their traffic crosses the network inside one SSH login. For FTP that includes the files: sshferry follows the control connection, rewrites the replies that name a data port, and opens each data connection through SSH as well.',
+  'The default type of a forward depends on the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, otherwise tcp. For another port, write the type before the forward: -L ftp/8021:localhost:2121.',
+  'sshferry uses host keys, keys, the agent, ssh_config and known_hosts as ssh does. If the SSH connection drops, it reconnects.',
 ];
 
 type Section = readonly [title: string, items: readonly (readonly [term: string, text: string])[]];
@@ -61,40 +61,37 @@ const SECTIONS: readonly Section[] = [
   [
     'EXIT STATUS',
     [
-      ['0', 'stopped on request; a subcommand succeeded'],
-      ['1', 'check: a forward does not work; status: none is running, or not ready; reload: none is running'],
+      ['0', 'stopped on request; the subcommand succeeded'],
+      ['1', 'check: a forward fails; status: none is running, or not ready; reload: none is running'],
       ['2', 'wrong usage or configuration'],
       ['130', 'interrupted by a signal'],
-      ['255', 'the SSH connection or a listener failed for good'],
+      ['255', 'the SSH connection or a listener failed permanently'],
     ],
   ],
   [
     'SIGNALS',
     [
-      ['SIGINT', 'stops at once; a second signal while it stops ends it'],
-      ['SIGTERM', 'lets clients finish within DrainTimeout, then stops'],
-      ['SIGHUP', 'sshferry up: reloads the config file; otherwise: stops'],
-      ['SIGUSR1', "ignored; it does not open Node's debugger"],
+      ['SIGINT', 'stops sshferry; a second signal ends it immediately'],
+      ['SIGTERM', 'lets clients finish within DrainTimeout, then stops sshferry'],
+      ['SIGHUP', 'sshferry up: reads the config file again; otherwise stops sshferry'],
+      ['SIGUSR1', "ignored: it does not open Node's debugger"],
     ],
   ],
   [
     'FILES',
     [
-      ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, unless -c names one'],
+      ['./sshferry.yaml, ~/.config/sshferry/sshferry.yaml', 'the config file, without -c'],
       ['~/.ssh/config, ~/.ssh/known_hosts', 'as for ssh'],
     ],
   ],
   [
     'ENVIRONMENT',
     [
-      ['XDG_CONFIG_HOME', 'used in place of ~/.config'],
-      [
-        'XDG_RUNTIME_DIR, TMPDIR',
-        'the directory for the socket of sshferry status: the first that belongs to you',
-      ],
-      ['NETRC', 'used in place of ~/.netrc, where check finds the FTP login'],
+      ['XDG_CONFIG_HOME', 'replaces ~/.config'],
+      ['XDG_RUNTIME_DIR, TMPDIR', 'folder of the socket of sshferry status: the first one that you own'],
+      ['NETRC', 'replaces ~/.netrc, where check finds the FTP login'],
       ['SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE', 'as for ssh'],
-      ['NO_COLOR', 'if set, no colours'],
+      ['NO_COLOR', 'if set, sshferry uses no colour'],
     ],
   ],
 ];
@@ -104,7 +101,7 @@ function synopsis(name: string, command: Command): string {
   return `\\fBsshferry${name === '' ? '' : ` ${roff(name)}`}\\fR ${words.replaceAll('-', '\\-')}`;
 }
 
-/** The options that `--help` shows, but for those that `besides` has with the same words. */
+/** Returns the options that `--help` shows, without those that `besides` describes in the same words. */
 function optionItems(command: Command, besides?: Command): string[] {
   const known = new Set(besides?.options.map(text));
   return command.options
@@ -124,7 +121,7 @@ function withoutStop(words: string): string {
   return words.replace(/\.$/, '');
 }
 
-/** Text as man(7) prints it: backslashes and hyphens as they are, no line that begins with a control character. */
+/** Escapes text for man(7), so that it prints backslashes and hyphens as they are and no line is a request. */
 function roff(words: string): string {
   return words
     .replaceAll('\\', '\\e')

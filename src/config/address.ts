@@ -1,17 +1,17 @@
 import { addressFamily, type Endpoint } from '../core/endpoint.ts';
 
-/** A part of an address that cannot be read: which part and what it was, and what was expected there. */
+/** An invalid part of an address. The message names the part, its value, and what was expected. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
 }
 
-/** Where to listen: `localhost` means both loopbacks, `*` every interface; null leaves it to ssh's GatewayPorts (`-g`). */
+/** Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by GatewayPorts (`-g`). */
 export interface ListenAddress {
   readonly host: string | null;
   readonly port: number;
 }
 
-/** Splits at colons, but not inside `[brackets]`; the brackets are dropped. */
+/** Splits text at colons outside `[brackets]`, and drops the brackets. Throws an AddressError. */
 export function splitColons(text: string): string[] {
   const fields: string[] = [];
   let rest = text;
@@ -21,14 +21,14 @@ export function splitColons(text: string): string[] {
     if (bracketed === null && rest.startsWith('[')) {
       throw new AddressError(
         rest.includes(']')
-          ? `'${rest}' goes on after its ']'; expected ':' there`
-          : `'${rest}' opens a '[' that is never closed; expected an IPv6 address in brackets, such as [::1]`,
+          ? `'${rest}' continues after ']'; expected ':'`
+          : `'${rest}' has a '[' without a ']'; expected an IPv6 address in brackets, such as [::1]`,
       );
     }
     const [all = '', value = '', separator = ''] = field ?? [];
     if (bracketed !== null && addressFamily(value) !== 6) {
       throw new AddressError(
-        `'[${value}]' is no IPv6 address; expected one such as [::1], and names without brackets`,
+        `'[${value}]' is not an IPv6 address; write addresses as [::1], and names without brackets`,
       );
     }
     fields.push(value);
@@ -37,7 +37,7 @@ export function splitColons(text: string): string[] {
   }
 }
 
-/** A TCP port in decimal; 0 only where it means "any free port". `what` names it in the error. */
+/** Parses a decimal TCP port. 0 is valid only with `zero`, as "any free port". `what` names the port in the AddressError. */
 export function parsePort(text: string, what: string, { zero = false } = {}): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
   if (port >= (zero ? 0 : 1) && port <= 65535) return port;
@@ -45,28 +45,28 @@ export function parsePort(text: string, what: string, { zero = false } = {}): nu
   throw new AddressError(
     text === ''
       ? `${what} is missing; expected a number from ${range}`
-      : `${what} is '${text}'; expected a number from ${range}`,
+      : `${what} '${text}' is invalid; expected a number from ${range}`,
   );
 }
 
-/** A host name or an IP address, without brackets. */
+/** Parses a host name or an IP address without brackets. Throws an AddressError. */
 export function parseHost(text: string, what: string): string {
   if (text === '') throw new AddressError(`${what} is empty; expected a host name or an address`);
   if (text.includes('@')) {
-    throw new AddressError(`${what} is '${text}'; expected a host alone, without a user name`);
+    throw new AddressError(`${what} '${text}' is invalid; expected a host without a user name`);
   }
   if (addressFamily(text) === 0 && !/^[\p{L}\p{N}_.-]+$/u.test(text)) {
-    throw new AddressError(`${what} is '${text}'; expected a host name or an address`);
+    throw new AddressError(`${what} '${text}' is invalid; expected a host name or an address`);
   }
   return text;
 }
 
-/** The address to listen on: empty and `*` mean every interface, as in ssh(1). */
+/** Parses an address to listen on. Empty and `*` mean every interface, as in ssh(1). */
 export function parseBindHost(text: string): string {
   return text === '' || text === '*' ? '*' : parseHost(text, 'the bind address');
 }
 
-/** `port` or `bind_address:port`. Throws an AddressError. */
+/** Parses `port` or `bind_address:port`. Throws an AddressError. */
 export function parseListen(text: string): ListenAddress {
   const fields = splitColons(text);
   if (fields.length > 2) throw tooManyColons(text);
@@ -77,7 +77,7 @@ export function parseListen(text: string): ListenAddress {
   };
 }
 
-/** `host:port`. Throws an AddressError. */
+/** Parses `host:port`. Throws an AddressError. */
 export function parseTarget(text: string): Endpoint {
   const [host = '', port = '', ...more] = splitColons(text);
   if (more.length > 0) throw tooManyColons(text);
@@ -85,5 +85,5 @@ export function parseTarget(text: string): Endpoint {
 }
 
 function tooManyColons(text: string): AddressError {
-  return new AddressError(`'${text}' has too many colons; expected IPv6 addresses in [brackets]`);
+  return new AddressError(`'${text}' has too many colons; put IPv6 addresses in [brackets]`);
 }

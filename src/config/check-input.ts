@@ -3,12 +3,12 @@ import { didYouMean, nearest } from '../core/text/suggest.ts';
 import { crossCheck, type Issue } from './cross-check.ts';
 import { SECRET_KEY } from './excerpt.ts';
 import { expectation, nodeAt, type SchemaNode, whatIs } from './expectation.ts';
-import { type Config, type ConfigPlugins, configSchema } from './schema.ts';
+import { type Config, type ConfigPlugins, configSchema, isSentence } from './schema.ts';
 
-/** The Config, or every mistake with what was expected instead. */
+/** A Config, or all mistakes in the input. */
 type Checked = { readonly config: Config } | { readonly issues: readonly Issue[] };
 
-/** Checks the content of a config file, wherever it comes from. */
+/** Checks the content of a config file: each part by the schema, and the parts against each other. */
 export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
   const checked = checkParts(input, plugins);
   const issues = [...crossCheck(input), ...emptyForwards(input)];
@@ -16,19 +16,19 @@ export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
   return { issues: [...('issues' in checked ? checked.issues : []), ...issues] };
 }
 
-/** Checks each part for itself, as far as the schema sees it. */
+/** Checks each part by the schema. */
 export function checkParts(input: unknown, plugins: ConfigPlugins): Checked {
   const schema = configSchema(plugins);
   const result = schema.safeParse(input);
   if (result.success) return { config: result.data };
   const json = z.toJSONSchema(schema, { io: 'input' }) as SchemaNode;
-  // Names are the cross-check's matter.
+  // The cross-check reports invalid names.
   const issues = result.error.issues.filter(({ code }) => code !== 'invalid_key');
   const found = issues.flatMap((issue) => toIssues(issue, input, json));
   return { issues: found.filter((issue) => !misspelt(issue, found)) };
 }
 
-/** Whether a key is missing only because it is there in another spelling, which is told. */
+/** Whether a missing key is only misspelt: then another mistake reports the spelling. */
 function misspelt({ path, missing }: Found, all: readonly Found[]): boolean {
   if (missing === undefined) return false;
   return all.some(
@@ -36,13 +36,13 @@ function misspelt({ path, missing }: Found, all: readonly Found[]): boolean {
   );
 }
 
-/** An issue, with the key that is missing, or the known one that was most likely meant. */
+/** An issue, with the missing key, or the known key that was probably meant. */
 interface Found extends Issue {
   readonly missing?: string;
   readonly meant?: string | null;
 }
 
-/** The message behind the path that it is about. */
+/** Returns the message of an issue, after the path that it is about. */
 export function tell({ path, message }: Issue): string {
   const place = path.map((key, index) =>
     typeof key === 'number' ? `[${key}]` : index > 0 ? `.${key}` : key,
@@ -50,7 +50,7 @@ export function tell({ path, message }: Issue): string {
   return place.length === 0 ? message : `${place.join('')}: ${message}`;
 }
 
-/** The schema's issue in words, with what the JSON Schema says of the place; one for each key where several are unknown. */
+/** Returns a schema's issue in words, with what the JSON Schema expects there; one issue per unknown key. */
 function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Found[] {
   const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
   if (issue.code === 'unrecognized_keys') {
@@ -58,7 +58,7 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
     return issue.keys.map((key) => ({ path: [...path, key], at: 'key', ...unknownKey(key, known) }));
   }
   if (path.length === 0) {
-    const message = `expected servers and forwards, not ${whatIs(input)} (sshferry init writes them)`;
+    const message = `expected servers and forwards, not ${whatIs(input)} (sshferry init writes both)`;
     return [{ path, message, at: 'value' }];
   }
   const node = nodeAt(json, path);
@@ -70,8 +70,7 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
   }
   const value = valueAt(input, path);
   if (issue.code === 'custom' || issue.code === 'invalid_format') {
-    const told = /expected/.test(issue.message);
-    const message = told ? issue.message : `expected ${issue.message}, not ${whatIs(value)}`;
+    const message = isSentence(issue) ? issue.message : `expected ${issue.message}, not ${whatIs(value)}`;
     return [{ path, message, at: 'value' }];
   }
   const text = typeof value !== 'string' && node?.type === 'string' && typeof value !== 'object';
@@ -85,14 +84,14 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
 function unknownKey(key: string, known: readonly string[]): Pick<Found, 'message' | 'meant'> {
   if (SECRET_KEY.test(key)) {
     const message =
-      'a secret has no place in this file; sshferry asks for it on the terminal: leave it out, or log in with a key (identityFile)';
+      'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
     return { message };
   }
   const [, glued, rest] = /^(\w+):(.+)$/.exec(key) ?? [];
   if (glued !== undefined && known.includes(glued)) {
-    return { message: `there is no blank after the colon; expected ${glued}: ${rest}`, meant: glued };
+    return { message: `missing space after the colon; write ${glued}: ${rest}`, meant: glued };
   }
-  const message = `there is no such key${didYouMean(key, known)}; expected one of ${known.join(', ')}`;
+  const message = `unknown key${didYouMean(key, known)}; expected one of ${known.join(', ')}`;
   return { message, meant: nearest(key, known) };
 }
 
@@ -100,7 +99,7 @@ function emptyForwards(input: unknown): Issue[] {
   const forwards = valueAt(input, ['forwards']);
   if (typeof forwards !== 'object' || forwards === null || Object.keys(forwards).length > 0) return [];
   const message =
-    'there is nothing to forward; expected such as files: { listen: 8021, server: NAME, to: localhost:21 }';
+    'nothing to forward; add a forward, for example: files: { listen: 8021, server: NAME, to: localhost:21 }';
   return [{ path: ['forwards'], message, at: 'key' }];
 }
 

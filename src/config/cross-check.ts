@@ -5,7 +5,7 @@ import { canonicalKey, checkOption } from '../core/ssh/config/keys.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import { AddressError, parseListen } from './address.ts';
 
-/** One mistake in a file's content, at the value (or key, where it is the key that is wrong) that `path` leads to. */
+/** One mistake in a file's content, at the value or the key that `path` leads to. */
 export interface Issue {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -13,9 +13,9 @@ export interface Issue {
 }
 
 /**
- * What the schema cannot see, since it spans several parts of a file or needs ssh's own rules: names that lead nowhere, ports
- * that are taken twice, hosts and options that ssh does not know. `input` is the file's content as it was read, and may be
- * wrong in any way; what the schema refuses is passed over here.
+ * Returns the mistakes that the schema cannot detect, because they span several parts of a file or need ssh's own rules: unknown
+ * names, duplicate ports, invalid hosts and unknown options of ssh. `input` is the content of the file as it was read, valid or
+ * not. What the schema refuses is skipped here.
  */
 export function crossCheck(input: unknown): Issue[] {
   const { servers, forwards, groups } = keysOf(input);
@@ -38,7 +38,7 @@ function checkServer(path: string[], server: unknown): Issue[] {
       check();
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      // The flag that says the same is no part of a file, and the path names the key already.
+      // A file has no flags, and the path already names the key.
       const message = `${error.message.replace(/^-o /, '').replace(`${key.at(-1)}: `, '')}${hint}`;
       issues.push({ path: [...path, ...key], message, at });
     }
@@ -55,9 +55,9 @@ function checkServer(path: string[], server: unknown): Issue[] {
   return issues;
 }
 
-/** Names are words of a command line, where `user@host` and `ssh://host` are something else. */
+/** Names are words of a command line, where `user@host` and `ssh://host` are hosts. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u;
-/** That of a server stands in the file and the log alone. */
+/** The name of a server appears only in the file and the log. */
 const SERVER_NAME = /./;
 
 function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, allowed = NAME): Issue[] {
@@ -65,28 +65,28 @@ function checkNames(part: 'servers' | 'forwards' | 'groups', named: unknown, all
     .filter((name) => !allowed.test(name) || name === '__proto__')
     .map((name) => ({
       path: [part, name],
-      message: `'${name}' cannot be a name; expected letters, digits, - _ and . such as mail-in`,
+      message: `invalid name '${name}'; use letters, digits, -, _ and ., such as mail-in`,
       at: 'key',
     }));
 }
 
 function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
-  // Where there are none at all, that is the mistake.
+  // If `servers` is missing, that is the mistake.
   if (servers === undefined) return [];
   const known = Object.keys(keysOf(servers));
   return Object.entries(keysOf(forwards)).flatMap(([name, forward]): Issue[] => {
     const { server } = keysOf(forward);
     if (typeof server !== 'string' || server === '' || known.includes(server)) return [];
-    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a name that stands under servers';
-    const message = `there is no server '${server}'${didYouMean(server, known)}; expected ${expected}`;
+    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a name from servers';
+    const message = `unknown server '${server}'${didYouMean(server, known)}; expected ${expected}`;
     return [{ path: ['forwards', name, 'server'], message, at: 'value' }];
   });
 }
 
-/** The place where a forward listens. */
+/** An address that a forward listens on. */
 interface Claim {
   readonly name: string;
-  /** Ports of this machine, or of one server. */
+  /** This machine, or a server: each has its own ports. */
   readonly machine: string;
   readonly host: string;
   readonly port: number;
@@ -101,7 +101,7 @@ function checkPorts(forwards: unknown): Issue[] {
     const earlier = claims.find((other) => collide(claim, other));
     claims.push(claim);
     if (earlier === undefined) continue;
-    const message = `port ${claim.port} is taken by ${earlier.name}; expected a port of its own for each forward`;
+    const message = `port ${claim.port} is already used by ${earlier.name}; give each forward its own port`;
     issues.push({ path: ['forwards', name, 'listen'], message, at: 'value' });
   }
   return issues;
@@ -123,7 +123,7 @@ function claimOf(name: string, forward: unknown): Claim | null {
 function collide(a: Claim, b: Claim): boolean {
   if (a.machine !== b.machine || a.port !== b.port) return false;
   if (a.host === b.host || a.host === '*' || b.host === '*') return true;
-  // Two addresses of 127.0.0.0/8 are two places; localhost is one of them and ::1.
+  // Two addresses of 127.0.0.0/8 do not collide. localhost is one of them, and ::1.
   return [a.host, b.host].includes('localhost') && isLoopback(a.host) && isLoopback(b.host);
 }
 
@@ -132,19 +132,19 @@ function checkGroups(groups: unknown, forwards: unknown): Issue[] {
   return Object.entries(keysOf(groups)).flatMap(([group, members]): Issue[] => {
     const issues: Issue[] = [];
     if (known.includes(group)) {
-      const message = `${group} is the name of a forward already; expected another name for the group`;
+      const message = `${group} is already the name of a forward; choose another name for the group`;
       issues.push({ path: ['groups', group], message, at: 'key' });
     }
     for (const [index, member] of (Array.isArray(members) ? members : []).entries()) {
       if (typeof member !== 'string' || known.includes(member)) continue;
-      const message = `there is no forward '${member}'${didYouMean(member, known)}; expected one of ${known.join(', ')}`;
+      const message = `unknown forward '${member}'${didYouMean(member, known)}; expected one of ${known.join(', ')}`;
       issues.push({ path: ['groups', group, index], message, at: 'value' });
     }
     return issues;
   });
 }
 
-/** The mapping's content, or nothing where it is no mapping. */
+/** Returns the content of a mapping; of another value, an empty object. */
 function keysOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

@@ -9,16 +9,16 @@ import type { Config, ConfigPlugins } from './schema.ts';
 export interface Mistake {
   readonly line: number;
   readonly column: number;
-  /** One line: what is wrong and what was expected. */
+  /** One line: what is wrong and how to fix it. */
   readonly message: string;
 }
 
-/** What the text of a config file says, or all that is wrong with it, in the order of the lines. */
+/** The configuration in the text of a config file, or all mistakes in it, in the order of the lines. */
 export type Reading =
   | { readonly config: Config; readonly input: unknown }
   | { readonly mistakes: readonly Mistake[] };
 
-/** Reads the text of a config file. No I/O. */
+/** Parses and checks the text of a config file. No I/O. */
 export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -27,13 +27,13 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
     return { line, column: Math.max(col, 1), message };
   };
   const syntax = syntaxMistakes(document, at);
-  // Of a text that is not YAML, nothing can be said but where it stops being that.
+  // If the text is not YAML, only the place of the first syntax error is known.
   if (syntax.fatal !== null) return { mistakes: [...syntax.duplicates, syntax.fatal] };
   const input = toValue(document);
   if (input === TOO_MANY_ALIASES) return { mistakes: [at(0, TOO_MANY_ALIASES)] };
   if (input === null || input === undefined) {
     return {
-      mistakes: [at(0, 'the file is empty; expected servers and forwards (sshferry init writes them)')],
+      mistakes: [at(0, 'the file is empty; it needs servers and forwards (sshferry init writes both)')],
     };
   }
   const checked = checkInput(input, plugins);
@@ -46,9 +46,9 @@ export function readConfigText(text: string, plugins: ConfigPlugins): Reading {
   return { mistakes: mistakes.sort((a, b) => a.line - b.line || a.column - b.column) };
 }
 
-const TOO_MANY_ALIASES = 'aliases (*name) stand for too much here; expected the values themselves';
+const TOO_MANY_ALIASES = 'aliases (*name) expand to too much; write the values themselves';
 
-/** What the document says; that of one whose aliases multiply without end is not worked out. */
+/** Returns the value of a document, or TOO_MANY_ALIASES if its aliases multiply. */
 function toValue(document: Document.Parsed): unknown {
   try {
     return document.toJS();
@@ -58,7 +58,7 @@ function toValue(document: Document.Parsed): unknown {
   }
 }
 
-/** All mistakes for people: `file:line:column: message` and the line itself, each. */
+/** Returns all mistakes for people: for each, `file:line:column: message` and the line itself. */
 export function formatMistakes(file: string, text: string, mistakes: readonly Mistake[]): string {
   return mistakes
     .map(
@@ -70,28 +70,25 @@ export function formatMistakes(file: string, text: string, mistakes: readonly Mi
 
 type At = (offset: number, message: string) => Mistake;
 
-/** Words for what people get wrong most; the rest is told in the parser's own. */
+/** Messages for the most frequent mistakes. Others keep the parser's message. */
 const SYNTAX: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'a tab cannot indent in YAML; expected spaces',
-  MULTIPLE_DOCS: 'a second document begins here; expected one',
-  MULTILINE_IMPLICIT_KEY: "this is no key with a value; expected 'key: value', with a blank after the colon",
+  TAB_AS_INDENT: 'YAML does not allow tabs for indentation; use spaces',
+  MULTIPLE_DOCS: 'a second YAML document begins here; the file must be a single one',
+  MULTILINE_IMPLICIT_KEY: "not a key with a value; write 'key: value', with a space after the colon",
   BLOCK_AS_IMPLICIT_KEY:
-    "there is a second ':' in this value, or the next line stands too far right; expected one 'key: value' in a line, text with ': ' in quotes",
-  BAD_ALIAS: 'there is no such anchor; expected a name that was set before with &, or the text in quotes',
+    "a second ':' in this value, or the next line is indented too far; write one 'key: value' per line, and quote text that contains ': '",
+  BAD_ALIAS: 'unknown anchor; define it before with &, or put the text in quotes',
 };
 
 function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | null; duplicates: Mistake[] } {
   const duplicates: Mistake[] = [];
   for (const { code, message, pos } of document.errors) {
     if (code === 'DUPLICATE_KEY') {
-      duplicates.push(at(pos[0], 'this key stands here a second time; expected each key once'));
+      duplicates.push(at(pos[0], 'duplicate key; use each key once'));
       continue;
     }
     return {
-      fatal: at(
-        pos[0],
-        SYNTAX[code] ?? `${lowered(message)}; see that brackets, quotes and indentation are whole`,
-      ),
+      fatal: at(pos[0], SYNTAX[code] ?? `${lowered(message)}; check brackets, quotes and indentation`),
       duplicates,
     };
   }
@@ -105,7 +102,7 @@ function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | n
   return { fatal, duplicates };
 }
 
-/** Where in the text the issue's key or value begins; of what the text does not have, where the nearest thing around it does. */
+/** Returns the offset of the issue's key or value; if that is missing, the offset of the nearest enclosing node. */
 function offsetOf(document: Document.Parsed, { path, at }: Issue): number {
   let node: unknown = document.contents;
   let offset = startOf(node) ?? 0;

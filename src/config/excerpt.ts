@@ -1,17 +1,17 @@
 import { escapeControls } from '../core/text/control-characters.ts';
 import { widthOf } from '../core/text/terminal-text.ts';
 
-/** The widest piece of a line that is shown. */
+/** The maximum width of the shown part of a line. */
 const WIDTH = 100;
 
-/** A key whose value may be a secret, though none belongs into a config file. */
+/** Matches keys whose values may be secrets, which a config file must not contain. */
 export const SECRET_KEY = /^(pass|pwd|secret|token|credential)/i;
 
 const SECRET_VALUE = /\b((?:pass|pwd|secret|token|credential)[\w-]*["']?\s*[:=]\s*).*/i;
 
 /**
- * Line `line` (from 1) of the text, numbered, with a mark below column `column`; a long line is cut around it, and what follows
- * a `password:` is left out.
+ * Returns line `line` (from 1) of the text, numbered, with a mark below column `column`. Cuts a long line around the mark, and
+ * omits what follows a `password:`.
  */
 export function excerpt(text: string, { line, column }: { line: number; column: number }): string {
   const whole = (text.split(/\r?\n/)[line - 1] ?? '').replace(SECRET_VALUE, '$1…').replace(/\t/g, ' ');

@@ -1,4 +1,4 @@
-/** What is read here of a JSON Schema node. */
+/** The parts of a JSON Schema node that are used here. */
 export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
@@ -12,7 +12,7 @@ export interface SchemaNode {
   readonly examples?: readonly unknown[];
 }
 
-/** The node that describes the value at `path`; undefined where the schema has none. */
+/** Returns the node that describes the value at `path`, or undefined if the schema has none. */
 export function nodeAt(root: SchemaNode, path: readonly PropertyKey[]): SchemaNode | undefined {
   let node: SchemaNode | undefined = root;
   for (const key of path) node = node && step(node, key);
@@ -30,7 +30,7 @@ function step(node: SchemaNode, key: PropertyKey): SchemaNode | undefined {
   return undefined;
 }
 
-/** In words, what the node takes: `a number from 1 to 65535`, `one of ftp, tcp`, `text, such as localhost:21`. */
+/** Describes the values that a node allows: `a number from 1 to 65535`, `one of ftp, tcp`, `text, such as localhost:21`. */
 export function expectation(node: SchemaNode | undefined): string {
   if (node === undefined) return 'something else';
   const example = node.examples?.[0];
@@ -62,7 +62,7 @@ function ofType(type: string, { minimum, maximum, required = [] }: SchemaNode): 
   }
 }
 
-/** In words, what a value is. */
+/** Describes a value, for "expected …, not …". */
 export function whatIs(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';

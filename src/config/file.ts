@@ -8,34 +8,34 @@ import { didYouMean } from '../core/text/suggest.ts';
 import { formatMistakes, readConfigText } from './diagnose.ts';
 import type { Config, ConfigPlugins } from './schema.ts';
 
-/** What the config file is called where it is looked for. */
+/** The default name of the config file. */
 export const FILE_NAME = 'sshferry.yaml';
 
-/** Where one stands when a config file is looked for. */
+/** Where to search for a config file from. */
 export interface Place {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Where the config file is looked for, in this order: here, then in the person's own configuration. */
+/** Returns the paths to search, in this order: the working directory, then the user's configuration. */
 export function searchedFiles({ cwd, env }: Place): string[] {
-  // The XDG base directory specification: a relative path there is to be ignored.
+  // The XDG base directory specification says to ignore a relative path.
   const xdg = env.XDG_CONFIG_HOME;
   const config = xdg && path.isAbsolute(xdg) ? xdg : path.join(env.HOME || os.homedir(), '.config');
   return [path.join(cwd, FILE_NAME), path.join(config, 'sshferry', FILE_NAME)];
 }
 
-/** A config file that is to be read. */
+/** A config file to read. */
 export interface ConfigPlace {
   readonly path: string;
-  /** Whether a person named it with `-c`; else it was only found, and may be a stranger's in a shared directory. */
+  /** Whether `-c` named it. Otherwise the search found it, and in a shared directory it may be another user's. */
   readonly named: boolean;
 }
 
 /**
- * Returns the config file: the one given, else the first of `searchedFiles` that exists. If there is
- * none it rejects with `CONFIG_INVALID`, or returns null if that is `optional`. Whether to trust the
- * file is for `loadConfigFile` to say, which opens it.
+ * Returns the given config file, or the first of `searchedFiles` that exists. If none exists, it rejects
+ * with `CONFIG_INVALID`, or returns null with `optional`. `loadConfigFile`, which opens the file, decides
+ * whether to trust it.
  */
 export async function findConfigFile(given: string | undefined, place: Place): Promise<ConfigPlace>;
 export async function findConfigFile(
@@ -48,8 +48,7 @@ export async function findConfigFile(
   place: Place,
   { optional = false } = {},
 ): Promise<ConfigPlace | null> {
-  if (given === '')
-    throw new GatewayError('CONFIG_INVALID', '-c names no file; expected one, such as sshferry.yaml');
+  if (given === '') throw new GatewayError('CONFIG_INVALID', '-c needs a file name, such as sshferry.yaml');
   if (given !== undefined) return { path: path.resolve(place.cwd, given), named: true };
   const files = searchedFiles(place);
   for (const file of files) {
@@ -62,21 +61,21 @@ export async function findConfigFile(
   if (optional) return null;
   throw new GatewayError(
     'CONFIG_INVALID',
-    `there is no config file: looked for ${files.join(' and ')}; write one with sshferry init, or name one with -c FILE`,
+    `no config file found: looked for ${files.join(' and ')}; create one with sshferry init, or name one with -c FILE`,
   );
 }
 
-/** What a config file says. */
+/** The content of a config file. */
 export interface LoadedFile {
   readonly config: Config;
-  /** The same as it was written, to tell whether a part of it has changed. */
+  /** The content as it was written, to detect which parts a reload changes. */
   readonly input: unknown;
 }
 
 /**
- * Reads and checks a config file. Rejects with `CONFIG_FILE`: every mistake with its place in the file, or why it cannot be
- * used at all. The file can name programs to run, so only its owner may be able to write to it; one that was not named must
- * belong to this user or root. `shown` is what messages call it.
+ * Reads and checks a config file. Rejects with `CONFIG_FILE`: all mistakes with their places in the file, or why the file cannot
+ * be used at all. A config file can name programs to run, so only its owner may be able to write to it. A file that `-c` did not
+ * name must belong to this user or root. `shown` is the name of the file in messages.
  */
 export async function loadConfigFile(
   place: ConfigPlace,
@@ -91,12 +90,12 @@ export async function loadConfigFile(
 
 async function readText({ path: file, named }: ConfigPlace, shown: string): Promise<string> {
   const check = (stats: Stats) => {
-    if (stats.isDirectory()) throw fileError(`${shown} is a directory; expected a file in YAML`);
+    if (stats.isDirectory()) throw fileError(`${shown} is a directory; expected a YAML file`);
     if (!named && isForeign(stats))
       throw fileError(`${shown} belongs to another user; if you trust it, name it: -c ${shown}`);
     if (stats.isFile() && isWritableByOthers(stats)) {
       throw fileError(
-        `${shown} can be written by other users of this machine, and it can name programs to run; chmod go-w ${shown}`,
+        `${shown} is writable by other users, and a config file can name programs to run; run chmod go-w ${shown}`,
       );
     }
   };
@@ -112,11 +111,11 @@ async function readText({ path: file, named }: ConfigPlace, shown: string): Prom
 function unreadable(file: string, error: NodeJS.ErrnoException): GatewayError {
   switch (error.code) {
     case 'ENOENT':
-      return fileError(`${file}: there is no such file; write one with sshferry init`, error);
+      return fileError(`${file}: no such file; create one with sshferry init`, error);
     case 'EACCES':
-      return fileError(`${file}: no permission to read it; chmod u+r ${file}, or run as its owner`, error);
+      return fileError(`${file}: permission denied; run chmod u+r ${file}, or run as its owner`, error);
     case 'EFBIG':
-      return fileError(`${file} is larger than 1 MB; expected a config file`, error);
+      return fileError(`${file} is larger than 1 MB, the limit for a config file`, error);
     case 'ERR_ENCODING_INVALID_ENCODED_DATA':
       return fileError(`${file} is not UTF-8 text; save it as UTF-8`, error);
     default:
@@ -129,8 +128,8 @@ function fileError(message: string, cause?: unknown): GatewayError {
 }
 
 /**
- * The Config with the named forwards alone (a group's name stands for its forwards; no names for all of them), and the servers
- * that these need. Throws `CONFIG_INVALID` for a name that is neither.
+ * Returns the Config with only the forwards of these names and groups, and the servers that they need. No names select all
+ * forwards. Throws `CONFIG_INVALID` for an unknown name.
  */
 export function selectForwards(config: Config, names: readonly string[], file: string): Config {
   const wanted = new Set(names.length === 0 ? Object.keys(config.forwards) : []);

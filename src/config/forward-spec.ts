@@ -10,33 +10,33 @@ import {
   splitColons,
 } from './address.ts';
 
-/** What the parser knows of a protocol; a ProtocolPlugin is one. */
+/** The part of a ProtocolPlugin that the parser needs. */
 export interface ForwardType {
   readonly name: string;
   readonly defaultPorts: readonly number[];
 }
 
-/** What `-L` or `-R` says. */
+/** A parsed argument of `-L` or `-R`. */
 export interface ForwardArgument {
   readonly type: string;
   readonly listen: ListenAddress;
   readonly target: Target;
 }
 
-/** The type of a forward that names none: by its target's port, `tcp` when no protocol claims that. */
+/** Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that port. */
 export function typeByPort(port: number, types: readonly ForwardType[]): string {
   return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
 }
 
 const FORM = '[type/][bind_address:]port:host:hostport';
-const UNIX_SOCKET = new AddressError(`Unix sockets cannot be forwarded; expected ${FORM}`);
+const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
 
 /**
- * Reads the argument of `-L`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1); the
- * `type/` prefix is the one of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 listens on any free
- * port. `-R` takes the same. `origin` is what errors call it: `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
+ * Parses the argument of `-L` or `-R`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1). The
+ * `type/` prefix is that of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 means any free port. `origin`
+ * names the argument in errors: `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
  *
- * Throws a GatewayError that shows what was read, the part that is wrong and what was expected: `CONFIG_INVALID`, or
+ * Throws a GatewayError that shows the argument, the invalid part and what was expected: `CONFIG_INVALID`, or
  * `CONFIG_UNSUPPORTED` for Unix sockets.
  */
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
@@ -47,11 +47,11 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
     const fields = splitColons(address);
     if (fields.length > 4) {
       throw new AddressError(
-        `there are too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
+        `too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
       );
     }
     if (fields.length < 3) {
-      const missing = fields.length === 1 ? 'the host and its port are missing' : 'there are only two parts';
+      const missing = fields.length === 1 ? 'the host and its port are missing' : 'only two parts';
       throw new AddressError(`${missing}; expected ${FORM}, ${example('8021:localhost:21')}`);
     }
     const [hostPort = '', host = '', port = '', bind] = fields.reverse();
@@ -72,7 +72,7 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   }
 }
 
-/** Takes a leading `type/` off. Any other slash is a Unix socket's path or ssh's old way to write IPv6. */
+/** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */
 function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };
@@ -86,10 +86,10 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   if (prefix === '' || prefix.includes(':')) throw UNIX_SOCKET;
   const names = types.map(({ name }) => name);
   if (/^\d+$/.test(prefix)) {
-    throw new AddressError(`the parts are separated by '/'; expected colons: ${FORM}`);
+    throw new AddressError(`the separator is ':', not '/': ${FORM}`);
   }
   throw new AddressError(
-    `there is no type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
+    `unknown type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
   );
 }
 
@@ -103,7 +103,7 @@ function listenPort(
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
-      `the port to listen on is '${text}'; expected a number, and a type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
+      `the port to listen on is '${text}'; use a number, and put the type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

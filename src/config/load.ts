@@ -15,7 +15,7 @@ import {
 } from './protocol-options.ts';
 import type { Config, ConfigPlugins, LogConfig } from './schema.ts';
 
-/** What the command line says, each argument still as it was typed. */
+/** The arguments of a command line, each as it was typed. */
 export interface Arguments {
   /** `[user@]host` or `ssh://[user@]host[:port]`. */
   readonly destination: string;
@@ -23,7 +23,7 @@ export interface Arguments {
   readonly forwards: readonly string[];
   /** The arguments of `-R`. */
   readonly remoteForwards?: readonly string[] | undefined;
-  /** The arguments of `-o`, those of flags that are short for one included. */
+  /** The arguments of `-o`, including those of flags that abbreviate one. */
   readonly options: readonly string[];
   readonly user?: string | undefined;
   readonly port?: number | undefined;
@@ -35,13 +35,13 @@ export interface Arguments {
   readonly log: LogConfig;
 }
 
-/** Forwards as ssh_config has them, written as `-L` and `-R` take them. */
+/** The forwards of ssh_config, in the syntax of `-L` and `-R`. */
 interface ForwardLines {
   readonly local: readonly string[];
   readonly remote: readonly string[];
 }
 
-/** What a config file would say in place of the arguments; what nobody said is undefined. */
+/** Arguments in the form of a config file. Values that were not given are undefined. */
 export interface ArgumentsInput {
   readonly servers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly forwards: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -51,8 +51,8 @@ export interface ArgumentsInput {
 }
 
 /**
- * Makes the arguments a Config with one server, which is named as the destination is. `lines` are ssh_config's LocalForward
- * and RemoteForward lines, written as `-L` and `-R` take them. Throws `CONFIG_*` naming the argument and what was expected.
+ * Returns the Config of these arguments, with one server whose name is the destination. `lines` are the LocalForward and
+ * RemoteForward lines of ssh_config, in the syntax of `-L` and `-R`. Throws `CONFIG_*`, naming the argument and what was expected.
  */
 export function configFromArguments(
   args: Arguments,
@@ -63,13 +63,13 @@ export function configFromArguments(
   if ('config' in checked) return checked.config;
   const issues = checked.issues.map((issue) => {
     const option = OWN_NAMES.find((name) => name === issue.path.at(-1));
-    // Everything else was checked as the argument that it is.
+    // All other arguments were checked when they were parsed.
     return option === undefined ? tell(issue) : `-o ${capitalized(option)}: ${issue.message}`;
   });
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
 }
 
-/** The same as a config file would say it, not checked whole. Throws `CONFIG_*` naming the argument and what was expected. */
+/** Returns the arguments in the form of a config file, not yet checked as a whole. Throws like `configFromArguments`. */
 export function inputFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
@@ -85,7 +85,7 @@ export function inputFromArguments(
     if (earlier !== undefined) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${text}: port ${forward.listen.port} is taken by ${earlier}; expected a port of its own for each forward`,
+        `${text}: port ${forward.listen.port} is already used by ${earlier}; give each forward its own port`,
       );
     }
     taken.set(place, text);
@@ -113,7 +113,7 @@ export function inputFromArguments(
   return {
     servers: {
       [destination]: {
-        // -l and -p go before what stands in the destination, as in ssh.
+        // -l and -p take precedence over the destination, as in ssh.
         host: typed.host,
         user: user ?? typed.user ?? undefined,
         port: port ?? typed.port ?? undefined,
@@ -133,18 +133,18 @@ export function inputFromArguments(
   };
 }
 
-/** Options of sshferry's own that belong to no protocol, as `-o` names them with a capital, and what they are. */
+/** The options of sshferry that belong to no protocol, with their descriptions. In `-o` the names are capitalized. */
 export const OWN_OPTIONS = {
   localUsers:
-    'Local users that may connect besides you and root, on Linux: any, or names and uids (default: none).',
+    'Other users of this machine who may connect to loopback forwards: any, or user names and uids; Linux only.',
   dataConnections:
-    'Further SSH connections for FTP data, 0 to 16 (default: 1 if the login needs no prompt, else 0).',
-  drainTimeout: 'Seconds that clients may continue after SIGTERM (default: 10).',
+    'Additional SSH connections for bulk data, 0 to 16 (default: 1 if the login asks no questions, otherwise 0).',
+  drainTimeout: 'Seconds that connected clients may take to finish after SIGTERM (default: 10).',
 } as const;
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
-/** Splits `-o` into ssh_config's options, in order, and each protocol's own; the first of a key counts, as in ssh. */
+/** Sorts `-o` into the options of ssh_config, of protocols, and of sshferry. The first value of a key counts, as in ssh. */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   const known = protocolOptions(plugins);
   const own: Partial<Record<OwnOption, string>> = {};
@@ -157,7 +157,7 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
       own[name] ??= value;
       continue;
     }
-    // TCPKeepAlive is no option of tcp's.
+    // TCPKeepAlive is an option of ssh_config, not of tcp.
     const option = canonicalKey(key) === null ? findProtocolOption(key, known) : null;
     if (option === null) {
       ssh.push([key, value]);
@@ -175,19 +175,19 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   return { ssh, protocols, own };
 }
 
-/** The options of ssh_config as a file has them: the values of one key together, the first that came still first. */
+/** Groups options by key, as in a config file. Values keep their order. */
 function byKey(options: readonly (readonly [string, string])[]): Record<string, string[]> {
   const record: Record<string, string[]> = {};
   for (const [key, value] of options) record[key] = [...(record[key] ?? []), value];
   return record;
 }
 
-/** A number where the text is one; the schema tells what is wrong with other text. */
+/** Converts digits to a number. Other text is left for the schema to refuse. */
 function numeric(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }
 
-/** A forward's name for logs: its type and port, with a number behind where two would be the same. */
+/** Returns a forward's name for logs: its type and port, with a number appended if that is taken. */
 function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
   const name = `${direction === 'remote' ? 'remote-' : ''}${type}-${listen.port}`;
   for (let n = 1; ; n++) {

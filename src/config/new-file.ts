@@ -6,8 +6,8 @@ import type { ArgumentsInput } from './load.ts';
 import type { ConfigPlugins } from './schema.ts';
 
 /**
- * The text of a new config file, with comments for those who will change it, that says what these arguments say. `schema` is
- * where editors find its JSON Schema.
+ * Returns the text of a new config file that is equivalent to these arguments, with comments for its editor. `schema` is the
+ * path of the JSON Schema, for text editors.
  */
 export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, schema: string): string {
   const [[destination, server] = ['', {}]] = Object.entries(input.servers);
@@ -44,13 +44,13 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
   const others = Object.values(rest).some((value) => value !== undefined) ? `\n${stringify(rest)}` : '';
   const [first = 'files'] = Object.keys(input.forwards);
   return `# yaml-language-server: $schema=${schema}
-# What sshferry up forwards. See what works with sshferry check; after a change: sshferry reload.
+# Forwards of sshferry up. Test them with sshferry check; after a change, run sshferry reload.
 
-# How to log in, as ssh does: what is left out comes from ~/.ssh/config. No secret belongs here: sshferry asks for passwords,
-# and takes keys from files and the agent.
+# SSH servers, by names that you choose. Omitted settings come from ~/.ssh/config. Do not write secrets here: sshferry asks for
+# passwords, and uses keys from files and the agent.
 ${block}
-# Each forward has a name of your own. It listens on this machine, and leads to a host and port as the SSH server sees them:
-# localhost is the server itself. The type (ftp, pop3, smtp, imap, tcp) follows the port; for another port say type: ftp.
+# Forwards, by names that you choose. Each listens on this machine and leads to a host and port as seen from the SSH server:
+# localhost is the server itself. The type (ftp, pop3, smtp, imap, tcp) depends on the port; for other ports add type: ftp.
 forwards:
 ${forwards.join('')}
 # Names for several forwards: sshferry up NAME
@@ -66,7 +66,7 @@ function nameOf(destination: string): string {
   return label.replace(/[^\p{L}\p{N}_-]/gu, '') || 'server';
 }
 
-/** A list of one value as that value. */
+/** Replaces lists of one value by that value. */
 function singly(options: Record<string, string[]>): Record<string, string | string[]> {
   return Object.fromEntries(
     Object.entries(options).map(([key, values]) => [key, (values.length === 1 && values[0]) || values]),

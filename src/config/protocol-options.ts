@@ -2,13 +2,13 @@ import { type ZodType, z } from 'zod';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean, nearest } from '../core/text/suggest.ts';
 
-/** What is read here of a ProtocolPlugin. */
+/** The part of a ProtocolPlugin that is used here. */
 export interface OptionOwner {
   readonly name: string;
   readonly schema: ZodType;
 }
 
-/** One field of a protocol's configuration, as `-o` names it: field `dataPorts` of `ftp` is `FtpDataPorts`. */
+/** One field of a protocol's configuration, and its name in `-o`: field `dataPorts` of `ftp` is `FtpDataPorts`. */
 export interface ProtocolOption {
   readonly key: string;
   readonly protocol: string;
@@ -16,7 +16,7 @@ export interface ProtocolOption {
   readonly schema: ZodType;
 }
 
-/** Every option of these protocols, made from their schemas. */
+/** Returns all options of these protocols, from their schemas. */
 export function protocolOptions(plugins: readonly OptionOwner[]): ProtocolOption[] {
   return plugins.flatMap(({ name, schema }) =>
     Object.entries(fieldsOf(schema)).map(([field, fieldSchema]) => ({
@@ -29,8 +29,8 @@ export function protocolOptions(plugins: readonly OptionOwner[]): ProtocolOption
 }
 
 /**
- * Splits the argument of `-o` as ssh does: `Key=Value` or `Key Value`, blanks around them dropped, one pair of double quotes
- * around the value too. Throws `CONFIG_INVALID`.
+ * Splits the argument of `-o` as ssh does: `Key=Value` or `Key Value`, without surrounding blanks and without one pair of double
+ * quotes around the value. Throws `CONFIG_INVALID`.
  */
 export function splitOption(text: string): [key: string, value: string] {
   const [, key, value] = /^\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*?)\s*$/s.exec(text) ?? [];
@@ -41,8 +41,8 @@ export function splitOption(text: string): [key: string, value: string] {
 }
 
 /**
- * The protocol option that `key` names, letter case aside; null for a key that is ssh_config's business. A key that is neither,
- * but looks like one of a protocol's, throws `CONFIG_INVALID` with the nearest right key.
+ * Returns the protocol option with that key, ignoring case, or null for a key of ssh_config. Throws `CONFIG_INVALID` with a
+ * suggestion for an unknown key that resembles a protocol option.
  */
 export function findProtocolOption(key: string, options: readonly ProtocolOption[]): ProtocolOption | null {
   const found = options.find((option) => option.key.toLowerCase() === key.toLowerCase());
@@ -53,13 +53,13 @@ export function findProtocolOption(key: string, options: readonly ProtocolOption
   const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
   throw new GatewayError(
     'CONFIG_INVALID',
-    `-o ${key}: there is no such option${didYouMean(key, keys)}; expected one of ${expected}`,
+    `-o ${key}: unknown option${didYouMean(key, keys)}; expected one of ${expected}`,
   );
 }
 
 /**
- * What the field of the configuration is set to by `value`: `yes` and `no` are booleans and digits a number where the field
- * takes such, anything else is text. Throws `CONFIG_INVALID` with what the field takes.
+ * Converts the value of an option to the type of its field: `yes` and `no` to a boolean, digits to a number, otherwise text. Throws
+ * `CONFIG_INVALID` with the values that the field allows.
  */
 export function readProtocolValue(option: ProtocolOption, value: string): unknown {
   for (const candidate of readings(value)) {
@@ -77,7 +77,7 @@ function* readings(value: string): Generator<unknown> {
   yield value.toLowerCase();
 }
 
-/** In words, what a field takes; where its schema does not show it, what the schema says about `value`. */
+/** Describes the values that a field allows; if its schema does not show them, with the schema's own message about `value`. */
 function expectation(schema: ZodType, value: string): string {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodBoolean) return 'yes or no';
@@ -99,7 +99,7 @@ function fieldsOf(schema: ZodType): Record<string, unknown> {
   return inner instanceof z.ZodObject ? inner.shape : {};
 }
 
-/** The schema inside `.optional()`, `.default()` and the like. */
+/** Returns the schema inside `.optional()`, `.default()` and the like. */
 function unwrapped(schema: unknown): unknown {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {

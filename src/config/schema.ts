@@ -5,10 +5,10 @@ import { AddressError, type ListenAddress, parseListen, parseTarget } from './ad
 import { type ForwardType, typeByPort } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
 
-/** The value of an ssh_config option; a list for one that may come again. */
+/** The value of an ssh_config option; a list for one that can be repeated. */
 const optionSchema = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
 
-/** An SSH server and how to log in there, as ssh(1) takes it. */
+/** An SSH server and how to log in there, as for ssh(1). */
 const serverSchema = z.strictObject({
   host: z
     .string()
@@ -56,7 +56,9 @@ const serverSchema = z.strictObject({
     .min(0)
     .max(16)
     .optional()
-    .describe('Further SSH connections for FTP data (default: 1 if the login needs no prompt, else 0)'),
+    .describe(
+      'Additional SSH connections for bulk data (default: 1 if the login asks no questions, otherwise 0)',
+    ),
 });
 
 function optionLines(key: string, value: z.output<typeof optionSchema>): [key: string, value: string][] {
@@ -68,69 +70,70 @@ const logSchema = z.strictObject({
   level: z
     .enum(['error', 'info', 'debug', 'trace'])
     .default('info')
-    .describe('How much to log: -q is error, -v is debug, -vv is trace'),
+    .describe('How much to log; -q is error, -v debug, -vv trace'),
   format: z
     .enum(['pretty', 'json'])
     .optional()
-    .describe('Form of the log (default: pretty on a terminal, else json)'),
+    .describe('Format of the log (default: pretty on a terminal, otherwise json)'),
 });
 
-/** Who on this machine may connect to the loopback listeners, besides the own user and root. */
+/** Users of this machine who may connect to the loopback listeners, besides the own user and root. */
 const localUsersSchema = z
   .union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))])
   .transform((given, context): LocalUsers => {
     const list = [given].flat();
     const users = list.length === 0 ? [] : parseLocalUsers(list.join(','));
     if (users !== null) return users;
-    context.addIssue({ code: 'custom', message: `'${list.join(',')}': expected any, or ${LOCAL_USERS}` });
+    context.addIssue(sentence(`'${list.join(',')}' is invalid; expected any, or ${LOCAL_USERS}`));
     return z.NEVER;
   });
 
-/** What LocalUsers takes besides `any`, for messages. */
+/** The values of LocalUsers besides `any`, for messages. */
 const LOCAL_USERS = 'user names or numeric uids, separated by commas';
 
 /** One server of a Config. */
 export type ServerConfig = z.output<typeof serverSchema>;
 
-/** What of the log is wanted. */
+/** How much to log, and in which format. */
 export type LogConfig = z.output<typeof logSchema>;
 
-/** One forward of a Config: `local` listens on this machine (`-L`), `remote` on the SSH server (`-R`). `options` is what the schema of the plugin named `type` made of its part. */
+/** One forward of a Config: `local` listens on this machine (`-L`), `remote` on the SSH server (`-R`). */
 export interface ForwardConfig {
   readonly type: string;
   readonly direction: 'local' | 'remote';
   readonly server: string;
   readonly listen: ListenAddress;
   readonly to: Endpoint;
+  /** The output of the schema of the plugin named `type`. */
   readonly options: unknown;
 }
 
-/** Everything that sshferry is told, whether by arguments or by a file. Servers and forwards by name. */
+/** The whole configuration, from arguments or from a file. Servers and forwards are keyed by name. */
 export interface Config {
   readonly servers: Readonly<Record<string, ServerConfig>>;
   readonly forwards: Readonly<Record<string, ForwardConfig>>;
-  /** Names of forwards by the name of their group. */
+  /** The forwards of each group. */
   readonly groups: Readonly<Record<string, readonly string[]>>;
   readonly log: LogConfig;
   readonly localUsers: LocalUsers;
-  /** Seconds that clients may go on after a request to stop (SIGTERM). */
+  /** Seconds that connected clients may take to finish after SIGTERM. */
   readonly drainTimeout: number;
 }
 
-/** The plugins that a configuration may name; one called `tcp` among them is what remains when no other fits. */
+/** The plugins that a configuration can name. One of them is `tcp`, the fallback. */
 export type ConfigPlugins = readonly (OptionOwner & ForwardType)[];
 
 /**
- * The one schema of the configuration. Its input is what stands in a file: `servers` and `forwards` by name, a forward as
- * `{ listen: 8021, server: office, to: 'localhost:21', ftp: { … } }`, its type taken from the target's port when left out;
- * its output is a Config. What spans several parts is the matter of `crossCheck`.
+ * Returns the one schema of the configuration. Its input is the content of a config file: `servers` and `forwards` by name, a
+ * forward as `{ listen: 8021, server: office, to: 'localhost:21', ftp: { … } }`. The default type is that of the target's port.
+ * Its output is a Config. `crossCheck` checks what spans several parts.
  */
 export function configSchema(plugins: ConfigPlugins) {
   return z.strictObject({
-    servers: z.record(z.string().min(1), serverSchema).describe('SSH servers, by a name that you choose'),
+    servers: z.record(z.string().min(1), serverSchema).describe('SSH servers, by names that you choose'),
     forwards: z
       .record(z.string().min(1), forwardSchema(plugins))
-      .describe('Forwards, by a name that you choose'),
+      .describe('Forwards, by names that you choose'),
     groups: z
       .record(z.string().min(1), z.array(z.string().min(1)).meta({ examples: [['mail-in', 'mail-out']] }))
       .default({})
@@ -138,20 +141,20 @@ export function configSchema(plugins: ConfigPlugins) {
     log: logSchema.prefault({}),
     localUsers: localUsersSchema
       .prefault([])
-      .describe(
-        'Local users that may connect besides you and root, on Linux: any, or names and uids (default: none)',
-      ),
+      .describe('Other users of this machine who may connect: any, or user names and uids'),
     drainTimeout: z
       .number()
       .int()
       .min(0)
       .max(3600)
       .default(10)
-      .describe('Seconds that clients may continue after SIGTERM, or after a change of their forward'),
+      .describe(
+        'Seconds that connected clients may take to finish after SIGTERM, or after a reload that changes their forward',
+      ),
   });
 }
 
-/** What `configSchema` takes: what stands in a file. */
+/** The input of `configSchema`: the content of a config file. */
 export type ConfigInput = z.input<ReturnType<typeof configSchema>>;
 
 function forwardSchema(plugins: ConfigPlugins) {
@@ -163,7 +166,7 @@ function forwardSchema(plugins: ConfigPlugins) {
     .strictObject({
       listen: readable(
         z.union([z.number(), z.string()]).meta({
-          description: 'Port to listen on; with an address in front to listen elsewhere than on localhost',
+          description: 'Port to listen on, or address:port (default address: localhost)',
           examples: [8021, '*:8021'],
         }),
         (value) => parseListen(String(value)),
@@ -171,8 +174,7 @@ function forwardSchema(plugins: ConfigPlugins) {
       server: z.string().min(1).describe('Name of the server, a key of servers'),
       to: readable(
         z.string().meta({
-          description:
-            'Target as host:port, resolved by the SSH server, where localhost is the server itself; of a remote forward, resolved here',
+          description: 'host:port as seen from the SSH server; localhost is the server itself',
           examples: ['localhost:21'],
         }),
         parseTarget,
@@ -190,23 +192,33 @@ function forwardSchema(plugins: ConfigPlugins) {
       const given: Record<string, unknown> = forward;
       for (const other of types) {
         if (other === type || given[other] === undefined) continue;
-        const message = `this forward is of type ${type}; expected no options of ${other}`;
-        context.addIssue({ code: 'custom', path: [other], message });
+        const message = `the type of this forward is ${type}; remove the options of ${other}`;
+        context.addIssue({ ...sentence(message), path: [other] });
       }
       const plugin = plugins.find(({ name }) => name === type);
       return { type, direction, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
     });
 }
 
-/** A text form that `parse` turns into its value, or throws an AddressError for. */
+/** Returns a schema for text that `parse` turns into a value; `parse` throws an AddressError if it cannot. */
 function readable<I extends string | number, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
   return input.transform((value, context): O => {
     try {
       return parse(value);
     } catch (error) {
       if (!(error instanceof AddressError)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
+      context.addIssue(sentence(error.message));
       return z.NEVER;
     }
   });
+}
+
+/** Returns an issue whose message is a whole sentence. The messages of other issues are nouns: what was expected. */
+function sentence(message: string) {
+  return { code: 'custom', message, params: { sentence: true } } as const;
+}
+
+/** Whether the message of an issue is a whole sentence. */
+export function isSentence(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && issue.params?.sentence === true;
 }

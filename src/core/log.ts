@@ -1,18 +1,20 @@
-/** Writes one line: fields for programs, among them a stable `event` name, and a message for people. */
-type LogMethod = (fields: object, message: string) => void;
+import type { LogEvent, LogFields, LogLevel } from './log-events.ts';
 
-/** Where sshferry logs to; pino's loggers fit. */
+/** Writes one line: an event of `LOG_EVENTS` with its fields for programs, and a message for people. */
+type LogMethod<L extends LogLevel> = (fields: LogFields<L>, message: string) => void;
+
+/** Where sshferry logs to; a pino logger fits. */
 export interface Logger {
-  error: LogMethod;
-  warn: LogMethod;
-  info: LogMethod;
-  debug: LogMethod;
-  trace: LogMethod;
+  error: LogMethod<'error'>;
+  warn: LogMethod<'warn'>;
+  info: LogMethod<'info'>;
+  debug: LogMethod<'debug'>;
+  trace: LogMethod<'trace'>;
   /** Returns a logger that adds these fields to every line. */
   child(bindings: Record<string, unknown>): Logger;
 }
 
-/** Keeps nothing. */
+/** A logger that drops every line. */
 export const silentLogger: Logger = {
   error() {},
   warn() {},
@@ -21,3 +23,8 @@ export const silentLogger: Logger = {
   trace() {},
   child: () => silentLogger,
 };
+
+/** Logs an event whose name is a variable, which the types cannot match with a level. It has no fields. */
+export function logEvent(log: Logger, level: LogLevel, event: LogEvent, message: string): void {
+  (log[level] as (fields: { event: LogEvent }, message: string) => void)({ event }, message);
+}

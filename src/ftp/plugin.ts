@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { TransferInfo } from '../core/events.ts';
+import { logEvent } from '../core/log.ts';
 import type { ProtocolPlugin, SessionContext } from '../core/plugin.ts';
 import { processTurns } from '../core/turns.ts';
 import { awaitGreeting, type ClientGate, clientSpeaksFirst, type Greeted } from '../protocols/greeting.ts';
@@ -387,8 +388,7 @@ class ControlConnection implements DataReport {
       case 'timer':
         return this.#startTimer(action.id, action.ms);
       case 'note':
-        this.#session.log[action.warn ? 'warn' : 'debug']({ event: action.event }, action.text);
-        return;
+        return logEvent(this.#session.log, action.warn ? 'warn' : 'debug', action.event, action.text);
       case 'close':
         return this.#finish(action.reason);
     }

@@ -5,18 +5,18 @@ import { escapeJson, escapeLines } from '../core/text/control-characters.ts';
 import { toAscii } from '../core/text/terminal-text.ts';
 import { formatTime } from '../core/text/units.ts';
 
-/** Keys whose values never reach a log. Secrets are not passed to the logger in the first place. */
+/** Keys whose values are never logged. A second line of defence: no secret is passed to the logger. */
 const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];
 
 const STYLES = { error: 'red', warn: 'yellow', info: 'gray', debug: 'gray', trace: 'gray' } as const;
 
-/** How much is logged, and in which form. */
+/** How much to log, and in which format. */
 export interface LogOptions {
   readonly level: 'error' | 'info' | 'debug' | 'trace';
   readonly format: 'pretty' | 'json';
-  /** For the pretty form. */
+  /** For the pretty format. */
   readonly color?: boolean;
-  /** False keeps the pretty form to ASCII. */
+  /** False keeps the pretty format to ASCII. */
   readonly unicode?: boolean;
 }
 
@@ -32,7 +32,7 @@ interface Line {
 
 /**
  * Returns a pino logger that writes whole lines to `out`: JSON with `time` (ISO 8601), `level` by name, `event`, the fields and
- * `msg`, or for people `hh:mm:ss level message`, without the level where it is info, and with the fields at trace.
+ * `msg`; or for people `hh:mm:ss level message`, without the level if it is info, and with the fields at trace.
  */
 export function createLogger(out: DestinationStream, options: LogOptions): Logger {
   const pretty = prettyLine(options);
@@ -42,7 +42,7 @@ export function createLogger(out: DestinationStream, options: LogOptions): Logge
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: withErrorsInFull },
-      // A line without a name of its own still has the field that log readers select by.
+      // Log readers select by `event`, so every line has it.
       mixin: () => ({ event: 'message' }),
       redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
     },
@@ -55,7 +55,7 @@ function prettyLine({ level: most, color = false, unicode = true }: LogOptions):
     color ? styleText(style, text, { validateStream: false }) : text;
   return ({ level, time, event, msg = event, ...fields }) => {
     const name = level === 'info' ? '' : `${painted(level, STYLES[level])} `;
-    // Further lines are indented: none of a message's lines can pass for a line of the log.
+    // Further lines are indented, so that no line of a message can be mistaken for a line of the log.
     const message = escapeLines(msg.replace(/\r\n/g, '\n')).replaceAll('\n', `\n${' '.repeat(9)}`);
     const isDetailed = most === 'trace' && Object.keys(fields).length > 0;
     const text = isDetailed ? `${message} ${escapeJson(JSON.stringify(fields))}` : message;
@@ -63,7 +63,7 @@ function prettyLine({ level: most, color = false, unicode = true }: LogOptions):
   };
 }
 
-/** JSON has no fields of an Error but its code. */
+/** Returns the fields with errors as plain objects: JSON.stringify drops most of an Error. */
 function withErrorsInFull(fields: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? inFull(value) : value]),

@@ -1,7 +1,7 @@
-/** Bytes of log lines that wait for their reader at most. */
+/** How many bytes of log lines may wait for their reader. */
 const MAX_PENDING = 64 * 1024;
 
-/** Where the lines go. */
+/** The sink of the lines. */
 interface Destination {
   write(text: string): unknown;
   readonly pending: number;
@@ -9,8 +9,8 @@ interface Destination {
 }
 
 /**
- * Passes log lines on as long as their reader takes them. While a terminal is stopped, or a pipe is full, further lines are dropped;
- * their count is given to `lost` when the reader has caught up.
+ * Passes log lines on while their reader accepts them. While a terminal is stopped, or a pipe is full, it drops further lines,
+ * and calls `lost` with their count when the reader has caught up.
  */
 export class LossyLines {
   readonly #out: Destination;

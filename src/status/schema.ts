@@ -80,7 +80,11 @@ export const statusSchema = z.object({
 
 /** What `sshferry status --json` prints: one object, also where nothing runs. */
 export const statusReportSchema = z.object({
-  format: z.literal(1).describe('changes when something here changes its meaning or goes'),
+  format: z
+    .literal(1)
+    .describe(
+      '1. It goes up when a reader of the old format would no longer understand it. New fields do not change it.',
+    ),
   running: z.array(statusSchema).describe("this user's running sshferrys, the oldest first"),
 });
 

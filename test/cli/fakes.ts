@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { run } from '../../src/cli/commands/run.ts';
 import type { Output } from '../../src/cli/display/output.ts';
-import type { World } from '../../src/cli/world.ts';
+import type { Environment } from '../../src/cli/environment.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { ResolvedSsh, SshInput } from '../../src/core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../../src/core/ssh/options.ts';
@@ -66,7 +66,7 @@ export const localhost: Transport = {
 };
 
 /** A world in which nothing is real; what is given stands in for its parts. */
-export function world(over: Partial<World> = {}): World {
+export function environment(over: Partial<Environment> = {}): Environment {
   const stderr = over.stderr ?? new Written();
   return {
     version: '1.2.3',
@@ -86,7 +86,7 @@ export function world(over: Partial<World> = {}): World {
     local: async () => localhost,
     stdin: new PassThrough(),
     connect: () => new FakeTransport(),
-    tellStatus: async () => ({ close: async () => {} }),
+    serveStatus: async () => ({ close: async () => {} }),
     resolve: async (input) => login(input),
     notify: async () => null,
     schemaFile: '/nonexistent/schema.json',
@@ -109,7 +109,7 @@ export class Run {
     this.stderr = new Written(tty);
     this.status = run(
       argv,
-      world({
+      environment({
         stdout: this.stdout,
         stderr: this.stderr,
         process: this.process,
@@ -137,7 +137,7 @@ export class Run {
   }
 }
 
-interface Options extends Partial<World> {
+interface Options extends Partial<Environment> {
   readonly tty?: boolean;
   readonly transport?: FakeTransport;
 }

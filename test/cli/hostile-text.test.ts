@@ -5,13 +5,13 @@ import { reportLine, reportText } from '../../src/cli/commands/running.ts';
 import { forwardHeading, serverHeading, stepLines, verdict } from '../../src/cli/display/check-lines.ts';
 import { forwardLines } from '../../src/cli/display/forward-lines.ts';
 import { transferLines } from '../../src/cli/display/transfer-lines.ts';
-import { tellFailure } from '../../src/cli/serve/failure.ts';
+import { reportFailure } from '../../src/cli/serve/failure.ts';
 import { formatMistakes } from '../../src/config/diagnose.ts';
 import { type ErrorCode, GatewayError } from '../../src/core/errors.ts';
 import { shownName } from '../../src/ftp/wire/command.ts';
 import { createLogger } from '../../src/log/logger.ts';
 import type { Status } from '../../src/status/schema.ts';
-import { Written, world } from './fakes.ts';
+import { environment, Written } from './fakes.ts';
 
 /** A terminal's title, colour by C1, text direction both ways, no width, line ends, and a line of the attacker's own. */
 const HOSTILE = 'evil\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\u2028\r\n12:00:00 FORGED';
@@ -70,7 +70,7 @@ const status: Status = {
   totals: { clients: 0, transfersComplete: 0, transfersFailed: 0, bytesUp: 0, bytesDown: 0 },
   errors: [problem],
 };
-const look = { width: 400, unicode: true, color: false };
+const style = { width: 400, unicode: true, color: false };
 const server: Omit<ServerReport, 'works'> = {
   name: HOSTILE,
   host: HOSTILE,
@@ -89,26 +89,27 @@ const forward: Omit<ForwardReport, 'works'> = {
   steps: [],
 };
 
-/** Each place where text reaches a terminal, with hostile text in all that it shows. */
+/** Each path of text to a terminal, with hostile text in everything that it shows. */
 const PATHS: Readonly<Record<string, () => string>> = {
   'the log for people': () => logged('pretty'),
   'the log in JSON': () => logged('json'),
   'a failure': () => failure('SSH_AUTH', false),
   'a failure with its stack': () => failure('SSH_AUTH', true),
   'wrong usage': () => failure('CONFIG_INVALID', false),
-  'a crash': () => told((stderr) => tellFailure(new Error(HOSTILE), { stderr, json: null, verbose: false })),
+  'a crash': () =>
+    told((stderr) => reportFailure(new Error(HOSTILE), { stderr, json: null, verbose: false })),
   'a crash with its stack': () =>
-    told((stderr) => tellFailure(new Error(HOSTILE), { stderr, json: null, verbose: true })),
+    told((stderr) => reportFailure(new Error(HOSTILE), { stderr, json: null, verbose: true })),
   'mistakes in a config file': () =>
     formatMistakes('f', `a: "${HOSTILE}"`, [{ line: 1, column: 3, message: HOSTILE }]),
   'a step of check': () =>
     stepLines(
       { name: 'greeting', outcome: 'failed', ms: 1, text: new CheckFailure('NO_ANSWER', HOSTILE).message },
-      look,
+      style,
     ).join('\n'),
   'any text as a step of check': () =>
-    stepLines({ name: 'host-key', outcome: 'ok', ms: 1, text: HOSTILE }, look).join('\n'),
-  "check's headings": () => `${serverHeading(server)}\n${forwardHeading(forward, look)}`,
+    stepLines({ name: 'host-key', outcome: 'ok', ms: 1, text: HOSTILE }, style).join('\n'),
+  "check's headings": () => `${serverHeading(server)}\n${forwardHeading(forward, style)}`,
   "check's verdict": () =>
     verdict({
       works: false,
@@ -126,11 +127,11 @@ const PATHS: Readonly<Record<string, () => string>> = {
           server: { label: HOSTILE, host: HOSTILE, hostName: HOSTILE },
         },
       ],
-      look,
+      style,
     ).join('\n'),
-  status: () => reportText([status], world({ env: { LANG: 'C.UTF-8' } })),
+  status: () => reportText([status], environment({ env: { LANG: 'C.UTF-8' } })),
   'status --json': () => reportLine([status]),
-  'running transfers': () => transferLines(status.transfers, look).join('\n'),
+  'running transfers': () => transferLines(status.transfers, style).join('\n'),
 };
 
 test.each(Object.keys(PATHS))('%s lets no hostile text steer the terminal', (name) => {
@@ -140,54 +141,55 @@ test.each(Object.keys(PATHS))('%s lets no hostile text steer the terminal', (nam
   expect(text).not.toMatch(FORGED);
 });
 
-test.each(['the log in JSON', 'status --json'])('%s gives programs the text as it is', (name) => {
+test.each(['the log in JSON', 'status --json'])('%s passes the text to programs unchanged', (name) => {
   expect(JSON.stringify(JSON.parse(PATHS[name]?.() ?? ''))).toContain(JSON.stringify(HOSTILE).slice(1, -1));
 });
 
-test('a message of an error is one line from the start, whoever shows it', () => {
+test('the message of an error is one line when it is created', () => {
   expect(new GatewayError('SSH_AUTH', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
   expect(new CheckFailure('NO_ANSWER', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
 });
 
-test('without UTF-8 the log keeps to ASCII, since a character may hold the byte of a C1 control', () => {
+test('without UTF-8 the log keeps to ASCII: a multibyte character can contain the byte of a C1 control', () => {
   const out = new Written();
-  createLogger(out, { level: 'info', format: 'pretty', unicode: false }).info({}, 'Л日');
+  createLogger(out, { level: 'info', format: 'pretty', unicode: false }).info({ event: 'message' }, 'Л日');
   expect(out.text).toMatch(/^\d\d:\d\d:\d\d \?\?\n$/);
 });
 
-test('a file name is escaped before it is an event', () => {
+test('a file name is escaped before it reaches an event', () => {
   expect(shownName(Buffer.from(HOSTILE).toString('latin1'))).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
 });
 
-/** A new place that writes to the terminal must be tried above as well; then it may stand here. */
+/** Add a new file that writes to the terminal to the tests above first, then to this list. */
 test('nothing else in cli/ writes to the terminal', () => {
   const folder = new URL('../../src/cli/', import.meta.url);
   const writers = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .filter((file) => /(?:stdout|stderr)\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')));
   expect(writers.sort()).toEqual([
-    'announce.ts',
-    'check.ts',
-    'completion.ts',
-    'failure.ts',
-    'init.ts',
-    'reload-running.ts',
-    'run.ts',
-    'status.ts',
-    'watch.ts',
+    'commands/check.ts',
+    'commands/completion.ts',
+    'commands/init.ts',
+    'commands/reload.ts',
+    'commands/run.ts',
+    'commands/running.ts',
+    'commands/status.ts',
+    'commands/watch.ts',
+    'serve/announce.ts',
+    'serve/failure.ts',
   ]);
 });
 
 function logged(format: 'pretty' | 'json'): string {
   const out = new Written();
   const log = createLogger(out, { level: 'trace', format }).child({ server: HOSTILE });
-  log.warn({ event: 'x', path: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
+  log.warn({ event: 'message', path: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
   return out.text;
 }
 
 function failure(code: ErrorCode, verbose: boolean): string {
   const error = new GatewayError(code, HOSTILE, { cause: new Error(HOSTILE) });
-  return told((stderr) => tellFailure(error, { stderr, json: null, verbose }));
+  return told((stderr) => reportFailure(error, { stderr, json: null, verbose }));
 }
 
 function told(write: (stderr: Written) => void): string {

@@ -16,14 +16,14 @@ const page = (over: Partial<Parameters<typeof manPage>[0]> = {}) =>
   });
 
 describe('sshferry(1)', () => {
-  test('has what --help has', () => {
+  test('contains what --help contains', () => {
     const text = page();
     expect(text).toMatch(/^\.TH SSHFERRY 1 "2026\\-01\\-02"|^\.TH SSHFERRY 1 "2026-01-02"/);
     expect(text).toContain('.B \\-L <forward>\n[type/][bind_address:]port:host:hostport, repeatable');
     for (const { name } of SUBCOMMANDS) expect(text).toContain(`.SS "sshferry ${name}"`);
   });
 
-  test("has sshferry's own options, hyphens that can be copied", () => {
+  test("contains sshferry's own options, with hyphens that can be copied", () => {
     expect(page()).toContain('.B FtpDataPorts\nLocal ports, such as 50000\\-50100');
   });
 
@@ -34,7 +34,7 @@ describe('sshferry(1)', () => {
     expect(page()).toContain('Keys that ask for something sshferry does not do are an error');
   });
 
-  test('takes no word for an instruction', () => {
+  test('escapes words that roff would interpret', () => {
     const command = new Command('x').description('d').option('-z', ".hidden 'quoted' a\\b ~");
     const text = page({ subcommands: [{ name: 'x', command }] });
     expect(text).toContain('.B \\-z\n\\&.hidden \\(aqquoted\\(aq a\\eb \\(ti');

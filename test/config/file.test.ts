@@ -38,13 +38,13 @@ test('a file becomes a Config', async () => {
   expect(config.forwards.files).toMatchObject({ type: 'ftp', to: { host: 'localhost', port: 21 } });
 });
 
-test('a byte order mark, Windows line ends, anchors and a missing last line end are fine', async () => {
+test('accepts a byte order mark, Windows line ends, anchors and a missing last line end', async () => {
   const { config } = await load(`\uFEFF${GOOD.replaceAll('\n', '\r\n').trimEnd()}`);
   expect(Object.keys(config.forwards)).toEqual(['files']);
 });
 
 test.each([
-  ['written by everybody', GOOD, 0o602, 'sshferry.yaml can be written by other users of this machine'],
+  ['written by everybody', GOOD, 0o602, 'sshferry.yaml is writable by other users'],
   ['written by its group', GOOD, 0o620, 'chmod go-w sshferry.yaml'],
   ['not text', Buffer.from([0xff, 0xfe, 0x41]), 0o600, 'sshferry.yaml is not UTF-8 text; save it as UTF-8'],
   ['huge', `#${'x'.repeat(1 << 20)}`, 0o600, 'sshferry.yaml is larger than 1 MB'],
@@ -54,23 +54,23 @@ test.each([
   await expect(load(content, mode)).rejects.toMatchObject({ code: 'CONFIG_FILE' });
 });
 
-test('no file, and a directory', async () => {
+test('refuses a missing file and a directory', async () => {
   const dir = await folder();
   await expect(loadConfigFile({ path: path.join(dir, 'a'), named: true }, plugins, 'a')).rejects.toThrow(
-    'a: there is no such file; ',
+    'a: no such file; ',
   );
   await expect(loadConfigFile({ path: dir, named: true }, plugins, 'a')).rejects.toThrow(
-    'a is a directory; expected a file in YAML',
+    'a is a directory; expected a YAML file',
   );
 });
 
-test.skipIf(process.platform === 'win32')('one that never ends is not read to its end', async () => {
+test.skipIf(process.platform === 'win32')('stops reading a file that never ends', async () => {
   await expect(loadConfigFile({ path: '/dev/zero', named: true }, plugins)).rejects.toThrow(
     '/dev/zero is larger than 1 MB',
   );
 });
 
-test('what lies at one of the usual places is taken; a relative XDG_CONFIG_HOME is not, as XDG says', async () => {
+test('finds the file at the default paths, and ignores a relative XDG_CONFIG_HOME, as XDG requires', async () => {
   const home = await folder();
   const file = path.join(home, '.config/sshferry/sshferry.yaml');
   await mkdir(path.dirname(file), { recursive: true });

@@ -10,7 +10,7 @@ const types: ForwardType[] = [
   { name: 'tcp', defaultPorts: [] },
 ];
 
-describe('a forward that can be read', () => {
+describe('a valid forward', () => {
   test.each([
     ['8021:localhost:21', 'ftp', null, 8021, 'localhost', 21],
     ['8110:localhost:110', 'pop3', null, 8110, 'localhost', 110],
@@ -42,39 +42,39 @@ describe('a forward that can be read', () => {
   });
 });
 
-describe('a forward that cannot be read names the part and what was expected', () => {
+describe('the error for an invalid forward names the part and what was expected', () => {
   test.each([
     ['', 'the host and its port are missing'],
     ['8021', 'the host and its port are missing'],
-    ['8021:localhost', 'there are only two parts'],
+    ['8021:localhost', 'only two parts'],
     ['ftp/8021', 'the host and its port are missing'],
     ['8021:localhost:', 'the target port is missing; expected a number from 1 to 65535'],
-    ['8021:localhost:0', "the target port is '0'"],
-    ['8021:localhost:2l', "the target port is '2l'; expected a number from 1 to 65535"],
-    ['8021:localhost:65536', "the target port is '65536'"],
-    ['8021:localhost:+21', "the target port is '+21'"],
-    ['80211:localhost:21', "the port to listen on is '80211'; expected a number from 0"],
-    ['-1:localhost:21', "the port to listen on is '-1'"],
-    ['0x15:localhost:21', "the port to listen on is '0x15'"],
+    ['8021:localhost:0', "the target port '0' is invalid"],
+    ['8021:localhost:2l', "the target port '2l' is invalid; expected a number from 1 to 65535"],
+    ['8021:localhost:65536', "the target port '65536' is invalid"],
+    ['8021:localhost:+21', "the target port '+21' is invalid"],
+    ['80211:localhost:21', "the port to listen on '80211' is invalid; expected a number from 0"],
+    ['-1:localhost:21', "the port to listen on '-1' is invalid"],
+    ['0x15:localhost:21', "the port to listen on '0x15' is invalid"],
     ['::localhost:21', 'the port to listen on is missing'],
     ['ftp:localhost:2121', 'such as -L ftp/8021:localhost:2121'],
     ['8021::21', 'the target host is empty'],
-    ['8021:you@yourserver:21', "the target host is 'you@yourserver'; expected a host alone"],
-    ['8021:local host:21', "the target host is 'local host'"],
-    ['local host:8021:localhost:21', "the bind address is 'local host'"],
+    ['8021:you@yourserver:21', "the target host 'you@yourserver' is invalid; expected a host without"],
+    ['8021:local host:21', "the target host 'local host' is invalid"],
+    ['local host:8021:localhost:21', "the bind address 'local host' is invalid"],
     ['8021:::1:21', 'too many colons'],
     ['8021:2001:db8::1:21', 'IPv6 addresses in brackets'],
-    ['8021:[::1:21', "opens a '[' that is never closed"],
-    ['8021:[::1]21', "goes on after its ']'"],
-    ['8021:[localhost]:21', "'[localhost]' is no IPv6 address"],
-    ['8021:[]:21', "'[]' is no IPv6 address"],
+    ['8021:[::1:21', "has a '[' without a ']'"],
+    ['8021:[::1]21', "continues after ']'"],
+    ['8021:[localhost]:21', "'[localhost]' is not an IPv6 address"],
+    ['8021:[]:21', "'[]' is not an IPv6 address"],
     [
       'ftps/8021:localhost:21',
-      "there is no type 'ftps' (did you mean ftp?); expected one of ftp, pop3, smtp, imap, tcp, such as",
+      "unknown type 'ftps' (did you mean ftp?); expected one of ftp, pop3, smtp, imap, tcp, such as",
     ],
     ['pop/8110:localhost:110', 'did you mean pop3?'],
-    ['http/8080:localhost:80', "there is no type 'http'"],
-    ['8021/localhost/21', "separated by '/'; expected colons"],
+    ['http/8080:localhost:80', "unknown type 'http'"],
+    ['8021/localhost/21', "the separator is ':', not '/'"],
   ])('%s', (text, part) => {
     const error = caught(() => parseForward(text, types));
     expect(error.code).toBe('CONFIG_INVALID');
@@ -89,7 +89,7 @@ describe('a forward that cannot be read names the part and what was expected', (
     (text) => {
       const error = caught(() => parseForward(text, types));
       expect(error.code).toBe('CONFIG_UNSUPPORTED');
-      expect(error.message).toContain('Unix sockets cannot be forwarded');
+      expect(error.message).toContain('forwarding Unix sockets is not supported');
     },
   );
 });

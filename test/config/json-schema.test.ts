@@ -11,11 +11,11 @@ const shipped = JSON.parse(read('schema/sshferry.schema.json'));
 const example = read('docs/sshferry.example.yaml');
 const valid = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(shipped);
 
-test('the schema that is shipped is the one that files are checked with (else: npm run schema)', () => {
+test('the shipped schema is the one that sshferry uses (npm run schema writes it)', () => {
   expect(shipped).toEqual(JSON.parse(JSON.stringify(jsonSchema(PLUGINS))));
 });
 
-test('the example is right, for editors and for sshferry', () => {
+test('the example is valid, for editors and for sshferry', () => {
   expect(example.split('\n')[0]).toBe('# yaml-language-server: $schema=../schema/sshferry.schema.json');
   expect(valid(parse(example)), JSON.stringify(valid.errors)).toBe(true);
   expect(readConfigText(example, PLUGINS)).toHaveProperty('config');
@@ -28,7 +28,7 @@ test.each([
   ['a missing key', 'server: office, ', ''],
   ['a value', 'level: info', 'level: loud'],
   ['a pattern', '50000-50100', 'some'],
-])('editors see what is wrong with %s', (_what, right, wrong) => {
+])('editors find the mistake: %s', (_what, right, wrong) => {
   expect(example).toContain(right);
   expect(valid(parse(example.replace(right, wrong)))).toBe(false);
 });

@@ -29,7 +29,7 @@ test('a forward has its server, its addresses and its protocol with the defaults
   });
 });
 
-test('the destination is taken apart, and flags go before what stands in it', () => {
+test('the destination is split, and flags take precedence over it', () => {
   expect(only(load().servers)).toMatchObject({ host: 'yourserver.example.com', user: 'you' });
   expect(only(load({ destination: 'ssh://you@h:2222' }).servers)).toMatchObject({
     host: 'h',
@@ -61,7 +61,7 @@ test("ssh_config's options are kept in their order", () => {
   ]);
 });
 
-test('TCPKeepAlive is ssh_config’s, though tcp has options too', () => {
+test('TCPKeepAlive belongs to ssh_config, though tcp has options too', () => {
   const given = args({ options: ['tcpkeepalive=no', 'TcpIdleTimeout=60'], forwards: ['tcp/9:a:9'] });
   const { servers, forwards } = configFromArguments(given, PLUGINS);
   expect(only(servers)?.options).toEqual([['tcpkeepalive', 'no']]);
@@ -75,13 +75,13 @@ test.each([
     ['localusers=alice,1001', 'LocalUsers=any'],
     ['alice', '1001'],
   ],
-])('%j says who else may connect', (options, localUsers) => {
+])('%j sets who else may connect', (options, localUsers) => {
   const config = load({ options });
   expect(config.localUsers).toEqual(localUsers);
   expect(only(config.servers)?.options).toEqual([]);
 });
 
-test('IPv6 addresses come through whole', () => {
+test('IPv6 addresses are kept whole', () => {
   expect(only(load({ forwards: ['[::1]:8021:[2001:db8::1]:21'] }).forwards)).toMatchObject({
     listen: { host: '::1', port: 8021 },
     to: { host: '2001:db8::1', port: 21 },
@@ -91,7 +91,7 @@ test('IPv6 addresses come through whole', () => {
 test("ssh_config's LocalForward lines are forwards like those of -L", () => {
   expect(Object.keys(load({}, ['8110:localhost:110']).forwards)).toEqual(['ftp-8021', 'pop3-8110']);
   expect(() => load({}, ['x:localhost:110'])).toThrow(
-    "LocalForward x:localhost:110: the port to listen on is 'x'",
+    "LocalForward x:localhost:110: the port to listen on 'x' is invalid",
   );
 });
 
@@ -101,21 +101,24 @@ test('two forwards on any free port, or on one port of two addresses, have names
   ).toEqual(['ftp-0', 'ftp-0-2', 'ftp-8021', 'ftp-8021-2']);
 });
 
-describe('what is wrong is named', () => {
+describe('an error names the argument', () => {
   test.each([
-    [{ forwards: ['8021:a:21', '8021:b:21'] }, '-L 8021:b:21: port 8021 is taken by -L 8021:a:21'],
-    [{ forwards: ['8021:a:2l'] }, "the target port is '2l'"],
+    [{ forwards: ['8021:a:21', '8021:b:21'] }, '-L 8021:b:21: port 8021 is already used by -L 8021:a:21'],
+    [{ forwards: ['8021:a:2l'] }, "the target port '2l' is invalid"],
     [{ options: ['FtpPrefech=yes'] }, 'did you mean FtpPrefetch?'],
     [{ options: ['FtpPrefetch'] }, '-o FtpPrefetch: expected Key=Value'],
     [{ options: ['FtpActive=never'] }, '-o FtpActive=never: expected one of'],
-    [{ options: ['LocalUsers=alice,,bob'] }, "-o LocalUsers: 'alice,,bob': expected any, or user names"],
+    [
+      { options: ['LocalUsers=alice,,bob'] },
+      "-o LocalUsers: 'alice,,bob' is invalid; expected any, or user names",
+    ],
     [{ destination: 'you@' }, 'you@'],
     [{ destination: 'ssh://h:99999' }, 'ssh://h:99999'],
     [{ destination: 'ssh://h:x' }, 'ssh://h:x'],
   ])('%j', (given, message) => expect(() => load(given)).toThrow(message));
 });
 
-test('-R and RemoteForward lines listen on the server, where ports are counted apart', () => {
+test('-R and RemoteForward lines listen on the server, which has its own ports', () => {
   const { forwards } = load(
     { remoteForwards: ['8021:localhost:21', '*:8080:www:80'] },
     [],

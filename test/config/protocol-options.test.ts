@@ -9,7 +9,7 @@ import { plugins } from './plugins.ts';
 
 const options = protocolOptions(plugins);
 
-test('the keys are made from the schemas', () => {
+test('the keys come from the schemas', () => {
   expect(options.map(({ key }) => key)).toEqual([
     'FtpActive',
     'FtpPrefetch',
@@ -19,7 +19,7 @@ test('the keys are made from the schemas', () => {
   ]);
 });
 
-describe('-o is split as ssh does', () => {
+describe('-o is split as in ssh', () => {
   test.each([
     ['FtpActive=refuse', 'FtpActive', 'refuse'],
     ['FtpActive refuse', 'FtpActive', 'refuse'],
@@ -35,7 +35,7 @@ describe('-o is split as ssh does', () => {
 });
 
 describe('a key', () => {
-  test('is found whatever its letter case', () => {
+  test('is found in any case', () => {
     expect(findProtocolOption('ftpdataports', options)?.field).toBe('dataPorts');
   });
 
@@ -44,12 +44,9 @@ describe('a key', () => {
   });
 
   test.each([
-    [
-      'FtpPrefech',
-      '-o FtpPrefech: there is no such option (did you mean FtpPrefetch?); expected one of FtpActive, ',
-    ],
+    ['FtpPrefech', '-o FtpPrefech: unknown option (did you mean FtpPrefetch?); expected one of FtpActive, '],
     ['FptActive', '(did you mean FtpActive?)'],
-    ['FtpFooBarBaz', '-o FtpFooBarBaz: there is no such option; expected one of FtpActive, FtpPrefetch'],
+    ['FtpFooBarBaz', '-o FtpFooBarBaz: unknown option; expected one of FtpActive, FtpPrefetch'],
   ])('%s is an error that names it', (key, message) => {
     expect(() => findProtocolOption(key, options)).toThrow(message);
   });

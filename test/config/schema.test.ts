@@ -13,7 +13,7 @@ const file = {
   },
 };
 
-test('what a file holds becomes a Config', () => {
+test('the content of a file becomes a Config', () => {
   expect(schema.parse(file)).toMatchObject({
     servers: { office: { host: 'yourserver.example.com', user: 'kagami', session: true } },
     forwards: {
@@ -41,8 +41,8 @@ const forward = (changes: object) => ({
 test.each([
   [forward({ to: 'localhost' }), 'forwards.f.to', 'the target port is missing'],
   [forward({ listen: 'a:b:c' }), 'forwards.f.listen', 'too many colons'],
-  [forward({ listen: 70000 }), 'forwards.f.listen', "the port to listen on is '70000'"],
-  [forward({ ftp: {} }), 'forwards.f.ftp', 'this forward is of type pop3'],
+  [forward({ listen: 70000 }), 'forwards.f.listen', "the port to listen on '70000' is invalid"],
+  [forward({ ftp: {} }), 'forwards.f.ftp', 'the type of this forward is pop3'],
   [forward({ type: 'gopher' }), 'forwards.f.type', 'ftp'],
   [forward({ lissten: 1 }), 'forwards.f', 'lissten'],
   [forward({ type: 'ftp', ftp: { prefech: true } }), 'forwards.f.ftp', 'prefech'],
@@ -55,7 +55,7 @@ test.each([
   ]);
 });
 
-test('a JSON Schema for editors can be made of it, with every protocol that there is', () => {
+test('the JSON Schema for editors has every protocol', () => {
   const json = z.toJSONSchema(configSchema(PLUGINS), { io: 'input' });
   expect(Object.keys(json.properties ?? {})).toEqual([
     'servers',

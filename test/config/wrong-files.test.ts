@@ -9,63 +9,67 @@ const more = (line: string) => `${GOOD}  more: { server: office, ${line} }\n`;
 const server = (option: string) => GOOD.replace('.com', `.com, ${option}`);
 const files = (option: string) => GOOD.replace(':21 ', `:21, ${option} `);
 
-const EMPTY = '1:1: the file is empty; expected servers and forwards (sshferry init writes them)';
+const EMPTY = '1:1: the file is empty; it needs servers and forwards (sshferry init writes both)';
 const NO_SECRETS =
-  'a secret has no place in this file; sshferry asks for it on the terminal: leave it out, or log in with a key (identityFile)';
+  'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
 const FORWARD_KEYS = 'listen, server, to, type, direction, ftp, pop3, tcp';
 
-/** What is wrong, the file, and all that is said of it without the line that is shown. */
+/** The mistake, the file, and its messages without the excerpt. */
 const WRONG: [what: string, text: string, told: string | string[]][] = [
   ['nothing', '', EMPTY],
   ['a comment alone', '# servers:\n', EMPTY],
-  ['a list', '- office\n', '1:1: expected servers and forwards, not a list (sshferry init writes them)'],
-  ['text', 'ssh', "1:1: expected servers and forwards, not 'ssh' (sshferry init writes them)"],
-  ['a tab', `${SERVERS}forwards:\n\tfiles: x\n`, '4:1: a tab cannot indent in YAML; expected spaces'],
+  ['a list', '- office\n', '1:1: expected servers and forwards, not a list (sshferry init writes both)'],
+  ['text', 'ssh', "1:1: expected servers and forwards, not 'ssh' (sshferry init writes both)"],
+  ['a tab', `${SERVERS}forwards:\n\tfiles: x\n`, '4:1: YAML does not allow tabs for indentation; use spaces'],
   [
     'no blank after a colon',
     `servers:\n  office:\n    host:x\n    user: y\n${FORWARDS}`,
-    "3:5: this is no key with a value; expected 'key: value', with a blank after the colon",
+    "3:5: not a key with a value; write 'key: value', with a space after the colon",
   ],
   [
     'the same in braces',
     GOOD.replace('host: ', 'host:'),
-    '2:13: servers.office.host:yourserver.example.com: there is no blank after the colon; expected host: yourserver.example.com',
+    '2:13: servers.office.host:yourserver.example.com: missing space after the colon; write host: yourserver.example.com',
   ],
   [
     'a brace that is not closed',
     GOOD.replace(':21 }', ':21'),
-    '4:58: flow map in block collection must be sufficiently indented and end with a }; see that brackets, quotes and indentation are whole',
+    '4:58: flow map in block collection must be sufficiently indented and end with a }; check brackets, quotes and indentation',
   ],
   [
     'an indentation that is too deep',
     `servers:\n  office:\n    host: a\n     user: b\n${FORWARDS}`,
-    "3:11: there is a second ':' in this value, or the next line stands too far right; expected one 'key: value' in a line, text with ': ' in quotes",
+    "3:11: a second ':' in this value, or the next line is indented too far; write one 'key: value' per line, and quote text that contains ': '",
   ],
-  ['two documents', `${GOOD}---\nlog: {}\n`, '5:1: a second document begins here; expected one'],
+  [
+    'two documents',
+    `${GOOD}---\nlog: {}\n`,
+    '5:1: a second YAML document begins here; the file must be a single one',
+  ],
   [
     'an alias',
     GOOD.replace('server: ', 'server: *'),
-    '4:34: there is no such anchor; expected a name that was set before with &, or the text in quotes',
+    '4:34: unknown anchor; define it before with &, or put the text in quotes',
   ],
   [
     'a key twice',
     `${GOOD}  files: { listen: 8110, server: office, to: localhost:110 }\n`,
-    '5:3: this key stands here a second time; expected each key once',
+    '5:3: duplicate key; use each key once',
   ],
   [
     'an unknown key of the file',
     `${GOOD}group: {}\n`,
-    '5:1: group: there is no such key (did you mean groups?); expected one of servers, forwards, groups, log, localUsers, drainTimeout',
+    '5:1: group: unknown key (did you mean groups?); expected one of servers, forwards, groups, log, localUsers, drainTimeout',
   ],
   [
     'a key that is needed, misspelt',
     GOOD.replace('listen', 'lissten'),
-    `4:12: forwards.files.lissten: there is no such key (did you mean listen?); expected one of ${FORWARD_KEYS}`,
+    `4:12: forwards.files.lissten: unknown key (did you mean listen?); expected one of ${FORWARD_KEYS}`,
   ],
   [
     'an unknown option of a protocol',
     files('ftp: { prefech: true }'),
-    '4:67: forwards.files.ftp.prefech: there is no such key (did you mean prefetch?); expected one of active, prefetch, dataHost, maxDataPorts, dataPorts',
+    '4:67: forwards.files.ftp.prefech: unknown key (did you mean prefetch?); expected one of active, prefetch, dataHost, maxDataPorts, dataPorts',
   ],
   ['no servers', FORWARDS, '1:1: servers is missing; expected keys with values'],
   [
@@ -86,12 +90,12 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'an IPv6 address without brackets',
     GOOD.replace('localhost:21', '"::1:21"'),
-    "4:46: forwards.files.to: '::1:21' has too many colons; expected IPv6 addresses in [brackets]",
+    "4:46: forwards.files.to: '::1:21' has too many colons; put IPv6 addresses in [brackets]",
   ],
   [
     'aliases that multiply',
     `a: &a [${'x, '.repeat(100)}]\nb: &b [${'*a, '.repeat(100)}]\n${GOOD}`,
-    '1:1: aliases (*name) stand for too much here; expected the values themselves',
+    '1:1: aliases (*name) expand to too much; write the values themselves',
   ],
   [
     'names that none can be',
@@ -99,8 +103,8 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
       .replace('server: office', 'server: __proto__')
       .concat('  "": { listen: 8110, server: __proto__, to: localhost:110 }\n'),
     [
-      "2:3: servers.__proto__: '__proto__' cannot be a name; expected letters, digits, - _ and . such as mail-in",
-      "5:3: forwards.: '' cannot be a name; expected letters, digits, - _ and . such as mail-in",
+      "2:3: servers.__proto__: invalid name '__proto__'; use letters, digits, -, _ and ., such as mail-in",
+      "5:3: forwards.: invalid name ''; use letters, digits, -, _ and ., such as mail-in",
     ],
   ],
   [
@@ -111,37 +115,37 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'nothing to forward',
     `${SERVERS}forwards: {}\n`,
-    '3:1: forwards: there is nothing to forward; expected such as files: { listen: 8021, server: NAME, to: localhost:21 }',
+    '3:1: forwards: nothing to forward; add a forward, for example: files: { listen: 8021, server: NAME, to: localhost:21 }',
   ],
   [
     'an unknown server',
     GOOD.replace('server: office', 'server: ofice'),
-    "4:34: forwards.files.server: there is no server 'ofice' (did you mean office?); expected one of office",
+    "4:34: forwards.files.server: unknown server 'ofice' (did you mean office?); expected one of office",
   ],
   [
     'an unknown forward in a group',
     `${GOOD}groups:\n  all: [files, mail]\n`,
-    "6:16: groups.all[1]: there is no forward 'mail'; expected one of files",
+    "6:16: groups.all[1]: unknown forward 'mail'; expected one of files",
   ],
   [
     'a group with the name of a forward',
     `${GOOD}groups: { files: [files] }\n`,
-    '5:11: groups.files: files is the name of a forward already; expected another name for the group',
+    '5:11: groups.files: files is already the name of a forward; choose another name for the group',
   ],
   [
     'a name that no command line can have',
     GOOD.replace('files:', 'you@files:'),
-    "4:3: forwards.you@files: 'you@files' cannot be a name; expected letters, digits, - _ and . such as mail-in",
+    "4:3: forwards.you@files: invalid name 'you@files'; use letters, digits, -, _ and ., such as mail-in",
   ],
   [
     'a port that is no number',
     GOOD.replace('8021', 'ftp'),
-    "4:20: forwards.files.listen: the port to listen on is 'ftp'; expected a number from 0 (any free port) to 65535",
+    "4:20: forwards.files.listen: the port to listen on 'ftp' is invalid; expected a number from 0 (any free port) to 65535",
   ],
   [
     'a port taken twice, under two names of one address',
     more('listen: 127.0.0.1:8021, to: localhost:110'),
-    '5:35: forwards.more.listen: port 8021 is taken by files; expected a port of its own for each forward',
+    '5:35: forwards.more.listen: port 8021 is already used by files; give each forward its own port',
   ],
   [
     'a target without its port',
@@ -156,7 +160,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     "another protocol's options",
     files('pop3: {}'),
-    '4:66: forwards.files.pop3: this forward is of type ftp; expected no options of pop3',
+    '4:66: forwards.files.pop3: the type of this forward is ftp; remove the options of pop3',
   ],
   [
     'an unknown protocol',
@@ -208,19 +212,19 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'users',
     `${GOOD}localUsers: [alice, "b;c"]\n`,
-    "5:13: localUsers: 'alice,b;c': expected any, or user names or numeric uids, separated by commas",
+    "5:13: localUsers: 'alice,b;c' is invalid; expected any, or user names or numeric uids, separated by commas",
   ],
   [
     'everything at once, in order',
     'log: { levl: debug }\nservers:\n  office: { hst: a, passphrase: b }\nforwards:\n  files: { listen: 8021, server: home, to: x }\n  files: {}\n',
     [
-      '1:8: log.levl: there is no such key (did you mean level?); expected one of level, format',
-      '3:13: servers.office.hst: there is no such key (did you mean host?); expected one of host, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, options, dataConnections',
+      '1:8: log.levl: unknown key (did you mean level?); expected one of level, format',
+      '3:13: servers.office.hst: unknown key (did you mean host?); expected one of host, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, options, dataConnections',
       `3:21: servers.office.passphrase: ${NO_SECRETS}`,
       '5:3: forwards.files: listen is missing; expected a number or text, such as 8021',
       '5:3: forwards.files: server is missing; expected text',
       '5:3: forwards.files: to is missing; expected text, such as localhost:21',
-      '6:3: this key stands here a second time; expected each key once',
+      '6:3: duplicate key; use each key once',
     ],
   ],
 ];
@@ -231,7 +235,7 @@ test.each(WRONG)('%s', (_what, text, told) => {
   expect(mistakes.map(({ line, column, message }) => `${line}:${column}: ${message}`)).toEqual([told].flat());
 });
 
-test('the file that these are made from is right', () => {
+test('the file that these are made from is valid', () => {
   expect(readConfigText(GOOD, plugins)).toHaveProperty('config');
 });
 
@@ -240,9 +244,9 @@ const shown = (text: string) => {
   return 'mistakes' in reading ? formatMistakes('sshferry.yaml', text, reading.mistakes) : '';
 };
 
-test('each mistake has its line shown, with a mark', () => {
+test('each mistake is shown with its line and a mark', () => {
   expect(shown(GOOD.replace('listen', 'lissten')).split('\n')).toEqual([
-    `sshferry.yaml:4:12: forwards.files.lissten: there is no such key (did you mean listen?); expected one of ${FORWARD_KEYS}`,
+    `sshferry.yaml:4:12: forwards.files.lissten: unknown key (did you mean listen?); expected one of ${FORWARD_KEYS}`,
     '    4 |   files: { lissten: 8021, server: office, to: localhost:21 }',
     '      |            ^',
   ]);
@@ -259,7 +263,7 @@ test.each([
   expect(shown(text)).not.toContain('hunter2');
 });
 
-test('the mark stands below characters of two columns', () => {
+test('the mark is in the right column below wide characters', () => {
   const [, line = '', mark = ''] = shown(GOOD.replace('files', '日本').replace('listen', 'lissten')).split(
     '\n',
   );
@@ -267,7 +271,7 @@ test('the mark stands below characters of two columns', () => {
   expect(mark.indexOf('^')).toBe(line.indexOf('lissten') + 2);
 });
 
-test('a long line is cut around the mistake, control characters are not shown', () => {
+test('a long line is cut around the mistake, and control characters are escaped', () => {
   const lines = shown(`${GOOD}x: "${'long '.repeat(100)}\\e"\n`.replace('x:', '\u0007x:')).split('\n');
   for (const line of lines.slice(1)) expect(line.length).toBeLessThan(120);
   expect(lines.join('')).not.toContain('\u0007');

@@ -199,7 +199,7 @@ describe('npm run demo', () => {
           const port = ports[index] ?? 0;
           const other = port < 64_000 ? port + 1000 : port - 1000;
           const taken = `port ${port}, for ${name.toUpperCase()}, is taken by another program`;
-          return `sshferry demo: ${taken}; end that or choose another one: npm run demo -- --${name}-port ${other}\n`;
+          return `sshferry demo: ${taken}; stop it or choose another one: npm run demo -- --${name}-port ${other}\n`;
         })
         .join(''),
     );

@@ -87,7 +87,7 @@ describeLab('hard times for the SSH connection', () => {
     const guest = await loiterer();
     expect((await listing()).length).toBeGreaterThan(0);
     expect(await cut(server)).toBeGreaterThan(0);
-    await program.waitFor(/trying again/);
+    await program.waitFor(/is not reachable; retrying/);
     // Among those that were cut.
     await guest.signal('KILL');
     await program.waitFor(AGAIN);
@@ -143,7 +143,7 @@ describeLab('hard times for the SSH connection', () => {
       await program.waitFor(READY);
       await writeFile(a.container, '/etc/hosts', before, 'root');
       await cut(server);
-      await program.waitFor(/wanderer is not reachable; trying again/);
+      await program.waitFor(/wanderer is not reachable; retrying/);
       await delay(4000);
       await writeFile(a.container, '/etc/hosts', `${before}${b.wire?.v4} wanderer\n`, 'root');
       await program.waitFor(AGAIN);

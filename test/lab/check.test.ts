@@ -44,7 +44,9 @@ async function withoutSecrets({ stdout, stderr }: Result): Promise<void> {
 async function findings(status: number, flags: string[], password: string | null = null): Promise<Findings> {
   const { code, stdout, stderr } = await check(['--json', ...flags], password);
   expect(code, stdout + stderr).toBe(status);
-  return JSON.parse(stdout) as Findings;
+  const report = JSON.parse(stdout);
+  expect(report.format).toBe(1);
+  return report as Findings;
 }
 
 /** Each step as `name outcome`, of a failed one with its code. */

@@ -20,9 +20,9 @@ const secrets = {
 };
 
 describe.each(['json', 'pretty'] as const)('%s', (format) => {
-  test('never shows what stands under a key for secrets', () => {
+  test('never shows the value of a key for secrets', () => {
     const { out, log } = capture({ level: 'trace', format });
-    log.child({ privateKey: 'hunter2' }).info({ event: 'login', ...secrets }, 'logged in');
+    log.child({ privateKey: 'hunter2' }).info({ event: 'message', ...secrets }, 'logged in');
     expect(out.text).toContain('logged in');
     expect(out.text).not.toContain('hunter2');
   });
@@ -34,7 +34,8 @@ describe.each(['json', 'pretty'] as const)('%s', (format) => {
     ['trace', 5],
   ] as const)('at %s it has %i of the five levels', (level, lines) => {
     const { out, log } = capture({ level, format });
-    for (const each of ['error', 'warn', 'info', 'debug', 'trace'] as const) log[each]({ event: 'x' }, each);
+    for (const each of ['error', 'warn', 'info', 'debug', 'trace'] as const)
+      log[each]({ event: 'message' }, each);
     expect(out.text.trimEnd().split('\n')).toHaveLength(lines);
   });
 });
@@ -54,39 +55,40 @@ describe('JSON', () => {
     });
   });
 
-  test('names every line, even one that was given no name', () => {
+  test('adds an event to a line that has none', () => {
     const { out, log } = capture({ level: 'info', format: 'json' });
-    log.info({}, 'a message');
+    // A caller without our types.
+    (log.info as (fields: object, message: string) => void)({}, 'a message');
     expect(JSON.parse(out.text)).toMatchObject({ event: 'message', msg: 'a message' });
   });
 });
 
 describe('for people', () => {
-  test('a line is time and message, with the level where it is not info', () => {
+  test('a line is time and message, with the level unless it is info', () => {
     const { out, log } = capture({ level: 'info', format: 'pretty' });
-    log.info({ event: 'x', bytes: 3 }, 'a message');
-    log.warn({ event: 'x', bytes: 3 }, 'another');
+    log.info({ event: 'message', bytes: 3 }, 'a message');
+    log.warn({ event: 'message', bytes: 3 }, 'another');
     expect(out.text).toMatch(/^\d\d:\d\d:\d\d a message\n\d\d:\d\d:\d\d warn another\n$/);
   });
 
-  test('colour is only there when asked for', () => {
+  test('has colour only on request', () => {
     const plain = capture({ level: 'info', format: 'pretty' });
-    plain.log.warn({ event: 'x' }, 'a message');
+    plain.log.warn({ event: 'message' }, 'a message');
     expect(plain.out.text).not.toContain('\x1b');
     const colored = capture({ level: 'info', format: 'pretty', color: true });
-    colored.log.warn({ event: 'x' }, 'a message');
+    colored.log.warn({ event: 'message' }, 'a message');
     expect(colored.out.text).toContain('\x1b[33mwarn');
   });
 
-  test('text from elsewhere can neither steer the terminal nor pass for a line of the log', () => {
+  test('untrusted text can neither steer the terminal nor look like a line of the log', () => {
     const { out, log } = capture({ level: 'info', format: 'pretty' });
-    log.info({ event: 'x' }, 'sent \x1b]0;title\x07 \x9b2J\r\n12:00:00 RETR forged');
+    log.info({ event: 'message' }, 'sent \x1b]0;title\x07 \x9b2J\r\n12:00:00 RETR forged');
     expect(out.text).toMatch(/^\d\d:\d\d:\d\d sent \\x1b\]0;title\\x07 \\x9b2J\n {9}12:00:00 RETR forged\n$/);
   });
 
-  test('the fields are there at trace', () => {
+  test('has the fields at trace', () => {
     const { out, log } = capture({ level: 'trace', format: 'pretty' });
-    log.info({ event: 'x', bytes: 3 }, 'a message');
+    log.info({ event: 'message', bytes: 3 }, 'a message');
     expect(out.text).toContain('a message {"bytes":3}');
   });
 });
@@ -94,8 +96,8 @@ describe('for people', () => {
 test("a library's caller may pass a logger of pino's", () => {
   const lines: string[] = [];
   const log: Logger = pino({ base: null }, { write: (line: string) => void lines.push(line) });
-  log.child({ server: 'office' }).warn({ event: 'x' }, 'a message');
-  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ server: 'office', event: 'x', msg: 'a message' });
+  log.child({ server: 'office' }).warn({ event: 'message' }, 'a message');
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ server: 'office', event: 'message', msg: 'a message' });
 });
 
 describe('a field that JSON cannot hold', () => {
@@ -104,7 +106,7 @@ describe('a field that JSON cannot hold', () => {
 
   test.each(['json', 'pretty'] as const)('leaves the line without its fields: %s', (format) => {
     const { out, log } = capture({ level: 'trace', format });
-    log.info({ event: 'x', circle, big: 1n }, 'a message');
+    log.info({ event: 'message', circle, big: 1n }, 'a message');
     expect(out.text).toContain('a message');
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LossyLines } from '../../src/log/lossy-lines.ts';
 
-/** A reader that takes nothing until told. */
+/** A reader that accepts nothing until `drain`. */
 class Reader {
   text = '';
   pending = 0;
@@ -22,7 +22,7 @@ class Reader {
   }
 }
 
-test('a reader that does not keep up loses lines, is told how many, and then gets all again', () => {
+test('a slow reader loses lines, gets their count, and then all lines again', () => {
   const reader = new Reader();
   const lines = new LossyLines(reader, (count) => reader.write(`${count} lost\n`));
   const line = `${'x'.repeat(1023)}\n`;
@@ -35,7 +35,7 @@ test('a reader that does not keep up loses lines, is told how many, and then get
   expect(reader.text).toMatch(/ lost\nagain\n$/);
 });
 
-test('what comes after the first lost line is lost too, so that the gap is where the count stands', () => {
+test('lines after the first lost one are dropped too, so that the count is in the gap', () => {
   const reader = new Reader();
   const counts: number[] = [];
   const lines = new LossyLines(reader, (count) => counts.push(count));

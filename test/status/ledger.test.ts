@@ -43,7 +43,7 @@ function world() {
   return { clock, events, status: () => statusSchema.parse(ledger.status(now())) };
 }
 
-test('of a sshferry that has done nothing is empty', () => {
+test('a new ledger is empty', () => {
   expect(world().status()).toEqual({
     version: '1.2.3',
     pid: 42,
@@ -57,7 +57,7 @@ test('of a sshferry that has done nothing is empty', () => {
   });
 });
 
-test('a server has its state since the last change, its losses, and what caused the last', () => {
+test('a server has its state, the time of the last change, its losses, and the cause of the last one', () => {
   const { clock, events, status } = world();
   const error = new GatewayError('SSH_LOST', 'no answer');
   const become = (seconds: number, state: 'connecting' | 'ready' | 'backoff', because?: GatewayError) => {
@@ -90,7 +90,7 @@ test('a server has its state since the last change, its losses, and what caused 
   ]);
 });
 
-test('a forward counts clients and bytes, those of running sessions included', () => {
+test('a forward counts clients and bytes, including those of running sessions', () => {
   const { events, status } = world();
   events.emit('forward.listening', listening);
   const traffic = { up: 10, down: 20 };
@@ -109,7 +109,7 @@ test('a forward counts clients and bytes, those of running sessions included', (
   });
 });
 
-test('what a change of the configuration removes is gone; its clients still count', () => {
+test('a removed forward disappears; its clients still count', () => {
   const { events, status } = world();
   events.emit('transport.state', { server: 'office', state: 'ready' });
   events.emit('forward.listening', listening);
@@ -152,7 +152,7 @@ describe('a transfer', () => {
     expect(status().transfers).toMatchObject([{ size: null, bytesPerSecond: 500, secondsLeft: null }]);
   });
 
-  test('that is over is counted by its end, and told of where it failed', () => {
+  test('is counted when it ends, and is an error if it failed', () => {
     const { events, status } = world();
     for (const id of [1, 2, 3]) events.emit('transfer.start', { ...info, id, progress: { bytes: 0 } });
     const end = { ...info, bytes: 5, ms: 1 };
@@ -170,7 +170,7 @@ describe('a transfer', () => {
   });
 });
 
-test('the last errors are few, the newest first; clients that hang up are none', () => {
+test('there are only a few latest errors, the newest first; a client that hangs up is not one', () => {
   const { events, status } = world();
   const ends: [ErrorCode, string][] = [
     ...Array.from({ length: 30 }, (_, i): [ErrorCode, string] => ['CHANNEL_REFUSED', `refused ${i}`]),

@@ -1,23 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { LOG_EVENTS, type LogEvent } from '../../src/core/log-events.ts';
 
-const DOCS = new URL('../../docs/logs.md', import.meta.url);
 /** What every line may have. */
 const COMMON = ['time', 'level', 'event', 'msg', 'session', 'forward', 'server'];
 
-/** The events of docs/logs.md and their fields. */
-export function documentedEvents(): Map<string, ReadonlySet<string>> {
-  const rows = readFileSync(DOCS, 'utf8').matchAll(/^\| `([\w.-]+)` \|[^|]*\|([^|]*)\|/gm);
-  return new Map(
-    [...rows].map(([, event = '', fields = '']) => [
-      event,
-      new Set([...COMMON, ...[...fields.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)]),
-    ]),
-  );
+/** Returns what of a JSON log line is not documented: its event, its level or its fields. */
+export function undocumented(line: Record<string, unknown>): string[] {
+  const event = String(line.event);
+  if (!isEvent(event)) return [`event ${event}`];
+  const levels: readonly string[] = LOG_EVENTS[event].levels;
+  const fields: readonly string[] = [...COMMON, ...LOG_EVENTS[event].fields];
+  return [
+    ...(levels.includes(String(line.level)) ? [] : [`${event} at ${line.level}`]),
+    ...Object.keys(line).flatMap((name) => (fields.includes(name) ? [] : [`${event}: ${name}`])),
+  ];
 }
 
-/** What of a JSON log line is not in docs/logs.md: its event or its fields. */
-export function undocumented(line: Record<string, unknown>): string[] {
-  const fields = documentedEvents().get(String(line.event));
-  if (fields === undefined) return [`event ${line.event}`];
-  return Object.keys(line).flatMap((name) => (fields.has(name) ? [] : [`${line.event}: ${name}`]));
+function isEvent(name: string): name is LogEvent {
+  return Object.hasOwn(LOG_EVENTS, name);
 }

@@ -12,19 +12,19 @@ interface LogFlags {
 export function addLogFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('-v, --verbose', 'log more; -vv more still').argParser(
+      new Option('-v, --verbose', 'log more; -vv logs even more').argParser(
         (_value, before: number | undefined) => (before ?? 0) + 1,
       ),
     )
     .addOption(new Option('-q, --quiet', 'log errors only'))
     .addOption(
-      new Option('--log-format <format>', 'pretty or json; left out: pretty on a terminal').argParser(
+      new Option('--log-format <format>', 'pretty or json (default: pretty on a terminal)').argParser(
         logFormat,
       ),
     );
 }
 
-/** What these flags say; where they say nothing, `otherwise` does. */
+/** Returns the configuration of the log by these flags, or that of `otherwise` if a flag is omitted. */
 export function readLogFlags(command: Command, otherwise: LogConfig): LogConfig {
   const { verbose = 0, quiet, logFormat } = command.opts<LogFlags>();
   const level = quiet ? 'error' : verbose > 1 ? 'trace' : verbose === 1 ? 'debug' : otherwise.level;

@@ -2,8 +2,8 @@ import { type Command, CommanderError, Option } from 'commander';
 import { GatewayError } from '../../core/errors.ts';
 
 /**
- * Parses `argv` (without node and the script) into `command`. Gives the text to print where `--help` or `--version` asks for
- * one, else null. Throws `CONFIG_INVALID` in commander's words, and what the flags' own parsers throw.
+ * Parses `argv` (without node and the script) into `command`. Returns the text of `--help` or `--version`, or null for other
+ * command lines. Throws `CONFIG_INVALID` in commander's words, and what the parsers of the flags throw.
  */
 export function parse(command: Command, argv: readonly string[]): string | null {
   let printed = '';
@@ -24,7 +24,7 @@ export function parse(command: Command, argv: readonly string[]): string | null 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return printed;
-    // 'error: …' with the suggestion on a line of its own.
+    // 'error: …', and the suggestion on its own line.
     const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
     throw new GatewayError('CONFIG_INVALID', message);
   }

@@ -6,7 +6,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { readLogFlags } from './log-flags.ts';
 import { HARMLESS_FLAGS, OPTION_FLAGS, UNSUPPORTED_FLAGS } from './ssh-flags.ts';
 
-/** What commander keeps of the flags. */
+/** The flags as commander stores them. */
 interface Flags {
   L?: string[];
   R?: string[];
@@ -23,7 +23,7 @@ interface Flags {
 }
 
 /**
- * Adds ssh's flags: those that sshferry honours, and hidden ones that are accepted or refused with a reason. `without` names
+ * Adds the flags of ssh: those that sshferry supports, and hidden ones that it accepts or refuses with a reason. `without` names
  * flags (`-c`) that mean something else in this command.
  */
 export function addSshFlags(command: Command, { without = [] }: { without?: readonly string[] } = {}): void {
@@ -41,19 +41,19 @@ export function addSshFlags(command: Command, { without = [] }: { without?: read
   };
 
   repeatable('-L <forward>', '[type/][bind_address:]port:host:hostport, repeatable');
-  repeatable('-R <forward>', 'the other way: listen on the server, host is here');
+  repeatable('-R <forward>', 'the reverse: listen on the server, connect from here');
   flag('-p <port>', "the SSH server's port").argParser((value, before?: number) => before ?? sshPort(value));
   flag('-l <user>', 'log in as this user').argParser((value, before?: string) => before ?? value);
   repeatable('-i <file>', 'private key to log in with, repeatable');
-  flag('-F <file>', 'read this ssh_config; "none" reads none');
-  repeatable('-o <Key=Value>', "an option of ssh_config or sshferry's own, repeatable");
-  flag('-N', 'open no session, only forward');
+  flag('-F <file>', 'ssh_config file to read; "none" reads none');
+  repeatable('-o <Key=Value>', 'an option of ssh_config or of sshferry, repeatable');
+  flag('-N', 'forward only, without a session');
   flag('-g', 'let other hosts connect to the forwarded ports');
   flag('-4', 'use IPv4 only (-6: IPv6 only)');
   hidden('-6');
 
   for (const flags of HARMLESS_FLAGS) {
-    hidden(flags).argParser(() => add('notes', `${flags.slice(0, 2)} changes nothing here`));
+    hidden(flags).argParser(() => add('notes', `${flags.slice(0, 2)} has no effect`));
   }
   for (const [flags, toOption] of Object.entries(OPTION_FLAGS)) {
     hidden(flags).argParser((value) => add('o', toOption(value)));
@@ -65,7 +65,7 @@ export function addSshFlags(command: Command, { without = [] }: { without?: read
   }
 }
 
-/** Whether any of ssh's flags was given. */
+/** Whether the command line has any of ssh's flags. */
 export function hasSshFlags(command: Command): boolean {
   const flags = command.opts<Flags>();
   return (['L', 'R', 'o', 'i', 'p', 'l', 'F', 'g', 'N', '4', '6', 'notes'] as const).some(
@@ -74,23 +74,23 @@ export function hasSshFlags(command: Command): boolean {
 }
 
 /**
- * What a parsed command with `addSshFlags` and `addLogFlags` says, its words being `[user@]host`. `notes` are remarks for
- * `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for what ssh has and sshferry has not.
+ * Returns the arguments of a parsed command with `addSshFlags` and `addLogFlags`, whose words are `[user@]host`. `notes` are
+ * remarks for `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for what only ssh supports.
  */
 export function readSshArguments(command: Command): { args: Arguments; notes: readonly string[] } {
   const [destination, ...remoteCommand] = command.args;
   const flags = command.opts<Flags>();
   if (destination === undefined) {
-    throw new GatewayError('CONFIG_INVALID', `no host is given; expected [user@]host, ${EXAMPLE}`);
+    throw new GatewayError('CONFIG_INVALID', `missing host; expected [user@]host, ${EXAMPLE}`);
   }
   if (remoteCommand.length > 0) {
     throw new GatewayError(
       'CONFIG_UNSUPPORTED',
-      `sshferry runs no commands on the server; leave out '${remoteCommand.join(' ')}', or use ssh`,
+      `sshferry does not run commands on the server; omit '${remoteCommand.join(' ')}', or use ssh`,
     );
   }
   if (flags['4'] && flags['6']) {
-    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other; expected one of them');
+    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other; use one of them');
   }
   const args: Arguments = {
     destination,

@@ -1,12 +1,12 @@
 /**
- * ssh(1)'s flags that sshferry does not have, so that a line typed for ssh either works as meant or is told why not. Flags
- * that take an argument are written with it.
+ * Flags of ssh(1) that sshferry does not support itself. A command line for ssh works as meant, or fails with a reason. Flags
+ * with an argument are written with it.
  */
 
-/** Flags that change nothing here: there is no shell, no terminal, no agent or X11 forwarding to turn off, no escape key. */
+/** Flags without an effect: sshferry has no shell, terminal, escape key, agent or X11 forwarding to turn off. */
 export const HARMLESS_FLAGS = ['-T', '-n', '-a', '-x', '-k', '-e <char>'] as const;
 
-/** Flags that are short for an ssh_config option. */
+/** Flags that abbreviate an option of ssh_config. */
 export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> = {
   '-C': () => 'Compression=yes',
   '-b <address>': (value) => `BindAddress=${value}`,
@@ -15,26 +15,26 @@ export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> =
   '-m <macs>': (value) => `MACs=${value}`,
 };
 
-/** Flags of which ssh makes something that sshferry does not, and what to do instead. */
+/** Flags that sshferry does not support, each with the reason and what to do instead. */
 export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
-  '-D <forward>': 'dynamic forwards (SOCKS) are not there; name each target with -L, or use ssh -D',
+  '-D <forward>': 'dynamic forwarding (SOCKS) is not supported; name each target with -L, or use ssh -D',
   '-f': 'sshferry stays in the foreground; run it as a service, or with & in the shell',
-  '-t': 'sshferry opens no terminal on the server; leave it out, or use ssh',
-  '-s': 'sshferry starts no subsystem for you; use ssh -s',
-  '-A': 'sshferry forwards no agent; use ssh -A',
-  '-X': 'sshferry forwards no X11; use ssh -X',
-  '-Y': 'sshferry forwards no X11; use ssh -Y',
-  '-K': 'sshferry has no GSSAPI; use a key or a password',
-  '-M': 'sshferry shares no connection; leave it out',
-  '-O <command>': 'sshferry shares no connection; end it with Ctrl-C',
-  '-S <path>': 'sshferry shares no connection; leave it out',
-  '-W <target>': 'sshferry does not forward standard input; use ssh -W',
-  '-w <tunnel>': 'sshferry makes no network interfaces; use ssh -w',
-  '-B <interface>': 'sshferry binds to addresses, not to interfaces; use -b with the address',
-  '-E <file>': 'sshferry logs to standard error; write 2> and the file name',
-  '-y': 'sshferry does not write to syslog; its log is on standard error',
-  '-G': 'sshferry does not print its ssh_config; use ssh -G',
-  '-Q <query>': 'sshferry has no queries; use ssh -Q',
-  '-I <library>': 'sshferry reads no smart cards; put their keys into an agent',
-  '-P <tag>': 'sshferry takes no tag; use -o with the options that the tag would set',
+  '-t': 'sshferry does not open a terminal on the server; omit it, or use ssh',
+  '-s': 'starting a subsystem is not supported; use ssh -s',
+  '-A': 'agent forwarding is not supported; use ssh -A',
+  '-X': 'X11 forwarding is not supported; use ssh -X',
+  '-Y': 'X11 forwarding is not supported; use ssh -Y',
+  '-K': 'GSSAPI is not supported; use a key or a password',
+  '-M': 'connection sharing is not supported; omit it',
+  '-O <command>': 'connection sharing is not supported; stop sshferry with Ctrl-C',
+  '-S <path>': 'connection sharing is not supported; omit it',
+  '-W <target>': 'forwarding standard input is not supported; use ssh -W',
+  '-w <tunnel>': 'tunnel devices are not supported; use ssh -w',
+  '-B <interface>': 'binding to an interface is not supported; use -b with its address',
+  '-E <file>': 'sshferry logs to standard error; redirect it with 2> and the file name',
+  '-y': 'logging to syslog is not supported; the log is on standard error',
+  '-G': 'printing ssh_config is not supported; use ssh -G',
+  '-Q <query>': 'queries are not supported; use ssh -Q',
+  '-I <library>': 'smart cards are not supported; add their keys to an agent',
+  '-P <tag>': 'tags are not supported; use -o with the options that the tag would set',
 };

@@ -9,23 +9,17 @@ import { GatewayError } from '../../core/errors.ts';
 import { escapeJson } from '../../core/text/control-characters.ts';
 import { createLogger } from '../../log/logger.ts';
 import { addSourceArguments, readSource } from '../args/source.ts';
-import {
-  type CheckStyle,
-  forwardHeading,
-  serverHeading,
-  stepLines,
-  verdict,
-} from '../display/check-lines.ts';
-import { isUnicodeLocale } from '../display/forward-lines.ts';
-import { Ending } from '../serve/ending.ts';
-import { EXIT, tellFailure } from '../serve/failure.ts';
-import type { World } from '../world.ts';
+import { forwardHeading, serverHeading, stepLines, verdict } from '../display/check-lines.ts';
+import { isUnicodeLocale, type TerminalStyle } from '../display/terminal-style.ts';
+import type { Environment } from '../environment.ts';
+import { EXIT, reportFailure } from '../serve/failure.ts';
+import { ShutdownCauses } from '../serve/shutdown-causes.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** The version of the form that `--json` prints; it goes up when a reader of the old one would no longer understand it. */
-const FORM = 1;
+/** The version of the `--json` format. It goes up when a reader of the old format would no longer understand it. */
+const FORMAT = 1;
 const DEFAULT_TIMEOUT = 30;
-/** Columns where the output is no terminal, or one that does not know its size. */
+/** Columns of an output that is not a terminal, or whose size is unknown. */
 const DEFAULT_WIDTH = 80;
 
 interface Flags {
@@ -34,14 +28,16 @@ interface Flags {
   timeout: number;
 }
 
-/** `sshferry check`: logs in, tries each forward end to end, says what works and what to mend. */
+/** `sshferry check`: logs in, tests each forward end to end, and reports what works and how to fix the rest. */
 export const check: Subcommand = {
   name: 'check',
   define: () =>
     addSourceArguments(
-      new Command('check').description('try each forward end to end; say what works and what to mend'),
+      new Command('check').description(
+        'test each forward end to end; report what works and how to fix the rest',
+      ),
     )
-      .addOption(new Option('--ftp-login <user>', 'log in to FTP servers too; left out: as ~/.netrc says'))
+      .addOption(new Option('--ftp-login <user>', 'log in to FTP servers too (default: as in ~/.netrc)'))
       .addOption(new Option('--json', 'print one JSON object'))
       .addOption(
         new Option('--timeout <seconds>', 'how long a server may take to answer')
@@ -50,69 +46,69 @@ export const check: Subcommand = {
       )
       .addHelpText(
         'after',
-        '\nExit status: 0 all works, 1 a forward does not, 2 usage, 130 broken off,\n255 no SSH login.',
+        '\nExit status: 0 all forwards work, 1 a forward fails, 2 usage, 130 interrupted,\n255 SSH login failed.',
       ),
-  run: async (command, world) => {
-    const draft = await readSource(command, world);
+  run: async (command, environment) => {
+    const draft = await readSource(command, environment);
     const { level, format = 'pretty' } = draft.config.log;
     const flags = command.opts<Flags>();
-    // What goes wrong is told by the steps.
-    const log = createLogger(world.stderr, {
+    // The steps report failures; the log need not.
+    const log = createLogger(environment.stderr, {
       level: level === 'info' ? 'error' : level,
       format,
-      unicode: isUnicodeLocale(world.env, world.platform),
+      unicode: isUnicodeLocale(environment.env, environment.platform),
     });
-    for (const note of [...world.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
-    const local = await world.local(draft.config.localUsers, log);
-    const { config, logins } = await resolveConfig(draft, world, log);
+    for (const note of [...environment.facts, ...draft.notes]) log.debug({ event: 'note' }, note);
+    const local = await environment.local(draft.config.localUsers, log);
+    const { config, logins } = await resolveConfig(draft, environment, log);
     const plan: CheckPlan = {
       servers: loginOptions(config, logins),
-      forwards: forwardSpecs(config, logins, world.plugins),
+      forwards: forwardSpecs(config, logins, environment.plugins),
     };
     const deps: Omit<CheckDeps, 'signal'> = {
       local,
       log,
       connect: (server, options, prompter, progress) =>
-        world.connect(options, log.child({ server }), { prompter, progress }),
-      prompter: world.prompter(),
+        environment.connect(options, log.child({ server }), { prompter, progress }),
+      prompter: environment.prompter(),
       ftpUser: flags.ftpLogin ?? null,
-      netrc: world.env.NETRC || path.join(world.env.HOME || homedir(), '.netrc'),
+      netrc: environment.env.NETRC || path.join(environment.env.HOME || homedir(), '.netrc'),
       timeout: flags.timeout * 1000,
-      own: world.script,
+      own: environment.script,
     };
-    return checkUntilEnd(plan, deps, world, flags.json === true);
+    return checkUntilEnd(plan, deps, environment, flags.json === true);
   },
 };
 
-/** Checks, unless a signal comes first; gives the exit status. */
+/** Checks until done or until a signal arrives. Returns the exit status. */
 async function checkUntilEnd(
   plan: CheckPlan,
   deps: Omit<CheckDeps, 'signal'>,
-  world: World,
+  environment: Environment,
   json: boolean,
 ): Promise<number> {
-  const ending = new Ending(world.process);
+  const shutdown = new ShutdownCauses(environment.process);
   const abort = new AbortController();
-  void ending.first.then(() => abort.abort(new GatewayError('STOPPING', 'the check was interrupted')));
-  const listener = json ? SILENT : printer(world);
+  void shutdown.first.then(() => abort.abort(new GatewayError('STOPPING', 'the check was interrupted')));
+  const listener = json ? SILENT : printer(environment);
   try {
     const checked = runCheck(plan, { ...deps, signal: abort.signal }, listener);
-    const broken = ending.second.then(() => null);
+    const broken = shutdown.second.then(() => null);
     const findings = await Promise.race([checked, broken]);
     if (findings === null) return EXIT.interrupted;
-    world.stdout.write(
+    environment.stdout.write(
       json
-        ? `${escapeJson(JSON.stringify(reportOf(findings, world), null, 2))}\n`
+        ? `${escapeJson(JSON.stringify(reportOf(findings, environment), null, 2))}\n`
         : `\n${verdict(findings)}\n`,
     );
     return statusOf(findings);
   } catch (error) {
-    if (!ending.begun) throw error;
-    const cause = await ending.first;
+    if (!shutdown.begun) throw error;
+    const cause = await shutdown.first;
     if (cause.kind === 'signal') return EXIT.interrupted;
-    return tellFailure(cause.error, { stderr: world.stderr, json: null, verbose: true });
+    return reportFailure(cause.error, { stderr: environment.stderr, json: null, verbose: true });
   } finally {
-    ending.dispose();
+    shutdown.dispose();
   }
 }
 
@@ -123,9 +119,9 @@ function statusOf({ works, servers }: Findings): number {
 
 const SILENT: CheckListener = { server() {}, forward() {}, step() {} };
 
-/** Prints each step as it is made. */
-function printer({ stdout, env, platform, version }: World): CheckListener {
-  const style: CheckStyle = {
+/** Returns a listener that prints each step when it is done. */
+function printer({ stdout, env, platform, version }: Environment): CheckListener {
+  const style: TerminalStyle = {
     unicode: isUnicodeLocale(env, platform),
     color: Boolean(stdout.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb',
     width: stdout.columns || DEFAULT_WIDTH,
@@ -143,9 +139,9 @@ function printer({ stdout, env, platform, version }: World): CheckListener {
   };
 }
 
-function reportOf(findings: Findings, { version, platform, facts }: World) {
+function reportOf(findings: Findings, { version, platform, facts }: Environment) {
   return {
-    form: FORM,
+    format: FORMAT,
     sshferry: version,
     node: process.version,
     system: system(platform),

@@ -11,7 +11,7 @@ type Script = (tunnel: CommandWords, subcommands: readonly CommandWords[]) => st
 
 const SHELLS: Readonly<Record<string, Script>> = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
-/** `sshferry completion`: prints the script that makes a shell complete sshferry's command lines, `subcommands` among them. */
+/** `sshferry completion`: prints a script that makes a shell complete the command lines of sshferry and its `subcommands`. */
 export function completion(subcommands: () => readonly Subcommand[]): Subcommand {
   return {
     name: 'completion',

@@ -3,25 +3,25 @@ import type { Arguments } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { parseDestination } from '../../core/ssh/config/destination.ts';
 import { didYouMean } from '../../core/text/suggest.ts';
-import type { World } from '../world.ts';
+import type { Environment } from '../environment.ts';
 
-/** How often a question is asked again when its answer cannot be read. */
+/** How often a question is asked before its answer has to be valid. */
 const TRIES = 3;
 
-/** Asks the person what to forward, in four questions, and gives it as the tunnel's arguments. Rejects with `CONFIG_INVALID`. */
-export async function askForArguments({ prompter, plugins, platform }: World): Promise<Arguments> {
+/** Asks in four questions what to forward. Returns the arguments of that tunnel, or rejects with `CONFIG_INVALID`. */
+export async function askForArguments({ prompter, plugins, platform }: Environment): Promise<Arguments> {
   const person = prompter();
   if (!person.interactive) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      'there is no terminal to ask on; give the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+      'cannot ask questions without a terminal; pass the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
     );
   }
   const ask = async <T>(question: string, otherwise: string, read: (answer: string) => T): Promise<T> => {
     const suffix = otherwise === '' ? ': ' : ` [${otherwise}]: `;
     for (let tries = 1; ; tries++) {
       const answer = await person.ask(`${question}${suffix}`, { echo: true }).catch((error: unknown) => {
-        throw new GatewayError('CONFIG_INVALID', 'nothing is written: the questions were not answered', {
+        throw new GatewayError('CONFIG_INVALID', 'nothing was written: the questions were not answered', {
           cause: error,
         });
       });
@@ -45,25 +45,21 @@ export async function askForArguments({ prompter, plugins, platform }: World): P
       words(answer).map((word) => {
         const type = types.find(({ name }) => name === word.toLowerCase());
         if (type !== undefined) return type;
-        throw invalid(
-          `there is no service '${word}'${didYouMean(word, names)}; expected ${names.join(', ')}`,
-        );
+        throw invalid(`unknown service '${word}'${didYouMean(word, names)}; expected ${names.join(', ')}`);
       }),
     ),
   );
   const host = await ask('Where they run, as the SSH server sees it', 'localhost', (answer) =>
     parseHost(answer, 'the host'),
   );
-  // Ports below 1024 are root's on most systems.
+  // On most systems, only root can bind ports below 1024.
   const usual = services.map(({ defaultPorts: [port = 0] }) => (platform === 'win32' ? port : 8000 + port));
   const ports = await ask('Local ports for them', usual.join(', '), (answer) => {
     const given = words(answer);
     const ports = given.map((port) => parsePort(port, 'the port'));
-    if (distinct(ports).length < ports.length) throw invalid('expected a port of its own for each service');
+    if (distinct(ports).length < ports.length) throw invalid('each service needs its own port');
     if (ports.length === services.length) return ports;
-    throw invalid(
-      `expected as many port numbers as services: ${services.map(({ name }) => name).join(', ')}`,
-    );
+    throw invalid(`enter one port for each service: ${services.map(({ name }) => name).join(', ')}`);
   });
   const target = host.includes(':') ? `[${host}]` : host;
   return {

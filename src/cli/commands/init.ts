@@ -20,34 +20,38 @@ export const init: Subcommand = {
   define() {
     const command = new Command('init')
       .usage('[options] [-L forward]... [[user@]host]')
-      .description('write a config file: asks, or takes the arguments of a tunnel')
+      .description('write a config file from your answers or from the arguments of a tunnel')
       .argument('[user@host]')
       .argument('[command...]')
       .configureHelp({ visibleArguments: () => [] })
-      .option('-c, --config <file>', `the file to write; left out: ${FILE_NAME} here`)
-      .option('--force', 'write over a file that is there');
+      .option('-c, --config <file>', `file to write (default: ${FILE_NAME} here)`)
+      .option('--force', 'overwrite an existing file');
     addSshFlags(command, { without: ['-c'] });
     return addLogFlags(command);
   },
-  async run(command, world) {
+  async run(command, environment) {
     const { config = FILE_NAME, force = false } = command.opts<{ config?: string; force?: boolean }>();
-    const file = path.resolve(world.cwd, config);
-    // Before anything is asked: the answers would be for nothing.
+    const file = path.resolve(environment.cwd, config);
+    // Before the first question: the answers would be lost.
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
     const asked = command.args.length === 0 && !hasSshFlags(command);
-    const args = asked ? await askForArguments(world) : readSshArguments(command).args;
+    const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
     if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        'there is nothing to forward; expected -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+        'nothing to forward; add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
       );
     }
-    const text = newConfigFile(inputFromArguments(args, world.plugins), world.plugins, world.schemaFile);
-    const reading = readConfigText(text, world.plugins);
+    const text = newConfigFile(
+      inputFromArguments(args, environment.plugins),
+      environment.plugins,
+      environment.schemaFile,
+    );
+    const reading = readConfigText(text, environment.plugins);
     if ('mistakes' in reading)
       throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
     await writeNew(file, text, { force, shown: config });
-    world.stdout.write(
+    environment.stdout.write(
       `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
     );
     return EXIT.stopped;
@@ -59,7 +63,7 @@ function argument(command: Command): string {
   return config === undefined ? '' : ` -c ${escapeControls(config)}`;
 }
 
-/** Writes the whole file or none, for the own user alone; over a file that is there only with `force`. */
+/** Writes the whole file or nothing, readable by the own user only. Overwrites an existing file only with `force`. */
 async function writeNew(
   file: string,
   text: string,
@@ -74,7 +78,7 @@ async function writeNew(
     } finally {
       await handle.close();
     }
-    // Unlike rename, link fails where there is a file of that name.
+    // Unlike rename, link fails if the file exists.
     if (force) return await rename(draft, file);
     await link(draft, file);
     await unlink(draft);
@@ -84,17 +88,17 @@ async function writeNew(
   }
 }
 
-const EXISTS = 'there is such a file already; --force writes over it, -c FILE names another';
+const EXISTS = 'the file exists; --force overwrites it, -c FILE names another';
 
 function whyNot({ code, message }: NodeJS.ErrnoException, folder: string): string {
   switch (code) {
     case 'EEXIST':
       return EXISTS;
     case 'ENOENT':
-      return `there is no folder ${folder}; mkdir -p ${folder} makes it`;
+      return `the folder ${folder} does not exist; create it with mkdir -p ${folder}`;
     case 'EACCES':
     case 'EROFS':
-      return `no permission to write in ${folder}; -c FILE names another place`;
+      return `permission denied in ${folder}; -c FILE names another place`;
     case 'EISDIR':
       return 'it is a directory; -c FILE names the file';
     default:
@@ -103,5 +107,5 @@ function whyNot({ code, message }: NodeJS.ErrnoException, folder: string): strin
 }
 
 function notWritten(shown: string, why: string, cause?: unknown): GatewayError {
-  return new GatewayError('CONFIG_INVALID', `${shown} is not written: ${why}`, { cause });
+  return new GatewayError('CONFIG_INVALID', `cannot write ${shown}: ${why}`, { cause });
 }

@@ -3,11 +3,11 @@ import { addLogFlags } from '../args/log-flags.ts';
 import { addSshFlags } from '../args/ssh-arguments.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** The command without a subcommand: ssh's flags and a host. `--help`, shell completion and the man page are made of it. */
+/** Returns the command without a subcommand: ssh's flags and a host. The source of `--help`, completion and the man page. */
 export function mainCommand(version: string, subcommands: readonly Subcommand[]): Command {
   const command = new Command('sshferry')
     .usage('[options] [user@]host')
-    .description('ssh -L that carries FTP data connections too: all of it inside one SSH login.')
+    .description('ssh -L that carries FTP data connections too, all inside one SSH login.')
     .argument('[user@host]')
     .argument('[command...]')
     .configureHelp({ visibleArguments: () => [] })
@@ -17,10 +17,10 @@ export function mainCommand(version: string, subcommands: readonly Subcommand[])
   return addLogFlags(command);
 }
 
-/** One line for the subcommands: this help fits a screen of 24 lines. */
+/** Lists the subcommands on one line, so that the help fits a screen of 24 lines. */
 function footer(subcommands: readonly Subcommand[]): string {
   return `
-Types are ftp, pop3, smtp, imap and tcp; left out, hostport tells. An example:
+Types are ftp, pop3, smtp, imap and tcp (default: by hostport). Example:
   sshferry -L 8021:localhost:21 -L 8110:localhost:110 you@yourserver.example.com
 Or: sshferry ${subcommands.map(({ name }) => name).join('|')} (each has a --help)`;
 }

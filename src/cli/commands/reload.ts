@@ -7,40 +7,37 @@ import { askRunning } from './running.ts';
 import { readPid } from './status.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** `sshferry reload`: has what `sshferry up` started read its config file again. */
+/** `sshferry reload`: makes running `sshferry up` processes read their config file again. */
 export const reloadRunning: Subcommand = {
   name: 'reload',
   define: () =>
     new Command('reload')
-      .description('apply changes of the config file to a running sshferry up')
-      .argument('[pid]', 'only the one with this process id')
-      .addHelpText(
-        'after',
-        '\nExit status: 0 applied, 1 none is running, 2 a wrong file: nothing is changed.',
-      ),
-  run: async (command, world) => {
+      .description('apply a changed config file to a running sshferry up')
+      .argument('[pid]', 'process id (default: all)')
+      .addHelpText('after', '\nExit status: 0 applied, 1 none is running, 2 invalid file, nothing changed.'),
+  run: async (command, environment) => {
     const pid = readPid('reload', command.args[0]);
-    const all = (await askRunning(world)).running;
+    const all = (await askRunning(environment)).running;
     const running = all.filter(({ status }) => pid === null || status.pid === pid);
     let reloaded = 0;
     let failed = 0;
     for (const { path, status } of running) {
       try {
         for (const line of await askReload(path))
-          world.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
+          environment.stdout.write(`${status.pid}: ${escapeControls(line)}\n`);
         reloaded += 1;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        // Where all are meant, those that have no file are not.
+        // Without a pid, processes that have no config file are skipped.
         if (message === NO_FILE && pid === null) continue;
         failed += 1;
-        world.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
+        environment.stderr.write(`sshferry: ${status.pid}: nothing was changed: ${escapeLines(message)}\n`);
       }
     }
     if (failed > 0) return EXIT.usage;
     if (reloaded > 0) return EXIT.stopped;
     const which = pid === null ? '' : ` with process id ${pid}`;
-    world.stderr.write(`sshferry: no sshferry up of yours${which} is running\n`);
+    environment.stderr.write(`sshferry: no sshferry up of yours${which} is running\n`);
     return EXIT.absent;
   },
 };

@@ -3,47 +3,48 @@ import { GatewayError } from '../../core/errors.ts';
 import { nearest } from '../../core/text/suggest.ts';
 import { parse } from '../args/parse.ts';
 import { readArguments } from '../args/source.ts';
-import { EXIT, tellFailure } from '../serve/failure.ts';
+import type { Environment } from '../environment.ts';
+import { EXIT, reportFailure } from '../serve/failure.ts';
 import { serve } from '../serve/serve.ts';
-import type { World } from '../world.ts';
 import { mainCommand } from './main-command.ts';
 import { SUBCOMMANDS } from './subcommands.ts';
 
 /**
- * Runs one command line (without node and the script) from first to last and gives the exit status. A first word that is a
- * subcommand's is taken for it; a host of that name is written `ssh://up`. Never rejects: what fails is told in one line.
+ * Runs one command line (without node and the script) and returns the exit status. If the first word is the name of a
+ * subcommand, it is one; a host of that name is written `ssh://up`. Never rejects: it reports a failure in one line.
  */
-export async function run(argv: readonly string[], world: World): Promise<number> {
-  const { stdout, stderr } = world;
+export async function run(argv: readonly string[], environment: Environment): Promise<number> {
+  const { stdout, stderr } = environment;
   const [first, ...rest] = argv;
   const subcommand = SUBCOMMANDS.find(({ name }) => name === first);
-  const command = subcommand?.define().name(`sshferry ${first}`) ?? mainCommand(world.version, SUBCOMMANDS);
+  const command =
+    subcommand?.define().name(`sshferry ${first}`) ?? mainCommand(environment.version, SUBCOMMANDS);
   try {
     const text = parse(command, subcommand ? rest : argv);
     if (text !== null) stdout.write(text);
-    else if (subcommand) return await subcommand.run(command, world);
-    else return await tunnel(command, world);
+    else if (subcommand) return await subcommand.run(command, environment);
+    else return await tunnel(command, environment);
     return EXIT.stopped;
   } catch (error) {
     const verbose = (command.opts<{ verbose?: number }>().verbose ?? 0) > 0;
     const help = subcommand ? `sshferry ${subcommand.name}` : 'sshferry';
-    return tellFailure(error, { stderr, json: null, verbose, help });
+    return reportFailure(error, { stderr, json: null, verbose, help });
   }
 }
 
-function tunnel(command: Command, world: World): Promise<number> {
+function tunnel(command: Command, environment: Environment): Promise<number> {
   const names = SUBCOMMANDS.map(({ name }) => name);
   const word = command.args.find((arg) => names.includes(arg));
   if (word !== undefined) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `${word} is a subcommand; expected it before all else, as in sshferry ${word} (a host of that name: ssh://${word})`,
+      `${word} is a subcommand and must come first, as in sshferry ${word} (for a host of that name: ssh://${word})`,
     );
   }
   const [host = ''] = command.args;
   const near = nearest(host, names);
   return serve(
-    { ...readArguments(command, world), ...(near !== null && { meant: `sshferry ${near}` }) },
-    world,
+    { ...readArguments(command, environment), ...(near !== null && { meant: `sshferry ${near}` }) },
+    environment,
   );
 }

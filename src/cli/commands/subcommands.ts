@@ -6,7 +6,7 @@ import { status } from './status.ts';
 import type { Subcommand } from './subcommand.ts';
 import { up } from './up.ts';
 
-/** Every subcommand, in the order in which `--help` lists them. */
+/** All subcommands, in the order of `--help`. */
 export const SUBCOMMANDS: readonly Subcommand[] = [
   up,
   init,

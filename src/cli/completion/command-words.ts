@@ -1,27 +1,27 @@
 import type { Command } from 'commander';
 
-/** What may stand in one command's line, for a shell that completes it. */
+/** The words of one command's line that a shell can complete. */
 export interface CommandWords {
   /** The subcommand's name; empty for the tunnel itself. */
   readonly name: string;
   readonly description: string;
   readonly options: readonly OptionWords[];
-  /** Words that an argument can be, where it is one of a few. */
+  /** The values of an argument, if it has only a few. */
   readonly choices: readonly string[];
-  /** Whether an argument may be a host. */
+  /** Whether an argument can be a host. */
   readonly host: boolean;
 }
 
-/** One option, shown in `--help` or not. */
+/** One option. */
 export interface OptionWords {
   /** As it is typed: `-v`, `--verbose`. */
   readonly names: readonly string[];
   readonly description: string;
-  /** What its value is: a file, something else that only the person knows, or that it has none. */
+  /** The kind of its value: a file, something that cannot be completed, or none. */
   readonly value: 'file' | 'other' | null;
 }
 
-/** Reads what commander knows of a command that nobody has parsed with yet. Hidden options are left out. */
+/** Returns the words of a command that has not been parsed yet, without hidden options. */
 export function commandWords(command: Command, name: string): CommandWords {
   const options = command.options
     .filter(({ hidden }) => !hidden)

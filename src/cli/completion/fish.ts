@@ -1,6 +1,6 @@
 import type { CommandWords } from './command-words.ts';
 
-/** A script for fish 3 or later. */
+/** Returns a script for fish 3 or later. */
 export function fishScript(tunnel: CommandWords, subcommands: readonly CommandWords[]): string {
   const names = subcommands.map(({ name }) => name).join(' ');
   const none = `not __fish_seen_subcommand_from ${names}`;

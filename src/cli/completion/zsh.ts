@@ -1,6 +1,6 @@
 import type { CommandWords, OptionWords } from './command-words.ts';
 
-/** A script for zsh's completion system, to be sourced or to lie in `$fpath` as `_sshferry`. */
+/** Returns a script for zsh's completion system, to be sourced or put into `$fpath` as `_sshferry`. */
 export function zshScript(tunnel: CommandWords, subcommands: readonly CommandWords[]): string {
   const described = subcommands.map(
     ({ name, description }) => `    ${quoted(`${name}:${description.replaceAll(':', '\\:')}`)}`,
@@ -31,7 +31,7 @@ function specs({ options, choices, host }: CommandWords, ...more: string[]): str
   return ['_arguments -s -S', ...options.flatMap(spec), ...words, ...hosts, ...more].join(' \\\n      ');
 }
 
-/** Every option may come again. */
+/** Every option can be repeated. */
 function spec({ names, description, value }: OptionWords): string[] {
   const text = description.replaceAll(/[\\:[\]]/g, '\\$&');
   const argument = value === null ? '' : value === 'file' ? ':file:_files' : ':value:';

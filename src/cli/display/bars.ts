@@ -1,4 +1,4 @@
-/** A bar of `width` columns that is full at `fraction` 1; below 0 and above 1 it is as at those. */
+/** Returns a bar of `width` columns, filled up to `fraction`, which is clamped to 0 and 1. */
 export function progressBar(fraction: number, width: number, { unicode }: { unicode: boolean }): string {
   const within = Math.min(1, Math.max(0, fraction));
   if (!unicode) {
@@ -9,7 +9,7 @@ export function progressBar(fraction: number, width: number, { unicode }: { unic
   return '█'.repeat(full) + '░'.repeat(width - full);
 }
 
-/** One character for each value, as high as it is against the highest of them. */
+/** Returns one character per value, scaled to the highest value. */
 export function sparkline(values: readonly number[], { unicode }: { unicode: boolean }): string {
   const steps = unicode ? '▁▂▃▄▅▆▇█' : '_.:-=+*#';
   const highest = Math.max(...values, 0);

@@ -1,19 +1,10 @@
-import { styleText } from 'node:util';
 import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../../check/report.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { formatTarget } from '../../core/target.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatDuration } from '../../core/text/units.ts';
+import { painted, type TerminalStyle } from './terminal-style.ts';
 import { shown } from './text.ts';
-
-/** How a check is shown. */
-export interface CheckStyle {
-  /** False keeps to ASCII. */
-  readonly unicode: boolean;
-  readonly color: boolean;
-  /** Columns. */
-  readonly width: number;
-}
 
 const TITLES: Readonly<Record<StepName, string>> = {
   resolve: 'name',
@@ -31,16 +22,16 @@ const TITLES: Readonly<Record<StepName, string>> = {
 };
 const TITLE_WIDTH = 11;
 
-/** What stands above the steps of a server. */
+/** Returns the heading of a server's steps. */
 export function serverHeading({ name, user, host, port }: Omit<ServerReport, 'works' | 'steps'>): string {
   const login = `${user}@${host}, port ${port}`;
   return escapeControls(name === host || name.endsWith(`@${host}`) ? login : `${name}: ${login}`);
 }
 
-/** What stands above the steps of a forward. */
+/** Returns the heading of a forward's steps. */
 export function forwardHeading(
   forward: Omit<ForwardReport, 'works' | 'steps'>,
-  { unicode }: CheckStyle,
+  { unicode }: TerminalStyle,
 ): string {
   const { name, type, direction, listen, target } = forward;
   const remote = direction === 'remote';
@@ -49,30 +40,31 @@ export function forwardHeading(
   return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 
-/** One step: its mark, what was looked at, what was found, and the time; long text goes on below, indented. */
-export function stepLines(step: Step, { unicode, color, width }: CheckStyle): string[] {
-  const [mark, style] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
+/** Returns the lines of one step: mark, title, finding and time. Long text continues below, indented. */
+export function stepLines(step: Step, { unicode, color, width }: TerminalStyle): string[] {
+  const [mark, markColor] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
   const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
   const text = shown(step.text, { unicode });
   const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
-  const painted = color ? head.replace(mark, styleText(style, mark, { validateStream: false })) : head;
-  return [painted + first, ...more.map((line) => ' '.repeat(head.length) + line)];
+  return [
+    head.replace(mark, painted(mark, markColor, { color })) + first,
+    ...more.map((line) => ' '.repeat(head.length) + line),
+  ];
 }
 
-/** What came of it all, in one sentence. */
+/** Returns the result of a check in one sentence. */
 export function verdict({ works, servers, forwards }: Findings): string {
   if (works) return forwards.length === 1 ? 'It works.' : `All ${forwards.length} forwards work.`;
   const lost = servers.filter((server) => !server.works);
-  const login =
-    lost.length === 0 ? '' : `There is no SSH login at ${lost.map(({ host }) => host).join(', ')}. `;
+  const login = lost.length === 0 ? '' : `SSH login failed at ${lost.map(({ host }) => host).join(', ')}. `;
   const well = forwards.filter((forward) => forward.works).length;
   return escapeControls(
     `${login}${well} of ${forwards.length} ${forwards.length === 1 ? 'forward' : 'forwards'} ${well < 2 ? 'works' : 'work'}.`,
   );
 }
 
-type Mark = readonly [mark: string, style: 'green' | 'red' | 'gray'];
+type Mark = readonly [mark: string, color: 'green' | 'red' | 'gray'];
 const MARKS: Readonly<Record<Step['outcome'], Readonly<Record<'unicode' | 'ascii', Mark>>>> = {
   ok: { unicode: ['✓', 'green'], ascii: ['ok  ', 'green'] },
   failed: { unicode: ['✗', 'red'], ascii: ['FAIL', 'red'] },
@@ -83,7 +75,7 @@ function duration(ms: number): string {
   return ms < 1000 ? `${ms} ms` : formatDuration(ms);
 }
 
-/** Lines of these words; one that is longer than a line stays whole. */
+/** Wraps the words into lines. A word longer than a line is not split. */
 function wrapped(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = '';

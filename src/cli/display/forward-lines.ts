@@ -3,20 +3,20 @@ import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
 import { formatTarget } from '../../core/target.ts';
 import { shown } from './text.ts';
 
-/** What people are told of one forward that listens. */
+/** What is shown of one listening forward. */
 export interface ForwardInfo {
   readonly type: string;
   readonly direction: 'local' | 'remote';
-  /** Where it listens, with the host as it was asked for (`localhost`, `*`, an address) and the port that was bound. */
+  /** Where it listens: the requested host (`localhost`, `*`, an address) and the bound port. */
   readonly listen: Endpoint;
   readonly target: Endpoint;
-  /** The SSH server: `user@host` for people, and the names that it is known by. */
+  /** The SSH server: `user@host` for people, and its names. */
   readonly server: { readonly label: string; readonly host: string; readonly hostName: string };
 }
 
 /**
- * One aligned line per forward: type, both ends, and what goes through which SSH server; below it a remark where the target
- * is another host, because the way from the SSH server to there is outside SSH. `unicode` false keeps to ASCII.
+ * Returns one aligned line per forward: type, both ends, and what goes through which SSH server. If the target is another host,
+ * a remark below says that the leg from the SSH server to it is outside SSH. `unicode` false keeps to ASCII.
  */
 export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { unicode: boolean }): string[] {
   const rows = forwards.map((forward) => ({
@@ -37,7 +37,7 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   return lines.map((line) => shown(line, { unicode }));
 }
 
-/** Says that the last leg is outside SSH; null where the target is the host at that end of SSH itself. */
+/** Returns a remark that the last leg is outside SSH; null if the target is the host at that end of SSH itself. */
 export function outsideRemark({
   direction,
   server,
@@ -55,10 +55,4 @@ export function outsideRemark({
 
 function same(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase() || sameHost(a, b);
-}
-
-/** Whether the locale's character set is UTF-8, by the variables that decide it, in their order. */
-export function isUnicodeLocale(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): boolean {
-  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
-  return locale === '' ? platform === 'darwin' || platform === 'win32' : /utf-?8/i.test(locale);
 }

@@ -6,17 +6,17 @@ const HOME = '\x1b[H';
 const ERASE_LINE = '\x1b[K';
 const ERASE_BELOW = '\x1b[J';
 
-/** What a person may do to a full screen. */
+/** Handlers for what a person does on a full screen. */
 export interface FullScreenHandlers {
-  /** The size has changed, or the screen is back after Ctrl-Z: draw. */
+  /** Draws the screen: its size has changed, or it is back after Ctrl-Z. */
   redraw(): void;
   /** `q` or Ctrl-C. */
   quit(): void;
-  /** Ctrl-Z: the screen has been given back. `enter` is called when the program goes on. */
+  /** Ctrl-Z: the terminal is restored. Call `enter` when the program continues. */
   suspend(): void;
 }
 
-/** The terminal's alternate screen, drawn as a whole, and keys that are not echoed. */
+/** The terminal's alternate screen, drawn as a whole, with keys that are not echoed. */
 export class FullScreen {
   readonly #out: Output;
   readonly #keys: Keys;
@@ -40,7 +40,7 @@ export class FullScreen {
     this.#keys.resume();
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   leave(): void {
     if (!this.#entered) return;
     this.#entered = false;
@@ -53,7 +53,7 @@ export class FullScreen {
     this.#out.write(LEAVE);
   }
 
-  /** Shows these lines from the top; what does not fit is counted in the last row. */
+  /** Shows these lines from the top. The last row counts the lines that do not fit. */
   draw(lines: readonly string[]): void {
     if (!this.#entered) return;
     const rows = this.#out.rows || 24;

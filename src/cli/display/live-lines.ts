@@ -3,7 +3,7 @@ import { observePrompter } from '../../core/ssh/prompt/prompter.ts';
 import { widthOf } from '../../core/text/terminal-text.ts';
 import type { UnblockedOutput } from './unblocked.ts';
 
-/** How often lines are drawn anew, in milliseconds. */
+/** How often lines are redrawn, in milliseconds. */
 const PERIOD = 250;
 const DEFAULT_COLUMNS = 80;
 
@@ -11,26 +11,26 @@ const DEFAULT_COLUMNS = 80;
 const ERASE_LINE = '\x1b[K';
 /** Erases from here to the end of the screen. */
 const ERASE_BELOW = '\x1b[J';
-/** While lines are drawn they do not wrap: a width measured wrong must not move the lines above. */
+/** Lines are drawn without wrapping: a width measured wrong must not move the lines above. */
 const NO_WRAP = '\x1b[?7l';
 const WRAP = '\x1b[?7h';
 
 /**
- * Lines that stand at the bottom of a terminal and change, below text that is written as if they were not there. Each change
- * is one write, so that nothing flickers. While the terminal takes nothing, changes are left out.
+ * Lines at the bottom of a terminal that change in place, while text is written above them. Each change is one write, so that
+ * nothing flickers. While the terminal does not accept output, changes are skipped.
  */
 export class LiveLines implements UnblockedOutput {
   readonly isTTY = true;
   readonly #out: UnblockedOutput;
   readonly #render: () => readonly string[] | null;
   #lines: readonly string[] = [];
-  /** What stands on the terminal now. */
+  /** The lines on the terminal now. */
   #drawn: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #holds = 0;
   #closed = false;
 
-  /** `render` gives the lines, none wider than the terminal; null when nothing needs to be shown until `wake`. */
+  /** `render` returns the lines, none wider than the terminal, or null to show nothing until `wake`. */
   constructor(out: UnblockedOutput, render: () => readonly string[] | null) {
     this.#out = out;
     this.#render = render;
@@ -40,7 +40,7 @@ export class LiveLines implements UnblockedOutput {
     return this.#out.columns || DEFAULT_COLUMNS;
   }
 
-  /** How many lines may stand there: a good part of the screen stays for the text above. */
+  /** How many lines may be shown: most of the screen is left for the text above. */
   get room(): number {
     return Math.max(1, Math.min(8, Math.floor((this.#out.rows || 24) / 2)));
   }
@@ -59,13 +59,13 @@ export class LiveLines implements UnblockedOutput {
     else this.#out.write(this.#toTop() + ERASE_BELOW + text + this.#draw());
   }
 
-  /** There is something to show: `render` is called from now on, until it gives null. */
+  /** Calls `render` regularly from now on, until it returns null. */
   wake(): void {
     if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.#refresh(), PERIOD);
   }
 
-  /** Takes the lines away while somebody else writes to the terminal. As often as it is called, `release` must be. */
+  /** Hides the lines while other code writes to the terminal. Each call needs one of `release`. */
   hold(): void {
     this.#holds += 1;
     this.#erase();
@@ -76,13 +76,13 @@ export class LiveLines implements UnblockedOutput {
     this.#show();
   }
 
-  /** Something else has been on the terminal, as after Ctrl-Z and `fg`: the lines are drawn below it. */
+  /** Draws the lines anew below other output, as after Ctrl-Z and `fg`. */
   forget(): void {
     this.#drawn = [];
     this.#show();
   }
 
-  /** Takes the lines away for good. Text may still be written. */
+  /** Removes the lines for good. `write` still works. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -118,7 +118,7 @@ export class LiveLines implements UnblockedOutput {
     return NO_WRAP + this.#lines.map((line) => line + ERASE_LINE).join('\n') + ERASE_BELOW + WRAP;
   }
 
-  /** From the end of the last line to the beginning of the first. In a terminal made narrower they take more rows than they did. */
+  /** Moves from the end of the last line to the start of the first. In a terminal made narrower, lines take more rows than before. */
   #toTop(): string {
     const { columns } = this;
     const rows = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);
@@ -126,7 +126,7 @@ export class LiveLines implements UnblockedOutput {
   }
 }
 
-/** The same prompter; while it asks or tells, the live lines are away. */
+/** Wraps a prompter so that the live lines are hidden while it writes to the terminal. */
 export function promptAside(prompter: Prompter, live: LiveLines): Prompter {
   const { ask } = observePrompter(prompter, (open) => (open ? live.hold() : live.release()));
   return {

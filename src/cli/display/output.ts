@@ -1,20 +1,20 @@
-/** A place that text is written to, such as a standard stream. */
+/** A sink for text, such as a standard stream. */
 export interface Output {
-  /** `done` is called when the reader has taken the text. */
+  /** Calls `done` when the reader has accepted the text. */
   write(text: string, done?: () => void): unknown;
   readonly isTTY?: boolean;
   readonly fd?: number;
-  /** Bytes that wait for the reader. */
+  /** Bytes that the reader has not accepted yet. */
   readonly writableLength?: number;
   /** The size of a terminal. */
   readonly columns?: number;
   readonly rows?: number;
-  /** A terminal tells when its size changes, a pipe when nobody reads it any more. */
+  /** A terminal emits `resize`; a pipe emits `error` when its reader is gone. */
   on?(event: 'resize' | 'error', listener: () => void): unknown;
   off?(event: 'resize' | 'error', listener: () => void): unknown;
 }
 
-/** Where keys come from, such as standard input. */
+/** A source of keys, such as standard input. */
 export interface Keys {
   readonly isTTY?: boolean;
   setRawMode?(raw: boolean): unknown;

@@ -4,115 +4,119 @@ import { widthOf } from '../../core/text/terminal-text.ts';
 import { counted, formatBytes, formatDuration, formatTime } from '../../core/text/units.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status } from '../../status/schema.ts';
 import { sparkline } from './bars.ts';
-import { type Look, painted } from './look.ts';
+import { painted, type TerminalStyle } from './terminal-style.ts';
 import { fitted, padded, shown } from './text.ts';
 import { transferLines } from './transfer-lines.ts';
 
 const STATE_COLORS = { ready: 'green', failed: 'red' } as const;
 
-/** Columns that both ends of a forward need to be recognized. */
+/** Columns that the ends of a forward need to be recognizable. */
 const MIN_ENDS = 24;
-/** How many of the last errors are shown. */
+/** How many of the latest errors are shown. */
 const SHOWN_ERRORS = 5;
 
-/** A status for people: servers, forwards, transfers, totals, last errors. Every line has at most `look.width` columns. */
-export function statusLines(status: Status, look: Look, throughput: readonly number[] = []): string[] {
+/** Returns a status for people: servers, forwards, transfers, totals, latest errors. No line exceeds `style.width` columns. */
+export function statusLines(
+  status: Status,
+  style: TerminalStyle,
+  throughput: readonly number[] = [],
+): string[] {
   const { version, pid, started, now, totals } = status;
   const age = formatDuration(Date.parse(now) - Date.parse(started));
   const { clients, transfersComplete, transfersFailed, bytesUp, bytesDown } = totals;
   const failed = transfersFailed === 0 ? '' : ` (${transfersFailed} failed)`;
   const lines = [
     painted(
-      fitted(`sshferry ${shown(version, look)}, process ${pid}, for ${age}`, look.width, look),
+      fitted(`sshferry ${shown(version, style)}, process ${pid}, for ${age}`, style.width, style),
       'bold',
-      look,
+      style,
     ),
     '',
-    ...status.servers.flatMap((server) => serverLines(server, Date.parse(now), look)),
+    ...status.servers.flatMap((server) => serverLines(server, Date.parse(now), style)),
     ...table(
-      status.forwards.map((forward) => forwardCells(forward, look)),
-      look,
+      status.forwards.map((forward) => forwardCells(forward, style)),
+      style,
     ),
     '',
-    ...transferLines(status.transfers, look),
+    ...transferLines(status.transfers, style),
     ...(status.transfers.length > 0 ? [''] : []),
     fitted(
       `${counted(clients, 'client')}, ${counted(transfersComplete + transfersFailed, 'transfer')}${failed}, ${traffic(bytesUp, bytesDown)} since the start`,
-      look.width,
-      look,
+      style.width,
+      style,
     ),
-    ...throughputLines(throughput, look),
+    ...throughputLines(throughput, style),
   ];
-  const errors = status.errors.slice(0, SHOWN_ERRORS).map((problem) => problemLine(problem, look));
+  const errors = status.errors.slice(0, SHOWN_ERRORS).map((problem) => problemLine(problem, style));
   return errors.length === 0 ? lines : [...lines, '', ...errors];
 }
 
-/** Bytes per second, the last of many, and how they have come to be so. */
-function throughputLines(throughput: readonly number[], look: Look): string[] {
+/** Returns a line with the latest rate, the highest, and a sparkline of all. */
+function throughputLines(throughput: readonly number[], style: TerminalStyle): string[] {
   if (throughput.length === 0) return [];
   const rate = `${formatBytes(throughput.at(-1) ?? 0)}/s`;
   const most = `, at most ${formatBytes(Math.max(...throughput))}/s`;
   const text = `  ${rate}${most}`;
-  const room = Math.max(0, look.width - widthOf(text));
-  const line = sparkline(throughput.slice(-room || throughput.length), look).slice(0, room);
-  return [painted(line, 'cyan', look) + fitted(text, look.width - line.length, look)];
+  const room = Math.max(0, style.width - widthOf(text));
+  const line = sparkline(throughput.slice(-room || throughput.length), style).slice(0, room);
+  return [painted(line, 'cyan', style) + fitted(text, style.width - line.length, style)];
 }
 
 function serverLines(
   { label, state, since, reconnects, dataConnections, lastError }: ServerStatus,
   now: number,
-  look: Look,
+  style: TerminalStyle,
 ): string[] {
   const facts = [
     ` for ${formatDuration(now - Date.parse(since))}`,
     ...(dataConnections > 0 ? [counted(dataConnections, 'data connection')] : []),
     ...(reconnects > 0 ? [`came back ${counted(reconnects, 'time')}`] : []),
   ];
-  const whole = shown(label, look);
-  const room = () => look.width - widthOf(` ${state}${facts.join(', ')}`);
+  const whole = shown(label, style);
+  const room = () => style.width - widthOf(` ${state}${facts.join(', ')}`);
   while (facts.length > 0 && room() < widthOf(whole)) facts.pop();
-  const name = fitted(whole, Math.max(0, room()), look);
+  const name = fitted(whole, Math.max(0, room()), style);
   const color = state in STATE_COLORS ? STATE_COLORS[state as keyof typeof STATE_COLORS] : 'yellow';
-  const what = painted(fitted(state, look.width, look), color, look);
+  const what = painted(fitted(state, style.width, style), color, style);
   const line = `${name === '' ? '' : `${name} `}${what}${facts.join(', ')}`;
   return state === 'ready' || lastError === null
     ? [line]
-    : [line, `  ${problemLine(lastError, { ...look, width: look.width - 2 })}`];
+    : [line, `  ${problemLine(lastError, { ...style, width: style.width - 2 })}`];
 }
 
-function forwardCells(forward: ForwardStatus, look: Look): string[] {
+function forwardCells(forward: ForwardStatus, style: TerminalStyle): string[] {
   const { type, direction, listen, target, clients, clientsTotal, bytesUp, bytesDown } = forward;
   const [there, here] = direction === 'remote' ? [' there', ' here'] : ['', ''];
-  const arrow = look.unicode ? '→' : '->';
+  const arrow = style.unicode ? '→' : '->';
   return [
-    shown(type, look),
-    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}`, look),
+    shown(type, style),
+    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}`, style),
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];
 }
 
-function problemLine({ at, times, where, message }: Problem, look: Look): string {
+function problemLine({ at, times, where, message }: Problem, style: TerminalStyle): string {
   const often = times > 1 ? ` (${times} times)` : '';
   const time = `${formatTime(at)} `;
-  const text = fitted(shown(`${where}: ${message}`, look), look.width - widthOf(time + often), look);
-  return fitted(time + text + often, look.width, look);
+  const text = fitted(shown(`${where}: ${message}`, style), style.width - widthOf(time + often), style);
+  return fitted(time + text + often, style.width, style);
 }
 
 function traffic(up: number, down: number): string {
   return `${formatBytes(up)} up, ${formatBytes(down)} down`;
 }
 
-/** Rows with aligned columns. Where they do not fit, the second is cut in its middle, and then the last ones go. */
-function table(rows: readonly string[][], look: Look): string[] {
+/** Returns rows with aligned columns. If they do not fit, it drops the last columns and cuts the second in its middle. */
+function table(rows: readonly string[][], style: TerminalStyle): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
   );
-  const excess = () => widths.reduce((sum, width) => sum + width + 2, -2) - look.width;
+  const excess = () => widths.reduce((sum, width) => sum + width + 2, -2) - style.width;
   while (widths.length > 2 && excess() > (widths[1] ?? 0) - MIN_ENDS) widths.pop();
   widths[1] = Math.max(0, Math.min(widths[1] ?? 0, (widths[1] ?? 0) - excess()));
   return rows.map((row) => {
-    const cells = widths.map((width, column) => padded(fitted(row[column] ?? '', width, look), width));
-    return fitted(cells.join('  ').trimEnd(), look.width, look);
+    const cells = widths.map((width, column) => padded(fitted(row[column] ?? '', width, style), width));
+    return fitted(cells.join('  ').trimEnd(), style.width, style);
   });
 }

@@ -1,13 +1,13 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { graphemes, toAscii, widthOf } from '../../core/text/terminal-text.ts';
 
-/** Returns text from elsewhere as a terminal can show it: controls escaped, and `?` for non-ASCII if the locale has no UTF-8. */
+/** Returns untrusted text as a terminal can show it: controls escaped, and `?` for non-ASCII if the locale has no UTF-8. */
 export function shown(text: string, { unicode }: { unicode: boolean }): string {
   const safe = escapeControls(text);
   return unicode ? safe : toAscii(safe);
 }
 
-/** At most `width` columns of it: the beginning and the end, which tell names apart, and an ellipsis between them. */
+/** Cuts text to `width` columns. Keeps the beginning and the end, which distinguish names, around an ellipsis. */
 export function fitted(text: string, width: number, { unicode }: { unicode: boolean }): string {
   if (widthOf(text) <= width) return text;
   const ellipsis = unicode ? '…' : '...'.slice(0, Math.max(1, width - 2));
@@ -19,12 +19,12 @@ export function fitted(text: string, width: number, { unicode }: { unicode: bool
   return [...head, ellipsis, ...tail].join('');
 }
 
-/** Filled with spaces up to `width` columns. */
+/** Pads text with spaces to `width` columns. */
 export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** The first of them, up to `width` columns. */
+/** Returns the first parts, up to `width` columns. */
 function taken(parts: readonly string[], width: number): string[] {
   const result: string[] = [];
   let left = width;

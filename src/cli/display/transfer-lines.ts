@@ -2,14 +2,14 @@ import { widthOf } from '../../core/text/terminal-text.ts';
 import { formatBytes, formatDuration } from '../../core/text/units.ts';
 import type { TransferStatus } from '../../status/schema.ts';
 import { progressBar } from './bars.ts';
-import { type Look, painted } from './look.ts';
+import { painted, type TerminalStyle } from './terminal-style.ts';
 import { fitted, padded, shown } from './text.ts';
 
 const BAR_WIDTH = 12;
-/** A name is not cut shorter than this while there is something less telling to leave out. */
+/** A name is not cut below this width while less useful columns can be dropped. */
 const NAME_WIDTH = 16;
 
-/** What of a transfer is shown beside its name. */
+/** The columns shown beside the name of a transfer. */
 interface Parts {
   readonly bar?: boolean;
   readonly percent?: boolean;
@@ -18,7 +18,7 @@ interface Parts {
   readonly left?: boolean;
 }
 
-/** From the whole to the least; the first is taken that leaves room for the name. */
+/** From the widest to the narrowest. The first that leaves room for the name is used. */
 const VARIANTS: readonly Parts[] = [
   { bar: true, percent: true, amount: 'of', rate: true, left: true },
   { bar: true, percent: true, amount: 'bare', rate: true, left: true },
@@ -29,22 +29,22 @@ const VARIANTS: readonly Parts[] = [
   {},
 ];
 
-/** One line for each transfer, aligned: the name, a bar, how much of how many, how fast, how long yet. At most `look.width` columns. */
-export function transferLines(transfers: readonly TransferStatus[], look: Look): string[] {
-  const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, look));
+/** Returns one aligned line per transfer: name, bar, bytes, rate and remaining time. No line exceeds `style.width` columns. */
+export function transferLines(transfers: readonly TransferStatus[], style: TerminalStyle): string[] {
+  const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, style));
   const widest = Math.max(0, ...names.map(widthOf));
   const sized = transfers.some(({ size }) => size !== null);
   let cells: string[][] = [];
-  let room = look.width;
+  let room = style.width;
   for (const parts of VARIANTS) {
-    cells = aligned(transfers.map((transfer) => cellsOf(transfer, parts, sized, look)));
-    room = look.width - Math.max(0, ...cells.map((row) => widthOf(row.map((cell) => `  ${cell}`).join(''))));
+    cells = aligned(transfers.map((transfer) => cellsOf(transfer, parts, sized, style)));
+    room = style.width - Math.max(0, ...cells.map((row) => widthOf(row.map((cell) => `  ${cell}`).join(''))));
     if (room >= Math.min(widest, NAME_WIDTH)) break;
   }
   const nameWidth = Math.min(widest, Math.max(0, room));
   return names.map((name, index) => {
     const rest = (cells[index] ?? []).map((cell) => `  ${cell}`).join('');
-    return (padded(fitted(name, nameWidth, look), nameWidth) + rest).trimEnd();
+    return (padded(fitted(name, nameWidth, style), nameWidth) + rest).trimEnd();
   });
 }
 
@@ -52,13 +52,13 @@ function cellsOf(
   { bytes, size, bytesPerSecond, secondsLeft }: TransferStatus,
   parts: Parts,
   sized: boolean,
-  look: Look,
+  style: TerminalStyle,
 ): string[] {
   const fraction = size === null ? null : size === 0 ? 1 : bytes / size;
   const cells: string[] = [];
   if (parts.bar && sized) {
-    const bar = fraction === null ? ' '.repeat(BAR_WIDTH) : progressBar(fraction, BAR_WIDTH, look);
-    cells.push(painted(bar, 'green', look));
+    const bar = fraction === null ? ' '.repeat(BAR_WIDTH) : progressBar(fraction, BAR_WIDTH, style);
+    cells.push(painted(bar, 'green', style));
   }
   if (parts.percent && sized)
     cells.push(fraction === null ? '    ' : `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4));
@@ -74,7 +74,7 @@ function cellsOf(
   return cells;
 }
 
-/** Each column as wide as its widest cell, the numbers at the right. */
+/** Pads each column to its widest cell, aligned to the right. */
 function aligned(rows: string[][]): string[][] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),

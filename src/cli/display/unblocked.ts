@@ -1,15 +1,15 @@
 import { terminalWriter } from '../../core/ssh/prompt/terminal-writer.ts';
 import type { Output } from './output.ts';
 
-/** An output that never waits for its reader, and tells how far that has fallen behind. */
+/** An output that never waits for its reader, and reports how far the reader is behind. */
 export interface UnblockedOutput extends Output {
-  /** Bytes that the reader has not taken yet. */
+  /** Bytes that the reader has not accepted yet. */
   readonly pending: number;
-  /** Calls `drained` once, when the reader has taken everything. */
+  /** Calls `drained` once, when the reader has accepted everything. */
   onceDrained(drained: () => void): void;
 }
 
-/** Returns the output as one that does not wait: Node's streams wait for a terminal, but not for pipes and sockets. */
+/** Wraps an output so that it does not wait. Node's own streams block on terminals, but not on pipes and sockets. */
 export function unblocked(output: Output): UnblockedOutput {
   const writer = output.isTTY && output.fd !== undefined ? terminalWriter(output.fd) : null;
   return {

@@ -2,17 +2,18 @@ import type { Logins } from '../../app/compose.ts';
 import type { GatewayEmitter } from '../../core/events.ts';
 import type { ForwardSpec } from '../../core/forward.ts';
 import type { Logger } from '../../core/log.ts';
+import type { LogFields } from '../../core/log-events.ts';
 import { type ForwardInfo, forwardLines, outsideRemark } from '../display/forward-lines.ts';
 import type { Output } from '../display/output.ts';
 
-/** Remembers the port that each forward, by name, is really bound to. */
+/** Returns a map, kept up to date, of the port that each forward is bound to. */
 export function listeningPorts(events: GatewayEmitter): ReadonlyMap<string, number> {
   const ports = new Map<string, number>();
   events.on('forward.listening', ({ forward, endpoint }) => ports.set(forward, endpoint.port));
   return ports;
 }
 
-/** Tells people (`stdout`) and programs (`log`), where given, what each forward does, now that all of them listen. */
+/** Shows people (`stdout`) and programs (`log`) what each forward does. Call it when all of them listen. */
 export function announce(
   forwards: readonly ForwardSpec[],
   logins: Logins,
@@ -37,7 +38,7 @@ export function announce(
       target,
       server: server.label,
       outsideSsh: outsideRemark(info) !== null,
-    };
+    } satisfies LogFields<'info'>;
     log?.info(fields, forwardLines([info], { unicode: false }).join('; '));
   }
 }

@@ -4,23 +4,26 @@ import { escapeControls } from '../../core/text/control-characters.ts';
 import type { Output } from '../display/output.ts';
 
 /**
- * Exit statuses; 255 is what ssh(1) ends with when SSH itself fails, 1 is that of a check where something else does not work, and of
- * a status of nobody or of one that is not ready. 130 is that of a check that a signal broke off, and of a tunnel that a second one did.
+ * Exit statuses. 255 is that of ssh(1) if SSH itself fails. 1 is that of a check with a failing forward, and of a status or reload
+ * without a running or ready sshferry. 130 is that of a check after a signal, and of a tunnel after a second signal.
  */
 export const EXIT = { stopped: 0, partly: 1, absent: 1, usage: 2, interrupted: 130, failed: 255 } as const;
 
-/** Where a failure is told: in the log when that is JSON, else as plain text on `stderr`. Wrong usage is always plain text. */
-export interface Teller {
+/** Where a failure is reported: in the log if that is JSON, otherwise as plain text on `stderr`. Wrong usage is always plain text. */
+export interface FailureSink {
   readonly stderr: Output;
   readonly json: Logger | null;
-  /** Whether stacks are wanted (`-v`). */
+  /** Whether to show stacks (`-v`). */
   readonly verbose: boolean;
-  /** The command whose `--help` tells more. */
+  /** The command whose `--help` to suggest. */
   readonly help?: string;
 }
 
-/** Tells what ended the program, in one line, and gives the exit status. A bug has its stack shown at `-v` only. */
-export function tellFailure(error: unknown, { stderr, json, verbose, help = 'sshferry' }: Teller): number {
+/** Reports in one line what ended the program, and returns the exit status. Shows the stack of a bug at `-v` only. */
+export function reportFailure(
+  error: unknown,
+  { stderr, json, verbose, help = 'sshferry' }: FailureSink,
+): number {
   if (error instanceof GatewayError) {
     const usage = error.usage;
     if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);
@@ -33,7 +36,10 @@ export function tellFailure(error: unknown, { stderr, json, verbose, help = 'ssh
   const line = `internal error: ${escapeControls(message.split('\n', 1)[0] ?? '')}`;
   const stack = verbose && error instanceof Error ? stackOf(error) : undefined;
   if (json) json.error({ event: 'crash', ...(stack && { stack }) }, line);
-  else stderr.write(`sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; -v shows where)'}\n`);
+  else
+    stderr.write(
+      `sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; run with -v for the stack trace)'}\n`,
+    );
   return EXIT.failed;
 }
 

@@ -1,24 +1,23 @@
 import v8 from 'node:v8';
 import vm from 'node:vm';
 
-/** By how much V8's old generation may grow over what is in use, in percent, before it is collected. */
+/** How far V8's old generation may grow beyond what is in use before a collection, in percent. */
 const GROWTH = 300;
-/** How often it is looked whether the process is idle, in milliseconds. */
+/** How often to check whether the process is idle, in milliseconds. */
 const PERIOD = 10_000;
-/** Below this share of a period with something to do, the process is idle. */
+/** The process is idle if it was busy for less than this share of a period. */
 const IDLE = 0.02;
-/** Bytes that a collection must be able to bring back to be worth its time. */
+/** A collection is worth its time if it can free more bytes than this. */
 const WORTHWHILE = 2 << 20;
 
 /**
- * Sets V8's rules for a process that carries bytes; to be called before the work begins, in a process of one's own.
- * docs/performance.md has the figures.
+ * Tunes V8's garbage collection for a process that relays bytes. Call it first, and only in a process that sshferry owns: the
+ * flags apply to the whole process. docs/performance.md has the figures.
  *
- * What a socket reads is memory outside V8's heap that counts as if it were in it. By V8's own rule the heap of 15 MB may grow by 25 MB
- * or so, which the reads between two collections of the young generation come to as well: V8 marked the whole heap 25 to 60
- * times for each GB, as much CPU time as a download takes without that. So the old generation may grow by more. The young
- * generation stays at its first size, so that its collections, which free what was read, come often: it would grow to 32 MB
- * and keep that.
+ * The buffers of socket reads are outside V8's heap but count as part of it. With V8's default, a heap of 15 MB may grow by about
+ * 25 MB, and the reads between two collections of the young generation reach that: V8 marked the whole heap 25 to 60 times per
+ * GB, which doubled the CPU time of a download. So the old generation may grow further. The young generation keeps its initial
+ * size, so that its collections, which free the buffers, stay frequent; by default it would grow to 32 MB.
  */
 export function setHeapRules(): void {
   v8.setFlagsFromString(`--heap-growing-percent=${GROWTH}`);
@@ -26,8 +25,8 @@ export function setHeapRules(): void {
 }
 
 /**
- * Collects garbage once when the process has become idle: V8 itself does so only when it allocates, and an idle process would keep all
- * that its busiest minute took. The timer does not keep the process.
+ * Collects garbage once whenever the process becomes idle. V8 collects only when it allocates, so an idle process would keep the
+ * memory of its busiest minute. The timer does not keep the process alive.
  */
 export function collectWhenIdle(): void {
   let collected = inUse();
@@ -43,13 +42,13 @@ export function collectWhenIdle(): void {
   timer.unref();
 }
 
-/** Bytes of the heap and of the buffers outside of it, garbage among them. */
+/** Returns the bytes of the heap and of buffers outside it, including garbage. */
 function inUse(): number {
   const { used_heap_size, external_memory } = v8.getHeapStatistics();
   return used_heap_size + external_memory;
 }
 
-/** Node has no other way to ask V8 for a collection. */
+/** Forces a collection. Node has no other way to ask V8 for one. */
 function collect(): void {
   v8.setFlagsFromString('--expose-gc');
   const gc: () => void = vm.runInNewContext('gc');

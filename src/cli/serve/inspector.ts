@@ -1,12 +1,12 @@
-/** How long after the start a signal that came before the handler may still open the inspector, in milliseconds. */
+/** How long a signal from before the handler can still open the inspector, in milliseconds. */
 const LATE = 1000;
-/** What a person writes who wants the inspector; --inspect-port alone opens nothing. */
+/** Matches the flags that ask for the inspector. --inspect-port alone opens nothing. */
 const ASKED = /(^|\s)--inspect(-brk|-wait)?(=|\s|$)/;
 
 /**
  * Keeps SIGUSR1 from opening Node's inspector, which listens on 127.0.0.1 and lets every user of the machine run code in this
- * process. The signal is ignored from now on; an inspector that it has opened already is closed, unless `--inspect` asked for one.
- * Call it before anything else is loaded, and load nothing until it settles. Node itself has `--disable-sigusr1` from 22.14 on,
+ * process. It ignores the signal from now on, and closes an inspector that the signal has opened, unless `--inspect` asked for
+ * one. Call it before loading anything else, and load nothing until it settles. From 22.14 on, Node has `--disable-sigusr1`,
  * which covers its own start as well.
  */
 export async function ignoreInspectorSignal(): Promise<void> {
@@ -19,7 +19,7 @@ export async function ignoreInspectorSignal(): Promise<void> {
   setTimeout(closeInspector, LATE).unref();
 }
 
-/** Whether the arguments or the environment of Node ask for its inspector. */
+/** Whether Node's arguments or environment ask for the inspector. */
 export function isInspectorWanted(execArgv: readonly string[], { NODE_OPTIONS }: NodeJS.ProcessEnv): boolean {
   return ASKED.test([...execArgv, NODE_OPTIONS ?? ''].join(' '));
 }

@@ -1,18 +1,19 @@
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { type GatewayEmitter, type GatewayEvents, isRefusal, type TransferInfo } from '../../core/events.ts';
 import type { Logger } from '../../core/log.ts';
+import type { LogFields } from '../../core/log-events.ts';
 import { LogThrottle } from '../../core/log-throttle.ts';
 import { formatBytes, formatDuration } from '../../core/text/units.ts';
 
 type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
 
 /**
- * Turns a gateway's events into log lines; the event's own name is the line's `event`. Transfers, and a server that is lost or
- * back, are told at info, failures at warn, the rest at debug. `label` is what people call a server.
+ * Logs a gateway's events under their own names. Transfers and reconnections are logged at info, failures and lost connections
+ * at warn, the rest at debug. `label` returns what people call a server.
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
-  // A web page can cause as many of these as it likes.
+  // A web page can cause any number of these.
   const refused = new LogThrottle((count) =>
     log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
   );
@@ -42,25 +43,37 @@ function reportState(
   name: string,
   lost: Set<string>,
 ): void {
-  const fields = { event: 'transport.state', server, state, ...(error && { code: error.code }) };
+  const fields = {
+    event: 'transport.state',
+    server,
+    state,
+    ...(error && { code: error.code }),
+  } satisfies LogFields<'info'>;
   const why = error ? `: ${error.message}` : '';
   if (state === 'backoff' && !lost.has(server)) {
     lost.add(server);
-    log.warn(fields, `${name} is not reachable; trying again${why}`);
+    log.warn(fields, `${name} is not reachable; retrying${why}`);
   } else if (state === 'ready' && lost.delete(server)) {
     log.info(fields, `${name} is connected again`);
   } else {
-    // Failure for good is told by whoever ends the program over it.
+    // A permanent failure ends the program, which reports it.
     log.debug(fields, `${name}: ${state}${why}`);
   }
 }
 
-/** What a client said before it was clear that it is one; each is refused. */
+/** Errors of connections whose first bytes are not those of a client. */
 const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
 
 function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
-  const fields = { event: 'session.end', session, forward, bytesUp, bytesDown, ms };
+  const fields = {
+    event: 'session.end',
+    session,
+    forward,
+    bytesUp,
+    bytesDown,
+    ms,
+  } satisfies LogFields<'warn'>;
   const traffic = `${formatBytes(bytesUp)} up, ${formatBytes(bytesDown)} down in ${formatDuration(ms)}`;
   if (error === undefined || error.deliberate) {
     log.debug(fields, `${forward} #${session}: ended, ${traffic}`);
@@ -82,16 +95,16 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
 function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
   const { outcome, bytes, ms, reply, error, ...info } = data;
   const ending = { outcome, bytes, ms, ...(reply && { reply }), ...(error && { code: error.code }) };
-  const fields = { event: 'transfer.end', ...info, ...ending };
+  const fields = { event: 'transfer.end', ...info, ...ending } satisfies LogFields<'info'>;
   const rate = ms > 0 ? ` (${formatBytes((bytes * 1000) / ms)}/s)` : '';
   const line = `${what(data)} ${formatBytes(bytes)} in ${formatDuration(ms)}${rate} ${outcome}`;
   const why = error?.message ?? (reply ? `the server replied ${reply}` : '');
   if (outcome === 'complete') log.info(fields, line);
-  // A server that refuses has done its work: the file may not be there.
+  // A server that refuses works as it should: the file may not exist.
   else log[isRefusal(data) ? 'info' : 'warn'](fields, `${line}${why && `: ${why}`}`);
 }
 
-/** Who and what. The client's port and session, which only programs need, are fields. */
+/** Returns who transfers what. The client's port and session are fields, since only programs need them. */
 function what({ client, user, verb, path }: TransferInfo): string {
   return `${user === null ? '' : `${user}@`}${client.host} ${verb}${path === '' ? '' : ` ${path}`}`;
 }

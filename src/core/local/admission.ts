@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isLoopback } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { LogFields } from '../log-events.ts';
 import { LogThrottle } from '../log-throttle.ts';
 import type { Peer, Standing } from '../transport.ts';
 import type { AllowedUids } from './local-users.ts';
@@ -101,7 +102,13 @@ export class UserAdmission implements Admission {
   refusedClosed(peer: Peer, sent: boolean): void {
     const { port } = peer.local;
     this.#throttle.add(`closed ${sent}`, (count) => {
-      const fields = { event: 'listener.closed-early', port, from: peer.remote, sent, count };
+      const fields = {
+        event: 'listener.closed-early',
+        port,
+        from: peer.remote,
+        sent,
+        count,
+      } satisfies LogFields<'warn'>;
       const text = `refused ${connections(count)} to port ${port}: closed before the owner could be looked up`;
       if (sent)
         this.#deps.log.warn(fields, `${text}, and what was sent is lost; LocalUsers=any would take it`);
@@ -130,7 +137,7 @@ export class UserAdmission implements Admission {
         ...(uid !== undefined && { uid }),
         ...(user && { user }),
         count,
-      };
+      } satisfies LogFields<'warn'>;
       this.#deps.log.warn(fields, `refused ${connections(count)} to port ${port}${who}${why}`);
     });
   }

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { GatewayError } from '../../core/errors.ts';
+import type { LogEvent } from '../../core/log-events.ts';
 import type { Direction } from '../wire/command.ts';
 
 /** The two ends of the control connection. */
@@ -62,7 +63,7 @@ export type Action =
   /** Call elapsed(id) in `ms`. */
   | { type: 'timer'; id: number; ms: number }
   /** Something to log. */
-  | { type: 'note'; event: string; text: string; warn: boolean }
+  | { type: 'note'; event: LogEvent; text: string; warn: boolean }
   /** The session cannot go on: the client is told why, and all is ended. */
   | { type: 'close'; reason: GatewayError };
 

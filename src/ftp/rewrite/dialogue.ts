@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts';
+import type { LogEvent } from '../../core/log-events.ts';
 import type { Action, Completion, Side } from './action.ts';
 import { DataPorts } from './data-ports.ts';
 import type { Pending } from './pending.ts';
@@ -163,7 +164,7 @@ export class Exchange {
   }
 
   /** Something to log. */
-  note(event: string, text: string, warn: boolean): void {
+  note(event: LogEvent, text: string, warn: boolean): void {
     this.emit({ type: 'note', event, text, warn });
   }
 

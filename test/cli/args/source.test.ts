@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from '../../../src/cli/args/parse.ts';
 import { addSourceArguments, readSource } from '../../../src/cli/args/source.ts';
-import { world } from '../fakes.ts';
+import { environment } from '../fakes.ts';
 
 const FILE = `
 servers:
@@ -19,7 +19,7 @@ groups:
   mail: [mail-in, mail-out]
 `;
 
-/** A directory to stand in, with these files. */
+/** Makes a working directory with these files. */
 async function place(files: Record<string, string>) {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'sshferry-'));
   onTestFinished(() => rm(cwd, { recursive: true }));
@@ -27,7 +27,7 @@ async function place(files: Record<string, string>) {
     await mkdir(path.dirname(path.join(cwd, name)), { recursive: true });
     await writeFile(path.join(cwd, name), text, { mode: 0o600 });
   }
-  return world({ cwd, env: { HOME: cwd, XDG_CONFIG_HOME: path.join(cwd, 'xdg') } });
+  return environment({ cwd, env: { HOME: cwd, XDG_CONFIG_HOME: path.join(cwd, 'xdg') } });
 }
 
 async function read(argv: string[], files: Record<string, string>) {
@@ -64,15 +64,15 @@ test.each([
   expect(await read(argv, { 'sshferry.yaml': FILE })).toMatchObject(expected);
 });
 
-test('a word is a host where there is no file', async () => {
+test('a word is a host if there is no config file', async () => {
   expect(await read(['files'], {})).toMatchObject({ kind: 'arguments', servers: 'files' });
 });
 
-test('-c is read from where one stands', async () => {
+test('-c is relative to the working directory', async () => {
   expect(await read(['-c', 'a/b.yaml', 'mail'], { 'a/b.yaml': FILE })).toMatchObject({ servers: 'office' });
 });
 
-test('the file is looked for here first, then in XDG_CONFIG_HOME', async () => {
+test('the config file is searched for in the working directory, then in XDG_CONFIG_HOME', async () => {
   const other = FILE.replace('mail-in:', 'mail-there:').replace('[mail-in', '[mail-there');
   expect(await read([], { 'xdg/sshferry/sshferry.yaml': other })).toMatchObject({
     forwards: 'mail-there mail-out files',
@@ -91,9 +91,13 @@ test.each([
   [
     [],
     {},
-    /there is no config file: looked for .*\/sshferry.yaml and .*xdg\/sshferry\/sshferry.yaml; write one with/,
+    /no config file found: looked for .*\/sshferry.yaml and .*xdg\/sshferry\/sshferry.yaml; create one with/,
   ],
-  [['-c', 'a.yaml', '-p', '22', 'h'], {}, /-c a.yaml names a config file, .*ciphers: -o Ciphers/],
+  [
+    ['-c', 'a.yaml', '-p', '22', 'h'],
+    {},
+    /-c a.yaml names a config file, .*for ciphers without a file: -o Ciphers/,
+  ],
 ])('%j is refused', async (argv, files, message) => {
   await expect(read(argv, files)).rejects.toThrow(message);
 });

@@ -10,7 +10,7 @@ async function script(shell: string): Promise<string> {
 
 describe('sshferry completion', () => {
   test.each(['bash', 'zsh', 'fish'])(
-    '%s is offered every subcommand and the flags of --help',
+    '%s completes every subcommand and the flags of --help',
     async (shell) => {
       const text = await script(shell);
       for (const { name } of SUBCOMMANDS) expect(text).toMatch(new RegExp(`\\b${name}\\b`));
@@ -19,7 +19,7 @@ describe('sshferry completion', () => {
     },
   );
 
-  test('flags that --help hides are not offered', async () => {
+  test('flags that --help hides are not completed', async () => {
     expect(await script('bash')).not.toMatch(/ -X| -6/);
   });
 

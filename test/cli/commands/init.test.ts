@@ -12,7 +12,7 @@ async function folder(): Promise<string> {
   return dir;
 }
 
-/** Somebody at a terminal who gives these answers, then gives up; and what they were asked. */
+/** A person at a terminal who gives these answers, then aborts; records the questions. */
 function person(answers: string[]) {
   const asked: string[] = [];
   return {
@@ -43,7 +43,7 @@ async function configIn(dir: string, name = 'sshferry.yaml') {
   return { text, config: reading.config };
 }
 
-test('arguments become a file that says the same, with comments, for the own user alone', async () => {
+test('arguments become an equivalent file with comments, readable by the own user only', async () => {
   const dir = await folder();
   const argv = [
     '-L',
@@ -86,14 +86,14 @@ test('arguments become a file that says the same, with comments, for the own use
   expect(await readdir(dir)).toEqual(['sshferry.yaml']);
 });
 
-test('a file that is there stays, unless --force is given', async () => {
+test('an existing file is overwritten only with --force', async () => {
   const dir = await folder();
   await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');
   const argv = ['-L', '8021:localhost:21', 'h'];
   const { status, told } = await init(dir, argv);
   expect([status, told.split('\n')[0]]).toEqual([
     2,
-    'sshferry: sshferry.yaml is not written: there is such a file already; --force writes over it, -c FILE names another',
+    'sshferry: cannot write sshferry.yaml: the file exists; --force overwrites it, -c FILE names another',
   ]);
   expect(await readFile(path.join(dir, 'sshferry.yaml'), 'utf8')).toBe('mine');
   expect((await init(dir, [...argv, '--force'])).status).toBe(0);
@@ -102,7 +102,7 @@ test('a file that is there stays, unless --force is given', async () => {
   await configIn(dir);
 });
 
-test('four questions, each with what is usual', async () => {
+test('asks four questions, each with a default', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['you@yourserver.example.com', 'ftp pop3, SMTP', '', '']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
@@ -122,32 +122,32 @@ test('four questions, each with what is usual', async () => {
   ]);
 });
 
-test('an answer that cannot be read is asked for again, with the reason', async () => {
+test('asks again after an invalid answer, with the reason', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['', 'h', 'fpt', 'ftp', '::1', '80,81', '8021']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
   const told = asked.filter((text) => text.endsWith('\n')).join('');
   expect(told).toContain('not an SSH destination');
-  expect(told).toContain("there is no service 'fpt' (did you mean ftp?); expected ftp, pop3, smtp, imap");
-  expect(told).toContain('expected as many port numbers as services: ftp');
+  expect(told).toContain("unknown service 'fpt' (did you mean ftp?); expected ftp, pop3, smtp, imap");
+  expect(told).toContain('enter one port for each service: ftp');
   expect((await configIn(dir)).config.forwards['ftp-8021']?.to).toEqual({ host: '::1', port: 21 });
 });
 
-test('a service that is named twice is one, and no port is for two', async () => {
+test('a service named twice counts once, and no port serves two', async () => {
   const dir = await folder();
   const { asked, prompter } = person(['h', 'ftp FTP pop3', '', '8021 8021', '8021 8110']);
   expect((await init(dir, [], { prompter })).status).toBe(0);
-  expect(asked.join('')).toContain('[8021, 8110]: expected a port of its own for each service\n');
+  expect(asked.join('')).toContain('[8021, 8110]: each service needs its own port\n');
   expect(Object.keys((await configIn(dir)).config.forwards)).toEqual(['ftp-8021', 'pop3-8110']);
 });
 
-test('nothing is asked where there is a file already', async () => {
+test('asks nothing if the file exists', async () => {
   const dir = await folder();
   await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');
   const { asked, prompter } = person([]);
   expect(await init(dir, [], { prompter })).toMatchObject({
     status: 2,
-    told: expect.stringContaining('there is such a file already'),
+    told: expect.stringContaining('the file exists'),
   });
   expect(asked).toEqual([]);
 });
@@ -155,9 +155,9 @@ test('nothing is asked where there is a file already', async () => {
 test.each([
   [
     'no/folder/x.yaml',
-    'no/folder/x.yaml is not written: there is no folder no/folder; mkdir -p no/folder makes it\n',
+    'cannot write no/folder/x.yaml: the folder no/folder does not exist; create it with mkdir -p no/folder\n',
   ],
-  ['.', '. is not written: it is a directory; -c FILE names the file\n'],
+  ['.', 'cannot write .: it is a directory; -c FILE names the file\n'],
 ])('a file that cannot be written: %s', async (file, told) => {
   const dir = await folder();
   const argv = ['--force', '-c', file, '-L', '8021:localhost:21', 'h'];
@@ -170,12 +170,12 @@ test.each([
     'nobody to ask',
     [],
     {},
-    /there is no terminal to ask on; give the arguments of a tunnel, such as sshferry init -L/,
+    /cannot ask questions without a terminal; pass the arguments of a tunnel, such as sshferry init -L/,
   ],
-  ['given up', [], person(['h']), /nothing is written: the questions were not answered/],
-  ['no forward', ['h'], {}, /there is nothing to forward; expected -L/],
-  ['no host', ['-L', '8021:localhost:21'], {}, /no host is given/],
-])('%s: nothing is written', async (_what, argv, over, message) => {
+  ['given up', [], person(['h']), /nothing was written: the questions were not answered/],
+  ['no forward', ['h'], {}, /nothing to forward; add -L/],
+  ['no host', ['-L', '8021:localhost:21'], {}, /missing host/],
+])('writes nothing: %s', async (_what, argv, over, message) => {
   const dir = await folder();
   const { status, told } = await init(dir, argv, over);
   expect([status, told]).toEqual([2, expect.stringMatching(message)]);

@@ -11,8 +11,8 @@ import { FakeTransport, localhost, login, Run } from '../fakes.ts';
 const L = ['-L', '8021:localhost:21'];
 const HOST = 'me@yourserver.example.com';
 
-describe('a run that goes well', () => {
-  test('says what it forwards, on standard output, and ends with 0 on request', async () => {
+describe('a successful run', () => {
+  test('prints its forwards on standard output, and exits with 0 on request', async () => {
     const transport = new FakeTransport();
     const run = new Run([...L, '-L', '8110:localhost:110', HOST], { tty: true, transport });
     await run.waitFor(/pop3/);
@@ -27,14 +27,14 @@ describe('a run that goes well', () => {
     expect(run.process.eventNames()).toEqual([]);
   });
 
-  test.each(['SIGTERM', 'SIGHUP'])('%s is a request too', async (signal) => {
+  test.each(['SIGTERM', 'SIGHUP'])('%s stops it too', async (signal) => {
     const run = new Run([...L, HOST]);
     await run.waitFor(/→/);
     run.process.emit(signal);
     expect(await run.status).toBe(0);
   });
 
-  test('logs JSON where standard error is no terminal, each line with its event', async () => {
+  test('logs JSON if standard error is not a terminal, each line with its event', async () => {
     const run = new Run([...L, '-v', HOST]);
     await run.waitFor(/forward\.ready/);
     run.process.emit('SIGTERM');
@@ -86,7 +86,7 @@ describe('a run that goes well', () => {
     expect(quiet.stdout.text + quiet.stderr.text).toBe('');
   });
 
-  test('shows the port that was really bound', async () => {
+  test('shows the bound port', async () => {
     const run = new Run(['-L', '0:localhost:21', HOST]);
     await run.waitFor(/localhost:40000 → localhost:21/);
     run.process.emit('SIGINT');
@@ -144,7 +144,7 @@ describe('a run that goes well', () => {
     expect(run.notified).toEqual(['ready', 'stopping']);
   });
 
-  test('hands the flags to the login', async () => {
+  test('passes the flags to the login', async () => {
     const flags = ['-Nvp', '2222', '-4', '-i', 'a', '-i', 'b', '-F', 'none', '-oCiphers=x', '-C'];
     const run = new Run([...flags, HOST, ...L, '-l', 'other']);
     await run.waitFor(/→/);
@@ -185,7 +185,7 @@ describe('a run that goes well', () => {
   });
 });
 
-describe('a run that fails tells it in one line', () => {
+describe('a failed run reports the failure in one line', () => {
   test.each([
     ['SSH_AUTH', 255],
     ['SSH_HOST_KEY', 255],
@@ -197,12 +197,12 @@ describe('a run that fails tells it in one line', () => {
     const run = new Run([...L, HOST], { tty: true, transport });
     expect(await run.status).toBe(status);
     expect(run.stderr.lines[0]).toBe('sshferry: it is so; do that');
-    // What the server cannot do is not wrong usage.
+    // What a server does not support is not wrong usage.
     expect(run.stderr.text.includes('--help')).toBe(status === 2);
     expect(transport.stopped).toBe(1);
   });
 
-  test('a port that cannot be bound ends it with 255', async () => {
+  test('exits with 255 if it cannot bind a port', async () => {
     const taken = new GatewayError('LISTEN_IN_USE', 'cannot listen on localhost:8021: taken');
     const run = new Run([...L, HOST], {
       tty: true,
@@ -212,7 +212,7 @@ describe('a run that fails tells it in one line', () => {
     expect(run.stderr.text).toBe('sshferry: cannot listen on localhost:8021: taken\n');
   });
 
-  test('SSH that fails for good later ends it with 255', async () => {
+  test('exits with 255 if SSH fails permanently later', async () => {
     const transport = new FakeTransport();
     const run = new Run([...L, HOST], { tty: true, transport });
     await run.waitFor(/→/);
@@ -221,7 +221,7 @@ describe('a run that fails tells it in one line', () => {
     expect(run.stderr.text).toBe('sshferry: the host key has changed\n');
   });
 
-  test('in JSON where the log is JSON', async () => {
+  test('as JSON if the log is JSON', async () => {
     const transport = new FakeTransport(Promise.reject(new GatewayError('SSH_AUTH', 'no key is accepted')));
     const run = new Run([...L, HOST], { transport });
     expect(await run.status).toBe(255);
@@ -235,7 +235,7 @@ describe('a bug', () => {
   test.each([
     ['without -v', [], 1],
     ['with -v', ['-v'], 2],
-  ])('%s ends it with 255 and says so', async (_name, flags, least) => {
+  ])('%s: exits with 255 and reports it', async (_name, flags, least) => {
     const run = new Run([...flags, ...L, HOST], { tty: true, facts: [] });
     await run.waitFor(/→/);
     run.process.emit('uncaughtException', new TypeError('x is not a function'));
@@ -246,7 +246,7 @@ describe('a bug', () => {
     else expect(told[1]).toContain('TypeError: x is not a function');
   });
 
-  test('does not keep it waiting for a server that does not let go', async () => {
+  test('exits without waiting for a server that does not close', async () => {
     const transport = new FakeTransport();
     transport.stopping = new Promise(() => {});
     const run = new Run([...L, HOST], { transport });
@@ -258,7 +258,7 @@ describe('a bug', () => {
 });
 
 describe('signals', () => {
-  test('a second Ctrl-C ends it at once', async () => {
+  test('a second Ctrl-C ends it immediately', async () => {
     const transport = new FakeTransport();
     transport.stopping = new Promise(() => {});
     const run = new Run([...L, HOST], { transport });
@@ -268,7 +268,7 @@ describe('signals', () => {
     expect(await run.status).toBe(130);
   });
 
-  test('Ctrl-C while logging in stops that', async () => {
+  test('Ctrl-C stops a login', async () => {
     const transport = new FakeTransport(new Promise(() => {}));
     const run = new Run([...L, HOST], { transport });
     await new Promise((resolve) => setImmediate(resolve));
@@ -278,7 +278,7 @@ describe('signals', () => {
     expect(run.stdout.text).toBe('');
   });
 
-  test('Ctrl-C at a prompt, which fails of it, is a request to stop', async () => {
+  test('Ctrl-C at a prompt stops it; the failed prompt is not reported', async () => {
     let give = (_error: Error) => {};
     const transport = new FakeTransport(
       new Promise((_resolve, reject) => {

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Findings, ForwardReport, ServerReport, Step } from '../../../src/check/report.ts';
-import {
-  type CheckStyle,
-  forwardHeading,
-  serverHeading,
-  stepLines,
-  verdict,
-} from '../../../src/cli/display/check-lines.ts';
+import { forwardHeading, serverHeading, stepLines, verdict } from '../../../src/cli/display/check-lines.ts';
+import type { TerminalStyle } from '../../../src/cli/display/terminal-style.ts';
 
-const STYLE: CheckStyle = { unicode: true, color: false, width: 80 };
-const ASCII: CheckStyle = { ...STYLE, unicode: false };
+const STYLE: TerminalStyle = { unicode: true, color: false, width: 80 };
+const ASCII: TerminalStyle = { ...STYLE, unicode: false };
 const step = (over: Partial<Step>): Step => ({
   name: 'login',
   outcome: 'ok',
@@ -19,13 +14,13 @@ const step = (over: Partial<Step>): Step => ({
 });
 
 describe('stepLines', () => {
-  it('gives mark, title, text and time', () => {
+  it('returns mark, title, text and time', () => {
     expect(stepLines(step({}), STYLE)).toEqual(['  ✓ SSH login   with a key (12 ms)']);
     expect(stepLines(step({ ms: 2345 }), STYLE)).toEqual(['  ✓ SSH login   with a key (2.3 s)']);
     expect(stepLines(step({ outcome: 'skipped' }), STYLE)).toEqual(['  – SSH login   with a key']);
   });
 
-  it('breaks long text at blanks, and indents the rest', () => {
+  it('wraps long text at spaces, and indents the rest', () => {
     const text = 'one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen';
     const lines = stepLines(step({ outcome: 'failed', text }), { ...STYLE, width: 40 });
     expect(lines[0]).toBe('  ✗ SSH login   one two three four five');
@@ -34,7 +29,7 @@ describe('stepLines', () => {
     expect(lines.map((line) => line.slice(16)).join(' ')).toBe(`${text} (12 ms)`);
   });
 
-  it('keeps the time in one piece', () => {
+  it('does not split the time', () => {
     const text = 'one two three four five';
     for (let width = 36; width < 50; width++) {
       const lines = stepLines(step({ text }), { ...STYLE, width });
@@ -42,12 +37,12 @@ describe('stepLines', () => {
     }
   });
 
-  it('keeps to ASCII, also where a server did not', () => {
+  it('keeps to ASCII even if a server does not', () => {
     const lines = stepLines(step({ outcome: 'failed', text: 'it says "é"' }), ASCII);
     expect(lines).toEqual(['  FAIL SSH login   it says "?" (12 ms)']);
   });
 
-  it('paints the mark alone', () => {
+  it('colours only the mark', () => {
     expect(stepLines(step({}), { ...STYLE, color: true })).toEqual([
       '  \x1b[32m✓\x1b[39m SSH login   with a key (12 ms)',
     ]);
@@ -75,14 +70,14 @@ const forward: ForwardReport = {
 };
 
 describe('headings', () => {
-  it('name a server as its file does, and as its login', () => {
+  it('name a server by its name in the file and by its login', () => {
     expect(serverHeading(server)).toBe('office: kagami@office.example.com, port 22');
     expect(serverHeading({ ...server, name: 'kagami@office.example.com' })).toBe(
       'kagami@office.example.com, port 22',
     );
   });
 
-  it('show where a forward leads, also the other way', () => {
+  it('show the ends of local and remote forwards', () => {
     expect(forwardHeading(forward, STYLE)).toBe('files: ftp, localhost:8021 → [::1]:21');
     const remote = { ...forward, direction: 'remote' as const };
     expect(forwardHeading(remote, ASCII)).toBe('files: ftp, localhost:8021 on the server -> [::1]:21 here');
@@ -101,8 +96,8 @@ describe('verdict', () => {
     [[true, true], true, 'All 2 forwards work.'],
     [[true, false], true, '1 of 2 forwards works.'],
     [[false], true, '0 of 1 forward works.'],
-    [[false], false, 'There is no SSH login at office.example.com. 0 of 1 forward works.'],
-  ])('says of %j, login %j: %s', (works, login, expected) => {
+    [[false], false, 'SSH login failed at office.example.com. 0 of 1 forward works.'],
+  ])('forwards %j, login %j: %s', (works, login, expected) => {
     expect(verdict(findings(works, login))).toBe(expected);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ForwardInfo, forwardLines, isUnicodeLocale } from '../../../src/cli/display/forward-lines.ts';
+import { type ForwardInfo, forwardLines } from '../../../src/cli/display/forward-lines.ts';
+import { isUnicodeLocale } from '../../../src/cli/display/terminal-style.ts';
 
 const server = { label: 'you@yourserver', host: 'yourserver', hostName: '203.0.113.5' };
 const forward = (
@@ -16,7 +17,7 @@ const forward = (
   server,
 });
 
-test('a remote forward says which end is where', () => {
+test('a remote forward shows the side of each end', () => {
   const forwards = [
     forward('ftp', 'localhost', 2121, 'localhost', 21),
     forward('tcp', '*', 80, 'files.example.com', 80),
@@ -28,7 +29,7 @@ test('a remote forward says which end is where', () => {
   ]);
 });
 
-test('columns are aligned, and a target on another host has its remark', () => {
+test('columns are aligned, and a target on another host has a remark', () => {
   const forwards = [
     forward('ftp', 'localhost', 8021, 'files.example.com', 21),
     forward('pop3', '::1', 8110, 'localhost', 110),
@@ -66,7 +67,7 @@ describe('the locale', () => {
     [{}, false],
   ])('%j', (env, unicode) => expect(isUnicodeLocale(env, 'linux')).toBe(unicode));
 
-  test('is UTF-8 on systems that set none', () => {
+  test('is UTF-8 on systems that set no locale', () => {
     expect(isUnicodeLocale({}, 'darwin')).toBe(true);
     expect(isUnicodeLocale({}, 'win32')).toBe(true);
   });

@@ -5,10 +5,10 @@ import type { UnblockedOutput } from '../../../src/cli/display/unblocked.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A terminal of 40 columns, as far as LiveLines steers one, and how often it was written to. */
+/** Emulates what LiveLines uses of a terminal of 40 columns, and counts the writes. */
 class Terminal implements UnblockedOutput {
   readonly isTTY = true;
-  /** Text is kept while this is more than nothing. */
+  /** Bytes that the terminal has not accepted. */
   pending = 0;
   readonly columns = 40;
   writes = 0;
@@ -60,7 +60,7 @@ function setup() {
   return { terminal, shown, live };
 }
 
-test('text is written above lines that stay, in one write', () => {
+test('text is written above the lines, in one write', () => {
   const { terminal, live } = setup();
   expect(terminal.screen).toEqual(['one', 'two']);
   const { writes } = terminal;
@@ -70,7 +70,7 @@ test('text is written above lines that stay, in one write', () => {
   expect(terminal.screen).toEqual(['log 1', 'log 2', 'and more', 'one', 'two']);
 });
 
-test('lines change in their place, at most four times a second', () => {
+test('lines change in place, at most four times a second', () => {
   const { terminal, shown, live } = setup();
   live.write('log\n');
   shown.lines = ['a longer one', '2', 'three'];
@@ -83,7 +83,7 @@ test('lines change in their place, at most four times a second', () => {
   expect(terminal.writes - writes).toBeLessThanOrEqual(4);
 });
 
-test('they go when there is nothing to show, and nothing is drawn until there is again', () => {
+test('lines disappear when there is nothing to show, and come back later', () => {
   const { terminal, shown, live } = setup();
   live.write('log\n');
   shown.lines = null;
@@ -96,7 +96,7 @@ test('they go when there is nothing to show, and nothing is drawn until there is
   expect(terminal.screen).toEqual(['log', 'again']);
 });
 
-test('they go for good at the end', () => {
+test('lines disappear for good on close', () => {
   const { terminal, live } = setup();
   live.close();
   live.wake();
@@ -106,7 +106,7 @@ test('they go for good at the end', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('while the terminal takes nothing, changes are left out, and the last one comes when it does again', () => {
+test('while the terminal does not accept output, changes are skipped; the last one is drawn afterwards', () => {
   const { terminal, shown, live } = setup();
   const { writes } = terminal;
   terminal.pending = 1;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Look } from '../../../src/cli/display/look.ts';
 import { statusLines } from '../../../src/cli/display/status-lines.ts';
+import type { TerminalStyle } from '../../../src/cli/display/terminal-style.ts';
 import { transferLines } from '../../../src/cli/display/transfer-lines.ts';
 import { widthOf } from '../../../src/core/text/terminal-text.ts';
 import type { Status, TransferStatus } from '../../../src/status/schema.ts';
 
-const look: Look = { width: 79, unicode: true, color: false };
+const style: TerminalStyle = { width: 79, unicode: true, color: false };
 
 const transfer: TransferStatus = {
   session: 4,
@@ -84,7 +84,7 @@ const status: Status = {
 };
 
 test('a status in 80 columns', () => {
-  const lines = statusLines(status, look, [0, 500_000, 1_000_000]);
+  const lines = statusLines(status, style, [0, 500_000, 1_000_000]);
   expect(lines.map((line) => line.replace(/\d\d:\d\d:\d\d/, 'hh:mm:ss'))).toEqual([
     'sshferry 1.2.3, process 42, for 2 h',
     '',
@@ -100,17 +100,17 @@ test('a status in 80 columns', () => {
   ]);
 });
 
-test('without UTF-8 it is ASCII, with colour it says the same', () => {
+test('is ASCII without UTF-8, and has the same text with colour', () => {
   const shown = { ...status, transfers: [hostile, list] };
-  const text = statusLines(shown, { ...look, unicode: false }, [1, 2]).join('\n');
+  const text = statusLines(shown, { ...style, unicode: false }, [1, 2]).join('\n');
   expect(text).toMatch(/^[\x20-\x7e\n]*$/);
-  const colored = statusLines(shown, { ...look, color: true }, [1, 2]);
+  const colored = statusLines(shown, { ...style, color: true }, [1, 2]);
   expect(colored.join('\n')).toContain('\x1b[33mbackoff');
-  expect(colored.map((line) => line.replace(/\x1b\[\d+m/g, ''))).toEqual(statusLines(shown, look, [1, 2]));
+  expect(colored.map((line) => line.replace(/\x1b\[\d+m/g, ''))).toEqual(statusLines(shown, style, [1, 2]));
 });
 
 describe.each([3, 5, 12, 20, 33, 46, 60, 79, 132])('in %i columns', (width) => {
-  test.each([true, false])('nothing is wider, UTF-8 %s', (unicode) => {
+  test.each([true, false])('no line is wider, UTF-8 %s', (unicode) => {
     const shown = { ...status, transfers: [transfer, hostile, list] };
     for (const line of statusLines(shown, { width, unicode, color: false }, Array(200).fill(1)))
       expect(widthOf(line)).toBeLessThanOrEqual(width);
@@ -118,8 +118,8 @@ describe.each([3, 5, 12, 20, 33, 46, 60, 79, 132])('in %i columns', (width) => {
 });
 
 describe('a transfer', () => {
-  const line = (each: TransferStatus, over: Partial<Look> = {}) =>
-    transferLines([each], { ...look, ...over })[0];
+  const line = (each: TransferStatus, over: Partial<TerminalStyle> = {}) =>
+    transferLines([each], { ...style, ...over })[0];
 
   test.each([
     [66, 'RETR report.pdf  █████░░░░░░░   45%  12.3 MB  1.2 MB/s  12 s left'],
@@ -131,11 +131,11 @@ describe('a transfer', () => {
     [9, 'RETR….pdf'],
   ])('in %i columns', (width, text) => expect(line(transfer, { width })).toBe(text));
 
-  test('shows a hostile name harmlessly, cut in its middle', () => {
+  test('escapes a hostile name, and cuts it in its middle', () => {
     expect(line(hostile)).toMatch(/^RETR \\x1b.*….*\.pdf {2}█+░+ /);
   });
 
-  test('of which more came than was told is whole, not more', () => {
+  test('that exceeds its announced size shows 100 %', () => {
     expect(line({ ...transfer, bytes: 30_000_000, secondsLeft: 0 })).toContain('████████████  100%');
     expect(line({ ...transfer, bytes: 0, size: 0 })).toContain('100%');
   });

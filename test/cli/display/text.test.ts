@@ -30,7 +30,7 @@ test.each([
   expect(widthOf(fitted(text, width, unicode))).toBeLessThanOrEqual(width);
 });
 
-test.each([0, 1, 2, 3, 4, 5, 9])('without UTF-8 %i columns are not exceeded either', (width) => {
+test.each([0, 1, 2, 3, 4, 5, 9])('without UTF-8, too, it fits in %i columns', (width) => {
   expect(fitted('report.pdf', width, ascii).length).toBeLessThanOrEqual(width);
 });
 

@@ -46,7 +46,7 @@ describe('a transfer', () => {
     });
   });
 
-  test('that failed is a warning with its reason', () => {
+  test('that failed is a warning with the reason', () => {
     const error = new GatewayError('SSH_LOST', 'the connection to yourserver was lost');
     const [line] = logged((events) =>
       events.emit('transfer.end', {
@@ -79,13 +79,13 @@ describe('a session', () => {
       'warn',
       'pop3-8110 #4: localhost:110 refused',
     ],
-  ])('that ended with %s is told at %s', (error, level, message) => {
+  ])('that ended with %s is logged at %s', (error, level, message) => {
     const [line] = logged((events) => events.emit('session.end', { ...end, ...(error && { error }) }));
     expect(line).toMatchObject({ event: 'session.end', level, ...end });
     expect(line?.msg).toEqual(message instanceof RegExp ? expect.stringMatching(message) : message);
   });
 
-  test('begins at debug', () => {
+  test('is logged at debug when it starts', () => {
     expect(
       logged((events) =>
         events.emit('session.start', { session: 4, forward: 'f', peer, traffic: { up: 0, down: 0 } }),
@@ -96,7 +96,7 @@ describe('a session', () => {
   });
 });
 
-test('a server is news when it is lost and when it is back', () => {
+test('a server is logged when its connection is lost and when it is back', () => {
   const error = new GatewayError('SSH_LOST', 'no answer');
   const lines = logged((events) => {
     events.emit('transport.state', { server: 'b', state: 'connecting' });
@@ -109,15 +109,15 @@ test('a server is news when it is lost and when it is back', () => {
   expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
     ['debug', 'you@b: connecting'],
     ['debug', 'you@b: ready'],
-    ['warn', 'you@b is not reachable; trying again: no answer'],
+    ['warn', 'you@b is not reachable; retrying: no answer'],
     ['debug', 'you@b: backoff: no answer'],
     ['info', 'you@b is connected again'],
     ['debug', 'you@b: closed'],
   ]);
 });
 
-describe('clients that a web page may be behind', () => {
-  test('are one warning for each forward and reason, then one a minute with their number', () => {
+describe('clients that may be a web page', () => {
+  test('cause one warning per forward and reason, then one a minute with a count', () => {
     vi.useFakeTimers();
     const end = { bytesUp: 0, bytesDown: 0, ms: 1 };
     const lines = logged((events) => {

@@ -14,7 +14,7 @@ async function fakeProgram(test: TestContext, script: string) {
   return { dir, env: { PATH: dir, NOTIFY_SOCKET: '/run/somewhere' } };
 }
 
-it('says through systemd-notify what it is told to', async (test) => {
+it('notifies systemd through systemd-notify', async (test) => {
   const { dir, env } = await fakeProgram(test, 'echo "$NOTIFY_SOCKET $*" > "$PATH/said"');
   for (const state of ['ready', 'stopping'] as const) {
     expect(await notifyService(state, env)).toBeNull();
@@ -22,12 +22,12 @@ it('says through systemd-notify what it is told to', async (test) => {
   }
 });
 
-it('says nothing where nobody asked', async () => {
+it('does nothing without NOTIFY_SOCKET', async () => {
   expect(await notifyService('ready', { PATH: '/nonexistent' })).toBeNull();
 });
 
-it('gives the reason when there is no such program, or it fails', async (test) => {
+it('returns the reason if systemd-notify is missing or fails', async (test) => {
   const { env } = await fakeProgram(test, 'exit 1');
-  expect(await notifyService('ready', env)).toMatch(/^systemd was not told that this is ready: /);
+  expect(await notifyService('ready', env)).toMatch(/^cannot notify systemd of the state "ready": /);
   expect(await notifyService('ready', { ...env, PATH: '/nonexistent' })).toMatch(/ENOENT/);
 });

@@ -154,7 +154,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       const { relay, said, cut, ended, child, lines } = await running(...flags, ...forward);
       relay.open = false;
       cut();
-      await said('transport.state', /not reachable; trying again/);
+      await said('transport.state', /not reachable; retrying/);
       const squatter = net.createServer();
       await vi.waitFor(async () => {
         squatter.listen(port, '127.0.0.1');

@@ -1,30 +1,30 @@
 import type { EventEmitter } from 'node:events';
 
 /** Why sshferry ends. */
-export type Cause =
+export type ShutdownCause =
   | { readonly kind: 'signal'; readonly signal: string }
-  /** Something failed for good, as it is meant to be told. */
+  /** A failure for good, as it will be reported. */
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** An exception or rejection that nobody handled. */
+  /** An exception or rejection that no code handled: a bug. */
   | { readonly kind: 'crash'; readonly error: unknown };
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** What a signal means instead of the end; false where it means the end after all. */
-type Otherwise = Partial<Record<string, () => boolean>>;
+/** Other meanings of a signal than the end. A handler returns false if the signal means the end after all. */
+type OtherMeanings = Partial<Record<string, () => boolean>>;
 
-/** Gathers the causes that end the program: the first one ends it in good order, a further signal or crash at once. */
-export class Ending {
-  readonly first: Promise<Cause>;
-  readonly second: Promise<Cause>;
+/** Collects the causes that end the program. The first one ends it in good order, a further signal or crash at once. */
+export class ShutdownCauses {
+  readonly first: Promise<ShutdownCause>;
+  readonly second: Promise<ShutdownCause>;
   readonly #process: Pick<EventEmitter, 'on' | 'off'>;
   readonly #handlers = new Map<string, (error: unknown) => void>();
-  #resolveFirst: (cause: Cause) => void = () => {};
-  #resolveSecond: (cause: Cause) => void = () => {};
+  #resolveFirst: (cause: ShutdownCause) => void = () => {};
+  #resolveSecond: (cause: ShutdownCause) => void = () => {};
   #begun = false;
 
   /** Listens to the signals and uncaught exceptions of `process` until `dispose`. */
-  constructor(process: Pick<EventEmitter, 'on' | 'off'>, otherwise: Otherwise = {}) {
+  constructor(process: Pick<EventEmitter, 'on' | 'off'>, otherMeanings: OtherMeanings = {}) {
     this.#process = process;
     this.first = new Promise((resolve) => {
       this.#resolveFirst = resolve;
@@ -34,24 +34,26 @@ export class Ending {
     });
     for (const signal of SIGNALS) {
       this.#handle(signal, () => {
-        if (otherwise[signal]?.() !== true) this.add({ kind: 'signal', signal });
+        if (otherMeanings[signal]?.() !== true) this.add({ kind: 'signal', signal });
       });
     }
-    // Unhandled rejections come here too: Node's default is to throw them.
+    // Unhandled rejections arrive here too: by default, Node throws them.
     this.#handle('uncaughtException', (error) => this.add({ kind: 'crash', error }));
   }
 
-  /** Whether a cause has come. */
+  /** Whether a cause has been added. */
   get begun(): boolean {
     return this.#begun;
   }
 
-  add(cause: Cause): void {
+  /** Adds a cause. A failure counts only if it is the first cause. */
+  add(cause: ShutdownCause): void {
     if (!this.#begun) this.#resolveFirst(cause);
     else if (cause.kind !== 'failed') this.#resolveSecond(cause);
     this.#begun = true;
   }
 
+  /** Stops listening to the process. */
   dispose(): void {
     for (const [event, handler] of this.#handlers) this.#process.off(event, handler);
   }

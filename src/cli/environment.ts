@@ -10,8 +10,8 @@ import type { StatusSource } from '../status/server.ts';
 import type { Keys, Output } from './display/output.ts';
 import type { ServiceState } from './serve/service.ts';
 
-/** The process and the world around it, so that a test can stand in for both. */
-export interface World extends Omit<GatewayDeps, 'log' | 'local' | 'connect'> {
+/** Everything that a command uses of the process and the system, so that tests can replace it. */
+export interface Environment extends Omit<GatewayDeps, 'log' | 'local' | 'connect'> {
   readonly version: string;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -24,25 +24,27 @@ export interface World extends Omit<GatewayDeps, 'log' | 'local' | 'connect'> {
   readonly platform: NodeJS.Platform;
   /** Emits SIGINT, SIGTERM, SIGHUP and uncaughtException, as `process` does. */
   readonly process: Pick<EventEmitter, 'on' | 'off'>;
-  /** The person at the terminal, or nobody. */
+  /** Returns the person at the terminal, or a prompter that cannot ask. */
   prompter(): Prompter;
-  /** Makes the transport of one login; nothing is dialled before its `start`. Left out, it is the terminal's person. */
+  /** Makes the transport of one login, which connects only on `start`. */
   connect(options: SshOptions, log: Logger, how?: ConnectHow): ManagedTransport;
-  /** Answers those who ask for the status, until closed. Rejects with what is in the way. */
-  tellStatus(source: StatusSource): Promise<{ close(): Promise<void> }>;
+  /** Serves `sshferry status` until closed. Rejects if it cannot. */
+  serveStatus(source: StatusSource): Promise<{ close(): Promise<void> }>;
   resolve(input: SshInput): Promise<ResolvedSsh>;
-  /** This machine's own network, as these users may use it. Rejects with `CONFIG_INVALID` for an unknown one. */
+  /** Returns this machine's own network, open to these users. Rejects with `CONFIG_INVALID` for an unknown user. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
-  /** Tells the service manager; gives null, or why that failed. */
+  /** Notifies the service manager. Returns null, or why that failed. */
   notify(state: ServiceState): Promise<string | null>;
-  /** Where the JSON Schema of the config file is, for editors. */
+  /** The path of the JSON Schema of the config file, for editors. */
   readonly schemaFile: string;
-  /** What else is worth knowing at `-v`, such as which parts are native. */
+  /** Facts to log at `-v`, such as which parts are native. */
   readonly facts: readonly string[];
 }
 
-/** Who answers questions at a login, and who is told how far it is. */
+/** How to connect. */
 export interface ConnectHow {
+  /** Asks the questions of the login. Default: the terminal. */
   readonly prompter?: Prompter;
+  /** Called with each step of the login. */
   readonly progress?: OnProgress;
 }
