@@ -19,6 +19,9 @@ const ROUND = 8;
 /** After these, what a process makes once exists: compiled code, caches, connections. */
 const WARM_UP = Math.min(SESSIONS / 4, 1000);
 
+/** Seconds that a client has to connect to a data port: after that, its session is over at last. */
+const DATA_TIMEOUT = 0.5;
+
 const MiB = 1024 * 1024;
 
 it(`${SESSIONS} random hostile sessions leave nothing behind, and others are served`, {
@@ -45,12 +48,7 @@ it(`${SESSIONS} random hostile sessions leave nothing behind, and others are ser
   const round = async (lane: Lane, number: number, first: number, last: number) => {
     for (let seed = first; seed <= last; seed++) {
       if (seed % LANES !== number) continue;
-      const since = performance.now();
       const { scene, end } = await lane.play(seed, endpoint(lane));
-      if (performance.now() - since > 3000)
-        console.log(
-          `slow: ${seed} ${Math.round(performance.now() - since)} ms, ${end}\n  ${scene.trace.join('\n  ')}`,
-        );
       ends[end] += 1;
       if (scene.faults.length === 0) continue;
       failed.push(
@@ -109,10 +107,10 @@ async function startLanes(test: TestContext) {
         name,
         direction: 'local',
         plugin: ftp,
-        pluginConfig: ftp.schema.parse({
-          active: i % 4 === 0 ? 'refuse' : 'to-passive',
-          prefetch: i % 3 === 0,
-        }),
+        pluginConfig: {
+          ...ftp.schema.parse({ active: i % 4 === 0 ? 'refuse' : 'to-passive', prefetch: i % 3 === 0 }),
+          dataTimeout: DATA_TIMEOUT,
+        },
         server: name,
         bind: { host: '127.0.0.1', port: 0 },
         target,
@@ -138,10 +136,10 @@ async function startLanes(test: TestContext) {
   return { before, gateway, network, lanes, endpoint };
 }
 
-/** Sockets, listeners and timers of this process. */
+/** Sockets, listeners and timers of this process, but for the test runner's own timer, which may come or go. */
 function resources(): Record<string, number> {
   const { TCPServerWrap = 0, TCPSocketWrap = 0, Timeout = 0 } = activeResources();
-  return { TCPServerWrap, TCPSocketWrap, Timeout };
+  return { TCPServerWrap, TCPSocketWrap, Timeout: Math.max(1, Timeout) };
 }
 
 /** Repeats `check` until it passes; it fails after 15 s. Has no timer while it checks. */

@@ -114,7 +114,10 @@ export class Lane {
     scene.end(dice.chance(0.2));
     const end = await this.#over();
     if (end === 'never') scene.faults.push(`${this.sessions} sessions are left`);
-    for (const connection of this.#ssh) connection.endChannels();
+    for (const connection of this.#ssh) {
+      if (connection.isStuck) connection.reset();
+      else connection.endChannels();
+    }
     if (!(await this.#until(5000, () => this.channels === 0)))
       scene.faults.push(`${this.channels} channels were not closed`);
     scene.close();

@@ -85,6 +85,7 @@ export class HostileSshConnection {
   /** Messages that wait for the end of a key exchange. */
   #held: Buffer[] | null = null;
   #rekeying = false;
+  #stuck = false;
   #opened = 0;
 
   constructor(connection: RawSshConnection, hostKey: RawHostKey) {
@@ -112,6 +113,11 @@ export class HostileSshConnection {
       else if (type === MSG.CHANNEL_CLOSE) channel.closed();
     },
   };
+
+  /** Whether it has stopped talking, in the middle of a key exchange. */
+  get isStuck(): boolean {
+    return this.#stuck;
+  }
 
   /** Channels that the client still has to close. */
   get unclosed(): number {
@@ -161,6 +167,7 @@ export class HostileSshConnection {
       case 'rekey':
         return void this.#rekey(dice.chance(0.2));
       case 'rekeyForever':
+        this.#stuck = true;
         return raw.send(kexInit(OFFER));
       case 'disconnect':
         return raw.send(disconnect(dice.between(0, 20), '\x1b[31m bye'));
