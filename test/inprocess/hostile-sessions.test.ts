@@ -1,5 +1,3 @@
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import { expect, it, type TestContext } from 'vitest';
 import { DirectTransport } from '../../src/core/direct.ts';
 import { type ForwardSpec, Gateway } from '../../src/core/gateway.ts';
@@ -7,6 +5,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
 import { activeResources, CountingTransport } from '../support/gateway.ts';
 import { type End, Lane } from '../support/hostile/lane.ts';
+import { memoryInUse } from '../support/memory.ts';
 import { runSeed } from '../support/random.ts';
 
 /** SSHFERRY_HOSTILE=20000 for the long run. SSHFERRY_HOSTILE=1 SSHFERRY_SEED=n plays the session of seed n. */
@@ -71,7 +70,7 @@ it(`${SESSIONS} random hostile sessions leave nothing behind, and others are ser
     await eventually(() => expect(left(), seeds).toEqual(atRest));
     const [lane] = lanes;
     if (lane) expect(await lane.downloads(endpoint(lane)), `an ordinary client, ${seeds}`).toBe(true);
-    if (last - SEED >= WARM_UP) memory.push({ sessions: last + 1 - SEED, ...measure() });
+    if (last - SEED >= WARM_UP) memory.push({ sessions: last + 1 - SEED, ...memoryInUse() });
   }
   console.log(`seed ${SEED}, ends: ${JSON.stringify(ends)}`);
   const every = Math.ceil(memory.length / 10);
@@ -158,13 +157,4 @@ function lowest(memory: readonly { heap: number; resident: number }[]) {
     heap: Math.min(...memory.map(({ heap }) => heap)),
     resident: Math.min(...memory.map(({ resident }) => resident)),
   };
-}
-
-/** Memory once garbage is collected, in bytes. */
-function measure(): { heap: number; resident: number } {
-  v8.setFlagsFromString('--expose-gc');
-  const collect: () => void = vm.runInNewContext('gc');
-  collect();
-  const { heapUsed, external, rss } = process.memoryUsage();
-  return { heap: heapUsed + external, resident: rss };
 }
