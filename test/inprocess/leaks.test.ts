@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
 import { activeResources, eventually, startFtp } from '../support/gateway.ts';
+import { memoryInUse } from '../support/memory.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { listenData, ScriptedFtpServer, serveAll } from '../support/scripted-ftp-server.ts';
 import { Wire } from '../support/wire.ts';
 
 const CONTROL_CONNECTIONS = 100;
 const TRANSFERS_EACH = 10;
+const MiB = 1024 * 1024;
 
 it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, and what goes wrong between them', {
   timeout: 120_000,
@@ -120,12 +122,17 @@ it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, 
   await useFully(0);
   await nothingOpen();
   const atRest = activeResources();
+  const memoryAtRest = memoryInUse();
   complete = 0;
 
   await Promise.all([person(CONTROL_CONNECTIONS / 2), person(CONTROL_CONNECTIONS / 2)]);
   expect(complete).toBe(CONTROL_CONNECTIONS * TRANSFERS_EACH);
   await nothingOpen();
   await eventually(() => expect(activeResources()).toEqual(atRest));
+  // The test's own ends keep what they received and did not take, 30 MB in all.
+  const memory = memoryInUse();
+  expect(memory.heap - memoryAtRest.heap).toBeLessThan(50 * MiB);
+  expect(memory.resident - memoryAtRest.resident).toBeLessThan(150 * MiB);
   const ended = gateway.happenings.filter(([event]) => event === 'transfer.end').length;
   const started = gateway.happenings.filter(([event]) => event === 'transfer.start').length;
   // Each mishap has a transfer that the server refused before it began.

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { pick, runSeed, seeded } from '../support/random.ts';
 import { curl, ftpUrl } from './support/clients.ts';
 import { interrupt, killSessions, PARTS, resetConnections, type SshLine } from './support/cut.ts';
 import { mustExec } from './support/exec.ts';
@@ -7,7 +8,6 @@ import { makeFile } from './support/files.ts';
 import { describeLab, lab } from './support/lab.ts';
 import { logLines } from './support/log.ts';
 import { Program } from './support/program.ts';
-import { pick, runSeed, seeded } from './support/random.ts';
 import { holdings } from './support/sockets.ts';
 import { LOGIN, sshferryArgv } from './support/ssh.ts';
 import { startSshd } from './support/sshd.ts';

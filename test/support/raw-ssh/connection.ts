@@ -136,6 +136,17 @@ export class RawSshConnection {
     }
   }
 
+  /** Drops what was recorded and is read already, so that a long run holds no more than it needs. */
+  forget(): void {
+    this.#wire = [];
+    const unread = this.received.filter(
+      (payload, i) => i >= this.#taken[isKeyExchange(payload[0] ?? 0) ? 'exchange' : 'other'],
+    );
+    this.received.splice(0, this.received.length, ...unread);
+    this.#taken.exchange = 0;
+    this.#taken.other = 0;
+  }
+
   /** The client's data so far, on all channels, in order. */
   get channelData(): string {
     return this.received

@@ -85,13 +85,13 @@ function dispatch(connection: RawSshConnection, payload: Buffer, handlers: Conne
 }
 
 /** Sends data on one channel within its window (RFC 4254 5.2). */
-class WindowedSender {
-  readonly #connection: RawSshConnection;
+export class WindowedSender {
+  readonly #connection: Pick<RawSshConnection, 'send'>;
   readonly #channel: number;
   #window: number;
   #waiting: Buffer[] = [];
 
-  constructor(connection: RawSshConnection, { sender, window }: OpenRequest) {
+  constructor(connection: Pick<RawSshConnection, 'send'>, { sender, window }: OpenRequest) {
     this.#connection = connection;
     this.#channel = sender;
     this.#window = window;

@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that follow from a seed (mulberry32), so that a run can be had again. */
+/** Returns a source of numbers in [0, 1) that depend on `seed` only (mulberry32), to repeat a run. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,14 +9,14 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** One of `items`. */
+/** Returns one of `items`. */
 export function pick<T>(random: () => number, items: readonly T[]): T {
   const item = items[Math.floor(random() * items.length)];
   if (item === undefined) throw new RangeError('nothing to pick from');
   return item;
 }
 
-/** The seed of this run: SSHFERRY_SEED where it is set. */
+/** Returns the seed of this run: SSHFERRY_SEED if it is set. */
 export function runSeed(): number {
   return Number(process.env.SSHFERRY_SEED ?? Date.now() % 1_000_000);
 }
