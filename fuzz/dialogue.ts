@@ -735,6 +735,8 @@ class Dialogue {
     const asks =
       /^(RETR|STOR|ended|aborted)$/.test(verb) ||
       this.#expected.some(({ sent }) => ASKS_FOR_PORT.test(sent)) ||
+      // FtpPrefetch asks before the client does.
+      this.#commands.some((command) => ASKS_FOR_PORT.test(command)) ||
       this.#control.holds('server') ||
       this.#control.kept > 0 ||
       this.#toSend.server.length > 0;
