@@ -12,7 +12,7 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
-  // A web page can cause as many of these as it likes.
+  // A web page, and with -g another host, can cause as many of these as it likes.
   const refused = new LogThrottle((count) =>
     log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
   );
@@ -55,8 +55,14 @@ function reportState(
   }
 }
 
-/** What a client said before it was clear that it is one; each is refused. */
-const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
+/** Refusals that anyone who can connect causes as often as they like. */
+const REFUSED: ReadonlySet<string> = new Set([
+  'CLIENT_EARLY',
+  'CLIENT_HTTP',
+  'CLIENT_TLS',
+  'LOGIN_TIMEOUT',
+  'SESSION_LIMIT',
+]);
 
 function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
@@ -67,7 +73,7 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
   } else if (error.code === 'PEER_RESET') {
     // Clients hang up as they please; that is no news unless somebody looks for it.
     log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
-  } else if (NO_CLIENT.has(error.code)) {
+  } else if (REFUSED.has(error.code)) {
     const { code, message } = error;
     log.debug({ ...fields, code }, `${forward} #${session}: ${message}`);
     refused.add(`${forward} ${code}`, (count) => {
