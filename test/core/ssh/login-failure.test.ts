@@ -3,7 +3,7 @@ import { GatewayError } from '../../../src/core/errors.ts';
 import { handshakeFailure, lostConnection } from '../../../src/core/ssh/login-failure.ts';
 import { testOptions } from '../../support/ssh-login.ts';
 
-const options = testOptions({ host: 'yourserver', hostName: '192.0.2.1' });
+const options = testOptions({ port: 22, host: 'yourserver', hostName: '192.0.2.1' });
 const IDENTIFIED = Buffer.from('SSH-2.0-OpenSSH_9.2\r\n');
 
 /** As ssh2 emits it. */

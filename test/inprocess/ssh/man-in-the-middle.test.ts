@@ -319,6 +319,7 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
             port: gate.port,
             userKnownHostsFile: [file],
             strictHostKeyChecking: strict,
+            connectTimeout: 5,
           });
           const { gateway } = await ftpThrough(
             test,
@@ -326,7 +327,7 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
               known: keys,
               options: {
                 ...{ port: inner.port, strictHostKeyChecking: strict, jumpHosts: [jump] },
-                connectTimeout: 2,
+                connectTimeout: 5,
               },
             },
             person,
@@ -346,7 +347,9 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
             for (const connection of attackedHost.connections)
               expect(outcome.allowed, where).toEqual(expect.arrayContaining(sent(connection)));
           }
-          await vi.waitFor(() => expect([gate.open, inner.open], where).toEqual([0, 0]));
+          await vi.waitFor(() => expect([gate.open, inner.open], where).toEqual([0, 0]), {
+            timeout: 10_000,
+          });
         }),
       );
     });
@@ -393,7 +396,7 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
             user: USER,
             userKnownHostsFile: [file],
             strictHostKeyChecking: strict,
-            connectTimeout: 2,
+            connectTimeout: 5,
           });
           const findings = await check(
             {
