@@ -126,7 +126,9 @@ export class SshPool implements ManagedTransport {
     if (!this.#members.has(member)) return;
     const error = asGatewayError(cause, 'SSH_CONNECT', 'a data connection');
     this.#notBefore = error.retryable ? performance.now() + PAUSE : Number.POSITIVE_INFINITY;
-    this.#options.log.debug(
+    // An attacker in the middle is worth a warning, although the main connection is not affected.
+    const level = error.code === 'SSH_HOST_KEY' ? 'warn' : 'debug';
+    this.#options.log[level](
       { event: 'ssh.data', err: error.message },
       `no further connection for data: ${error.message}; ${INSTEAD}`,
     );
