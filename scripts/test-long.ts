@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 /** The tests whose length a variable sets, with the value of their long version. */
 const LONG = {
   hostile: ['inprocess', 'test/inprocess/hostile-sessions.test.ts', { SSHFERRY_HOSTILE: '20000' }],
+  floods: ['inprocess', 'test/inprocess/ftp/flood-latency.test.ts', { SSHFERRY_FLOOD: '60' }],
   memory: ['inprocess', 'test/inprocess/resident-memory.test.ts', { SSHFERRY_MEMORY: '20000' }],
   uploads: ['inprocess', 'test/inprocess/ftp/quick-clients.test.ts', { SSHFERRY_UPLOADS: '10000' }],
   strangers: ['inprocess', 'test/inprocess/ftp/strangers.test.ts', { SSHFERRY_TRIES: '1000' }],
