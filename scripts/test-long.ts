@@ -17,6 +17,11 @@ const LONG: Readonly<Record<string, Long>> = {
     command: vitest('inprocess', 'test/inprocess/hostile-sessions.test.ts'),
     env: { SSHFERRY_HOSTILE: '20000' },
   },
+  floods: {
+    minutes: 2,
+    command: vitest('inprocess', 'test/inprocess/ftp/flood-latency.test.ts'),
+    env: { SSHFERRY_FLOOD: '60' },
+  },
   memory: {
     minutes: 10,
     command: vitest('inprocess', 'test/inprocess/resident-memory.test.ts'),

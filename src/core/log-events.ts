@@ -68,7 +68,7 @@ export const LOG_EVENTS = {
   'client.refused': {
     levels: ['warn'],
     fields: ['forward', 'code', 'count'],
-    when: 'a client was refused for its first bytes: `CLIENT_HTTP`, `CLIENT_TLS`, or `CLIENT_EARLY` if it spoke before the greeting; at most once a minute for each forward and code, with a count',
+    when: 'a client was refused: `CLIENT_HTTP`, `CLIENT_TLS`, `CLIENT_EARLY` if it spoke before the greeting, `SESSION_LIMIT`, or `LOGIN_TIMEOUT`; at most once a minute for each forward and code, with a count',
   },
   'listener.full': {
     levels: ['warn'],
@@ -136,9 +136,9 @@ export const LOG_EVENTS = {
     when: 'the delay before the next attempt to connect',
   },
   'ssh.data': {
-    levels: ['debug'],
+    levels: ['debug', 'warn'],
     fields: ['server', 'err'],
-    when: 'a further SSH connection for data failed; the main one carries the data',
+    when: 'a further SSH connection for data failed; the main one carries the data; warn if the server did not prove its host key there',
   },
   'ssh.handshake': {
     levels: ['debug'],

@@ -1,9 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { reportEvents } from '../../src/cli/serve/reporter.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import { GatewayEmitter } from '../../src/core/events.ts';
 import { Session } from '../../src/core/session.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
+import { createLogger } from '../../src/log/logger.ts';
+import { Written } from '../cli/fakes.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
@@ -12,12 +15,16 @@ afterEach(() => void vi.useRealTimers());
 const STRANGER = { ...localPeer, remote: { host: '192.0.2.7', port: 40_000 } };
 
 /** An FTP session whose client and server are the test's, greeted. */
-async function greeted(peer = localPeer, options: Record<string, unknown> = {}) {
+async function greeted(
+  peer = localPeer,
+  options: Record<string, unknown> = {},
+  { log = quietLog, events = new GatewayEmitter() } = {},
+) {
   const [near, far] = [new FakeTransport(), new FakeTransport()];
   const [client, server] = [connection(), connection()];
   const session = new Session({
     ...{ id: 1, forward: 'ftp', target: { host: 'localhost', port: 21 }, peer, near, far },
-    ...{ client: client.ours, log: quietLog, events: new GatewayEmitter() },
+    ...{ client: client.ours, log, events },
   });
   let over: GatewayError | null | undefined;
   session.context.signal.addEventListener('abort', () => {
@@ -184,4 +191,39 @@ describe('a client that goes while the server leaves its PORT unanswered', () =>
     await settle();
     await done;
   });
+});
+
+it('no argument of a command is logged, at any level, but the user and the name of a transfer', async () => {
+  const out = new Written();
+  const log = createLogger(out, { level: 'trace', format: 'json' });
+  const events = new GatewayEmitter();
+  reportEvents(events, log, (server) => server);
+  const { client, server, commands, settle, done } = await greeted(localPeer, {}, { log, events });
+  const SECRET = 'Medlar-5521-jelly';
+  const exchanges = [
+    ['USER alice', '331 and?'],
+    [`PASS ${SECRET}`, `332 ${SECRET}?`],
+    [`ACCT ${SECRET}`, '530 no'],
+    [SECRET, '500 what?'],
+    [`SITE ${SECRET}`, '500 no'],
+    [`CWD ${SECRET}`, '530 no'],
+    [`PORT ${SECRET}`, ''],
+    [`EPRT |1|${SECRET}|2000|`, ''],
+    ['RETR the-file', '530 no'],
+  ] as const;
+  for (const [command, reply] of exchanges) {
+    client.write(`${command}\r\n`);
+    await settle();
+    if (reply === '') continue;
+    expect(commands.at(-1)).toBe(`${command}\r\n`);
+    server.write(`${reply}\r\n`);
+    await settle();
+  }
+  client.end(`PASS ${SECRET}`);
+  await settle();
+  server.end();
+  await done;
+  expect(out.text).toContain('the-file');
+  expect(out.text).toContain('session.end');
+  expect(out.text).not.toContain(SECRET);
 });

@@ -14,7 +14,7 @@ import { listenTcp } from '../support/tcp.ts';
 const CLIENTS = 400;
 const FULL = 'too many connections are open here; try again later';
 
-/** sshferry with a limit of 256 descriptors, in front of a server that greets and then says nothing. */
+/** sshferry with a limit of 256 descriptors, in front of a server that greets and answers every command. */
 async function startWithFew(test: TestContext, plugin: string, greeting: string) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-descriptors-'));
   test.onTestFinished(() => rm(dir, { recursive: true }));
@@ -23,7 +23,7 @@ async function startWithFew(test: TestContext, plugin: string, greeting: string)
   test.onTestFinished(() => ssh.close());
   const target = await listenTcp(test, (socket) => {
     socket.write(greeting);
-    socket.on('end', () => socket.end()).resume();
+    socket.on('end', () => socket.end()).on('data', () => socket.write(`${greeting.slice(0, 3)} again\r\n`));
   });
   const port = await freePort();
   await writeFile(path.join(dir, 'key'), key.private, { mode: 0o600 });
@@ -68,7 +68,7 @@ it.runIf(process.platform === 'linux').for([
   ['pop3', '+OK ready', `-ERR [SYS/TEMP] sshferry: ${FULL}`],
   ['ftp', '220 ready', `421 sshferry: ${FULL}`],
 ] as const)(
-  '400 %s clients at once with 256 descriptors: each is served or told why not, and others are served later',
+  '400 %s clients at once with 256 descriptors: each is served or told why not, sessions go on, and others are served later',
   { timeout: 90_000 },
   async ([plugin, greeting, refusal], test) => {
     const { port, log } = await startWithFew(test, plugin, `${greeting}\r\n`);
@@ -80,6 +80,13 @@ it.runIf(process.platform === 'linux').for([
     // A quarter is left for data connections, and the process itself has some.
     expect(served.length).toBeGreaterThan(110);
     expect(log().match(/"event":"listener.full"/g)).toHaveLength(1);
+    expect(log()).toMatch(/nearly all file descriptors are in use \(EMFILE is near\)/);
+
+    // Those that are served go on, all of them.
+    const answers = served.map(({ socket }) => once(socket, 'data'));
+    for (const { socket } of served) socket.write('NOOP\r\n');
+    const replies = (await Promise.all(answers)).map(([chunk]) => String(chunk).trim());
+    expect(new Set(replies)).toEqual(new Set([`${greeting.slice(0, 3)} again`]));
 
     const gone = served.slice(0, 50).map(({ socket }) => once(socket, 'close'));
     for (const { socket } of served.slice(0, 50)) socket.destroy();

@@ -5,6 +5,11 @@ import path from 'node:path';
 import type { KeyboardAuthContext } from 'ssh2';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { describeWith } from '../support/openssh.ts';
+import { newHostKey } from '../support/raw-ssh/host-key.ts';
+import { exchangeKeys } from '../support/raw-ssh/key-exchange.ts';
+import { disconnect as disconnectMessage } from '../support/raw-ssh/messages.ts';
+import { startRawSshServer } from '../support/raw-ssh/server.ts';
+import { letIn } from '../support/raw-ssh/steps.ts';
 import { type SshServerOptions, startSshServer } from '../support/ssh-server.ts';
 import { listenTcp } from '../support/tcp.ts';
 import { onTerminal } from '../support/terminal.ts';
@@ -71,6 +76,18 @@ describeWith(['script'], 'text of a hostile server, on a terminal', () => {
       });
       // Such a text is not shown at all: the server has proven nothing.
       await ends(test, port, words, /broke off the key exchange: protocol error/);
+    },
+  );
+
+  it.for(ways.map((words) => ({ words })))(
+    'in a DISCONNECT during the login: sshferry $words',
+    async ({ words }, test) => {
+      const hostKey = newHostKey();
+      const { port } = await startRawSshServer(test, async (connection) => {
+        await exchangeKeys(connection, { hostKey });
+        await letIn(connection, () => [disconnectMessage(2, `evil${HOSTILE}`)]);
+      });
+      await ends(test, port, words, /./);
     },
   );
 

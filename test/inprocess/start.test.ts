@@ -127,6 +127,17 @@ describeWith([SSHD, 'ssh-keygen', 'ssh'], 'with 64 file descriptors', () => {
     expect(await enough.ended).toBe(0);
   });
 
+  it.runIf(process.features.require_module)(
+    'with 24, one line says how many it needs: none is left for the pipes of ssh -G',
+    async (test) => {
+      const child = limited(test, 24, [], ['-p', '1', '-L', 'ftp/0:localhost:21', '127.0.0.1']);
+      expect(await child.ended).toBe(255);
+      expect(child.stderr).toMatch(
+        /^.*cannot run ssh to read ssh_config: too many open files \(EMFILE\); sshferry needs 64 or more: ulimit -n 64.*\n$/,
+      );
+    },
+  );
+
   /** Runs sshferry with so many descriptors at most. */
   function limited(test: TestContext, count: number, flags: readonly string[], args: readonly string[]) {
     const command = `ulimit -n ${count}; exec "$0" "$@"`;

@@ -13,7 +13,7 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
-  // A web page can cause any number of these.
+  // A web page, and with -g another host, can cause any number of these.
   const refused = new LogThrottle((count) =>
     log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
   );
@@ -61,8 +61,14 @@ function reportState(
   }
 }
 
-/** Errors of connections whose first bytes are not those of a client. */
-const NO_CLIENT: ReadonlySet<string> = new Set(['CLIENT_EARLY', 'CLIENT_HTTP', 'CLIENT_TLS']);
+/** Refusals that anyone who can connect can cause at any rate. */
+const REFUSED: ReadonlySet<string> = new Set([
+  'CLIENT_EARLY',
+  'CLIENT_HTTP',
+  'CLIENT_TLS',
+  'LOGIN_TIMEOUT',
+  'SESSION_LIMIT',
+]);
 
 function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: LogThrottle): void {
   const { session, forward, bytesUp, bytesDown, ms, error } = data;
@@ -80,7 +86,7 @@ function reportSessionEnd(log: Logger, data: EventData<'session.end'>, refused: 
   } else if (error.expected) {
     // Clients hang up at any time.
     log.debug({ ...fields, code: error.code }, `${forward} #${session}: ended, ${traffic}: ${error.message}`);
-  } else if (NO_CLIENT.has(error.code)) {
+  } else if (REFUSED.has(error.code)) {
     const { code, message } = error;
     log.debug({ ...fields, code }, `${forward} #${session}: ${message}`);
     refused.add(`${forward} ${code}`, (count) => {

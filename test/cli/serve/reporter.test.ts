@@ -116,7 +116,7 @@ test('a server is logged when its connection is lost and when it is back', () =>
   ]);
 });
 
-describe('clients that may be a web page', () => {
+describe('refusals that a web page or another host can cause', () => {
   test('cause one warning per forward and reason, then one a minute with a count', () => {
     vi.useFakeTimers();
     const end = { bytesUp: 0, bytesDown: 0, ms: 1 };
@@ -144,5 +144,21 @@ describe('clients that may be a web page', () => {
       }),
     ]);
     expect(lines.filter(({ event }) => event === 'session.end')).toHaveLength(1001);
+  });
+
+  test.each(['SESSION_LIMIT', 'LOGIN_TIMEOUT'] as const)('a flood that ends with %s is two lines', (code) => {
+    vi.useFakeTimers();
+    const lines = logged((events) => {
+      for (let session = 1; session <= 1000; session++) {
+        const error = new GatewayError(code, 'try again later');
+        events.emit('session.end', { bytesUp: 0, bytesDown: 0, ms: 1, session, forward: 'f', error });
+      }
+      vi.advanceTimersByTime(60_000);
+    });
+    vi.useRealTimers();
+    expect(lines.filter(({ level }) => level !== 'debug').map(({ msg }) => msg)).toEqual([
+      'f: try again later',
+      'f: try again later (the last of 999 such clients)',
+    ]);
   });
 });

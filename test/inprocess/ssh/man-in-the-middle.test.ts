@@ -22,11 +22,13 @@ import {
   disconnect,
   forwardedTcpip,
   globalRequest,
+  infoRequest,
   MSG,
   openConfirmation,
   serverSigAlgs,
   serviceAccept,
   userauthBanner,
+  userauthFailure,
   userauthSuccess,
 } from '../../support/raw-ssh/messages.ts';
 import { type RawScript, type RawSshServer, startRawSshServer } from '../../support/raw-ssh/server.ts';
@@ -43,6 +45,8 @@ const MESSAGES = {
   USERAUTH_SUCCESS: userauthSuccess(),
   SERVICE_ACCEPT: serviceAccept(),
   USERAUTH_BANNER: userauthBanner(BAIT),
+  USERAUTH_FAILURE: userauthFailure(['password', 'keyboard-interactive']),
+  USERAUTH_INFO_REQUEST: infoRequest(BAIT, BAIT, [`${BAIT}: `]),
   EXT_INFO: serverSigAlgs(['ssh-rsa']),
   CHANNEL_OPEN: forwardedTcpip(0, { host: '127.0.0.1', port: 1 }, { host: '127.0.0.1', port: 2 }),
   GLOBAL_REQUEST: globalRequest('keepalive@openssh.com', true),
@@ -189,6 +193,19 @@ const keyShown = ({ point }: Attack) => point === 'reply' || point === 'newkeys'
 const codeOf = (attacker: Attack) =>
   attacker.message === 'DISCONNECT' && !keyShown(attacker) ? 'SSH_CONNECT' : 'SSH_HOST_KEY';
 
+/** What an attack on a host leads to. `strict` is null for a host with another known key. */
+function outcomeOf(attacker: Attack, strict: StrictHostKeyChecking | null) {
+  // accept-new and no trust an unknown host after it has proven its key.
+  const trusting = strict === 'accept-new' || strict === 'no';
+  const hungUp = attacker.message === 'DISCONNECT' && (trusting || !keyShown(attacker));
+  return {
+    asked: strict === 'ask' && keyShown(attacker),
+    trusted: trusting && attacker.point === 'newkeys',
+    code: hungUp ? 'SSH_CONNECT' : 'SSH_HOST_KEY',
+    allowed: trusting ? [...BEFORE_VERDICT, MSG.NEWKEYS] : BEFORE_VERDICT,
+  };
+}
+
 describe('an attacker in the middle receives no FTP byte and displays nothing', () => {
   describe.each(STRICT)('StrictHostKeyChecking=%s', (strict) => {
     it('at the first login to a host with another known key', async (test) => {
@@ -233,18 +250,14 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
             person,
           );
           const failure = await gateway.start().catch((error: unknown) => error);
+          const outcome = outcomeOf(attacker, strict);
           expect(failure, where).toBeInstanceOf(GatewayError);
-          expect(person.asked, where).toBe(strict === 'ask' && keyShown(attacker) ? 1 : 0);
-          // accept-new and no trust an unknown host after it has proven its key.
-          const trusting = strict === 'accept-new' || strict === 'no';
-          const trusted = trusting && attacker.point === 'newkeys';
-          expectNothing(where, server.connections, person.told, trusted ? new Error() : failure);
-          if (trusted) return;
-          const hungUp = attacker.message === 'DISCONNECT' && (trusting || !keyShown(attacker));
-          expect(failure, where).toMatchObject({ code: hungUp ? 'SSH_CONNECT' : 'SSH_HOST_KEY' });
-          const allowed = trusting ? [...BEFORE_VERDICT, MSG.NEWKEYS] : BEFORE_VERDICT;
+          expect(person.asked, where).toBe(outcome.asked ? 1 : 0);
+          expectNothing(where, server.connections, person.told, outcome.trusted ? new Error() : failure);
+          if (outcome.trusted) return;
+          expect(failure, where).toMatchObject({ code: outcome.code });
           for (const connection of server.connections)
-            expect(allowed, where).toEqual(expect.arrayContaining(sent(connection)));
+            expect(outcome.allowed, where).toEqual(expect.arrayContaining(sent(connection)));
         }),
       );
     });
@@ -282,7 +295,12 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
       );
     });
 
-    it.for(['the jump host', 'the host behind it'])('at %s', async (place, test) => {
+    it.for([
+      ['the jump host', 'with another known key'],
+      ['the jump host', 'unknown'],
+      ['the host behind it', 'with another known key'],
+      ['the host behind it', 'unknown'],
+    ] as const)('at %s, %s', async ([place, known], test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const where = attacker.name;
@@ -290,32 +308,49 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
           const gate = await startRawSshServer(test, place === 'the jump host' ? script : honest);
           const inner = await startRawSshServer(test, place === 'the jump host' ? honest : script);
           const person = new Doubter();
-          const known = new Map([
-            [gate.port, genuine],
-            [inner.port, genuine],
-          ]);
-          const file = await knownHosts(test, known);
+          const attackedHost = place === 'the jump host' ? gate : inner;
+          const keys = new Map(
+            [gate, inner]
+              .filter((host) => known !== 'unknown' || host !== attackedHost)
+              .map(({ port }) => [port, genuine]),
+          );
+          const file = await knownHosts(test, keys);
           const jump = testOptions({
             host: 'gate',
             port: gate.port,
             userKnownHostsFile: [file],
             strictHostKeyChecking: strict,
+            connectTimeout: 5,
           });
           const { gateway } = await ftpThrough(
             test,
             {
-              known,
-              options: { port: inner.port, strictHostKeyChecking: strict, jumpHosts: [jump] },
+              known: keys,
+              options: {
+                ...{ port: inner.port, strictHostKeyChecking: strict, jumpHosts: [jump] },
+                connectTimeout: 5,
+              },
             },
             person,
           );
           const failure = await gateway.start().catch((error: unknown) => error);
-          expect(failure, where).toMatchObject({ code: codeOf(attacker) });
-          const attacked = (place === 'the jump host' ? gate : inner).connections;
-          expectNothing(where, attacked, person.told, failure);
-          for (const connection of attacked)
-            expect(BEFORE_VERDICT, where).toEqual(expect.arrayContaining(sent(connection)));
-          await vi.waitFor(() => expect([gate.open, inner.open], where).toEqual([0, 0]));
+          const outcome = outcomeOf(attacker, known === 'unknown' ? strict : null);
+          expect(failure, where).toBeInstanceOf(GatewayError);
+          expect(person.asked, where).toBe(outcome.asked ? 1 : 0);
+          expectNothing(
+            where,
+            attackedHost.connections,
+            person.told,
+            outcome.trusted ? new Error() : failure,
+          );
+          if (!outcome.trusted) {
+            expect(failure, where).toMatchObject({ code: outcome.code });
+            for (const connection of attackedHost.connections)
+              expect(outcome.allowed, where).toEqual(expect.arrayContaining(sent(connection)));
+          }
+          await vi.waitFor(() => expect([gate.open, inner.open], where).toEqual([0, 0]), {
+            timeout: 10_000,
+          });
         }),
       );
     });
@@ -350,18 +385,19 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
       );
     });
 
-    it('in check', async (test) => {
+    it.for(['with another known key', 'unknown'] as const)('in check, of a host %s', async (known, test) => {
       await Promise.all(
         CASES.map(async (attacker) => {
           const where = attacker.name;
           const server = await startRawSshServer(test, attack(attacker, attacking));
-          const file = await knownHosts(test, new Map([[server.port, genuine]]));
+          const file = await knownHosts(test, new Map(known === 'unknown' ? [] : [[server.port, genuine]]));
           const person = new Doubter();
           const login = testOptions({
             port: server.port,
             user: USER,
             userKnownHostsFile: [file],
             strictHostKeyChecking: strict,
+            connectTimeout: 5,
           });
           const findings = await check(
             {
@@ -393,16 +429,18 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
             { server() {}, forward() {}, step() {} },
           );
           const steps = findings.servers[0]?.steps ?? [];
+          const outcome = outcomeOf(attacker, known === 'unknown' ? strict : null);
+          expectNothing(where, server.connections, person.told, new Error());
+          if (outcome.trusted) return;
           // The host key step never succeeds.
           expect(
             steps.map(({ name, outcome }) => `${name} ${outcome}`),
             where,
           ).toEqual(['connect ok', 'host-key failed']);
-          expect(steps.at(-1)?.code, where).toBe(codeOf(attacker));
+          expect(steps.at(-1)?.code, where).toBe(outcome.code);
           expect(JSON.stringify(findings), where).not.toContain(BAIT);
-          expectNothing(where, server.connections, person.told, new Error());
           for (const connection of server.connections)
-            expect(BEFORE_VERDICT, where).toEqual(expect.arrayContaining(sent(connection)));
+            expect(outcome.allowed, where).toEqual(expect.arrayContaining(sent(connection)));
         }),
       );
     });

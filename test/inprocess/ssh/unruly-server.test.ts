@@ -655,10 +655,22 @@ describe('an RSA key', () => {
       ['rsa-sha2-512', null, {}],
       ['ssh-rsa', ['ssh-rsa'], ASKED],
       ['rsa-sha2-512', ['ssh-rsa', 'rsa-sha2-512'], ASKED],
+      [
+        'rsa-sha2-256',
+        ['rsa-sha2-512', 'rsa-sha2-256'],
+        { pubkeyAcceptedAlgorithms: ['ssh-ed25519', 'rsa-sha2-256'] },
+      ],
     ] as const)('signs with %s for a server that has %j (%j)', async ([expected, offered, options], test) => {
       const { seen, outcome } = await algorithms(test, offered, options, identity);
       expect(outcome).toBe('in');
       expect(seen).toEqual([`${expected} ${expected}`]);
+    });
+
+    it('is not offered if PubkeyAcceptedAlgorithms names no RSA', async (test) => {
+      const only = { pubkeyAcceptedAlgorithms: ['ssh-ed25519'] };
+      const { seen, outcome } = await algorithms(test, ['rsa-sha2-512', 'rsa-sha2-256'], only, identity);
+      expect(seen).toEqual([]);
+      expect(outcome).toMatchObject({ code: 'SSH_AUTH' });
     });
 
     it('never signs with SHA-1 by default: it is not offered, and the error names the option', async (test) => {

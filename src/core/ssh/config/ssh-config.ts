@@ -98,6 +98,7 @@ function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string
     execFile('ssh', argv, { env, maxBuffer: 4 << 20 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(null);
+      else if (error.code === 'EMFILE' || error.code === 'ENFILE') reject(tooManyFiles(error.code, error));
       else {
         const reason = stderr.trim().split(/\s*\n/).join('; ') || error.message;
         reject(
@@ -108,6 +109,14 @@ function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string
       }
     });
   });
+}
+
+function tooManyFiles(code: string, cause: Error): GatewayError {
+  return new GatewayError(
+    'SSH_CONNECT',
+    `cannot run ssh to read ssh_config: too many open files (${code}); sshferry needs 64 or more: ulimit -n 64`,
+    { cause },
+  );
 }
 
 function parseDump(text: string): Settings {

@@ -125,10 +125,11 @@ export class SshPool extends ManagedTransportDecorator {
     if (!this.#members.has(member)) return;
     const error = asGatewayError(cause, 'SSH_CONNECT', 'a data connection');
     this.#notBefore = error.retryable ? performance.now() + PAUSE : Number.POSITIVE_INFINITY;
-    this.#options.log.debug(
-      { event: 'ssh.data', err: error.message },
-      `no further connection for data: ${error.message}; ${INSTEAD}`,
-    );
+    // An attacker in the middle is worth a warning, although the main connection is not affected.
+    const fields = { event: 'ssh.data', err: error.message } as const;
+    const text = `no further connection for data: ${error.message}; ${INSTEAD}`;
+    if (error.code === 'SSH_HOST_KEY') this.#options.log.warn(fields, text);
+    else this.#options.log.debug(fields, text);
     this.#drop(member);
   }
 

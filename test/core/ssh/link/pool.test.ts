@@ -59,7 +59,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function pooled(size: number, outcome: GatewayError | null | 'slow' = null) {
+function pooled(size: number, outcome: GatewayError | null | 'slow' = null, log = silentLog) {
   const main = new FakeTransport();
   main.state = 'ready';
   const others: FakeTransport[] = [];
@@ -71,7 +71,7 @@ function pooled(size: number, outcome: GatewayError | null | 'slow' = null) {
       others.push(other);
       return other;
     },
-    log: silentLog,
+    log,
   });
   const open = async (options: StreamOptions = { bulk: true }) =>
     (await pool.openStream(TO, options)) as PassThrough;
@@ -204,4 +204,18 @@ describe('a pool', () => {
     await opening;
     expect(main.opened).toBe(0);
   });
+});
+
+it.each([
+  ['SSH_HOST_KEY', 1],
+  ['SSH_CONNECT', 0],
+] as const)('a data connection that fails with %s is worth %i warnings', async (code, count) => {
+  const warn = vi.fn();
+  const { pool, open } = pooled(1, new GatewayError(code, 'the server has another key'), {
+    ...silentLog,
+    warn,
+  });
+  await open();
+  expect(warn).toHaveBeenCalledTimes(count);
+  await pool.stop();
 });
