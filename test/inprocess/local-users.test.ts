@@ -348,7 +348,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
   }
 
   test('of descriptors still judges', async (t) => {
-    const { next } = await greeting(t, 'ulimit -n 120;', '1');
+    const { next } = await greeting(t, 'ulimit -n 200;', '1');
     const { port } = await next();
     const socket = net.connect(Number(port), '127.0.0.1');
     expect(String((await once(socket, 'data'))[0])).toBe('hello');
