@@ -154,11 +154,11 @@ interface Expected {
 /** A data connection as the one who carries it out sees it. */
 interface Data {
   readonly ends: Partial<Record<Direction, DataEnd>>;
-  state: 'live' | 'retracted' | 'ended';
+  state: 'live' | 'abandoned' | 'ended';
   connected: boolean;
-  exposed: boolean;
+  offered: boolean;
   halfClosed: boolean;
-  hurried: boolean;
+  closeExpected: boolean;
   /** Nothing is left of it, whether its transfer has ended or not. */
   gone: boolean;
   started: { path: string; direction: Direction } | null;
@@ -425,7 +425,7 @@ class Dialogue {
       return;
     const isSilent = this.#running === null && this.#silent === null && this.#toSend.server.length === 0;
     if (this.#hostile || !isSilent || this.#ended.server || this.#control.holds('server')) return;
-    const isConnected = data.exposed && data.state === 'live' && !this.#completions.includes(id);
+    const isConnected = data.offered && data.state === 'live' && !this.#completions.includes(id);
     if (!isConnected || data.ends.download || data.ends.upload) return;
     this.#served = tag;
     this.#expected[0] = { sent: command, reply: new RegExp(`^\\d+ ${tag}`) };
@@ -901,7 +901,7 @@ class Dialogue {
 
   #report(id: number, direction: Direction, end: DataEnd): void {
     const data = this.#data.get(id);
-    if (data === undefined || data.state === 'retracted' || data.ends[direction] || this.#closed) return;
+    if (data === undefined || data.state === 'abandoned' || data.ends[direction] || this.#closed) return;
     data.ends[direction] = end;
     // One whose transfer is over, as in block mode, goes by itself when it breaks.
     if (data.state === 'ended' && end.how === 'cut') data.gone = true;
@@ -951,8 +951,8 @@ class Dialogue {
         if (this.#toldEnd[action.to]) throw new Error(`the ${action.to} is ended twice`);
         this.#toldEnd[action.to] = true;
         return;
-      case 'expose':
-        this.#isExposed(action.id);
+      case 'offer':
+        this.#isOffered(action.id);
         if (action.family === 6) this.#atIpv6.add(action.id);
         this.#completions.push(action.id);
         if (action.on === 'local') this.#isTarget(action.dial);
@@ -971,10 +971,11 @@ class Dialogue {
         data.halfClosed = true;
         return;
       }
-      case 'hurry': {
+      case 'expectClose': {
         const data = this.#data.get(action.id);
-        if (data?.state !== 'live' || data.hurried === action.on) throw new Error(`hurry of ${action.id}`);
-        data.hurried = action.on;
+        if (data?.state !== 'live' || data.closeExpected === action.on)
+          throw new Error(`expectClose of ${action.id}`);
+        data.closeExpected = action.on;
         return;
       }
       case 'connect': {
@@ -984,10 +985,10 @@ class Dialogue {
         this.#completions.push(action.id);
         return this.#isClient(action.to);
       }
-      case 'retract': {
+      case 'abandon': {
         const data = this.#data.get(action.id);
-        if (data?.state !== 'live') throw new Error(`retract of ${action.id}, which is ${data?.state}`);
-        data.state = 'retracted';
+        if (data?.state !== 'live') throw new Error(`abandon of ${action.id}, which is ${data?.state}`);
+        data.state = 'abandoned';
         data.gone = true;
         return;
       }
@@ -1009,20 +1010,20 @@ class Dialogue {
       ends: {},
       state: 'live',
       connected: false,
-      exposed: false,
+      offered: false,
       halfClosed: false,
-      hurried: false,
+      closeExpected: false,
       gone: false,
       started: null,
     });
   }
 
   /** It is new, or was dialled before the client asked. */
-  #isExposed(id: number): void {
+  #isOffered(id: number): void {
     if (!this.#data.has(id)) this.#isNew(id);
     const data = this.#data.get(id);
-    if (data?.state !== 'live' || data.exposed || data.connected) throw new Error(`expose of ${id}`);
-    data.exposed = true;
+    if (data?.state !== 'live' || data.offered || data.connected) throw new Error(`offer of ${id}`);
+    data.offered = true;
   }
 
   #isTarget({ host }: Endpoint): void {

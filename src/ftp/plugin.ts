@@ -367,9 +367,9 @@ class ControlConnection implements DataReport {
       case 'end':
         this.#streams[action.to].end();
         return;
-      case 'expose':
-        if (action.on === 'local') this.#data.expose(action.id, action.dial, action.family, action.reach);
-        else this.#data.exposeRemote(action.id, action.dial, action.family);
+      case 'offer':
+        if (action.on === 'local') this.#data.offer(action.id, action.dial, action.family, action.reach);
+        else this.#data.offerRemote(action.id, action.dial, action.family);
         return;
       case 'dial':
         return this.#data.dial(action.id, action.to, action.forMs, action.reach);
@@ -377,16 +377,16 @@ class ControlConnection implements DataReport {
         return this.#data.connect(action.id, action.to);
       case 'halfClose':
         return this.#data.halfClose(action.id);
-      case 'hurry':
-        return this.#data.hurry(action.id, action.on);
-      case 'retract':
-        return this.#data.retract(action.id, action.graceMs);
+      case 'expectClose':
+        return this.#data.expectClose(action.id, action.on);
+      case 'abandon':
+        return this.#data.abandon(action.id, action.graceMs);
       case 'transfer':
         if (action.phase === 'start') return this.#transferStarted(action);
         return action.phase === 'end' ? this.#transferEnded(action) : this.#transferRefused(action);
       case 'timer':
         return this.#startTimer(action.id, action.ms);
-      case 'note':
+      case 'log':
         this.#session.log[action.warn ? 'warn' : 'debug']({ event: action.event }, action.text);
         return;
       case 'close':

@@ -48,18 +48,18 @@ export class DataConnections {
    * Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. Completes
    * when the listener stands; with `reach`, when the server's port is reached as well.
    */
-  expose(id: number, dial: Endpoint, family: 4 | 'any', reach: boolean): void {
+  offer(id: number, dial: Endpoint, family: 4 | 'any', reach: boolean): void {
     if (!this.#connections.has(id)) this.dial(id, dial, null, false);
     this.#connections.get(id)?.acceptNear(family, reach);
   }
 
   /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
-  exposeRemote(id: number, dial: Endpoint, family: 4 | 6): void {
+  offerRemote(id: number, dial: Endpoint, family: 4 | 6): void {
     this.#add(id).acceptFar(dial, family === 4 ? '127.0.0.1' : '::1');
   }
 
   /**
-   * Dials the server's passive port; gives it up when `forMs` have passed without `expose` or `connect`. With `reach`, completes
+   * Dials the server's passive port; gives it up when `forMs` have passed without `offer` or `connect`. With `reach`, completes
    * when the port is reached.
    */
   dial(id: number, to: Endpoint, forMs: number | null, reach: boolean): void {
@@ -82,13 +82,13 @@ export class DataConnections {
   }
 
   /** Whether the server has said that all is done, and is to close its end before no byte has moved for a minute. */
-  hurry(id: number, on: boolean): void {
-    this.#connections.get(id)?.hurry(on);
+  expectClose(id: number, on: boolean): void {
+    this.#connections.get(id)?.expectClose(on);
   }
 
   /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
-  retract(id: number, graceMs: number): void {
-    this.#connections.get(id)?.retract(graceMs);
+  abandon(id: number, graceMs: number): void {
+    this.#connections.get(id)?.abandon(graceMs);
     this.#connections.delete(id);
   }
 
@@ -141,7 +141,7 @@ class DataConnection {
   /** Others can connect as often as they like. */
   #foreignLogged = false;
   #farEnds = false;
-  #hurried = false;
+  #closeExpected = false;
   /** Settles when the server's port is reached, or cannot be. */
   #reached: Promise<unknown> = Promise.resolve();
   /** Why it is over; null while it is not. */
@@ -266,8 +266,8 @@ class DataConnection {
     this.#far?.end();
   }
 
-  hurry(on: boolean): void {
-    this.#hurried = on;
+  expectClose(on: boolean): void {
+    this.#closeExpected = on;
     // Before it is joined there are other limits.
     if (!this.#joined) return;
     if (on) this.#expectEnd();
@@ -289,13 +289,13 @@ class DataConnection {
     });
   }
 
-  retract(graceMs: number): void {
-    this.#stop(retracted(), graceMs);
+  abandon(graceMs: number): void {
+    this.#stop(abandoned(), graceMs);
   }
 
   release(): void {
     this.#released = true;
-    if (this.#pumped) this.#stop(retracted());
+    if (this.#pumped) this.#stop(abandoned());
   }
 
   #complete(bind: () => Promise<Endpoint>): void {
@@ -387,7 +387,7 @@ class DataConnection {
   #join(): void {
     const [near, far] = [this.#near, this.#far];
     if (near === null || far === null) return;
-    if (this.#hurried) this.#expectEnd();
+    if (this.#closeExpected) this.#expectEnd();
     void pump(near, far, {
       // The client's end is never spared. The server's is, so that an upload that the client cut does not look whole to it
       // before FtpControl has said what to do.
@@ -399,9 +399,9 @@ class DataConnection {
       onEnd: (flow, leg) => this.#legEnded(flow, leg),
     }).then(() => {
       this.#pumped = true;
-      // The server's end may be spared still: until `retract`, or until nobody asks any more.
+      // The server's end may be spared still: until `abandon`, or until nobody asks any more.
       if (this.#over !== null) far.resume();
-      else if (far.closed || this.#released) this.#stop(retracted());
+      else if (far.closed || this.#released) this.#stop(abandoned());
     });
   }
 
@@ -488,6 +488,6 @@ function taken(): GatewayError {
   return new GatewayError('STOPPED', 'a data port takes one connection');
 }
 
-function retracted(): GatewayError {
+function abandoned(): GatewayError {
   return new GatewayError('STOPPED', 'the data connection is no longer wanted');
 }

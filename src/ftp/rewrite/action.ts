@@ -15,11 +15,11 @@ export type Action =
    * waiting for the client. Answer with complete(id, …); with `reach`, once the server's port is reached as well. `family: 4`
    * where only an IPv4 address can be told. One that was dialled before keeps that connection.
    */
-  | { type: 'expose'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any'; reach: boolean }
+  | { type: 'offer'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any'; reach: boolean }
   /** Bind a listener for the server, on that loopback address of its side; `dial` is the client's own. Answer with complete(id, …). */
-  | { type: 'expose'; id: number; on: 'remote'; dial: Endpoint; family: 4 | 6 }
+  | { type: 'offer'; id: number; on: 'remote'; dial: Endpoint; family: 4 | 6 }
   /**
-   * Dial the server's data port at once and keep the connection until `connect` or `expose`, for `forMs` at most. With `reach`,
+   * Dial the server's data port at once and keep the connection until `connect` or `offer`, for `forMs` at most. With `reach`,
    * answer with complete(id, …).
    */
   | { type: 'dial'; id: number; to: Endpoint; forMs: number | null; reach: boolean }
@@ -31,9 +31,9 @@ export type Action =
    * The server says that the transfer is complete, and its end is open: once no byte has moved for a minute, that counts as broken
    * by the server. `on: false` takes that back.
    */
-  | { type: 'hurry'; id: number; on: boolean }
+  | { type: 'expectClose'; id: number; on: boolean }
   /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
-  | { type: 'retract'; id: number; graceMs: number }
+  | { type: 'abandon'; id: number; graceMs: number }
   /** `size`: how many bytes it is going to carry; null, like `user`, where that was not told. */
   | {
       type: 'transfer';
@@ -62,7 +62,7 @@ export type Action =
   /** Call elapsed(id) in `ms`. */
   | { type: 'timer'; id: number; ms: number }
   /** Something to log. */
-  | { type: 'note'; event: string; text: string; warn: boolean }
+  | { type: 'log'; event: string; text: string; warn: boolean }
   /** The session cannot go on: the client is told why, and all is ended. */
   | { type: 'close'; reason: GatewayError };
 

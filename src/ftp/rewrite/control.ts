@@ -25,7 +25,7 @@ import {
 import { stripTelnet } from '../wire/telnet.ts';
 import { reply } from '../wire/words.ts';
 import type { Action, Completion, DataEnd, Side } from './action.ts';
-import { Exchange } from './dialogue.ts';
+import { Dialogue } from './dialogue.ts';
 import { Fifo } from './fifo.ts';
 import type { Pending, Transfer } from './pending.ts';
 import type { FtpPolicy } from './policy.ts';
@@ -64,7 +64,7 @@ const STRAY_BYTES = 4096;
  * answers in PendingQueue.
  */
 export class FtpControl {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   readonly #transfers: Transfers;
   readonly #ports: PortRequests;
   readonly #prefetch: Prefetch;
@@ -93,14 +93,14 @@ export class FtpControl {
   /** Sides that have closed their writing half. */
   readonly #ended = { client: false, server: false };
   /** The client has gone, and the server does not answer what its last commands wait for. */
-  #abandoned = false;
+  #lastCommandsExpired = false;
 
   constructor(policy: FtpPolicy) {
-    this.#exchange = new Exchange(policy);
-    this.#transfers = new Transfers(this.#exchange, this.#facts);
-    this.#prefetch = new Prefetch(this.#exchange);
-    this.#ports = new PortRequests(this.#exchange, this.#prefetch);
-    this.#exchange.pending.push({ kind: 'greeting', verb: '' });
+    this.#dialogue = new Dialogue(policy);
+    this.#transfers = new Transfers(this.#dialogue, this.#facts);
+    this.#prefetch = new Prefetch(this.#dialogue);
+    this.#ports = new PortRequests(this.#dialogue, this.#prefetch);
+    this.#dialogue.pending.push({ kind: 'greeting', verb: '' });
     this.#split = {
       client: new CommandSplitter(policy.limits.command),
       server: new LineSplitter(policy.limits.replyLine),
@@ -111,7 +111,7 @@ export class FtpControl {
   holds(side: Side): boolean {
     // Whether a success before the transfer's beginning is a stray one, only what comes next can show.
     const readsOn =
-      side === 'server' && !this.#exchange.waits('server') && this.#strayFor(this.#line) !== null;
+      side === 'server' && !this.#dialogue.waits('server') && this.#strayFor(this.#line) !== null;
     return readsOn ? this.#heldBytes > STRAY_BYTES : this.#keeps(side);
   }
 
@@ -139,7 +139,7 @@ export class FtpControl {
 
   /** Bytes from a side, in any portions. */
   receive(from: Side, bytes: Uint8Array): Action[] {
-    if (this.#exchange.closed || this.#ended[from]) return [];
+    if (this.#dialogue.closed || this.#ended[from]) return [];
     for (const line of this.#split[from].push(bytes)) {
       if (from === 'client') this.#held.client.push(line);
       else this.#queueReply(line);
@@ -154,7 +154,7 @@ export class FtpControl {
    * server's counts as a reply, because some clients read it as one.
    */
   end(from: Side): Action[] {
-    if (this.#exchange.closed || this.#ended[from]) return [];
+    if (this.#dialogue.closed || this.#ended[from]) return [];
     this.#ended[from] = true;
     if (from === 'server') {
       const rest = this.#split.server.rest();
@@ -163,44 +163,44 @@ export class FtpControl {
     this.#settle();
     const actions = this.#proceed();
     if (from === 'server' || !this.#keeps('client')) return actions;
-    this.#exchange.after(LAST_COMMANDS, () => {
-      this.#abandoned = true;
+    this.#dialogue.after(LAST_COMMANDS, () => {
+      this.#lastCommandsExpired = true;
     });
-    return [...actions, ...this.#exchange.takeActions()];
+    return [...actions, ...this.#dialogue.takeActions()];
   }
 
   /** The client's connection is broken, and nothing of it comes or goes any more. */
   clientLost(error: GatewayError): Action[] {
-    if (this.#exchange.closed) return [];
-    this.#exchange.end('client');
+    if (this.#dialogue.closed) return [];
+    this.#dialogue.end('client');
     this.#transfers.onClientLost(error);
-    return this.#exchange.takeActions();
+    return this.#dialogue.takeActions();
   }
 
   /** Whether the server has been told to give up the upload that it is at, and has not said what became of that. */
   get aborting(): boolean {
-    const { pending } = this.#exchange;
+    const { pending } = this.#dialogue;
     return pending.head?.kind === 'transfer' && pending.some(({ kind }) => kind === 'hidden');
   }
 
-  /** The answer to `expose` and `connect`. */
+  /** The answer to `offer` and `connect`. */
   complete(id: number, result: Completion): Action[] {
-    if (this.#exchange.closed || !this.#exchange.complete(id, result)) return [];
+    if (this.#dialogue.closed || !this.#dialogue.complete(id, result)) return [];
     this.#settle();
     return this.#proceed();
   }
 
   /** The time of a `timer` is over. */
   elapsed(id: number): Action[] {
-    if (this.#exchange.closed || !this.#exchange.elapsed(id)) return [];
+    if (this.#dialogue.closed || !this.#dialogue.elapsed(id)) return [];
     this.#settle();
     return this.#proceed();
   }
 
   /** How a data connection's bytes ended in one direction; told once for each, whatever became of it. */
   dataEnded(id: number, direction: Direction, end: DataEnd): Action[] {
-    if (this.#exchange.closed) return [];
-    const port = this.#exchange.ports.ended(id, direction, end);
+    if (this.#dialogue.closed) return [];
+    const port = this.#dialogue.ports.ended(id, direction, end);
     if (port !== null && end.how === 'cut') this.#transfers.onCut(port, direction, end);
     return this.#proceed();
   }
@@ -208,16 +208,16 @@ export class FtpControl {
   /** Carries on with what was held, as far as it goes; gives all actions since the last call. */
   #proceed(): Action[] {
     this.#advance();
-    return this.#exchange.takeActions();
+    return this.#dialogue.takeActions();
   }
 
   #advance(): void {
-    while (!this.#exchange.closed) {
+    while (!this.#dialogue.closed) {
       if (!this.#dealWithReplyLine()) {
         const command = this.#waits('client') ? undefined : this.#held.client.shift();
         if (command === undefined) return this.#passEnds();
         // Of a client that has gone, and whose commands have waited too long, nothing goes on.
-        if (!this.#abandoned) this.#onClientLine(command);
+        if (!this.#lastCommandsExpired) this.#onClientLine(command);
       }
       this.#settle();
     }
@@ -225,8 +225,8 @@ export class FtpControl {
 
   /** Gives the replies whose turn has come, and the data connection to the transfer whose turn has come. */
   #settle(): void {
-    if (this.#exchange.midReply) return;
-    this.#exchange.giveAnswers();
+    if (this.#dialogue.midReply) return;
+    this.#dialogue.sendDueReplies();
     this.#dropUnused();
     this.#transfers.settleHead();
   }
@@ -234,19 +234,19 @@ export class FtpControl {
   // ---------------------------------------------------------------------------------------------- the client's commands
 
   #onClientLine(line: Line): void {
-    const { pending, policy } = this.#exchange;
+    const { pending, policy } = this.#dialogue;
     if (pending.length >= policy.limits.pending) {
-      return this.#exchange.exceeded(`more than ${policy.limits.pending} commands without a reply`);
+      return this.#dialogue.exceeded(`more than ${policy.limits.pending} commands without a reply`);
     }
     const command = line === 'too-long' ? null : parseCommand(stripTelnet(line));
     if (command === null || !isKnown(command.verb)) this.#countStray();
-    if (this.#exchange.closed) return;
+    if (this.#dialogue.closed) return;
     if (command === null) {
       const words = `Command line too long (over ${policy.limits.command} bytes)`;
-      return this.#exchange.answer('', reply(500, words));
+      return this.#dialogue.replyLocally('', reply(500, words));
     }
-    if (hasStrayNul(command.bytes)) return this.#exchange.answer('', reply(501, 'NUL in command line'));
-    if (command.verb === '') return this.#exchange.answer('', EMPTY_COMMAND);
+    if (hasStrayNul(command.bytes)) return this.#dialogue.replyLocally('', reply(501, 'NUL in command line'));
+    if (command.verb === '') return this.#dialogue.replyLocally('', EMPTY_COMMAND);
     this.#prefetch.onCommand(command.verb, command.argument);
     this.#onCommand(command);
   }
@@ -255,8 +255,8 @@ export class FtpControl {
   #countStray(): void {
     if (this.#hasLoggedIn) return;
     this.#strays += 1;
-    const { strays } = this.#exchange.policy.limits;
-    if (this.#strays >= strays) this.#exchange.exceeded(`${strays} empty or unknown commands before a login`);
+    const { strays } = this.#dialogue.policy.limits;
+    if (this.#strays >= strays) this.#dialogue.exceeded(`${strays} empty or unknown commands before a login`);
   }
 
   #onCommand(command: Command): void {
@@ -280,7 +280,7 @@ export class FtpControl {
         this.#pass(command);
         return this.#transfers.onAbort();
       case 'FEAT':
-        return this.#exchange.forward({ kind: 'feat', verb }, bytes);
+        return this.#dialogue.forward({ kind: 'feat', verb }, bytes);
       case 'MODE':
         return this.#pass(command, () => this.#transfers.setMode(argument));
       case 'STRU':
@@ -290,7 +290,7 @@ export class FtpControl {
         break;
       case 'REIN':
         return this.#pass(command, () => {
-          this.#exchange.loggedIn = false;
+          this.#dialogue.loggedIn = false;
           this.#ports.setEpsvAll(false);
           this.#transfers.setMode('S');
           this.#transfers.setStructure('F');
@@ -300,18 +300,18 @@ export class FtpControl {
     if (direction !== undefined) return this.#onTransfer(command, direction);
     if (TLS_VERBS.has(verb)) {
       const words = 'sshferry: no TLS here, it would hide the data ports; SSH encrypts already';
-      return this.#exchange.answer(verb, reply(502, words));
+      return this.#dialogue.replyLocally(verb, reply(502, words));
     }
     if (SERVER_TO_SERVER.has(verb)) {
       const words = `sshferry: ${verb} is for transfers between two servers, which do not pass here`;
-      return this.#exchange.answer(verb, reply(502, words));
+      return this.#dialogue.replyLocally(verb, reply(502, words));
     }
     this.#pass(command);
   }
 
   #onTransfer(command: Command, direction: Direction): void {
-    if (this.#prefetch.misleads && !this.#exchange.pending.someFromClient(({ kind }) => kind === 'port')) {
-      return this.#exchange.answer(command.verb, reply(425, 'Use PASV or EPSV first'));
+    if (this.#prefetch.misleads && !this.#dialogue.pending.someFromClient(({ kind }) => kind === 'port')) {
+      return this.#dialogue.replyLocally(command.verb, reply(425, 'Use PASV or EPSV first'));
     }
     const transfer = this.#transfers.onCommand(command, direction);
     if (transfer !== null) this.#prefetch.follow(transfer);
@@ -321,19 +321,19 @@ export class FtpControl {
   #pass(command: Command, taken?: () => void): void {
     const { verb, argument, bytes } = command;
     const done = (code: number, line: string) => {
-      if (TELLING_VERBS.has(verb)) this.#facts.answered(command, code, line);
-      if (LOGIN_VERBS.has(verb) && code < 300) this.#noteLogin();
+      if (TELLING_VERBS.has(verb)) this.#facts.onReply(command, code, line);
+      if (LOGIN_VERBS.has(verb) && code < 300) this.#recordLogin();
       // What comes now is another user's password.
-      if (verb === 'USER' && code >= 300 && code < 400) this.#exchange.loggedIn = false;
+      if (verb === 'USER' && code >= 300 && code < 400) this.#dialogue.loggedIn = false;
       if (code < 300) taken?.();
     };
-    this.#exchange.forward({ kind: 'passed', verb, path: shownName(argument), done }, bytes);
+    this.#dialogue.forward({ kind: 'passed', verb, path: shownName(argument), done }, bytes);
   }
 
   // ------------------------------------------------------------------------------------------------ the server's replies
 
   #queueReply(line: Line): void {
-    const { replyLine } = this.#exchange.policy.limits;
+    const { replyLine } = this.#dialogue.policy.limits;
     const fault = (code: 'FTP_LIMIT' | 'FTP_SYNTAX', what: string) =>
       this.#held.server.push(new GatewayError(code, `the server sent ${what}`));
     if (line === 'too-long') return fault('FTP_LIMIT', `a line of over ${replyLine} bytes`);
@@ -355,7 +355,7 @@ export class FtpControl {
 
   /** Deals with the server's next line, if there is one and it need not wait. */
   #dealWithReplyLine(): boolean {
-    if (this.#exchange.waits('server')) return false;
+    if (this.#dialogue.waits('server')) return false;
     this.#line ??= this.#frame(this.#takeReplyLine());
     const line = this.#line;
     if (line === null) return false;
@@ -373,7 +373,7 @@ export class FtpControl {
     const framed = this.#framer.next(line, (code, hyphen) => this.#cutsIn(code, hyphen));
     if (framed.first && this.#sink !== null) {
       this.#sink = null;
-      this.#exchange.midReply = false;
+      this.#dialogue.midReply = false;
     }
     return framed;
   }
@@ -384,9 +384,9 @@ export class FtpControl {
    * it; a client that takes no such line for the end would wait for ever.
    */
   #cutsIn(code: number, hyphen: boolean): boolean {
-    if (namesPort(code)) return this.#exchange.pending.some(({ kind }) => kind === 'port');
+    if (namesPort(code)) return this.#dialogue.pending.some(({ kind }) => kind === 'port');
     if (hyphen) return false;
-    if (beginsTransfer(code) && this.#exchange.pending.commandFor(code)?.kind === 'transfer') return true;
+    if (beginsTransfer(code) && this.#dialogue.pending.commandFor(code)?.kind === 'transfer') return true;
     const entry = this.#answering;
     switch (entry?.kind) {
       case 'transfer':
@@ -408,7 +408,7 @@ export class FtpControl {
   /** A reply has come to a command that stands behind others: what is before it is settled first. */
   #catchUp(line: ReplyLine | GatewayError): void {
     if (line instanceof GatewayError || !line.first || line.code === null) return;
-    const { pending } = this.#exchange;
+    const { pending } = this.#dialogue;
     const { code } = line;
     const entry = pending.commandFor(code);
     if (entry === undefined) {
@@ -418,7 +418,7 @@ export class FtpControl {
     }
     if (entry.kind === 'passed' && code < 200) {
       // It begins a transfer that sshferry does not know. Without a data connection of ours that is the server's affair.
-      if (this.#exchange.ports.next === null) return;
+      if (this.#dialogue.ports.next === null) return;
       pending.replace(entry, this.#transfers.begun(entry));
     } else if (entry === pending.head) return;
     for (const earlier of pending.takeBefore(entry, code)) this.#skip(earlier, beginsTransfer(code));
@@ -427,7 +427,7 @@ export class FtpControl {
 
   /** The server has left a command unanswered; `begins`: and begins the transfer behind it. */
   #skip(entry: Pending, begins: boolean): void {
-    if (entry.kind === 'answered') return this.#exchange.send('client', entry.reply);
+    if (entry.kind === 'local') return this.#dialogue.send('client', entry.reply);
     this.#outOfStep = true;
     if (entry.kind === 'transfer') this.#transfers.skip(entry);
     else if (entry.kind === 'remote') this.#ports.skip(entry, begins);
@@ -435,9 +435,9 @@ export class FtpControl {
 
   /** Whether the line can be dealt with now. Where it has to wait, sees to it that what it waits for is on its way. */
   #mayPass(line: ReplyLine | GatewayError): boolean {
-    if (this.#exchange.waits('server')) return false;
+    if (this.#dialogue.waits('server')) return false;
     if (line instanceof GatewayError || !line.first || line.code === null || line.code >= 300) return true;
-    const entry = this.#exchange.pending.commandFor(line.code);
+    const entry = this.#dialogue.pending.commandFor(line.code);
     return entry?.kind !== 'transfer' || this.#transfers.mayPass(entry, line.code);
   }
 
@@ -446,11 +446,11 @@ export class FtpControl {
    * dropped, because what it says is not true of this transfer.
    */
   #isStray(line: ReplyLine | GatewayError): boolean {
-    if (this.#beginnings === 0 || this.#exchange.waits('server')) return false;
+    if (this.#beginnings === 0 || this.#dialogue.waits('server')) return false;
     const transfer = this.#strayFor(line);
     if (transfer === null || line instanceof GatewayError) return false;
     this.#transfers.onStray(transfer);
-    this.#exchange.note(
+    this.#dialogue.log(
       'ftp.reply.dropped',
       `a ${line.code} before the transfer begins is not passed on`,
       false,
@@ -462,38 +462,38 @@ export class FtpControl {
   #strayFor(line: ReplyLine | GatewayError | null): Transfer | null {
     if (line === null || line instanceof GatewayError || !line.first) return null;
     if (line.code === null || line.code < 200 || line.code >= 300) return null;
-    const entry = this.#exchange.pending.commandFor(line.code);
+    const entry = this.#dialogue.pending.commandFor(line.code);
     return entry?.kind === 'transfer' && this.#transfers.mayMeetStray(entry) ? entry : null;
   }
 
   #onReplyLine(line: ReplyLine | GatewayError, stray: boolean): void {
-    if (line instanceof GatewayError) return this.#exchange.close(line);
+    if (line instanceof GatewayError) return this.#dialogue.close(line);
     if (line.first) this.#beginReply(line.code ?? 0, stray);
     // Some clients take a line for a reply only with a space or hyphen behind the code.
     if (line.first && line.bytes[3] !== 0x20 && line.bytes[3] !== 0x2d) this.#outOfStep = true;
     this.#replyBytes += line.bytes.length;
-    const { limits } = this.#exchange.policy;
+    const { limits } = this.#dialogue.policy;
     if (this.#replyBytes > limits.reply) {
-      return this.#exchange.exceeded(`the server sent a reply of over ${limits.reply} bytes`);
+      return this.#dialogue.exceeded(`the server sent a reply of over ${limits.reply} bytes`);
     }
     const sink = line.code === null ? this.#passLine : this.#sink;
     if (line.final) this.#sink = null;
     // Whatever it answers, the server says so (RFC 959 4.2.2, RFC 2228 5).
-    if (line.final && (line.code === 230 || line.code === 232)) this.#noteLogin();
+    if (line.final && (line.code === 230 || line.code === 232)) this.#recordLogin();
     // Behind a line that the server has left unfinished, it stays so.
-    this.#exchange.midReply = this.#sink !== null || line.bytes.at(-1) !== LF;
+    this.#dialogue.midReply = this.#sink !== null || line.bytes.at(-1) !== LF;
     sink?.(line);
   }
 
-  #noteLogin(): void {
-    this.#exchange.loggedIn = true;
+  #recordLogin(): void {
+    this.#dialogue.loggedIn = true;
     this.#hasLoggedIn = true;
   }
 
   #beginReply(code: number, stray: boolean): void {
     this.#replyBytes = 0;
     this.#collected = 0;
-    this.#answering = stray ? undefined : this.#exchange.pending.commandFor(code);
+    this.#answering = stray ? undefined : this.#dialogue.pending.commandFor(code);
     this.#sink = stray ? () => {} : this.#sinkFor(code, this.#answering);
   }
 
@@ -519,14 +519,14 @@ export class FtpControl {
       case 'hidden':
         return (line) => {
           if (code === GOING_DOWN) this.#passText(line);
-          if (line.final) this.#exchange.pending.settle(entry);
+          if (line.final) this.#dialogue.pending.settle(entry);
         };
       default:
         return (line) => {
-          if (entry.kind === 'greeting') this.#exchange.greeted(latin1(line.bytes));
+          if (entry.kind === 'greeting') this.#dialogue.greeted(latin1(line.bytes));
           if (entry.kind !== 'feat' || line.first || line.final || !offersRefused(line)) this.#passText(line);
           if (!line.final || code < 200) return;
-          this.#exchange.pending.settle(entry);
+          this.#dialogue.pending.settle(entry);
           if (entry.kind === 'passed') entry.done(code, latin1(line.bytes));
         };
     }
@@ -537,18 +537,18 @@ export class FtpControl {
    * can be the reply to a command that sshferry does not know, the client hears that nothing comes of it.
    */
   #unaskedPort(code: number): Sink {
-    const { pending } = this.#exchange;
+    const { pending } = this.#dialogue;
     const entry = pending.unknownHead;
-    this.#exchange.note('ftp.reply.dropped', `a ${code} that nothing asked for is not passed on`, false);
+    this.#dialogue.log('ftp.reply.dropped', `a ${code} that nothing asked for is not passed on`, false);
     return (line) => {
       if (!line.final || entry === null) return;
       pending.settle(entry);
       const words = `sshferry: the server opened a data port for ${entry.verb}, which is not known here; use PASV or EPSV`;
-      this.#exchange.send('client', reply(502, words));
+      this.#dialogue.send('client', reply(502, words));
     };
   }
 
-  readonly #passLine: Sink = (line) => this.#exchange.send('client', line.bytes);
+  readonly #passLine: Sink = (line) => this.#dialogue.send('client', line.bytes);
 
   /**
    * Passes a line of a reply. One of its text that begins with a code is the end of the reply to a careless client, which is out of
@@ -559,7 +559,7 @@ export class FtpControl {
     const { first, lookAlike, bytes } = line;
     const pad = this.#outOfStep && !first && /^22[789]/.test(latin1(bytes.subarray(0, 3)));
     this.#outOfStep ||= lookAlike !== null;
-    this.#exchange.send('client', pad ? Buffer.concat([SPACE, bytes]) : bytes);
+    this.#dialogue.send('client', pad ? Buffer.concat([SPACE, bytes]) : bytes);
   };
 
   /**
@@ -573,7 +573,7 @@ export class FtpControl {
       this.#outOfStep ||= !line.first;
       this.#passText(line);
     };
-    if (this.#exchange.pending.head?.kind !== 'port') return pass;
+    if (this.#dialogue.pending.head?.kind !== 'port') return pass;
     const held: ReplyLine[] = [];
     return (line) => {
       held.push(line);
@@ -591,7 +591,7 @@ export class FtpControl {
       lines.push(latin1(line.bytes));
       this.#collected = line.final ? 0 : this.#replyBytes;
       if (this.#replyBytes > MAX_PORT_REPLY) {
-        return this.#exchange.exceeded(`the server sent a port reply of over ${MAX_PORT_REPLY} bytes`);
+        return this.#dialogue.exceeded(`the server sent a port reply of over ${MAX_PORT_REPLY} bytes`);
       }
       if (line.final) then(lines);
     };
@@ -604,12 +604,12 @@ export class FtpControl {
    * would come in another order than the client expects.
    */
   #waits(side: Side): boolean {
-    if (this.#exchange.waits(side)) return true;
+    if (this.#dialogue.waits(side)) return true;
     return (
       side === 'client' &&
-      !this.#abandoned &&
+      !this.#lastCommandsExpired &&
       !this.#serverHasSaidAll &&
-      this.#exchange.pending.some(
+      this.#dialogue.pending.some(
         (entry) =>
           (entry.kind === 'port' && (entry.client !== null || entry.refusal !== null)) ||
           (entry.kind === 'remote' && entry.refusal !== null),
@@ -627,7 +627,7 @@ export class FtpControl {
    * server may wait for its end before it hangs up (pyftpdlib, after QUIT).
    */
   #dropUnused(): void {
-    const { ports, pending } = this.#exchange;
+    const { ports, pending } = this.#dialogue;
     const silent = this.#ended.client && !this.#keeps('client');
     const gone = pending.head?.verb === 'QUIT' || (silent && !pending.some(mayUseData));
     if (!gone) return;
@@ -636,9 +636,9 @@ export class FtpControl {
   }
 
   #passEnds(): void {
-    if (this.#exchange.closed) return;
-    if (this.#ended.client && !this.#keeps('client')) this.#exchange.end('server');
-    if (this.#ended.server && !this.#keeps('server')) this.#exchange.end('client');
+    if (this.#dialogue.closed) return;
+    if (this.#ended.client && !this.#keeps('client')) this.#dialogue.end('server');
+    if (this.#ended.server && !this.#keeps('server')) this.#dialogue.end('client');
   }
 }
 

@@ -15,7 +15,7 @@ const UNANSWERED = 5000;
  * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections
  * that were agreed upon, and the actions that come of it.
  */
-export class Exchange {
+export class Dialogue {
   readonly policy: FtpPolicy;
   /** Commands that wait for their final reply. */
   readonly pending = new PendingQueue();
@@ -99,15 +99,15 @@ export class Exchange {
   }
 
   /** Answers a command that the server does not see, when its turn comes. */
-  answer(verb: string, bytes: Uint8Array): void {
-    this.pending.push({ kind: 'answered', verb, reply: bytes });
-    this.giveAnswers();
+  replyLocally(verb: string, bytes: Uint8Array): void {
+    this.pending.push({ kind: 'local', verb, reply: bytes });
+    this.sendDueReplies();
   }
 
   /** Gives the replies whose turn has come. */
-  giveAnswers(): void {
+  sendDueReplies(): void {
     if (this.midReply) return;
-    for (const bytes of this.pending.takeAnswered()) this.send('client', bytes);
+    for (const bytes of this.pending.takeDue()) this.send('client', bytes);
     const { holdingUp } = this.pending;
     if (holdingUp === null || holdingUp === this.#holdingUp) return;
     this.#holdingUp = holdingUp;
@@ -118,7 +118,7 @@ export class Exchange {
   #giveUpOn(entry: Pending): void {
     this.#holdingUp = null;
     if (this.pending.holdingUp === entry) this.pending.settle(entry);
-    this.giveAnswers();
+    this.sendDueReplies();
   }
 
   /** Calls `then` in `ms`, unless the session is over by then. */
@@ -136,7 +136,7 @@ export class Exchange {
     return then !== undefined;
   }
 
-  /** Holds back what a side says until the data connection's `expose` or `connect` is complete. */
+  /** Holds back what a side says until the data connection's `offer` or `connect` is complete. */
   wait(side: Side, id: number, resume: Resume): void {
     this.#waits[side] = { id, resume };
   }
@@ -157,14 +157,14 @@ export class Exchange {
     return false;
   }
 
-  /** Whether this data connection's `expose` or `connect` is awaited. */
+  /** Whether this data connection's `offer` or `connect` is awaited. */
   awaits(id: number): boolean {
     return this.#waits.server?.id === id || this.#waits.client?.id === id;
   }
 
   /** Something to log. */
-  note(event: string, text: string, warn: boolean): void {
-    this.emit({ type: 'note', event, text, warn });
+  log(event: string, text: string, warn: boolean): void {
+    this.emit({ type: 'log', event, text, warn });
   }
 
   /** Ends the session: no action follows. */

@@ -2,7 +2,7 @@ import { isPlain } from '../wire/command.ts';
 import { beginsTransfer, endsTransfer, namesPort } from '../wire/reply.ts';
 import type { Passed, Pending } from './pending.ts';
 
-/** RFC 959 4.1.3: these may be sent, and answered, while a transfer runs. proftpd answers NOOP and HELP then, too. */
+/** RFC 959 4.1.3: these may be sent, and failedEarly, while a transfer runs. proftpd answers NOOP and HELP then, too. */
 const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP', 'HELP']);
 /** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
 const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
@@ -60,11 +60,11 @@ export class PendingQueue {
   }
 
   /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
-  takeAnswered(): Uint8Array[] {
+  takeDue(): Uint8Array[] {
     const replies: Uint8Array[] = [];
     for (let i = 0; i < this.#entries.length; ) {
       const entry = this.#entries[i];
-      if (entry?.kind === 'answered') {
+      if (entry?.kind === 'local') {
         this.#entries.splice(i, 1);
         replies.push(entry.reply);
       } else if (entry !== undefined && isUnseen(entry)) i += 1;
@@ -80,7 +80,7 @@ export class PendingQueue {
   get holdingUp(): Pending | null {
     let first: Pending | null = null;
     for (const entry of this.#entries) {
-      if (entry.kind === 'answered') return first;
+      if (entry.kind === 'local') return first;
       if (isUnseen(entry)) continue;
       if (entry.kind !== 'passed' || !OFTEN_UNANSWERED.has(entry.verb)) return null;
       first ??= entry;
@@ -92,10 +92,10 @@ export class PendingQueue {
   commandFor(code: number): Pending | undefined {
     const waiting = this.#onServer();
     if (namesPort(code)) return waiting.find(({ kind }) => kind === 'port');
-    if (code < 200) return begunBy(code, waiting);
+    if (code < 200) return commandForPreliminary(code, waiting);
     const [first] = waiting;
     while (waiting.length > 1 && isUnanswered(waiting[0], code)) waiting.shift();
-    return answeredBy(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
+    return commandForFinal(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
   }
 
   /** The command at the head of those that the server has to answer, if sshferry does not know what it does. */
@@ -141,12 +141,12 @@ export class PendingQueue {
 
   /** Those that the server has to answer. */
   #onServer(): Pending[] {
-    return this.#entries.filter((entry) => entry.kind !== 'answered');
+    return this.#entries.filter((entry) => entry.kind !== 'local');
   }
 }
 
 /** Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none waits for it. */
-function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+function commandForFinal(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head, next] = waiting;
   if (head?.kind === 'port' && code < 300) return undefined;
   if (head?.kind !== 'transfer') return head;
@@ -161,7 +161,7 @@ function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefi
 }
 
 /** The command that a preliminary reply belongs to. */
-function begunBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+function commandForPreliminary(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head] = waiting;
   if (!beginsTransfer(code)) return head?.kind === 'transfer' ? head : undefined;
   const next = waiting.findIndex((entry) => entry.kind === 'transfer' && !entry.started);
@@ -188,5 +188,5 @@ function isOwn(entry: Pending): boolean {
 
 /** Whether the client expects no reply to it any more. */
 function isUnseen(entry: Pending): boolean {
-  return isOwn(entry) || (entry.kind === 'transfer' && entry.answered);
+  return isOwn(entry) || (entry.kind === 'transfer' && entry.failedEarly);
 }

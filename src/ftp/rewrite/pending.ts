@@ -7,7 +7,7 @@ import type { DataPort } from './data-ports.ts';
  * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
  * which is the order in which the server gives them.
  */
-export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | Answered | Hidden;
+export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | LocalReply | Hidden;
 
 /** The connection itself, which 220 answers. */
 export interface Greeting {
@@ -85,7 +85,7 @@ export interface Transfer {
   /** Whether its beginning has been told of, for status and logs. */
   reported: boolean;
   /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
-  answered: boolean;
+  failedEarly: boolean;
   /** Its data connection failed; the server has a little time to say what became of it. */
   failing: boolean;
   /** The server has been asked for another port right behind it. */
@@ -93,8 +93,8 @@ export interface Transfer {
 }
 
 /** A command that sshferry answers itself and that the server never sees. */
-export interface Answered {
-  readonly kind: 'answered';
+export interface LocalReply {
+  readonly kind: 'local';
   readonly verb: string;
   readonly reply: Uint8Array;
 }

@@ -2,7 +2,7 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { commandLine } from '../wire/words.ts';
 import type { DataPort } from './data-ports.ts';
-import type { Exchange } from './dialogue.ts';
+import type { Dialogue } from './dialogue.ts';
 import type { PassiveVerb, PortRequest, Transfer } from './pending.ts';
 
 /** A data port of the server's that it has named, and where it is dialled. */
@@ -23,7 +23,7 @@ const CHANGES: ReadonlySet<string> = new Set([...ACTIVE, 'USER', 'REIN', 'HOST',
  * Others would be disturbed: pyftpdlib ends the running transfer, as RFC 959 lets it; proftpd answers 450, pure-ftpd 500.
  */
 export class Prefetch {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   #on: boolean;
   /** What the client last asked with, and what the server was asked. */
   #last: { readonly verb: PassiveVerb; readonly asked: PassiveVerb } | null = null;
@@ -35,9 +35,9 @@ export class Prefetch {
   /** Whether the server's next transfer would use a port that the client has not been told. */
   #unclaimed = false;
 
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-    this.#on = exchange.policy.prefetch;
+  constructor(dialogue: Dialogue) {
+    this.#dialogue = dialogue;
+    this.#on = dialogue.policy.prefetch;
   }
 
   /** Any command of the client's, before it is dealt with. */
@@ -64,7 +64,7 @@ export class Prefetch {
     this.#kept = null;
     this.#unclaimed = false;
     const usable = last?.verb === verb && last.asked === asked;
-    if (usable && request !== null && !this.#exchange.pending.hasFromClientBehind(request)) {
+    if (usable && request !== null && !this.#dialogue.pending.hasFromClientBehind(request)) {
       request.verb = verb;
       return 'asked';
     }
@@ -75,8 +75,8 @@ export class Prefetch {
 
   /** A transfer command has been sent on. */
   follow(transfer: Transfer): void {
-    const { pending, ports } = this.#exchange;
-    if (!this.#on || !this.#exchange.isVsftpd || !this.#proven || this.#last === null) return;
+    const { pending, ports } = this.#dialogue;
+    if (!this.#on || !this.#dialogue.isVsftpd || !this.#proven || this.#last === null) return;
     // Only behind a transfer that has a port, and alone: what else is under way may change what it would find.
     if ((transfer.port ?? ports.next) === null || pending.someFromClient((entry) => entry !== transfer))
       return;
@@ -92,7 +92,7 @@ export class Prefetch {
       mistaken: false,
       late: null,
     };
-    this.#exchange.forward(this.#request, commandLine(asked));
+    this.#dialogue.forward(this.#request, commandLine(asked));
   }
 
   /** Whether the reply to this is still wanted. */
@@ -108,7 +108,7 @@ export class Prefetch {
 
   /** Whether a transfer that has no port of its own would get one that its client does not know. */
   get misleads(): boolean {
-    return this.#unclaimed && this.#exchange.ports.next === null;
+    return this.#unclaimed && this.#dialogue.ports.next === null;
   }
 
   /** No more of it in this session. */
@@ -118,11 +118,11 @@ export class Prefetch {
     this.#request = null;
     this.#drop(this.#kept);
     this.#kept = null;
-    this.#exchange.note('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
+    this.#dialogue.log('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
   }
 
   #drop(kept: Prefetched | null): void {
     if (kept === null) return;
-    this.#exchange.ports.drop(kept.port, new GatewayError('STOPPED', 'prefetched in vain'));
+    this.#dialogue.ports.drop(kept.port, new GatewayError('STOPPED', 'prefetched in vain'));
   }
 }

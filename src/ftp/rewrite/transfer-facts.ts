@@ -29,7 +29,7 @@ export class TransferFacts {
   }
 
   /** The final reply, and its last line, to one of TELLING_VERBS. */
-  answered({ verb, argument }: Command, code: number, line: string): void {
+  onReply({ verb, argument }: Command, code: number, line: string): void {
     switch (verb) {
       case 'USER':
         if (code < 400) this.user = shownName(argument);

@@ -5,7 +5,7 @@ import { GOING_DOWN, type Sink } from '../wire/reply.ts';
 import { commandLine, errorReply } from '../wire/words.ts';
 import type { DataEnd } from './action.ts';
 import { brokenEnd, type DataPort, neverStood } from './data-ports.ts';
-import type { Exchange } from './dialogue.ts';
+import type { Dialogue } from './dialogue.ts';
 import type { Passed, Transfer } from './pending.ts';
 import { gaveUp } from './pending-queue.ts';
 import type { TransferFacts } from './transfer-facts.ts';
@@ -21,13 +21,13 @@ const REFUSAL_GRACE = 3000;
 
 /** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
 export class Transfers {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   readonly #facts: TransferFacts;
   #mode = 'S';
   #structure = 'F';
 
-  constructor(exchange: Exchange, facts: TransferFacts) {
-    this.#exchange = exchange;
+  constructor(dialogue: Dialogue, facts: TransferFacts) {
+    this.#dialogue = dialogue;
     this.#facts = facts;
   }
 
@@ -53,7 +53,7 @@ export class Transfers {
 
   /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
-    const { pending, ports } = this.#exchange;
+    const { pending, ports } = this.#dialogue;
     const transfer = newTransfer(command.verb, shownName(command.argument), direction);
     const port = pending.someFromClient() ? null : ports.next;
     const broken = port && brokenEnd(port, direction);
@@ -67,25 +67,25 @@ export class Transfers {
       this.#forwardOnceConnected(transfer, command, port, port.connect);
       return null;
     }
-    this.#exchange.forward(transfer, command.bytes);
+    this.#dialogue.forward(transfer, command.bytes);
     return transfer;
   }
 
   /** Active mode: a client that cannot be reached is to leave no empty file behind. */
   #forwardOnceConnected(transfer: Transfer, command: Command, port: DataPort, to: Endpoint): void {
     port.connect = null;
-    this.#exchange.emit({ type: 'connect', id: port.id, to });
-    this.#exchange.wait('client', port.id, (result) => {
+    this.#dialogue.emit({ type: 'connect', id: port.id, to });
+    this.#dialogue.wait('client', port.id, (result) => {
       const error = 'error' in result ? result.error : brokenEnd(port, 'upload');
-      if (error === null) return this.#exchange.forward(transfer, command.bytes);
-      this.#exchange.ports.drop(port, error);
+      if (error === null) return this.#dialogue.forward(transfer, command.bytes);
+      this.#dialogue.ports.drop(port, error);
       this.#refuse(transfer, port, error);
     });
   }
 
   /** Answers 425 to a command that the server does not see. */
   #refuse(transfer: Transfer, port: DataPort, error: GatewayError): void {
-    this.#exchange.answer(transfer.verb, errorReply(425, error));
+    this.#dialogue.replyLocally(transfer.verb, errorReply(425, error));
     this.#reportRefused(transfer, port.id, 425, error);
   }
 
@@ -102,10 +102,11 @@ export class Transfers {
    * (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds its data connection closed.
    */
   onAbort(): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.answered) return;
+    const { head } = this.#dialogue.pending;
+    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.failedEarly)
+      return;
     if (head.port === null || head.port.ends.download !== null) return;
-    this.#exchange.ports.retract(
+    this.#dialogue.ports.abandon(
       head.port,
       { how: 'cut', by: 'gateway', stood: true, error: abortedByClient() },
       ABORT_GRACE,
@@ -116,22 +117,22 @@ export class Transfers {
 
   /** Gives the data connection to the transfer whose turn has come, and answers one whose data connection failed. */
   settleHead(): void {
-    const { pending, ports, midReply } = this.#exchange;
+    const { pending, ports, midReply } = this.#dialogue;
     const { head } = pending;
     if (midReply || head?.kind !== 'transfer') return;
     if (head.port === null) {
       head.port = ports.take();
       this.#hastenEnd(head);
     }
-    this.#answerFailed();
+    this.#failIfUnusable();
   }
 
   /** A later reply shows that it is over, though the server has not said how it ended. */
   skip(transfer: Transfer): void {
-    const { port, started, answered, reported } = transfer;
+    const { port, started, failedEarly, reported } = transfer;
     this.#facts.over();
     if (port !== null && !started) this.#onRefused(port, transfer.followed);
-    if (answered || !reported) return;
+    if (failedEarly || !reported) return;
     this.#reportEnd(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
   }
 
@@ -140,17 +141,17 @@ export class Transfers {
    * side has closed its own end before, it acknowledges at once.
    */
   #hastenEnd({ verb, port }: Transfer): void {
-    const useful = this.#exchange.isVsftpd && this.#endsWithConnection;
+    const useful = this.#dialogue.isVsftpd && this.#endsWithConnection;
     const isDownload = transferDirection(verb) === 'download';
     if (!useful || !isDownload || port === null || port.halfClosed || port.over) return;
     port.halfClosed = true;
-    this.#exchange.emit({ type: 'halfClose', id: port.id });
+    this.#dialogue.emit({ type: 'halfClose', id: port.id });
   }
 
   /** Whether a reply with this code, below 300, may reach the client now. Where it has to wait, sees to what it waits for. */
   mayPass(transfer: Transfer, code: number): boolean {
-    const { port, answered } = transfer;
-    if (answered || port === null) return true;
+    const { port, failedEarly } = transfer;
+    if (failedEarly || port === null) return true;
     // Its data connection failed before it began, so that it cannot have succeeded: a beginning may still show a stray reply.
     if (transfer.failing && !transfer.started && code >= 200) return false;
     if (!this.#reachClient(port)) return false;
@@ -166,41 +167,41 @@ export class Transfers {
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
     const { download, upload } = port.ends;
     if (download !== null && (direction === 'download' || upload !== null)) return true;
-    if (!port.hurried) {
-      port.hurried = true;
-      this.#exchange.emit({ type: 'hurry', id: port.id, on: true });
+    if (!port.closeExpected) {
+      port.closeExpected = true;
+      this.#dialogue.emit({ type: 'expectClose', id: port.id, on: true });
     }
     // An ABOR behind it means that the client no longer reads: the data would never be flushed.
-    if (!this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) return false;
-    this.#exchange.ports.drop(port, abortedByClient());
+    if (!this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) return false;
+    this.#dialogue.ports.drop(port, abortedByClient());
     return true;
   }
 
   /** Active mode: the client is reached before it is told that the transfer begins. */
   #reachClient(port: DataPort): boolean {
     if (port.connect === null) return true;
-    this.#exchange.emit({ type: 'connect', id: port.id, to: port.connect });
+    this.#dialogue.emit({ type: 'connect', id: port.id, to: port.connect });
     port.connect = null;
-    this.#exchange.wait('server', port.id, (result) => {
+    this.#dialogue.wait('server', port.id, (result) => {
       if ('endpoint' in result) return;
-      this.#exchange.ports.drop(port, result.error);
-      const { head } = this.#exchange.pending;
-      if (head?.kind === 'transfer' && head.port === port) this.#answer(head, 425, result.error);
+      this.#dialogue.ports.drop(port, result.error);
+      const { head } = this.#dialogue.pending;
+      if (head?.kind === 'transfer' && head.port === port) this.#failEarly(head, 425, result.error);
     });
     return false;
   }
 
   /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits behind this one. */
   mayMeetStray(transfer: Transfer): boolean {
-    if (transfer.started || transfer.answered) return false;
-    return !this.#exchange.pending.hasTransferBehind(transfer);
+    if (transfer.started || transfer.failedEarly) return false;
+    return !this.#dialogue.pending.hasTransferBehind(transfer);
   }
 
   /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
   onStray({ port }: Transfer): void {
-    if (!port?.hurried || port.over) return;
-    port.hurried = false;
-    this.#exchange.emit({ type: 'hurry', id: port.id, on: false });
+    if (!port?.closeExpected || port.over) return;
+    port.closeExpected = false;
+    this.#dialogue.emit({ type: 'expectClose', id: port.id, on: false });
   }
 
   /** What becomes of a reply to the transfer. */
@@ -212,31 +213,31 @@ export class Transfers {
 
   #onStart(transfer: Transfer, pass: Sink): Sink {
     // In place of a beginning the client hears at once that nothing can come of it.
-    if (!transfer.started) this.#answerFailed(true);
+    if (!transfer.started) this.#failIfUnusable(true);
     transfer.started = true;
-    if (transfer.answered) return () => {};
+    if (transfer.failedEarly) return () => {};
     return (line) => {
       // The last line may be the one that tells the size.
       if (line.final) this.#reportStart(transfer, latin1(line.bytes));
       pass(line);
       // ABOR came before the server had begun.
-      if (line.final && this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) this.onAbort();
+      if (line.final && this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) this.onAbort();
     };
   }
 
   #onEnd(transfer: Transfer, code: number, pass: Sink): Sink {
-    const { port, direction, answered } = transfer;
+    const { port, direction, failedEarly } = transfer;
     const end = port === null ? null : endOf(port, direction);
     // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
     const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
     const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
     return (line) => {
-      if (answered ? code === GOING_DOWN : error === null) pass(line);
+      if (failedEarly ? code === GOING_DOWN : error === null) pass(line);
       if (!line.final) return;
       this.#facts.over();
-      this.#exchange.pending.settle(transfer);
-      if (answered) return;
-      if (error !== null) this.#exchange.send('client', errorReply(426, error));
+      this.#dialogue.pending.settle(transfer);
+      if (failedEarly) return;
+      if (error !== null) this.#dialogue.send('client', errorReply(426, error));
       if (port !== null && !transfer.started && code >= 300) this.#onRefused(port, transfer.followed);
       this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
     };
@@ -244,7 +245,7 @@ export class Transfers {
 
   /** The client may still use what it asked for, unless the server has another port for it by now. */
   #onRefused(port: DataPort, followed: boolean): void {
-    const { ports } = this.#exchange;
+    const { ports } = this.#dialogue;
     if (followed)
       ports.drop(port, new GatewayError('STOPPED', 'the transfer was refused; use PASV or EPSV again'));
     else ports.giveBack(port);
@@ -259,62 +260,62 @@ export class Transfers {
    * way.
    */
   onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
-    const { head } = this.#exchange.pending;
-    const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
+    const { head } = this.#dialogue.pending;
+    const transfer = head?.kind === 'transfer' && head.port === port && !head.failedEarly ? head : null;
     const mayGoOn = end.stood || end.by === 'client';
     if (transfer !== null && transfer.direction !== direction && mayGoOn) return;
     const looksWhole = end.by === 'client' || (end.by === 'gateway' && transfer?.started);
     if (transfer?.direction === 'upload' && looksWhole) this.#abortUpload(port, end);
-    else this.#exchange.ports.retract(port, end);
-    this.#answerFailed();
+    else this.#dialogue.ports.abandon(port, end);
+    this.#failIfUnusable();
   }
 
   /** The client is gone for good, and with it the rest of what it uploads. */
   onClientLost(error: GatewayError): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.answered) return;
+    const { head } = this.#dialogue.pending;
+    if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.failedEarly) return;
     if (head.port === null || head.port.ends.upload !== null) return;
     this.#abortUpload(head.port, { how: 'cut', by: 'client', stood: true, error });
   }
 
   #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
-    if (this.#exchange.hasEnded('server')) return this.#exchange.ports.retract(port, end);
-    this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
-    this.#exchange.ports.retract(port, end, ABORT_GRACE);
+    if (this.#dialogue.hasEnded('server')) return this.#dialogue.ports.abandon(port, end);
+    this.#dialogue.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
+    this.#dialogue.ports.abandon(port, end, ABORT_GRACE);
   }
 
   /**
    * The data connection of the transfer at the head has failed: the server may wait for it a long time, and the client need not.
    * Where the transfer has not begun the server gets a little time to refuse it in its own words, unless `now`.
    */
-  #answerFailed(now = false): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.answered || head.port === null) return;
+  #failIfUnusable(now = false): void {
+    const { head } = this.#dialogue.pending;
+    if (head?.kind !== 'transfer' || head.failedEarly || head.port === null) return;
     if (head.started) {
       const error = neverStood(head.port);
-      if (error !== null) this.#answer(head, 426, error);
+      if (error !== null) this.#failEarly(head, 426, error);
       return;
     }
     const error = brokenEnd(head.port, head.direction);
     if (error === null) return;
     // Neither of these has to do with the server.
     if (now || error.code === 'DATA_TIMEOUT' || error.code === 'STOPPED')
-      return this.#answer(head, 425, error);
+      return this.#failEarly(head, 425, error);
     if (head.failing) return;
     head.failing = true;
-    this.#exchange.after(REFUSAL_GRACE, () => {
-      if (!head.started && this.#exchange.pending.head === head) this.#answer(head, 425, error);
+    this.#dialogue.after(REFUSAL_GRACE, () => {
+      if (!head.started && this.#dialogue.pending.head === head) this.#failEarly(head, 425, error);
     });
   }
 
   /** The client gets sshferry's own reply to the transfer at the head; the server's, which is still to come, is dropped. */
-  #answer(transfer: Transfer, code: number, error: GatewayError): void {
-    if (this.#exchange.midReply || transfer.answered) return;
-    transfer.answered = true;
-    if (transfer.port !== null) this.#exchange.ports.drop(transfer.port, error);
-    this.#exchange.send('client', errorReply(code, error));
+  #failEarly(transfer: Transfer, code: number, error: GatewayError): void {
+    if (this.#dialogue.midReply || transfer.failedEarly) return;
+    transfer.failedEarly = true;
+    if (transfer.port !== null) this.#dialogue.ports.drop(transfer.port, error);
+    this.#dialogue.send('client', errorReply(code, error));
     this.#reportEnd(transfer, code, error);
-    this.#exchange.giveAnswers();
+    this.#dialogue.sendDueReplies();
   }
 
   // -------------------------------------------------------------------------------------------------- status and logs
@@ -325,7 +326,7 @@ export class Transfers {
     const { verb, path, direction, port } = transfer;
     const { user } = this.#facts;
     const size = this.#facts.length(transfer, preliminary);
-    this.#exchange.emit({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
+    this.#dialogue.emit({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
   }
 
   #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
@@ -335,14 +336,14 @@ export class Transfers {
       if (code >= 300) this.#reportRefused(transfer, port?.id ?? 0, code, error);
       return;
     }
-    this.#exchange.emit({ type: 'transfer', phase: 'end', id: port.id, code, error });
-    this.#exchange.ports.release(port);
+    this.#dialogue.emit({ type: 'transfer', phase: 'end', id: port.id, code, error });
+    this.#dialogue.ports.release(port);
   }
 
   #reportRefused(transfer: Transfer, id: number, code: number, error: GatewayError | null): void {
     const { verb, path, direction } = transfer;
     const { user } = this.#facts;
-    this.#exchange.emit({ type: 'transfer', phase: 'refused', id, verb, path, direction, user, code, error });
+    this.#dialogue.emit({ type: 'transfer', phase: 'refused', id, verb, path, direction, user, code, error });
   }
 }
 
@@ -359,7 +360,7 @@ function newTransfer(verb: string, path: string, direction: Direction): Transfer
     port: null,
     started: false,
     reported: false,
-    answered: false,
+    failedEarly: false,
     failing: false,
     followed: false,
   };

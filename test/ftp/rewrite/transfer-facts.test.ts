@@ -9,7 +9,7 @@ function told(...dialogue: string[]): { user: string | null; size: number | null
   const result: { user: string | null; size: number | null }[] = [];
   const feed = (from: Side, text: string) => {
     for (const action of control.receive(from, Buffer.from(`${text}\r\n`))) {
-      if (action.type === 'expose') control.complete(action.id, { endpoint: { host: '127.0.0.1', port: 5 } });
+      if (action.type === 'offer') control.complete(action.id, { endpoint: { host: '127.0.0.1', port: 5 } });
       if (action.type === 'transfer' && action.phase === 'start')
         result.push({ user: action.user, size: action.size });
       if (action.type === 'transfer' && action.phase === 'start')
