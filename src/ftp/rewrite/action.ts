@@ -5,9 +5,12 @@ import type { Direction } from '../wire/command.ts';
 /** The two ends of the control connection. */
 export type Side = 'client' | 'server';
 
+/** Who wrote the bytes of a `send`: the other side, or sshferry itself. */
+export type Author = Side | 'sshferry';
+
 /** What FtpControl wants done. Ids name data connections; each is used for one at most. */
 export type Action =
-  | { type: 'send'; to: Side; bytes: Uint8Array }
+  | { type: 'send'; to: Side; from: Author; bytes: Uint8Array }
   /** No more bytes go to that side: close the writing half once all is sent. */
   | { type: 'end'; to: Side }
   /**

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/errors.ts';
-import type { Action, Completion, Side } from './action.ts';
+import type { Action, Author, Completion, Side } from './action.ts';
 import { DataPorts } from './data-ports.ts';
 import type { Pending } from './pending.ts';
 import { PendingQueue } from './pending-queue.ts';
@@ -24,6 +24,7 @@ export class Dialogue {
   midReply = false;
   /** Whether the server has accepted a login: before that the client's own ports are not dialled. */
   loggedIn = false;
+  #everLoggedIn = false;
   #isVsftpd = false;
   readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #toldEnd = { client: false, server: false };
@@ -34,7 +35,7 @@ export class Dialogue {
   #holdingUp: Pending | null = null;
   readonly #actions: Action[] = [];
   /** What goes to one side without another action between: put together once, however many lines it is. */
-  #sending: { readonly to: Side; readonly parts: Uint8Array[] } | null = null;
+  #sending: { readonly to: Side; readonly from: Author; readonly parts: Uint8Array[] } | null = null;
 
   constructor(policy: FtpPolicy) {
     this.policy = policy;
@@ -43,6 +44,22 @@ export class Dialogue {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether the server has ever let the client in: by a login or, as some servers do, by a transfer without one. */
+  get everLoggedIn(): boolean {
+    return this.#everLoggedIn;
+  }
+
+  /** The server has accepted a login. */
+  recordLogin(): void {
+    this.loggedIn = true;
+    this.#everLoggedIn = true;
+  }
+
+  /** The server has begun a transfer, with or without a login. */
+  recordTransfer(): void {
+    this.#everLoggedIn = true;
   }
 
   /** A line of the server's greeting. */
@@ -68,16 +85,16 @@ export class Dialogue {
 
   #flush(): void {
     if (this.#sending === null) return;
-    const { to, parts } = this.#sending;
+    const { to, from, parts } = this.#sending;
     this.#sending = null;
-    this.#actions.push({ type: 'send', to, bytes: Buffer.concat(parts) });
+    this.#actions.push({ type: 'send', to, from, bytes: Buffer.concat(parts) });
   }
 
-  /** Nothing is said to a side that has been told that nothing more comes. */
-  send(to: Side, bytes: Uint8Array): void {
+  /** Sends bytes to a side; `from` is their author. Drops them if `end` was already sent to that side. */
+  send(to: Side, bytes: Uint8Array, from: Author = 'sshferry'): void {
     if (this.#toldEnd[to]) return;
-    if (this.#sending?.to !== to) this.#flush();
-    this.#sending ??= { to, parts: [] };
+    if (this.#sending?.to !== to || this.#sending.from !== from) this.#flush();
+    this.#sending ??= { to, from, parts: [] };
     this.#sending.parts.push(bytes);
   }
 
@@ -92,8 +109,14 @@ export class Dialogue {
     return this.#toldEnd[to];
   }
 
-  /** Sends the server a command; its reply will find `entry`. */
+  /** Sends the client's command on to the server. The reply will find `entry`. */
   forward(entry: Pending, bytes: Uint8Array): void {
+    this.pending.push(entry);
+    this.send('server', bytes, 'client');
+  }
+
+  /** Sends the server a command of sshferry's own. The reply will find `entry`. */
+  ask(entry: Pending, bytes: Uint8Array): void {
     this.pending.push(entry);
     this.send('server', bytes);
   }

@@ -98,7 +98,8 @@ export class PortRequests {
       return this.#offerKept(prefetched, verb);
     }
     const request: PortRequest = { kind: 'port', verb, asked, client: null, ...FIRST };
-    this.#dialogue.forward(request, asked === verb && !argument ? bytes : commandLine(asked));
+    if (asked === verb && !argument) this.#dialogue.forward(request, bytes);
+    else this.#dialogue.ask(request, commandLine(asked));
   }
 
   /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
@@ -123,7 +124,7 @@ export class PortRequests {
     if (policy.active === 'remote-forward') return this.#askServerToConnect(verb, client);
     const asked = this.#lacks === 'EPSV' ? 'PASV' : 'EPSV';
     const request: PortRequest = { kind: 'port', verb, asked, client, ...FIRST };
-    this.#dialogue.forward(request, commandLine(asked));
+    this.#dialogue.ask(request, commandLine(asked));
   }
 
   #refusedByEpsvAll(verb: PortVerb): boolean {
@@ -132,18 +133,10 @@ export class PortRequests {
     return true;
   }
 
-  /** The server's whole reply to a request: its lines in Latin-1. */
-  onReply(request: PortRequest, code: number, lines: readonly string[]): void {
+  /** The server's whole reply to a request names a port, or should: its lines in Latin-1. */
+  onPort(request: PortRequest, code: number, lines: readonly string[]): void {
     const { verb, asked, refusal } = request;
     if (verb === null) return this.#onUnclaimed(request, code, lines);
-    if (code === GOING_DOWN) {
-      this.#dialogue.pending.settle(request);
-      return this.#dialogue.send('client', refusalInOneLine(code, lines));
-    }
-    if (code >= 400) {
-      const bytes = refusalInOneLine(code, lines);
-      return this.#onRefusal(request, UNSUPPORTED.has(code), { bytes, ours: null });
-    }
     const named = parsePortReply(code, lines);
     if (named === null) {
       // proftpd, reached over IPv6, cannot write its address into 227 and names it in part; EPSV has none.
@@ -154,6 +147,19 @@ export class PortRequests {
     if (refusal?.ours === null && answersFirst && !request.mistaken) return this.#awaitSecond(request, named);
     request.late = null;
     this.#use(request, named);
+  }
+
+  /** The server refuses a request. */
+  onRefused(request: PortRequest, code: number, lines: readonly string[]): void {
+    if (request.verb === null) return this.#onUnclaimed(request, code, lines);
+    const bytes = refusalInOneLine(code, lines);
+    this.#onRefusal(request, UNSUPPORTED.has(code), { bytes, ours: null });
+  }
+
+  /** The server says 421 in reply to a request: the client gets that, and nothing else is tried. */
+  onGoingDown(request: PortRequest, code: number, lines: readonly string[]): void {
+    if (request.verb === null) return this.#onUnclaimed(request, code, lines);
+    this.#finish(request, refusalInOneLine(code, lines));
   }
 
   /**
@@ -272,7 +278,7 @@ export class PortRequests {
     const why = refusal.ours ?? `the server refused ${request.asked}`;
     this.#dialogue.log('ftp.data.other-kind', `trying ${asked}: ${why}`, false);
     this.#dialogue.pending.settle(request);
-    this.#dialogue.forward({ ...request, asked, refusal }, commandLine(asked));
+    this.#dialogue.ask({ ...request, asked, refusal }, commandLine(asked));
   }
 
   /** Whether the server can be asked for the other kind of port. */
@@ -342,7 +348,7 @@ export class PortRequests {
         return this.#dialogue.replyLocally(verb, errorReply(425, result.error));
       }
       const entry: RemotePort = { kind: 'remote', verb, client, port, family, refusal: null };
-      this.#dialogue.forward(entry, portCommand(verb, result.endpoint));
+      this.#dialogue.ask(entry, portCommand(verb, result.endpoint));
     });
   }
 
@@ -351,15 +357,17 @@ export class PortRequests {
     this.#await(port, side, then);
   }
 
-  /** The server's whole reply to the PORT or EPRT that it was told. */
-  onRemoteReply(entry: RemotePort, code: number, lines: readonly string[]): void {
+  /** The server accepts the PORT or EPRT that it was sent. */
+  onListenerAccepted(entry: RemotePort): void {
+    this.#accept(entry);
+    this.#dialogue.pending.settle(entry);
+    this.#dialogue.send('client', portReply(entry.verb, entry.client));
+  }
+
+  /** The server refuses the PORT or EPRT that it was sent. */
+  onListenerRefused(entry: RemotePort, code: number, lines: readonly string[]): void {
     const { pending, ports } = this.#dialogue;
     const { verb, port, refusal } = entry;
-    if (code < 300) {
-      this.#accept(entry);
-      pending.settle(entry);
-      return this.#dialogue.send('client', portReply(verb, entry.client));
-    }
     const bytes = refusalInOneLine(code, lines);
     ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
     // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.

@@ -92,7 +92,7 @@ export class Prefetch {
       mistaken: false,
       late: null,
     };
-    this.#dialogue.forward(this.#request, commandLine(asked));
+    this.#dialogue.ask(this.#request, commandLine(asked));
   }
 
   /** Whether the reply to this is still wanted. */

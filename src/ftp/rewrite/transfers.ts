@@ -204,11 +204,10 @@ export class Transfers {
     this.#dialogue.emit({ type: 'expectClose', id: port.id, on: false });
   }
 
-  /** What becomes of a reply to the transfer. */
-  onReply(transfer: Transfer, code: number, pass: Sink): Sink {
-    if (code >= 200) return this.#onEnd(transfer, code, pass);
+  /** A preliminary reply to the transfer: returns what becomes of its lines. */
+  onPreliminary(transfer: Transfer, pass: Sink): Sink {
     // pure-ftpd has no other final reply to a download that its client gave up.
-    return gaveUp(transfer) ? this.#onEnd(transfer, 426, pass) : this.#onStart(transfer, pass);
+    return gaveUp(transfer) ? this.onFinal(transfer, 426, pass) : this.#onStart(transfer, pass);
   }
 
   #onStart(transfer: Transfer, pass: Sink): Sink {
@@ -225,7 +224,8 @@ export class Transfers {
     };
   }
 
-  #onEnd(transfer: Transfer, code: number, pass: Sink): Sink {
+  /** A final reply to the transfer: returns what becomes of its lines. A success is replaced if the data was cut. */
+  onFinal(transfer: Transfer, code: number, pass: Sink): Sink {
     const { port, direction, failedEarly } = transfer;
     const end = port === null ? null : endOf(port, direction);
     // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
@@ -280,7 +280,7 @@ export class Transfers {
 
   #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
     if (this.#dialogue.hasEnded('server')) return this.#dialogue.ports.abandon(port, end);
-    this.#dialogue.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
+    this.#dialogue.ask({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
     this.#dialogue.ports.abandon(port, end, ABORT_GRACE);
   }
 
