@@ -12,7 +12,7 @@ import {
 import { parsePortReply, portReply, refusalInOneLine } from '../wire/port-reply.ts';
 import { GOING_DOWN } from '../wire/reply.ts';
 import { commandLine, errorReply, reply } from '../wire/words.ts';
-import type { Side } from './action.ts';
+import type { Author, Side } from './action.ts';
 import { type DataPort, whyCut } from './data-ports.ts';
 import type { Dialogue, Resume } from './dialogue.ts';
 import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal, RemotePort } from './pending.ts';
@@ -159,7 +159,7 @@ export class PortRequests {
   /** The server says 421 in reply to a request: the client gets that, and nothing else is tried. */
   onGoingDown(request: PortRequest, code: number, lines: readonly string[]): void {
     if (request.verb === null) return this.#onUnclaimed(request, code, lines);
-    this.#finish(request, refusalInOneLine(code, lines));
+    this.#finish(request, refusalInOneLine(code, lines), 'server');
   }
 
   /**
@@ -255,7 +255,7 @@ export class PortRequests {
     const { pending } = this.#dialogue;
     const tooEarly = pending.head?.kind === 'transfer';
     pending.settle(request);
-    if (code === GOING_DOWN) this.#dialogue.send('client', refusalInOneLine(code, lines));
+    if (code === GOING_DOWN) this.#dialogue.send('client', refusalInOneLine(code, lines), 'server');
     const named = parsePortReply(code, lines);
     const line = lines.at(-1) ?? '';
     if (named === null) return this.#prefetch.turnOff(`the server answered ${request.asked} with: ${line}`);
@@ -296,7 +296,8 @@ export class PortRequests {
     const { bytes, ours } = first ?? refusal;
     if (ours !== null) this.#logRefusal(ours);
     const neither = first?.ours === null && refusal.ours === null && request.client !== null;
-    this.#finish(request, neither ? NEITHER : bytes);
+    if (neither) this.#finish(request, NEITHER);
+    else this.#finish(request, bytes, ours === null ? 'server' : 'sshferry');
   }
 
   #succeed(request: PortRequest, endpoint: Endpoint): void {
@@ -306,9 +307,9 @@ export class PortRequests {
     this.#finish(request, portReply(verb, endpoint));
   }
 
-  #finish(request: PortRequest, bytes: Uint8Array): void {
+  #finish(request: PortRequest, bytes: Uint8Array, from: Author = 'sshferry'): void {
     this.#dialogue.pending.settle(request);
-    this.#dialogue.send('client', bytes);
+    this.#dialogue.send('client', bytes, from);
   }
 
   /** A refusal of sshferry's own, for whoever runs it. */
@@ -375,7 +376,7 @@ export class PortRequests {
     if (inDoubt && !this.#dialogue.hasEnded('server') && !pending.hasFromClientBehind(entry))
       return this.#tellOtherLoopback(entry, bytes);
     pending.settle(entry);
-    this.#dialogue.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal);
+    this.#dialogue.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal, 'server');
   }
 
   /** The server has left it unanswered; `begins`: and begins the transfer behind it, so it has taken the port. */
@@ -403,14 +404,14 @@ export class PortRequests {
     const { verb, client } = refused;
     const family = refused.family === 4 ? 6 : 4;
     const port = this.#newPort(null);
-    if (port === null) return this.#dialogue.send('client', refusal);
+    if (port === null) return this.#dialogue.send('client', refusal, 'server');
     port.remote = family;
     const entry: RemotePort = { ...refused, port, family, refusal };
     pending.push(entry);
     this.#listenThere('server', port, client, family, (result) => {
       if ('endpoint' in result) return this.#dialogue.send('server', portCommand(verb, result.endpoint));
       pending.settle(entry);
-      this.#dialogue.send('client', refusal);
+      this.#dialogue.send('client', refusal, 'server');
     });
   }
 }
