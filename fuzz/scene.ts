@@ -20,8 +20,6 @@ export const TIGHT: FtpLimits = {
   strays: 50,
   dataConnections: 3,
 };
-/** Of a reply that names a port; as in control.ts. */
-export const MAX_PORT_REPLY = 16 * 1024;
 const MODES: FtpPolicy['active'][] = ['to-passive', 'to-passive', 'remote-forward', 'refuse'];
 const DATA_HOSTS: FtpPolicy['dataHost'][] = ['control', 'control', 'reply', { address: '10.5.5.5' }];
 

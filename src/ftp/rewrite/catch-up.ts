@@ -2,12 +2,14 @@ import { beginsTransfer } from '../wire/reply.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { Pending } from './pending.ts';
 import type { PortRequests } from './port-requests.ts';
+import type { RemotePorts } from './remote-ports.ts';
 import type { ReplyText } from './reply-text.ts';
 import type { Transfers } from './transfers.ts';
 
 /** The parts of FtpControl that a skipped command concerns. */
 interface CatchUpDeps {
   readonly ports: PortRequests;
+  readonly remote: RemotePorts;
   readonly transfers: Transfers;
   readonly text: ReplyText;
 }
@@ -38,5 +40,5 @@ function skip(dialogue: Dialogue, entry: Pending, begins: boolean, deps: CatchUp
   if (entry.kind === 'local') return dialogue.send('client', entry.reply);
   deps.text.setOutOfStep();
   if (entry.kind === 'transfer') deps.transfers.skip(entry);
-  else if (entry.kind === 'remote') deps.ports.skip(entry, begins);
+  else if (entry.kind === 'remote') deps.remote.skip(entry, begins);
 }

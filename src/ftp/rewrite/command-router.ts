@@ -16,6 +16,7 @@ import type { PortRequests } from './port-requests.ts';
 import type { Prefetch } from './prefetch.ts';
 import { LOGIN_VERBS } from './reply-cut-in.ts';
 import { TELLING_VERBS, type TransferFacts } from './transfer-facts.ts';
+import type { TransferFailures } from './transfer-failures.ts';
 import type { Transfers } from './transfers.ts';
 
 const EMPTY_COMMAND = reply(500, 'Empty command');
@@ -27,6 +28,7 @@ type Handler = (command: Command) => void;
 interface RouterDeps {
   readonly ports: PortRequests;
   readonly transfers: Transfers;
+  readonly failures: TransferFailures;
   readonly prefetch: Prefetch;
   readonly facts: TransferFacts;
 }
@@ -43,7 +45,7 @@ export class CommandRouter {
   constructor(dialogue: Dialogue, deps: RouterDeps) {
     this.#dialogue = dialogue;
     this.#deps = deps;
-    const { ports, transfers, facts } = deps;
+    const { ports, transfers, failures, facts } = deps;
     const routes = new Map<string, Handler>();
     const route = (verbs: string, handler: Handler) => {
       for (const verb of verbs.split(' ')) routes.set(verb, handler);
@@ -59,7 +61,7 @@ export class CommandRouter {
       route(verb, (command) => this.#onTransfer(command, transferDirection(verb) ?? 'download'));
     route('ABOR', (command) => {
       this.#pass(command);
-      transfers.onAbort();
+      failures.onAbort();
     });
     route('FEAT', ({ bytes }) => dialogue.forward({ kind: 'feat', verb: 'FEAT' }, bytes));
     route('MODE', (command) => this.#pass(command, () => transfers.setMode(command.argument)));

@@ -5,16 +5,20 @@ import type { Action, Completion, DataEnd, Side } from './action.ts';
 import { catchUp } from './catch-up.ts';
 import { CommandIntake } from './command-intake.ts';
 import { CommandRouter } from './command-router.ts';
+import { DataPortOpener } from './data-port-opener.ts';
 import { Dialogue } from './dialogue.ts';
 import { Ends } from './ends.ts';
 import type { FtpPolicy } from './policy.ts';
 import { PortRequests } from './port-requests.ts';
 import { Prefetch } from './prefetch.ts';
+import { RemotePorts } from './remote-ports.ts';
 import { ReplyIntake } from './reply-intake.ts';
 import { ReplyRouter } from './reply-router.ts';
 import { ReplyText } from './reply-text.ts';
 import { StraySuccess } from './stray-success.ts';
 import { TransferFacts } from './transfer-facts.ts';
+import { TransferFailures } from './transfer-failures.ts';
+import { TransferReports } from './transfer-reports.ts';
 import { Transfers } from './transfers.ts';
 
 /*
@@ -79,7 +83,9 @@ export class FtpControl {
   readonly #commands: CommandIntake;
   readonly #replies: ReplyIntake;
   readonly #transfers: Transfers;
+  readonly #failures: TransferFailures;
   readonly #ports: PortRequests;
+  readonly #remote: RemotePorts;
   readonly #commandRouter: CommandRouter;
   readonly #replyRouter: ReplyRouter;
   readonly #text: ReplyText;
@@ -89,18 +95,24 @@ export class FtpControl {
   constructor(policy: FtpPolicy) {
     const dialogue = new Dialogue(policy);
     const facts = new TransferFacts();
-    const transfers = new Transfers(dialogue, facts);
+    const reports = new TransferReports(dialogue, facts);
+    const failures = new TransferFailures(dialogue, reports);
+    const transfers = new Transfers(dialogue, facts, failures, reports);
     const prefetch = new Prefetch(dialogue);
-    const ports = new PortRequests(dialogue, prefetch);
+    const opener = new DataPortOpener(dialogue);
+    const remote = new RemotePorts(dialogue, opener);
+    const ports = new PortRequests(dialogue, prefetch, opener, remote);
     const text = new ReplyText(dialogue);
     this.#dialogue = dialogue;
     this.#transfers = transfers;
+    this.#failures = failures;
     this.#ports = ports;
+    this.#remote = remote;
     this.#text = text;
     this.#commands = new CommandIntake(policy.limits.command);
     this.#replies = new ReplyIntake(policy.limits.replyLine);
-    this.#commandRouter = new CommandRouter(dialogue, { ports, transfers, prefetch, facts });
-    this.#replyRouter = new ReplyRouter(dialogue, { ports, transfers, prefetch, text });
+    this.#commandRouter = new CommandRouter(dialogue, { ports, transfers, failures, prefetch, facts });
+    this.#replyRouter = new ReplyRouter(dialogue, { ports, remote, transfers, prefetch, text });
     this.#stray = new StraySuccess(dialogue, this.#replies, transfers);
     this.#ends = new Ends(dialogue, this.#commands, this.#replies, prefetch);
     dialogue.pending.push({ kind: 'greeting', verb: '' });
@@ -154,7 +166,7 @@ export class FtpControl {
   clientLost(error: GatewayError): Action[] {
     if (this.#dialogue.closed) return [];
     this.#dialogue.end('client');
-    this.#transfers.onClientLost(error);
+    this.#failures.onClientLost(error);
     return this.#dialogue.takeActions();
   }
 
@@ -176,7 +188,7 @@ export class FtpControl {
   dataEnded(id: number, direction: Direction, end: DataEnd): Action[] {
     if (this.#dialogue.closed) return [];
     const port = this.#dialogue.ports.ended(id, direction, end);
-    if (port !== null && end.how === 'cut') this.#transfers.onCut(port, direction, end);
+    if (port !== null && end.how === 'cut') this.#failures.onCut(port, direction, end);
     return this.#proceed();
   }
 
@@ -223,7 +235,7 @@ export class FtpControl {
   #prepare({ first, code }: ReplyLine): void {
     if (!first || code === null) return;
     this.#replyRouter.endOpenReply();
-    const deps = { ports: this.#ports, transfers: this.#transfers, text: this.#text };
+    const deps = { ports: this.#ports, remote: this.#remote, transfers: this.#transfers, text: this.#text };
     if (catchUp(this.#dialogue, code, deps)) this.#settle();
   }
 

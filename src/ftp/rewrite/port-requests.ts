@@ -1,33 +1,22 @@
-import { addressFamily, type Endpoint, formatEndpoint, sameHost, withZoneOf } from '../../core/endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
-import {
-  type AddressError,
-  formatEprt,
-  formatSix,
-  type NamedPort,
-  parseEprt,
-  parseLprt,
-  parsePort,
-} from '../wire/address.ts';
+import type { NamedPort } from '../wire/address.ts';
 import { parsePortReply, portReply, refusalInOneLine } from '../wire/port-reply.ts';
 import { GOING_DOWN } from '../wire/reply.ts';
 import { commandLine, errorReply, reply } from '../wire/words.ts';
-import type { Author, Side } from './action.ts';
-import { type DataPort, whyCut } from './data-ports.ts';
-import type { Dialogue, Resume } from './dialogue.ts';
-import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal, RemotePort } from './pending.ts';
+import type { Author } from './action.ts';
+import { clientPort, NO_FAMILY } from './client-port.ts';
+import type { DataPortOpener } from './data-port-opener.ts';
+import type { Dialogue } from './dialogue.ts';
+import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal } from './pending.ts';
 import type { Prefetch, Prefetched } from './prefetch.ts';
+import { LOG_IN_FIRST, type RemotePorts } from './remote-ports.ts';
 
 /**
  * "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported, and with 425
  * pure-ftpd refuses PASV on a connection that has come over IPv6.
  */
 const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
-
-const NOT_LOGGED_IN = 530;
-
-/** RFC 2428 2. */
-const NO_FAMILY = reply(522, 'Network protocol not supported, use (1,2)');
 
 /**
  * How long the server's port is kept for a client that may ask for one, in milliseconds: well below the minute that servers
@@ -52,27 +41,24 @@ const CODES: Record<PassiveVerb, number> = { PASV: 227, LPSV: 228, EPSV: 229 };
 
 const NEITHER = reply(425, 'sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward');
 
-const LOG_IN_FIRST = reply(530, 'sshferry: active mode needs a login that the server has accepted');
-
 /** The commands that ask for a data connection, and what the server answers to them. */
 export class PortRequests {
   readonly #dialogue: Dialogue;
   readonly #prefetch: Prefetch;
+  readonly #opener: DataPortOpener;
+  readonly #remote: RemotePorts;
   /** Whether EPSV ALL is in force (RFC 2428 4). */
   #epsvAll = false;
   /** A passive command that this server has turned out not to know, or whose ports cannot be reached. */
   #lacks: 'PASV' | 'EPSV' | null = null;
   /** Whether a data port of this server's has been reached. */
   #reached = false;
-  /** The loopback address that this server is told of in PORT or EPRT, and whether it has taken it. */
-  #loopback: { family: 4 | 6; taken: boolean };
 
-  constructor(dialogue: Dialogue, prefetch: Prefetch) {
+  constructor(dialogue: Dialogue, prefetch: Prefetch, opener: DataPortOpener, remote: RemotePorts) {
     this.#dialogue = dialogue;
     this.#prefetch = prefetch;
-    // A literal address says what sshd reaches the server over; behind a name IPv4 is the better guess.
-    const family = addressFamily(dialogue.policy.target.host) === 6 ? 6 : 4;
-    this.#loopback = { family, taken: false };
+    this.#opener = opener;
+    this.#remote = remote;
   }
 
   /** The server has taken EPSV ALL, or ended its effect by REIN. */
@@ -105,23 +91,15 @@ export class PortRequests {
   /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
   onActive(verb: ActiveVerb, argument: string): void {
     const { policy } = this.#dialogue;
-    const answer = (bytes: Uint8Array) => this.#dialogue.replyLocally(verb, bytes);
     if (this.#refusedByEpsvAll(verb)) return;
-    const named = PARSE[verb](argument);
-    if (named === 'protocol') return answer(NO_FAMILY);
-    if (named === 'syntax') return answer(reply(501, `Cannot read the address in ${verb}`));
-    // "No address in particular", which lftp sends over ::1, can only mean its own.
-    const host = isUnspecified(named) ? policy.client : withZoneOf(named.host, policy.client);
-    const client = { host, port: named.port };
-    if (policy.active === 'refuse') {
-      return answer(reply(502, 'sshferry: active mode is refused here (FtpActive=refuse); use passive mode'));
+    const named = clientPort(verb, argument, policy);
+    if ('illegal' in named) {
+      const text = `${verb} names ${formatEndpoint(named.illegal)}, which is refused`;
+      this.#dialogue.log('ftp.bounce', text, true);
     }
-    // RFC 2577 3: otherwise anybody could be reached in the gateway's name.
-    if (!sameHost(client.host, policy.client) || client.port < 1024) {
-      this.#dialogue.log('ftp.bounce', `${verb} names ${formatEndpoint(client)}, which is refused`, true);
-      return answer(reply(500, `Illegal ${verb}: only your own address, and no port below 1024`));
-    }
-    if (policy.active === 'remote-forward') return this.#askServerToConnect(verb, client);
+    if ('refusal' in named) return this.#dialogue.replyLocally(verb, named.refusal);
+    const { client } = named;
+    if (policy.active === 'remote-forward') return this.#remote.ask(verb, client);
     const asked = this.#lacks === 'EPSV' ? 'PASV' : 'EPSV';
     const request: PortRequest = { kind: 'port', verb, asked, client, ...FIRST };
     this.#dialogue.ask(request, commandLine(asked));
@@ -191,8 +169,8 @@ export class PortRequests {
     const { verb, client } = request;
     if (verb === null) return;
     if (client !== null && !this.#dialogue.loggedIn) return this.#finish(request, LOG_IN_FIRST);
-    const port = this.#newPort(client);
-    if (port === null) return this.#finish(request, this.#tooMany());
+    const port = this.#opener.add(client);
+    if (port === null) return this.#finish(request, this.#opener.tooMany());
     const { id } = port;
     const dial = this.#dialled(named);
     const reach = !this.#reached;
@@ -200,7 +178,7 @@ export class PortRequests {
     if (client === null) this.#offer(id, dial, verb, reach);
     else this.#dialogue.emit({ type: 'dial', id, to: dial, forMs: null, reach });
     if (client !== null && !reach) return this.#succeed(request, dial);
-    this.#await(port, 'server', (result) => {
+    this.#opener.whenBound(port, 'server', (result) => {
       if (!('endpoint' in result)) return this.#onUnreached(request, result.error);
       this.#reached ||= reach;
       this.#succeed(request, result.endpoint);
@@ -219,9 +197,9 @@ export class PortRequests {
   #offerKept({ port, dial }: Prefetched, verb: PassiveVerb): void {
     this.#dialogue.ports.setNext(port);
     this.#offer(port.id, dial, verb, false);
-    this.#await(port, 'client', (result) => {
+    this.#opener.whenBound(port, 'client', (result) => {
       if ('endpoint' in result) return this.#dialogue.replyLocally(verb, portReply(verb, result.endpoint));
-      this.#logRefusal(result.error.message);
+      this.#opener.logRefusal(result.error.message);
       this.#dialogue.replyLocally(verb, errorReply(425, result.error));
     });
   }
@@ -229,16 +207,6 @@ export class PortRequests {
   #offer(id: number, dial: Endpoint, verb: PortVerb, reach: boolean): void {
     const family = verb === 'PASV' ? 4 : 'any';
     this.#dialogue.emit({ type: 'offer', id, on: 'local', dial, family, reach });
-  }
-
-  /** Waits for the port; one that cannot be had is dropped, with the reason that it failed for first. */
-  #await(port: DataPort, side: Side, then: Resume): void {
-    this.#dialogue.wait(side, port.id, (result) => {
-      if ('endpoint' in result) return then(result);
-      const error = whyCut(port) ?? result.error;
-      this.#dialogue.ports.drop(port, error);
-      then({ error });
-    });
   }
 
   /** The server's port cannot be reached, or there is none here for the client. */
@@ -261,7 +229,7 @@ export class PortRequests {
     if (named === null) return this.#prefetch.turnOff(`the server answered ${request.asked} with: ${line}`);
     if (tooEarly) return this.#prefetch.turnOff(`the server answered ${request.asked} during a transfer`);
     if (!this.#prefetch.awaits(request)) return;
-    const port = this.#newPort(null);
+    const port = this.#opener.add(null);
     if (port === null) return;
     const dial = this.#dialled(named);
     this.#dialogue.emit({ type: 'dial', id: port.id, to: dial, forMs: PREFETCH_LIFE, reach: false });
@@ -294,7 +262,7 @@ export class PortRequests {
   #refuse(request: PortRequest, refusal: Refusal): void {
     const first = request.mistaken ? null : request.refusal;
     const { bytes, ours } = first ?? refusal;
-    if (ours !== null) this.#logRefusal(ours);
+    if (ours !== null) this.#opener.logRefusal(ours);
     const neither = first?.ours === null && refusal.ours === null && request.client !== null;
     if (neither) this.#finish(request, NEITHER);
     else this.#finish(request, bytes, ours === null ? 'server' : 'sshferry');
@@ -312,124 +280,12 @@ export class PortRequests {
     this.#dialogue.send('client', bytes, from);
   }
 
-  /** A refusal of sshferry's own, for whoever runs it. */
-  #logRefusal(why: string): void {
-    this.#dialogue.log('ftp.data.refused', `no data connection: ${why}`, true);
-  }
-
-  /** Null where there are as many as may be. */
-  #newPort(client: Endpoint | null): DataPort | null {
-    const { ports, policy } = this.#dialogue;
-    return ports.size >= policy.limits.dataConnections ? null : ports.add(client);
-  }
-
-  #tooMany(): Uint8Array {
-    const words = `${this.#dialogue.ports.size} data connections are open already`;
-    this.#logRefusal(words);
-    return reply(425, `sshferry: ${words}`);
-  }
-
   /** What is dialled for a data port: the address in the reply counts only where the policy says so. */
   #dialled({ host, port }: NamedPort): Endpoint {
     const { dataHost, target } = this.#dialogue.policy;
     if (typeof dataHost === 'object') return { host: dataHost.address, port };
     return { host: dataHost === 'reply' && host !== null ? host : target.host, port };
   }
-
-  /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
-  #askServerToConnect(verb: ActiveVerb, client: Endpoint): void {
-    if (!this.#dialogue.loggedIn) return this.#dialogue.replyLocally(verb, LOG_IN_FIRST);
-    const { family } = this.#loopback;
-    const port = this.#newPort(null);
-    if (port === null) return this.#dialogue.replyLocally(verb, this.#tooMany());
-    port.remote = family;
-    this.#listenThere('client', port, client, family, (result) => {
-      if ('error' in result) {
-        this.#logRefusal(result.error.message);
-        return this.#dialogue.replyLocally(verb, errorReply(425, result.error));
-      }
-      const entry: RemotePort = { kind: 'remote', verb, client, port, family, refusal: null };
-      this.#dialogue.ask(entry, portCommand(verb, result.endpoint));
-    });
-  }
-
-  #listenThere(side: Side, port: DataPort, dial: Endpoint, family: 4 | 6, then: Resume): void {
-    this.#dialogue.emit({ type: 'offer', id: port.id, on: 'remote', dial, family });
-    this.#await(port, side, then);
-  }
-
-  /** The server accepts the PORT or EPRT that it was sent. */
-  onListenerAccepted(entry: RemotePort): void {
-    this.#accept(entry);
-    this.#dialogue.pending.settle(entry);
-    this.#dialogue.send('client', portReply(entry.verb, entry.client));
-  }
-
-  /** The server refuses the PORT or EPRT that it was sent. */
-  onListenerRefused(entry: RemotePort, code: number, lines: readonly string[]): void {
-    const { pending, ports } = this.#dialogue;
-    const { verb, port, refusal } = entry;
-    const bytes = refusalInOneLine(code, lines);
-    ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
-    // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
-    const inDoubt = !this.#loopback.taken && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
-    if (inDoubt && !this.#dialogue.hasEnded('server') && !pending.hasFromClientBehind(entry))
-      return this.#tellOtherLoopback(entry, bytes);
-    pending.settle(entry);
-    this.#dialogue.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal, 'server');
-  }
-
-  /** The server has left it unanswered; `begins`: and begins the transfer behind it, so it has taken the port. */
-  skip(entry: RemotePort, begins: boolean): void {
-    if (begins) return this.#accept(entry);
-    this.#dialogue.ports.drop(entry.port, new GatewayError('STOPPED', 'the server did not answer'));
-  }
-
-  #accept({ family, port }: RemotePort): void {
-    this.#loopback = { family, taken: true };
-    this.#dialogue.ports.setNext(port);
-  }
-
-  /** The server has said 425: one that takes any address may not reach the one that it was told. A literal target's is known. */
-  onUnreachedByServer({ remote }: DataPort): void {
-    const isLiteral = addressFamily(this.#dialogue.policy.target.host) !== 0;
-    if (remote === this.#loopback.family && !isLiteral) {
-      this.#loopback = { family: remote === 4 ? 6 : 4, taken: false };
-    }
-  }
-
-  #tellOtherLoopback(refused: RemotePort, refusal: Uint8Array): void {
-    const { pending } = this.#dialogue;
-    pending.settle(refused);
-    const { verb, client } = refused;
-    const family = refused.family === 4 ? 6 : 4;
-    const port = this.#newPort(null);
-    if (port === null) return this.#dialogue.send('client', refusal, 'server');
-    port.remote = family;
-    const entry: RemotePort = { ...refused, port, family, refusal };
-    pending.push(entry);
-    this.#listenThere('server', port, client, family, (result) => {
-      if ('endpoint' in result) return this.#dialogue.send('server', portCommand(verb, result.endpoint));
-      pending.settle(entry);
-      this.#dialogue.send('client', refusal, 'server');
-    });
-  }
-}
-
-/** What tells a server of a listener: by PORT where that can name it and the client said so, else by EPRT. */
-function portCommand(verb: ActiveVerb, listener: Endpoint): Uint8Array {
-  const byEprt = verb === 'EPRT' || listener.host.includes(':');
-  return commandLine(byEprt ? `EPRT ${formatEprt(listener)}` : `PORT ${formatSix(listener)}`);
-}
-
-const PARSE: Record<ActiveVerb, (argument: string) => Endpoint | AddressError> = {
-  PORT: parsePort,
-  EPRT: parseEprt,
-  LPRT: parseLprt,
-};
-
-function isUnspecified({ host }: Endpoint): boolean {
-  return host === '::' || host === '0.0.0.0';
 }
 
 function otherThan(verb: PassiveVerb): 'PASV' | 'EPSV' {

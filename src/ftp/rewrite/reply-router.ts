@@ -7,6 +7,7 @@ import { isRefusedFeature } from './features.ts';
 import type { Greeting, Passed, Pending, Transfer } from './pending.ts';
 import type { PortRequests } from './port-requests.ts';
 import type { Prefetch } from './prefetch.ts';
+import type { RemotePorts } from './remote-ports.ts';
 import { decide } from './reply-actions.ts';
 import { cutsIn } from './reply-cut-in.ts';
 import type { ReplyText } from './reply-text.ts';
@@ -17,6 +18,7 @@ const LF = 0x0a;
 /** The parts of FtpControl that replies go to. */
 interface RouterDeps {
   readonly ports: PortRequests;
+  readonly remote: RemotePorts;
   readonly transfers: Transfers;
   readonly prefetch: Prefetch;
   readonly text: ReplyText;
@@ -76,7 +78,7 @@ export class ReplyRouter {
   }
 
   #sinkFor(code: number, answering: Pending | undefined): Sink {
-    const { ports, text } = this.#deps;
+    const { ports, remote, text } = this.#deps;
     const { action, entry } = decide(code, answering);
     switch (action) {
       case 'passUnasked':
@@ -98,9 +100,9 @@ export class ReplyRouter {
       case 'endPortRequest':
         return text.collect((lines) => ports.onGoingDown(entry, code, lines));
       case 'acceptListener':
-        return text.collect(() => ports.onListenerAccepted(entry));
+        return text.collect(() => remote.onListenerAccepted(entry));
       case 'refuseListener':
-        return text.collect((lines) => ports.onListenerRefused(entry, code, lines));
+        return text.collect((lines) => remote.onListenerRefused(entry, code, lines));
       case 'beginTransfer':
         return this.#beginTransfer(entry);
       case 'completeTransfer':
@@ -176,7 +178,8 @@ export class ReplyRouter {
     const sink = this.#deps.transfers.onFinal(entry, code, this.#deps.text.pass);
     return (line) => {
       sink(line);
-      if (line.final && code === 425 && entry.port !== null) this.#deps.ports.onUnreachedByServer(entry.port);
+      if (line.final && code === 425 && entry.port !== null)
+        this.#deps.remote.onUnreachedByServer(entry.port);
     };
   }
 }

@@ -2,33 +2,35 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { type Command, type Direction, latin1, shownName, transferDirection } from '../wire/command.ts';
 import { GOING_DOWN, type Sink } from '../wire/reply.ts';
-import { commandLine, errorReply } from '../wire/words.ts';
+import { errorReply } from '../wire/words.ts';
 import type { DataEnd } from './action.ts';
-import { brokenEnd, type DataPort, neverStood } from './data-ports.ts';
+import { brokenEnd, type DataPort } from './data-ports.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { Passed, Transfer } from './pending.ts';
 import { gaveUp } from './pending-queue.ts';
 import type { TransferFacts } from './transfer-facts.ts';
-
-/** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
-export const ABORT_GRACE = 2000;
-
-/**
- * How long the server may take to say why it refuses a transfer whose data connection has failed, in milliseconds. A server that
- * refuses may close its port at once, and the failed dial is then known before the refusal.
- */
-const REFUSAL_GRACE = 3000;
+import { abortedByClient, type TransferFailures } from './transfer-failures.ts';
+import type { TransferReports } from './transfer-reports.ts';
 
 /** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
 export class Transfers {
   readonly #dialogue: Dialogue;
   readonly #facts: TransferFacts;
+  readonly #reports: TransferReports;
+  readonly #failures: TransferFailures;
   #mode = 'S';
   #structure = 'F';
 
-  constructor(dialogue: Dialogue, facts: TransferFacts) {
+  constructor(
+    dialogue: Dialogue,
+    facts: TransferFacts,
+    failures: TransferFailures,
+    reports: TransferReports,
+  ) {
     this.#dialogue = dialogue;
     this.#facts = facts;
+    this.#reports = reports;
+    this.#failures = failures;
   }
 
   /** The server has taken MODE with this argument; REIN sets it to S (RFC 959 4.1.1). */
@@ -86,7 +88,7 @@ export class Transfers {
   /** Answers 425 to a command that the server does not see. */
   #refuse(transfer: Transfer, port: DataPort, error: GatewayError): void {
     this.#dialogue.replyLocally(transfer.verb, errorReply(425, error));
-    this.#reportRefused(transfer, port.id, 425, error);
+    this.#reports.refused(transfer, port.id, 425, error);
   }
 
   /**
@@ -95,22 +97,6 @@ export class Transfers {
    */
   begun({ verb, path }: Passed): Transfer {
     return newTransfer(verb, path, 'download');
-  }
-
-  /**
-   * ABOR has been sent on. A server that is busy sending may notice it only by the urgent data that comes with it
-   * (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds its data connection closed.
-   */
-  onAbort(): void {
-    const { head } = this.#dialogue.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.failedEarly)
-      return;
-    if (head.port === null || head.port.ends.download !== null) return;
-    this.#dialogue.ports.abandon(
-      head.port,
-      { how: 'cut', by: 'gateway', stood: true, error: abortedByClient() },
-      ABORT_GRACE,
-    );
   }
 
   // ---------------------------------------------------------------------------------------------- the server's replies
@@ -124,7 +110,7 @@ export class Transfers {
       head.port = ports.take();
       this.#hastenEnd(head);
     }
-    this.#failIfUnusable();
+    this.#failures.failIfUnusable();
   }
 
   /** A later reply shows that it is over, though the server has not said how it ended. */
@@ -133,7 +119,7 @@ export class Transfers {
     this.#facts.over();
     if (port !== null && !started) this.#onRefused(port, transfer.followed);
     if (failedEarly || !reported) return;
-    this.#reportEnd(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
+    this.#reports.end(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
   }
 
   /**
@@ -186,7 +172,7 @@ export class Transfers {
       if ('endpoint' in result) return;
       this.#dialogue.ports.drop(port, result.error);
       const { head } = this.#dialogue.pending;
-      if (head?.kind === 'transfer' && head.port === port) this.#failEarly(head, 425, result.error);
+      if (head?.kind === 'transfer' && head.port === port) this.#failures.failEarly(head, 425, result.error);
     });
     return false;
   }
@@ -212,15 +198,15 @@ export class Transfers {
 
   #onStart(transfer: Transfer, pass: Sink): Sink {
     // In place of a beginning the client hears at once that nothing can come of it.
-    if (!transfer.started) this.#failIfUnusable(true);
+    if (!transfer.started) this.#failures.failIfUnusable(true);
     transfer.started = true;
     if (transfer.failedEarly) return () => {};
     return (line) => {
       // The last line may be the one that tells the size.
-      if (line.final) this.#reportStart(transfer, latin1(line.bytes));
+      if (line.final) this.#reports.start(transfer, latin1(line.bytes));
       pass(line);
       // ABOR came before the server had begun.
-      if (line.final && this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) this.onAbort();
+      if (line.final && this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) this.#failures.onAbort();
     };
   }
 
@@ -239,7 +225,7 @@ export class Transfers {
       if (failedEarly) return;
       if (error !== null) this.#dialogue.send('client', errorReply(426, error));
       if (port !== null && !transfer.started && code >= 300) this.#onRefused(port, transfer.followed);
-      this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
+      this.#reports.end(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
     };
   }
 
@@ -250,105 +236,6 @@ export class Transfers {
       ports.drop(port, new GatewayError('STOPPED', 'the transfer was refused; use PASV or EPSV again'));
     else ports.giveBack(port);
   }
-
-  // --------------------------------------------------------------------------------------------- the data connection
-
-  /**
-   * The bytes of a data connection did not all arrive. An upload that its client cut short, or never came for: SSH knows no
-   * reset, so closing the channel would look to the server like the end of the file. It is told to abort first, and has a little
-   * time to do so. What is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under
-   * way.
-   */
-  onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
-    const { head } = this.#dialogue.pending;
-    const transfer = head?.kind === 'transfer' && head.port === port && !head.failedEarly ? head : null;
-    const mayGoOn = end.stood || end.by === 'client';
-    if (transfer !== null && transfer.direction !== direction && mayGoOn) return;
-    const looksWhole = end.by === 'client' || (end.by === 'gateway' && transfer?.started);
-    if (transfer?.direction === 'upload' && looksWhole) this.#abortUpload(port, end);
-    else this.#dialogue.ports.abandon(port, end);
-    this.#failIfUnusable();
-  }
-
-  /** The client is gone for good, and with it the rest of what it uploads. */
-  onClientLost(error: GatewayError): void {
-    const { head } = this.#dialogue.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.failedEarly) return;
-    if (head.port === null || head.port.ends.upload !== null) return;
-    this.#abortUpload(head.port, { how: 'cut', by: 'client', stood: true, error });
-  }
-
-  #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
-    if (this.#dialogue.hasEnded('server')) return this.#dialogue.ports.abandon(port, end);
-    this.#dialogue.ask({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
-    this.#dialogue.ports.abandon(port, end, ABORT_GRACE);
-  }
-
-  /**
-   * The data connection of the transfer at the head has failed: the server may wait for it a long time, and the client need not.
-   * Where the transfer has not begun the server gets a little time to refuse it in its own words, unless `now`.
-   */
-  #failIfUnusable(now = false): void {
-    const { head } = this.#dialogue.pending;
-    if (head?.kind !== 'transfer' || head.failedEarly || head.port === null) return;
-    if (head.started) {
-      const error = neverStood(head.port);
-      if (error !== null) this.#failEarly(head, 426, error);
-      return;
-    }
-    const error = brokenEnd(head.port, head.direction);
-    if (error === null) return;
-    // Neither of these has to do with the server.
-    if (now || error.code === 'DATA_TIMEOUT' || error.code === 'STOPPED')
-      return this.#failEarly(head, 425, error);
-    if (head.failing) return;
-    head.failing = true;
-    this.#dialogue.after(REFUSAL_GRACE, () => {
-      if (!head.started && this.#dialogue.pending.head === head) this.#failEarly(head, 425, error);
-    });
-  }
-
-  /** The client gets sshferry's own reply to the transfer at the head; the server's, which is still to come, is dropped. */
-  #failEarly(transfer: Transfer, code: number, error: GatewayError): void {
-    if (this.#dialogue.midReply || transfer.failedEarly) return;
-    transfer.failedEarly = true;
-    if (transfer.port !== null) this.#dialogue.ports.drop(transfer.port, error);
-    this.#dialogue.send('client', errorReply(code, error));
-    this.#reportEnd(transfer, code, error);
-    this.#dialogue.sendDueReplies();
-  }
-
-  // -------------------------------------------------------------------------------------------------- status and logs
-
-  #reportStart(transfer: Transfer, preliminary: string): void {
-    if (transfer.reported || transfer.port === null) return;
-    transfer.reported = true;
-    const { verb, path, direction, port } = transfer;
-    const { user } = this.#facts;
-    const size = this.#facts.length(transfer, preliminary);
-    this.#dialogue.emit({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
-  }
-
-  #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
-    const { port } = transfer;
-    if (port !== null && code < 300) this.#reportStart(transfer, '');
-    if (!transfer.reported || port === null) {
-      if (code >= 300) this.#reportRefused(transfer, port?.id ?? 0, code, error);
-      return;
-    }
-    this.#dialogue.emit({ type: 'transfer', phase: 'end', id: port.id, code, error });
-    this.#dialogue.ports.release(port);
-  }
-
-  #reportRefused(transfer: Transfer, id: number, code: number, error: GatewayError | null): void {
-    const { verb, path, direction } = transfer;
-    const { user } = this.#facts;
-    this.#dialogue.emit({ type: 'transfer', phase: 'refused', id, verb, path, direction, user, code, error });
-  }
-}
-
-function abortedByClient(): GatewayError {
-  return new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
 }
 
 function newTransfer(verb: string, path: string, direction: Direction): Transfer {
