@@ -119,7 +119,7 @@ export class Client {
     ];
     this.#scene.expected.push({ sent: line.trimEnd(), reply: new RegExp(`^(${reply})`), own });
     this.#scene.careless.sends(line.trimEnd());
-    // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone behind that ABOR would be its own.
+    // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone after that ABOR would belong to it.
     return line.endsWith('\r') ? line : `${line}${line !== '' && this.#scene.pick(8) === 0 ? '' : '\r'}\n`;
   }
 

@@ -9,7 +9,7 @@ import { CLIENT, type Scene, TARGET, TIGHT, words } from './scene.ts';
 const MAX_PORT_REPLY = 16 * 1024;
 /** Where each of these leads, besides the target: the servers here name two addresses. */
 const DIALLED: readonly string[] = ['10.1.1.1', '1.2.3.4', '10.5.5.5'];
-/** sshferry's own replies to those who ask for a data port. */
+/** sshferry's own replies to a client that asks for a data port. */
 const OWN_PORT =
   /^(227 Entering Passive Mode \(127,0,0,1,195,80\)\.|228 Entering Long Passive Mode \((4,4,127,0,0,1|6,16(,0){15},1),2,195,80\)|229 Entering Extended Passive Mode \(\|\|\|50000\|\))\r\n$/;
 /** The commands that sshferry sends on its own. */
@@ -61,7 +61,7 @@ export class Invariants {
     const { client, server } = this.#scene.lastChunk;
     const most = limits.command + limits.replyLine + Math.min(MAX_PORT_REPLY, limits.reply) + client + server;
     if (this.#scene.control.kept > most) throw new Error(`${this.#scene.control.kept} bytes are kept`);
-    // And one that sshferry asked behind the last.
+    // And one that sshferry sent after the last.
     if (!this.#scene.hostile && this.#scene.commands.length > limits.pending + 2) {
       throw new Error(`${this.#scene.commands.length} commands are under way`);
     }
@@ -234,12 +234,12 @@ export class Invariants {
     const passing = this.#scene.passing[side];
     const at = passing.findIndex((each) => each === line || each === asSent);
     if (at < 0) throw new Error(`nobody sent ${JSON.stringify(line)}`);
-    // A first refusal of PASV is told after the second attempt; what a hostile server says meanwhile overtakes it.
+    // A first refusal of PASV passes after the second attempt; other lines of a hostile server overtake it.
     if (this.#scene.hostile) passing.splice(at, 1);
     else passing.splice(0, at + 1);
   }
 
-  /** One byte at a time gives the same. */
+  /** One byte at a time leads to the same actions. */
   checkSplit(): void {
     const control = new FtpControl(this.#scene.policy);
     for (const [index, { event, words: given }] of this.#scene.events.entries()) {

@@ -17,11 +17,11 @@ import { SESSIONS } from './sessions.ts';
  * - No port of the server's reaches the client: neither one that keeps to the RFC, nor one that takes any line with a code for the
  *   end of a reply, nor one to which CR alone is a line end.
  * - A download whose data has all arrived, and whose server says 150 and 226, gets these: no failure of sshferry's own.
- * - No transfer is told complete whose bytes did not all arrive, or that went over a connection half-closed for a download.
+ * - No transfer succeeds whose bytes did not all arrive, or that used a connection half-closed for a download.
  * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
  * - What is kept is bounded: bytes, commands under way, data connections; none is left open once the client has gone.
- * - Once the client has gone, the server is told so, whatever it has left unanswered; where both have gone, so are their ends.
- * - A server that says 421 is heard, whatever it answers; a client that is lost in an upload has the server told to abort it.
+ * - Once a side has gone, the other side gets its end, whatever the server has left unanswered.
+ * - A 421 reaches the client, whatever it answers. If a client is lost in an upload, the server gets ABOR.
  */
 /** Plays the dialogue; throws an Error that says which invariant does not hold, and what was said before. */
 export function play(choices: Choices): void {

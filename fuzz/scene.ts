@@ -83,7 +83,7 @@ export class Scene {
   readonly goingDown = { said: false, heard: false };
   /** The client's connection broke. */
   lost = false;
-  /** Transfers that the client was told were complete, by their tag. */
+  /** Transfers for which the client got a success, by their tag. */
   readonly complete = new Set<string>();
   /** Data connections of which only the drain has said that they are over. */
   readonly drained = new Set<number>();

@@ -37,7 +37,7 @@ export class ServerReplies {
         case 1:
           return `${code}-first\r\n 226 no\r\n${asks ? ' ' : ''}227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`;
         case 2: {
-          // By its first line alone nobody could tell that it answers one of those that servers leave unanswered.
+          // The first line alone would not show that it answers a command that servers leave unanswered.
           if (/ABOR$|^(aborted|NOOP)$/.test(verb)) return `${code} ${text}\r\n`;
           // As glftpd's scripts do: it ends with another code than it began with.
           const other = [553, 230, 211][/^(RETR|STOR|ended)$/.test(verb) ? 0 : this.#scene.pick(3)] ?? 553;

@@ -211,7 +211,7 @@ export class Server {
     return isAbort(this.#scene.commands[0] ?? '') && !this.#scene.expected.some(({ sent }) => isAbort(sent));
   }
 
-  /** Whether the client said it right behind the transfer: with anything between, nobody could tell what is answered. */
+  /** Whether the client sent it right after the transfer: with anything between, the reply could be to either. */
   #followsTransfer(command: string, tag: string): boolean {
     const at = this.#scene.expected.findIndex(({ sent }) => sent.endsWith(command));
     const before = this.#scene.expected.slice(0, Math.max(0, at)).filter(({ sent }) => !isAnsweredHere(sent));

@@ -14,7 +14,7 @@ import { lengthOfLines } from './wire/line-ends.ts';
 
 /** How many line ends FtpControl is given at a time. */
 const LINES_A_TURN = 64;
-/** How many bytes of commands are read while FtpControl holds the client, so that its end is seen behind them. */
+/** How many bytes of commands are read while FtpControl holds the client, so that its end is seen. */
 const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
 
@@ -27,7 +27,7 @@ export class ControlConnection implements DataReport {
   readonly #streams: Readonly<Record<Side, Duplex>>;
   readonly #data: DataConnections;
   readonly #transfers: TransferLog;
-  /** What has been read and FtpControl has not been given yet. */
+  /** Bytes that have been read and not passed to FtpControl. */
   readonly #unread: Record<Side, Uint8Array>;
   /** Sides whose end-of-file has been read. */
   readonly #ended = { client: false, server: false };
@@ -35,10 +35,10 @@ export class ControlConnection implements DataReport {
   /** Whether what the server has said waits for clients of data ports. */
   #deferred = false;
   #feeding = false;
-  /** Runs while the server has been told to abort an upload whose client is gone. */
+  /** Runs while the server has ABOR to read for an upload whose client is gone. */
   #farewell: NodeJS.Timeout | undefined;
   #loginTimer: NodeJS.Timeout | undefined;
-  /** What still comes is read and dropped: the session says its last words without interruption. */
+  /** Later bytes are read and dropped, so that the session can send its last reply. */
   #over = false;
   #finish: (error?: GatewayError) => void = () => {};
 
@@ -60,7 +60,7 @@ export class ControlConnection implements DataReport {
     this.#transfers = new TransferLog(session, this.#data);
   }
 
-  /** Settles when both ends are closed; rejects with what the client has not been told. */
+  /** Resolves when both ends are closed; rejects with an error that the client has not got a reply for. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#finish = (error) => {
@@ -134,7 +134,7 @@ export class ControlConnection implements DataReport {
 
   /**
    * A client that has connected to its data port may be waiting for this chunk's 150 to send all it has and close, and a closed
-   * socket's owner can no longer be told. So connections made before the chunk came are accepted before it is passed on.
+   * socket's owner can no longer be looked up. So connections made before the chunk came are accepted before it is passed on.
    */
   #deferToClient(): void {
     if (this.#deferred) return;
@@ -196,7 +196,7 @@ export class ControlConnection implements DataReport {
     return this.#hasEnded('server') && this.#control.holds('client');
   }
 
-  /** Has what is unread fed on, in turn with other sessions. */
+  /** Feeds unread bytes on, in turn with other sessions. */
   #feedOn(): void {
     const left = () => SIDES.filter((side) => this.#unread[side].length > 0 && this.#mayFeed(side));
     if (this.#feeding || left().length === 0) return;

@@ -34,7 +34,7 @@ type Event =
   | { readonly on: Side; readonly bytes: Uint8Array }
   | { readonly on: 'control'; readonly tell: (control: FtpControl) => Action[] };
 
-/** Latin-1; a line end is added where there is none. */
+/** Latin-1; a line end is added if it is missing. */
 function bytesOf(text: string): Uint8Array {
   return Buffer.from(text.endsWith('\n') ? text : `${text}\r\n`, 'latin1');
 }
@@ -58,7 +58,7 @@ export function raw(from: Side, text: string, ...expected: string[]): Step {
   return { event: { on: from, bytes: Buffer.from(text, 'latin1') }, expected };
 }
 
-/** What an `offer` or `connect` asked for stands. */
+/** An `offer` or `connect` succeeds. */
 export function stands(id: number, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { endpoint: LOCAL }));
 }
@@ -68,7 +68,7 @@ export function standsAt(id: number, host: string, ...expected: string[]): Step 
   return tell(expected, (control) => control.complete(id, { endpoint: { ...LOCAL, host } }));
 }
 
-/** What an `offer` or `connect` asked for cannot be. */
+/** An `offer` or `connect` fails. */
 export function fails(id: number, why: string, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { error: new GatewayError('LISTEN_FAILED', why) }));
 }
@@ -223,7 +223,7 @@ function seenBy(details: boolean, feedWith: Feed): Feed {
   return details ? feedWith : (control, event) => withoutDetails(feedWith(control, event));
 }
 
-/** Moves each line of `side` right behind the one before it, unless the other side has spoken in between. */
+/** Moves each line of `side` right after the one before it, unless the other side has spoken in between. */
 function readAhead(steps: readonly Step[], side: Side): Step[] {
   const result: Step[] = [];
   let open: number | null = null;
@@ -288,7 +288,7 @@ export function passive(id: number): Step[] {
   ];
 }
 
-/** PORT and all that belongs to it, where the server knows EPSV; the first of the session. */
+/** PORT and all that belongs to it, if the server knows EPSV; the first of the session. */
 export function active(id: number): Step[] {
   return [
     client('PORT 10,9,8,7,8,0', toServer('EPSV')),

@@ -108,7 +108,7 @@ export class ClientLeg {
     }
   }
 
-  /** The client is told that the transfer begins: it connects now, if it has not. */
+  /** The client gets the reply that begins the transfer: it connects now, if it has not. */
   goAhead(): void {
     this.#door.goAhead();
   }

@@ -47,7 +47,7 @@ export class DataConnections {
     this.#connections.get(id)?.dialClient(to);
   }
 
-  /** Notes that the client is told that the transfer begins. */
+  /** The client gets the reply that begins the transfer. */
   goAhead(id: number): void {
     this.#connections.get(id)?.goAhead();
   }

@@ -1,4 +1,4 @@
-/** What a data connection waits for, for a limited time. */
+/** The limited waits of a data connection. */
 export type TimerName =
   /** The server's port was dialled before the client asked for one. */
   | 'unclaimed'

@@ -8,7 +8,7 @@ export type Side = 'client' | 'server';
 /** Who wrote the bytes of a `send`: the other side, or sshferry itself. */
 export type Author = Side | 'sshferry';
 
-/** What FtpControl wants done. Ids name data connections; each is used for one at most. */
+/** An action that FtpControl asks for. Ids name data connections; no id is used twice. */
 export type Action =
   | { type: 'send'; to: Side; from: Author; bytes: Uint8Array }
   /** No more bytes go to that side: close the writing half once all is sent. */
@@ -16,7 +16,7 @@ export type Action =
   /**
    * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's data port at once, without
    * waiting for the client. Answer with complete(id, …); with `reach`, once the server's port is reached as well. `family: 4`
-   * where only an IPv4 address can be told. One that was dialled before keeps that connection.
+   * if only an IPv4 address can be named. One that was dialled before keeps that connection.
    */
   | { type: 'offer'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any'; reach: boolean }
   /** Bind a listener for the server, on that loopback address of its side; `dial` is the client's own. Answer with complete(id, …). */
@@ -35,9 +35,9 @@ export type Action =
    * by the server. `on: false` takes that back.
    */
   | { type: 'expectClose'; id: number; on: boolean }
-  /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
+  /** The data connection is no longer wanted: reset its client's end, and its server's end after `graceMs`. No answer. */
   | { type: 'abandon'; id: number; graceMs: number }
-  /** `size`: how many bytes it is going to carry; null, like `user`, where that was not told. */
+  /** `size`: how many bytes it is going to carry; null, like `user`, if that is not known. */
   | {
       type: 'transfer';
       phase: 'start';
@@ -48,7 +48,7 @@ export type Action =
       user: string | null;
       size: number | null;
     }
-  /** The client has been told how the transfer ended: `code` is the reply's. Nothing more will be asked of this id. */
+  /** The client has the final reply to the transfer: `code` is its code. No later action names this id. */
   | { type: 'transfer'; phase: 'end'; id: number; code: number; error: GatewayError | null }
   /** A transfer did not come to be. `id` is 0 if it had no data connection. `error` is null if the server refused it. */
   | {
@@ -66,7 +66,7 @@ export type Action =
   | { type: 'timer'; id: number; ms: number }
   /** Something to log. */
   | { type: 'log'; event: string; text: string; warn: boolean }
-  /** The session cannot go on: the client is told why, and all is ended. */
+  /** The session cannot go on: send the client the reason, and end all. */
   | { type: 'close'; reason: GatewayError };
 
 /** Where the client or server can reach the data connection, or why it cannot. */
@@ -76,5 +76,5 @@ export type Completion = { endpoint: Endpoint } | { error: GatewayError };
 export type DataEnd =
   /** The source's end-of-file was passed on and everything before it flushed. */
   | { how: 'whole' }
-  /** Anything else: `by` is whoever broke it; 'gateway' is sshferry or SSH. `stood`: both ends were connected before. */
+  /** Anything else. `by` names who broke it; 'gateway' is sshferry or SSH. `stood`: both ends had been connected. */
   | { how: 'cut'; by: 'client' | 'server' | 'gateway'; stood: boolean; error: GatewayError };

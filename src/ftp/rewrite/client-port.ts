@@ -18,7 +18,7 @@ export type ClientPort =
   | { readonly client: Endpoint }
   | { readonly refusal: Uint8Array; readonly illegal?: Endpoint };
 
-/** Returns where PORT, EPRT or LPRT says that the client listens, if the policy allows it. */
+/** Returns the client's address in PORT, EPRT or LPRT, if the policy allows it. */
 export function clientPort(verb: ActiveVerb, argument: string, policy: FtpPolicy): ClientPort {
   const named = PARSE[verb](argument);
   if (named === 'protocol') return { refusal: NO_FAMILY };

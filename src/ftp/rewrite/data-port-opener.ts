@@ -22,12 +22,12 @@ export class DataPortOpener {
     });
   }
 
-  /** A refusal of sshferry's own, for whoever runs it. */
+  /** Logs a refusal of sshferry's own. */
   logRefusal(why: string): void {
     this.#dialogue.log('ftp.data.refused', `no data connection: ${why}`, true);
   }
 
-  /** Null where there are as many as may be. */
+  /** Adds a data port. Returns null at the limit. */
   add(client: Endpoint | null): DataPort | null {
     const { ports, policy } = this.#dialogue;
     return ports.size >= policy.limits.dataConnections ? null : ports.add(client);

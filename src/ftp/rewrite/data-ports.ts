@@ -11,7 +11,7 @@ export interface DataPort {
   /** The family of the loopback address at which the server connects, for FtpActive=remote-forward. */
   remote: 4 | 6 | null;
   readonly ends: Record<Direction, DataEnd | null>;
-  /** The server has been told that nothing comes from the client. */
+  /** The writing half at the server's end is closed: the client sends nothing. */
   halfClosed: boolean;
   /** The server has said that the transfer is complete, and not closed its end. */
   closeExpected: boolean;

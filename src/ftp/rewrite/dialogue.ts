@@ -5,7 +5,7 @@ import type { Pending } from './pending.ts';
 import { PendingQueue } from './pending-queue.ts';
 import type { FtpPolicy } from './policy.ts';
 
-/** What is done with a Completion once it is there. */
+/** Goes on with a Completion. */
 export type Resume = (result: Completion) => void;
 
 /** How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in milliseconds. */
@@ -34,7 +34,7 @@ export class Dialogue {
   /** The command whose reply is awaited for a limited time. */
   #holdingUp: Pending | null = null;
   readonly #actions: Action[] = [];
-  /** What goes to one side without another action between: put together once, however many lines it is. */
+  /** Bytes to one side with no other action between: concatenated once, however many lines they are. */
   #sending: { readonly to: Side; readonly from: Author; readonly parts: Uint8Array[] } | null = null;
 
   constructor(policy: FtpPolicy) {
@@ -137,7 +137,7 @@ export class Dialogue {
     this.after(UNANSWERED, () => this.#giveUpOn(holdingUp));
   }
 
-  /** The server has left it unanswered, and a reply of sshferry's own waits behind it. */
+  /** The server has left it unanswered, and a local reply waits after it. */
   #giveUpOn(entry: Pending): void {
     this.#holdingUp = null;
     if (this.pending.holdingUp === entry) this.pending.settle(entry);
@@ -151,7 +151,7 @@ export class Dialogue {
     this.emit({ type: 'timer', id: this.#lastTimer, ms });
   }
 
-  /** The time of a `timer` is over; false if it has been told before. */
+  /** The time of a `timer` is over. Returns false if that was reported before. */
   elapsed(id: number): boolean {
     const then = this.#timers.get(id);
     this.#timers.delete(id);

@@ -25,7 +25,7 @@ const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
  * | any other     | not an ABOR or NOOP that has other replies, if a later command can have it     |
  * | other 2yz     | not a port request: a second reply to an earlier command                       |
  * | 2yz, 3yz      | a transfer only by 225, 226 and 250; else the next that can have it            |
- * | 450, 5yz      | during a transfer, the command behind it, where it finds fault with that       |
+ * | 450, 5yz      | during a transfer, the next command, if the code finds fault with a command    |
  *
  * Commands before the one that is answered have no reply to come, and are settled; but a transfer that has begun may go on.
  */
@@ -54,9 +54,9 @@ export class PendingQueue {
   }
 
   /** Whether the client has said anything since. */
-  hasFromClientBehind(entry: Pending): boolean {
-    const behind = this.#entries.slice(this.#entries.indexOf(entry) + 1);
-    return behind.some((later) => !isOwn(later));
+  hasLaterFromClient(entry: Pending): boolean {
+    const later = this.#entries.slice(this.#entries.indexOf(entry) + 1);
+    return later.some((each) => !isOwn(each));
   }
 
   /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
@@ -74,7 +74,7 @@ export class PendingQueue {
   }
 
   /**
-   * The head, if it is a command that servers leave unanswered, and a reply of sshferry's own waits behind it and others of its
+   * The head, if it is a command that servers leave unanswered, and a local reply waits after it and others of its
    * kind only.
    */
   get holdingUp(): Pending | null {
@@ -104,8 +104,8 @@ export class PendingQueue {
     return head?.kind === 'passed' && !isPlain(head.verb) ? head : null;
   }
 
-  /** Whether a transfer that has not begun waits behind this entry. */
-  hasTransferBehind(entry: Pending): boolean {
+  /** Whether a transfer that has not begun waits after this entry. */
+  hasLaterTransfer(entry: Pending): boolean {
     return this.#entries
       .slice(this.#entries.indexOf(entry) + 1)
       .some((later) => later.kind === 'transfer' && !later.started);

@@ -162,7 +162,8 @@ export class PortRequests {
   }
 
   /**
-   * Has the client reach the port that the server has named. The first of a session is told only once it is reached itself, while
+   * Offers the client a port in place of the one that the server has named. The first of a session is offered only once the
+   * server's port is reached, while
    * the server can still be asked for another kind.
    */
   #use(request: PortRequest, named: NamedPort): void {
@@ -236,7 +237,7 @@ export class PortRequests {
     this.#prefetch.keep({ port, dial });
   }
 
-  /** Where what the server was asked does not do, its other command may; if not, the client gets the first refusal. */
+  /** If the server refuses one kind of port, it may accept the other. If not, the client gets the first refusal. */
   #onRefusal(request: PortRequest, otherMayDo: boolean, refusal: Refusal): void {
     const { late } = request;
     request.late = null;
@@ -255,7 +256,7 @@ export class PortRequests {
     if (refusal !== null || asked === 'LPSV' || this.#dialogue.hasEnded('server')) return false;
     if (this.#epsvAll && asked === 'EPSV') return false;
     // With later commands under way the second request would come after them, and the replies out of order.
-    return !this.#dialogue.pending.hasFromClientBehind(request);
+    return !this.#dialogue.pending.hasLaterFromClient(request);
   }
 
   /** The client gets the first refusal, or the only one. */
@@ -280,7 +281,7 @@ export class PortRequests {
     this.#dialogue.send('client', bytes, from);
   }
 
-  /** What is dialled for a data port: the address in the reply counts only where the policy says so. */
+  /** Returns the address to dial for a data port: the one in the reply only if the policy says so. */
   #dialled({ host, port }: NamedPort): Endpoint {
     const { dataHost, target } = this.#dialogue.policy;
     if (typeof dataHost === 'object') return { host: dataHost.address, port };

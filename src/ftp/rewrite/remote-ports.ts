@@ -19,18 +19,18 @@ export const LOG_IN_FIRST = reply(530, 'sshferry: active mode needs a login that
 export class RemotePorts {
   readonly #dialogue: Dialogue;
   readonly #opener: DataPortOpener;
-  /** The loopback address that this server is told of in PORT or EPRT, and whether it has taken it. */
+  /** The family of loopback address that this server is sent in PORT or EPRT, and whether it has accepted one. */
   #loopback: { family: 4 | 6; taken: boolean };
 
   constructor(dialogue: Dialogue, opener: DataPortOpener) {
     this.#dialogue = dialogue;
     this.#opener = opener;
-    // A literal address says what sshd reaches the server over; behind a name IPv4 is the better guess.
+    // A literal address shows over which family sshd reaches the server; for a name IPv4 is the better guess.
     const family = addressFamily(dialogue.policy.target.host) === 6 ? 6 : 4;
     this.#loopback = { family, taken: false };
   }
 
-  /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
+  /** Binds a listener at the server's side, and sends the server its address in place of the client's. */
   ask(verb: ActiveVerb, client: Endpoint): void {
     if (!this.#dialogue.loggedIn) return this.#dialogue.replyLocally(verb, LOG_IN_FIRST);
     const { family } = this.#loopback;
@@ -67,13 +67,13 @@ export class RemotePorts {
     ports.drop(port, new GatewayError('STOPPED', `the server refused ${verb}`));
     // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
     const inDoubt = !this.#loopback.taken && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
-    if (inDoubt && !this.#dialogue.hasEnded('server') && !pending.hasFromClientBehind(entry))
+    if (inDoubt && !this.#dialogue.hasEnded('server') && !pending.hasLaterFromClient(entry))
       return this.#tellOtherLoopback(entry, bytes);
     pending.settle(entry);
     this.#dialogue.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal, 'server');
   }
 
-  /** The server has left it unanswered; `begins`: and begins the transfer behind it, so it has taken the port. */
+  /** The server has left it unanswered. `begins`: it has begun the transfer after it, so it has accepted the port. */
   skip(entry: RemotePort, begins: boolean): void {
     if (begins) return this.#accept(entry);
     this.#dialogue.ports.drop(entry.port, new GatewayError('STOPPED', 'the server did not answer'));
@@ -84,7 +84,7 @@ export class RemotePorts {
     this.#dialogue.ports.setNext(port);
   }
 
-  /** The server has said 425: one that takes any address may not reach the one that it was told. A literal target's is known. */
+  /** The server has replied 425: it accepts any address, and may not reach this one. A literal target's family is known. */
   onUnreachedByServer({ remote }: DataPort): void {
     const isLiteral = addressFamily(this.#dialogue.policy.target.host) !== 0;
     if (remote === this.#loopback.family && !isLiteral) {
@@ -110,7 +110,7 @@ export class RemotePorts {
   }
 }
 
-/** What tells a server of a listener: by PORT where that can name it and the client said so, else by EPRT. */
+/** Returns the command that names a listener: PORT if the client used it and it can name the address, else EPRT. */
 function portCommand(verb: ActiveVerb, listener: Endpoint): Uint8Array {
   const byEprt = verb === 'EPRT' || listener.host.includes(':');
   return commandLine(byEprt ? `EPRT ${formatEprt(listener)}` : `PORT ${formatSix(listener)}`);

@@ -1,7 +1,7 @@
 import { GOING_DOWN, namesPort } from '../wire/reply.ts';
 import type { Pending } from './pending.ts';
 
-/** What a reply finds in the queue of pending commands; `none` if no command waits for it. */
+/** The kind of command that a reply answers; `none` if no command waits for it. */
 export type ReplyRow = 'none' | Exclude<Pending['kind'], 'local'>;
 
 /** The classes of reply codes that the rewriter tells apart; 6yz (RFC 2228) counts as a refusal. */

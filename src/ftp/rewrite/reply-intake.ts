@@ -63,12 +63,12 @@ export class ReplyIntake {
     return this.#held.length === 0 && this.#head === null;
   }
 
-  /** Whether a line that begins with 125 or 150 is held behind the head. */
+  /** Whether a line that begins with 125 or 150 is held after the head. */
   get hasBeginning(): boolean {
     return this.#beginnings > 0;
   }
 
-  /** Bytes of the lines behind the head. */
+  /** Bytes of the lines after the head. */
   get heldBytes(): number {
     return this.#heldBytes;
   }

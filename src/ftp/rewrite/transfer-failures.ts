@@ -16,7 +16,7 @@ export const ABORT_GRACE = 2000;
  */
 const REFUSAL_GRACE = 3000;
 
-/** What becomes of a transfer whose data connection fails, or whose client gives it up. */
+/** Fails transfers whose data connection breaks, or whose client gives them up. */
 export class TransferFailures {
   readonly #dialogue: Dialogue;
   readonly #reports: TransferReports;
@@ -44,7 +44,7 @@ export class TransferFailures {
 
   /**
    * The bytes of a data connection did not all arrive. An upload that its client cut short, or never came for: SSH knows no
-   * reset, so closing the channel would look to the server like the end of the file. It is told to abort first, and has a little
+   * reset, so closing the channel would look to the server like the end of the file. The server is sent ABOR first, and has a little
    * time to do so. What is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under
    * way.
    */

@@ -12,7 +12,7 @@ import type { TransferFacts } from './transfer-facts.ts';
 import { abortedByClient, type TransferFailures } from './transfer-failures.ts';
 import type { TransferReports } from './transfer-reports.ts';
 
-/** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
+/** Follows transfer commands to their final reply. A success passes only if all data arrived. */
 export class Transfers {
   readonly #dialogue: Dialogue;
   readonly #facts: TransferFacts;
@@ -44,8 +44,8 @@ export class Transfers {
   }
 
   /**
-   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or where it has
-   * records, its end stands in the data.
+   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or if it has
+   * records, the data marks its end.
    */
   get #endsWithConnection(): boolean {
     return 'SZ'.includes(this.#mode) && this.#structure !== 'R';
@@ -73,7 +73,7 @@ export class Transfers {
     return transfer;
   }
 
-  /** Active mode: a client that cannot be reached is to leave no empty file behind. */
+  /** Active mode: an upload from a client that cannot be reached must not create an empty file. */
   #forwardOnceConnected(transfer: Transfer, command: Command, port: DataPort, to: Endpoint): void {
     port.connect = null;
     this.#dialogue.emit({ type: 'connect', id: port.id, to });
@@ -157,13 +157,13 @@ export class Transfers {
       port.closeExpected = true;
       this.#dialogue.emit({ type: 'expectClose', id: port.id, on: true });
     }
-    // An ABOR behind it means that the client no longer reads: the data would never be flushed.
+    // A later ABOR means that the client no longer reads: the data would never be flushed.
     if (!this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) return false;
     this.#dialogue.ports.drop(port, abortedByClient());
     return true;
   }
 
-  /** Active mode: the client is reached before it is told that the transfer begins. */
+  /** Active mode: reaches the client before it gets the reply that begins the transfer. */
   #reachClient(port: DataPort): boolean {
     if (port.connect === null) return true;
     this.#dialogue.emit({ type: 'connect', id: port.id, to: port.connect });
@@ -177,10 +177,10 @@ export class Transfers {
     return false;
   }
 
-  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits behind this one. */
+  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits after this one. */
   mayMeetStray(transfer: Transfer): boolean {
     if (transfer.started || transfer.failedEarly) return false;
-    return !this.#dialogue.pending.hasTransferBehind(transfer);
+    return !this.#dialogue.pending.hasLaterTransfer(transfer);
   }
 
   /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */

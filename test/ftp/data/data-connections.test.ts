@@ -31,8 +31,8 @@ const refused = () => new GatewayError('CHANNEL_REFUSED', 'nothing listens there
 const cutBy = (by: string, message: string) =>
   expect.objectContaining({ how: 'cut', by, error: expect.objectContaining({ message }) });
 
-describe('a data port that fails before it can be told', () => {
-  it('gives the reason of the dial for the bind as well', async () => {
+describe('a data port that fails before it is announced', () => {
+  it('reports the reason of the dial for the bind as well', async () => {
     const { near, far, report, data } = setUp();
     data.offer(1, SERVER, 4, false);
     far.dials[0]?.fail(refused());
@@ -46,7 +46,7 @@ describe('a data port that fails before it can be told', () => {
     expect(near.listeners[0]?.closed).toBe(true);
   });
 
-  it('gives the reason of the server’s leg for the dial to the client', async () => {
+  it('reports the reason of the server’s leg for the dial to the client', async () => {
     const { near, far, report, data } = setUp();
     data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
@@ -58,7 +58,7 @@ describe('a data port that fails before it can be told', () => {
     });
   });
 
-  it('gives the session’s reason where that has ended', async () => {
+  it('reports the session’s reason if the session has ended', async () => {
     const { report, data, abort } = setUp();
     data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
@@ -84,7 +84,7 @@ describe('a listener at the server’s side', () => {
     return { ...parts, connect };
   }
 
-  it('dials the client once, whoever connects besides', async () => {
+  it('dials the client once, even if others connect', async () => {
     const { near, far, connect } = await listening();
     const first = connect();
     const second = connect();
@@ -93,7 +93,7 @@ describe('a listener at the server’s side', () => {
     expect(far.listeners[0]?.closed).toBe(true);
   });
 
-  it('dials nobody once it has been abandoned', async () => {
+  it('dials no client once it has been abandoned', async () => {
     const { near, data, connect } = await listening();
     data.abandon(1, 0);
     const late = connect();
@@ -150,7 +150,7 @@ describe('a data connection that is given up with a grace', () => {
     await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
   });
 
-  it('takes it where the client had broken the connection before', async () => {
+  it('closes it if the client had broken the connection before', async () => {
     const { data, report, client, server } = await downloading();
     client.ours.destroy(new GatewayError('PEER_RESET', 'gone'));
     await vi.waitFor(() => expect(report.ended).toHaveBeenCalledTimes(2));
@@ -317,7 +317,7 @@ describe('a connection whose server says that all is done, and keeps it open', (
   });
 });
 
-describe('a data port that is to be reached before it is told', () => {
+describe('a data port that has to be reached before it is announced', () => {
   it.each(['the listener', 'the server'])('is complete when both are there, %s last', async (last) => {
     const { near, far, report, data } = setUp();
     data.offer(1, SERVER, 4, true);

@@ -85,7 +85,7 @@ describe('ABOR', () => {
     server('226 Done', toClient('226 Done'), 'end 2 226'),
     ...inStep(),
   ]);
-  scenario('to which the server says nothing, and a transfer behind it: its 226 waits for the data', [
+  scenario('that the server does not reply to, then a transfer: its 226 waits for the data', [
     ...passive(1),
     client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
     server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
@@ -93,7 +93,7 @@ describe('ABOR', () => {
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
     ...inStep(),
   ]);
-  scenario('to which the server says nothing, and a transfer behind it with no 150', [
+  scenario('that the server does not reply to, then a transfer without a 150', [
     ...passive(1),
     client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
     server('250 Done'),

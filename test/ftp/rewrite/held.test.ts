@@ -233,7 +233,7 @@ describe('a 150 to a command that sshferry does not know', () => {
     server('200 Done', toClient('200 Done')),
     ...inStep(),
   ]);
-  scenario('behind which stands a plain one, is no beginning', [
+  scenario('followed by a plain one, is no beginning', [
     ...passive(1),
     client('MKD x', toServer('MKD x')),
     server('150 What', toClient('150 What')),
@@ -409,7 +409,7 @@ describe('active mode without a login that the server has accepted', () => {
     ['after REIN during a transfer', 'REIN', '220 Ready'],
     ['after another USER during a transfer', 'USER b', '331 More'],
   ] as const) {
-    scenario(`dials nobody ${name}, whatever the end of the transfer`, [
+    scenario(`dials no client ${name}, however the transfer ends`, [
       ...passive(1),
       ...retrieving(1),
       client(command, toServer(command)),
@@ -507,7 +507,7 @@ describe('FtpActive=remote-forward', () => {
   );
 });
 
-describe('a transfer that did not come to be is told for the log', () => {
+describe('a transfer that did not begin is reported for the log', () => {
   scenario(
     'refused by the server, with and without a data port',
     [

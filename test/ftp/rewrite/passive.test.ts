@@ -256,7 +256,7 @@ describe('no local port', () => {
 });
 
 describe('the data port', () => {
-  scenario('that nobody listens on: told to be unreachable, and the server does not see the command', [
+  scenario('that no process listens on: 425, and the server does not see the command', [
     ...passive(1),
     cut(1, 'download', 'gateway', 'abandon 1'),
     cut(1, 'upload', 'gateway'),
@@ -322,7 +322,7 @@ describe('the data port', () => {
     whole(1, 'download'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('of a refused transfer gives way to a new one', [
+  scenario('of a refused transfer is replaced by a new one', [
     ...passive(1),
     client('RETR a', toServer('RETR a')),
     server('550 No', toClient('550 No')),
@@ -418,7 +418,7 @@ describe('a server that does not know the command', () => {
     ],
     { ahead: [] },
   );
-  scenario('is not asked again when a command is under way behind it', [
+  scenario('is not asked again when a later command is under way', [
     client('EPSV\r\nNOOP', toServer('EPSV\r\nNOOP')),
     server('500 No EPSV', toClient('500 No EPSV')),
     server('200 OK', toClient('200 OK')),

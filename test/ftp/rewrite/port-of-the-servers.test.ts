@@ -288,7 +288,7 @@ describe('to a client that may be out of step', () => {
     ...status(text),
     ...status(padded),
   ]);
-  scenario('a text with a 227 in it behind a reply that nothing asked for, the same', [
+  scenario('a text with a 227 in it, after a reply that nothing asked for, the same', [
     server('200 What', toClient('200 What')),
     ...status(padded),
   ]);
@@ -301,12 +301,12 @@ describe('to a client that may be out of step', () => {
     server('227 (1,2,3,4,5,6)', dropped),
     ...inStep(),
   ]);
-  scenario('behind a CR alone, which is a line end to ftplib', [
+  scenario('after a CR alone, which is a line end to ftplib', [
     client('CWD x', toServer('CWD x')),
     server('250 OK\r227 (1,2,3,4,5,6)', '< 250 OK\r\n', dropped),
     ...inStep(),
   ]);
-  scenario('behind the code anything: ftplib looks at no more than three characters', [
+  scenario('with anything after the code: ftplib looks at three characters only', [
     server('2270 (1,2,3,4,5,6)', dropped),
     server('227\t(1,2,3,4,5,6)', dropped),
     server('227(1,2,3,4,5,6)', dropped),

@@ -20,7 +20,7 @@ describe('FtpControl', () => {
 });
 
 describe('LineSplitter', () => {
-  it('gives the same lines for any split', () => {
+  it('returns the same lines for any split', () => {
     const chunk = fc
       .uint8Array({ maxLength: 20 })
       .map((bytes) => bytes.map((byte) => (byte < 40 ? 0x0a : byte)));

@@ -129,7 +129,7 @@ describe('the order of replies', () => {
       ...inStep(),
     ],
   );
-  scenario("behind an ABOR to which the server says nothing, sshferry's own come before the next one's", [
+  scenario("after an ABOR without a reply, sshferry's own replies come before the next command's", [
     client('ABOR', toServer('ABOR')),
     client('AUTH TLS'),
     client('CWD x', toServer('CWD x')),

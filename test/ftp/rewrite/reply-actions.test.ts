@@ -138,7 +138,7 @@ describe.each(ROWS)('a reply to: %s', (row) => {
 });
 
 describe('a transfer that waits for its data', () => {
-  it('is told complete only when all bytes have arrived', () => {
+  it('gets its 226 only when all bytes have arrived', () => {
     const control = new FtpControl(POLICY);
     for (const step of [...LOGIN, ...passive(1), ...retrieving(1)]) perform(control, step);
     expect(perform(control, server('226 Done'))).toEqual(['expect-close 1']);

@@ -123,7 +123,7 @@ describe('a download', () => {
     server('226 Done'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('that nobody came for: 426 at once', [
+  scenario('that the client never connected for: 426 at once', [
     ...download,
     server('226 Done'),
     unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
@@ -147,7 +147,7 @@ describe('a download', () => {
       ...inStep(),
     ]);
   }
-  scenario('behind a reply to another command', [
+  scenario('after a reply to another command', [
     ...passive(1),
     client('TYPE I\r\nRETR f\r\nNOOP', toServer('TYPE I\r\nRETR f\r\nNOOP')),
     server('200 Binary', toClient('200 Binary')),
@@ -207,7 +207,7 @@ describe('an upload', () => {
     cut(1, 'download', 'server'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('that its client reset: the server is told to abort, and the client that it failed', [
+  scenario('that its client reset: the server gets ABOR, and the client 426', [
     ...upload,
     cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
     server('226 Done', toClient('426 sshferry: cut by client'), 'end 1 226 PEER_RESET'),
@@ -397,7 +397,7 @@ describe('MODE', () => {
       server('226 Done'),
     ]);
   }
-  scenario('S with records: their end stands in the data, so 226 does not wait', [
+  scenario('S with records: the data marks the end, so 226 does not wait', [
     client('STRU R', toServer('STRU R')),
     server('200 OK', toClient('200 OK')),
     ...download,
