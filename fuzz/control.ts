@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Choices, play } from './dialogue.ts';
+import { play } from './play.ts';
+import type { Choices } from './scene.ts';
 
 // npm run fuzz -- --dialogues 1000000 --seed 7: random dialogues with FtpControl, those of the corpus first.
 

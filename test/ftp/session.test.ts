@@ -85,7 +85,7 @@ describe('a client on another host', () => {
     client.destroy();
   });
 
-  it('may stay where the server lets it transfer without a login', async () => {
+  it('may stay if the server lets it transfer without a login', async () => {
     const { client, server, settle, over } = await greeted(STRANGER);
     client.write('LIST\r\n');
     await settle();

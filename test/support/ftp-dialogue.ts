@@ -34,7 +34,7 @@ type Event =
   | { readonly on: Side; readonly bytes: Uint8Array }
   | { readonly on: 'control'; readonly tell: (control: FtpControl) => Action[] };
 
-/** Latin-1; a line end is added where there is none. */
+/** Latin-1; a line end is added if it is missing. */
 function bytesOf(text: string): Uint8Array {
   return Buffer.from(text.endsWith('\n') ? text : `${text}\r\n`, 'latin1');
 }
@@ -58,7 +58,7 @@ export function raw(from: Side, text: string, ...expected: string[]): Step {
   return { event: { on: from, bytes: Buffer.from(text, 'latin1') }, expected };
 }
 
-/** What an `expose` or `connect` asked for stands. */
+/** An `offer` or `connect` succeeds. */
 export function stands(id: number, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { endpoint: LOCAL }));
 }
@@ -68,7 +68,7 @@ export function standsAt(id: number, host: string, ...expected: string[]): Step 
   return tell(expected, (control) => control.complete(id, { endpoint: { ...LOCAL, host } }));
 }
 
-/** What an `expose` or `connect` asked for cannot be. */
+/** An `offer` or `connect` fails. */
 export function fails(id: number, why: string, ...expected: string[]): Step {
   return tell(expected, (control) => control.complete(id, { error: new GatewayError('LISTEN_FAILED', why) }));
 }
@@ -125,9 +125,9 @@ export function words(action: Action): string {
       return `${action.to === 'server' ? '>' : '<'} ${latin1(action.bytes)}`;
     case 'end':
       return `end ${action.to}`;
-    case 'expose': {
+    case 'offer': {
       const reach = action.on === 'local' && action.reach ? REACH : '';
-      return `expose ${action.id} ${action.on} ${at(action.dial)} ${action.family}${reach}`;
+      return `offer ${action.id} ${action.on} ${at(action.dial)} ${action.family}${reach}`;
     }
     case 'dial': {
       const reach = action.reach ? REACH : '';
@@ -137,16 +137,16 @@ export function words(action: Action): string {
       return `connect ${action.id} ${at(action.to)}`;
     case 'halfClose':
       return `half-close ${action.id}`;
-    case 'hurry':
-      return `${action.on ? '' : 'un'}hurry ${action.id}`;
-    case 'retract':
-      return `retract ${action.id}${action.graceMs > 0 ? ' later' : ''}`;
+    case 'expectClose':
+      return `expect-${action.on ? 'close' : 'open'} ${action.id}`;
+    case 'abandon':
+      return `abandon ${action.id}${action.graceMs > 0 ? ' later' : ''}`;
     case 'transfer':
       return transferWords(action);
     case 'timer':
       return `timer ${action.id} ${action.ms}`;
-    case 'note':
-      return `note ${action.event}`;
+    case 'log':
+      return `log ${action.event}`;
     case 'close':
       return `close ${action.reason.code}`;
   }
@@ -163,7 +163,7 @@ const REACH = ' reach';
 
 /** What most scenarios are not about: see Options. */
 function withoutDetails(lines: readonly string[]): string[] {
-  const isDetail = (line: string) => /^(timer|refused) |^note ftp\.data\.other-kind$/.test(line);
+  const isDetail = (line: string) => /^(timer|refused) |^log ftp\.data\.other-kind$/.test(line);
   return lines.filter((line) => !isDetail(line)).map((line) => line.replace(REACH, ''));
 }
 
@@ -189,7 +189,7 @@ function streams(lines: readonly string[]): Record<'client' | 'server' | 'rest',
   return {
     client: pick((line) => line.startsWith('< ')),
     server: pick((line) => line.startsWith('> ')),
-    rest: lines.filter((line) => !HURRY.test(line) && !/^[<>] /.test(line)),
+    rest: lines.filter((line) => !EXPECT.test(line) && !/^[<>] /.test(line)),
   };
 }
 
@@ -210,21 +210,21 @@ const feedBytewise: Feed = (control, event) => {
 function play(control: FtpControl, steps: readonly Step[], feedWith: Feed): void {
   for (const [index, { event, expected }] of steps.entries()) {
     // What limits a held 226 is named by the scenarios that are about it.
-    const isAbout = expected.some((line) => HURRY.test(line));
-    const seen = feedWith(control, event).filter((line) => isAbout || !HURRY.test(line));
+    const isAbout = expected.some((line) => EXPECT.test(line));
+    const seen = feedWith(control, event).filter((line) => isAbout || !EXPECT.test(line));
     expect(merged(seen), `step ${index + 1}`).toEqual(merged(expected));
   }
 }
 
-const HURRY = /^(un)?hurry /;
+const EXPECT = /^expect-(close|open) /;
 
 /** The same feed, of which only what the scenario is about is seen. */
 function seenBy(details: boolean, feedWith: Feed): Feed {
   return details ? feedWith : (control, event) => withoutDetails(feedWith(control, event));
 }
 
-/** Moves each line of `side` right behind the one before it, unless the other side has spoken in between. */
-function hurried(steps: readonly Step[], side: Side): Step[] {
+/** Moves each line of `side` right after the one before it, unless the other side has spoken in between. */
+function readAhead(steps: readonly Step[], side: Side): Step[] {
   const result: Step[] = [];
   let open: number | null = null;
   for (const step of steps) {
@@ -271,7 +271,7 @@ export function scenario(name: string, steps: readonly Step[], options: Options 
     it('byte by byte', () => play(start(), all, seenBy(details, feedBytewise)));
     it.each(ahead)('with the next lines of the %s in the buffer', (side) => {
       const control = start();
-      const given = hurried(all, side).flatMap(({ event }) => whole(control, event));
+      const given = readAhead(all, side).flatMap(({ event }) => whole(control, event));
       expect(streams(given)).toEqual(streams(all.flatMap(({ expected }) => expected)));
     });
   });
@@ -283,12 +283,12 @@ const SIX = '10,1,1,1,4,1';
 export function passive(id: number): Step[] {
   return [
     client('PASV', toServer('PASV')),
-    server(`227 Mode (${SIX})`, `expose ${id} local ftp.test:1025 4`),
+    server(`227 Mode (${SIX})`, `offer ${id} local ftp.test:1025 4`),
     stands(id, toClient(PASSIVE)),
   ];
 }
 
-/** PORT and all that belongs to it, where the server knows EPSV; the first of the session. */
+/** PORT and all that belongs to it, if the server knows EPSV; the first of the session. */
 export function active(id: number): Step[] {
   return [
     client('PORT 10,9,8,7,8,0', toServer('EPSV')),

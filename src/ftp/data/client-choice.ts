@@ -1,8 +1,8 @@
-/** What a data port comes to once its client has had the time to connect. */
+/** The outcome for a data port once its client has had the time to connect. */
 export type Outcome =
   /** The connection that is held is the client's. */
   | 'take'
-  /** More than one came, and which of them is the client's cannot be told. */
+  /** More than one came; any of them can be the client's. */
   | 'ambiguous'
   /** One came, and was reset before it could be looked up. */
   | 'reset'

@@ -23,7 +23,7 @@ export const DOOR_TIMES: DoorTimes = { hold: 100, poll: 20, grace: 5000 };
 /** In how many turns of the event loop in a row no connection has come: Node accepts one in each. */
 const QUIET_TURNS = 2;
 
-/** What a ClientDoor works with. */
+/** Dependencies of a ClientDoor. */
 export interface DoorDeps {
   /** Receives the client's connection, once. The door is closed then. */
   take(stream: Duplex): void;
@@ -70,7 +70,7 @@ export class ClientDoor {
     });
   }
 
-  /** Notes that the client is told that the transfer begins: it connects now, if it has not. */
+  /** The client gets the reply that begins the transfer: it connects now, if it has not. */
   goAhead(): void {
     this.#goneAhead = true;
     this.#wait();

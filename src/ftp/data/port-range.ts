@@ -14,7 +14,7 @@ export class PortRange {
   }
 
   /**
-   * Calls `listen` with one port after the other until it succeeds. It goes on behind the port that was given last, so that a
+   * Calls `listen` with one port after the other until it succeeds. It goes on after the port that it chose last, so that a
    * port just closed rests for as long as possible. Rejects with `LISTEN_IN_USE` when none is free.
    */
   async bind<T>(listen: (port: number) => Promise<T>): Promise<T> {

@@ -6,21 +6,24 @@ import type { Direction } from '../wire/command.ts';
 /** The two ends of the control connection. */
 export type Side = 'client' | 'server';
 
-/** What FtpControl wants done. Ids name data connections; each is used for one at most. */
+/** Who wrote the bytes of a `send`: the other side, or sshferry itself. */
+export type Author = Side | 'sshferry';
+
+/** An action that FtpControl asks for. Ids name data connections; no id is used twice. */
 export type Action =
-  | { type: 'send'; to: Side; bytes: Uint8Array }
+  | { type: 'send'; to: Side; from: Author; bytes: Uint8Array }
   /** No more bytes go to that side: close the writing half once all is sent. */
   | { type: 'end'; to: Side }
   /**
    * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's data port at once, without
    * waiting for the client. Answer with complete(id, …); with `reach`, once the server's port is reached as well. `family: 4`
-   * where only an IPv4 address can be told. One that was dialled before keeps that connection.
+   * if only an IPv4 address can be named. One that was dialled before keeps that connection.
    */
-  | { type: 'expose'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any'; reach: boolean }
+  | { type: 'offer'; id: number; on: 'local'; dial: Endpoint; family: 4 | 'any'; reach: boolean }
   /** Bind a listener for the server, on that loopback address of its side; `dial` is the client's own. Answer with complete(id, …). */
-  | { type: 'expose'; id: number; on: 'remote'; dial: Endpoint; family: 4 | 6 }
+  | { type: 'offer'; id: number; on: 'remote'; dial: Endpoint; family: 4 | 6 }
   /**
-   * Dial the server's data port at once and keep the connection until `connect` or `expose`, for `forMs` at most. With `reach`,
+   * Dial the server's data port at once and keep the connection until `connect` or `offer`, for `forMs` at most. With `reach`,
    * answer with complete(id, …).
    */
   | { type: 'dial'; id: number; to: Endpoint; forMs: number | null; reach: boolean }
@@ -32,10 +35,10 @@ export type Action =
    * The server says that the transfer is complete, and its end is open: once no byte has moved for a minute, that counts as broken
    * by the server. `on: false` takes that back.
    */
-  | { type: 'hurry'; id: number; on: boolean }
-  /** The data connection is no longer wanted: reset what is there of it, the server's end after `graceMs`. No answer. */
-  | { type: 'retract'; id: number; graceMs: number }
-  /** `size`: how many bytes it is going to carry; null, like `user`, where that was not told. */
+  | { type: 'expectClose'; id: number; on: boolean }
+  /** The data connection is no longer wanted: reset its client's end, and its server's end after `graceMs`. No answer. */
+  | { type: 'abandon'; id: number; graceMs: number }
+  /** `size`: how many bytes it is going to carry; null, like `user`, if that is not known. */
   | {
       type: 'transfer';
       phase: 'start';
@@ -46,7 +49,7 @@ export type Action =
       user: string | null;
       size: number | null;
     }
-  /** The client has been told how the transfer ended: `code` is the reply's. Nothing more will be asked of this id. */
+  /** The client has the final reply to the transfer: `code` is its code. No later action names this id. */
   | { type: 'transfer'; phase: 'end'; id: number; code: number; error: GatewayError | null }
   /** A transfer did not come to be. `id` is 0 if it had no data connection. `error` is null if the server refused it. */
   | {
@@ -63,8 +66,8 @@ export type Action =
   /** Call elapsed(id) in `ms`. */
   | { type: 'timer'; id: number; ms: number }
   /** Something to log. */
-  | { type: 'note'; event: LogEvent; text: string; warn: boolean }
-  /** The session cannot go on: the client is told why, and all is ended. */
+  | { type: 'log'; event: LogEvent; text: string; warn: boolean }
+  /** The session cannot go on: send the client the reason, and end all. */
   | { type: 'close'; reason: GatewayError };
 
 /** Where the client or server can reach the data connection, or why it cannot. */
@@ -74,5 +77,5 @@ export type Completion = { endpoint: Endpoint } | { error: GatewayError };
 export type DataEnd =
   /** The source's end-of-file was passed on and everything before it flushed. */
   | { how: 'whole' }
-  /** Anything else: `by` is whoever broke it; 'gateway' is sshferry or SSH. `stood`: both ends were connected before. */
+  /** Anything else. `by` names who broke it; 'gateway' is sshferry or SSH. `stood`: both ends had been connected. */
   | { how: 'cut'; by: 'client' | 'server' | 'gateway'; stood: boolean; error: GatewayError };

@@ -11,11 +11,11 @@ export interface DataPort {
   /** The family of the loopback address at which the server connects, for FtpActive=remote-forward. */
   remote: 4 | 6 | null;
   readonly ends: Record<Direction, DataEnd | null>;
-  /** The server has been told that nothing comes from the client. */
+  /** The writing half at the server's end is closed: the client sends nothing. */
   halfClosed: boolean;
   /** The server has said that the transfer is complete, and not closed its end. */
-  hurried: boolean;
-  /** Nothing more will be asked of it: it has been retracted, or its transfer is over. */
+  closeExpected: boolean;
+  /** Nothing more will be asked of it: it has been abandoned, or its transfer is over. */
   over: boolean;
 }
 
@@ -49,7 +49,7 @@ export class DataPorts {
       remote: null,
       ends: { download: null, upload: null },
       halfClosed: false,
-      hurried: false,
+      closeExpected: false,
       over: false,
     };
     this.#live.set(port.id, port);
@@ -57,7 +57,7 @@ export class DataPorts {
   }
 
   /** The next transfer command is to use it, in place of one that no transfer has used. */
-  offer(port: DataPort): void {
+  setNext(port: DataPort): void {
     this.dropUnused(new GatewayError('SUPERSEDED', 'superseded by a newer one'));
     this.#next = port;
   }
@@ -90,14 +90,14 @@ export class DataPorts {
   }
 
   /** Has it given up; what has not ended in it counts as cut. The server's end goes only after `graceMs`. */
-  retract(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
+  abandon(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
     port.ends.download ??= end;
     port.ends.upload ??= end;
     this.#live.delete(port.id);
     port.connect = null;
     if (port.over) return;
     port.over = true;
-    this.#emit({ type: 'retract', id: port.id, graceMs });
+    this.#emit({ type: 'abandon', id: port.id, graceMs });
   }
 
   /** Its transfer is over; bytes of it may still be under way. */
@@ -108,7 +108,7 @@ export class DataPorts {
   /** Gives it up on sshferry's own account. */
   drop(port: DataPort, error: GatewayError): void {
     if (this.#next === port) this.#next = null;
-    this.retract(port, { how: 'cut', by: 'gateway', stood: true, error });
+    this.abandon(port, { how: 'cut', by: 'gateway', stood: true, error });
   }
 }
 

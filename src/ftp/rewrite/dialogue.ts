@@ -1,12 +1,12 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { LogEvent } from '../../core/log-events.ts';
-import type { Action, Completion, Side } from './action.ts';
+import type { Action, Author, Completion, Side } from './action.ts';
 import { DataPorts } from './data-ports.ts';
 import type { Pending } from './pending.ts';
 import { PendingQueue } from './pending-queue.ts';
 import type { FtpPolicy } from './policy.ts';
 
-/** What is done with a Completion once it is there. */
+/** Goes on with a Completion. */
 export type Resume = (result: Completion) => void;
 
 /** How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in milliseconds. */
@@ -16,7 +16,7 @@ const UNANSWERED = 5000;
  * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections
  * that were agreed upon, and the actions that come of it.
  */
-export class Exchange {
+export class Dialogue {
   readonly policy: FtpPolicy;
   /** Commands that wait for their final reply. */
   readonly pending = new PendingQueue();
@@ -25,6 +25,7 @@ export class Exchange {
   midReply = false;
   /** Whether the server has accepted a login: before that the client's own ports are not dialled. */
   loggedIn = false;
+  #everLoggedIn = false;
   #isVsftpd = false;
   readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
   readonly #toldEnd = { client: false, server: false };
@@ -34,8 +35,8 @@ export class Exchange {
   /** The command whose reply is awaited for a limited time. */
   #holdingUp: Pending | null = null;
   readonly #actions: Action[] = [];
-  /** What goes to one side without another action between: put together once, however many lines it is. */
-  #sending: { readonly to: Side; readonly parts: Uint8Array[] } | null = null;
+  /** Bytes to one side with no other action between: concatenated once, however many lines they are. */
+  #sending: { readonly to: Side; readonly from: Author; readonly parts: Uint8Array[] } | null = null;
 
   constructor(policy: FtpPolicy) {
     this.policy = policy;
@@ -44,6 +45,22 @@ export class Exchange {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether the server has ever let the client in: by a login or, as some servers do, by a transfer without one. */
+  get everLoggedIn(): boolean {
+    return this.#everLoggedIn;
+  }
+
+  /** The server has accepted a login. */
+  recordLogin(): void {
+    this.loggedIn = true;
+    this.#everLoggedIn = true;
+  }
+
+  /** The server has begun a transfer, with or without a login. */
+  recordTransfer(): void {
+    this.#everLoggedIn = true;
   }
 
   /** A line of the server's greeting. */
@@ -69,16 +86,16 @@ export class Exchange {
 
   #flush(): void {
     if (this.#sending === null) return;
-    const { to, parts } = this.#sending;
+    const { to, from, parts } = this.#sending;
     this.#sending = null;
-    this.#actions.push({ type: 'send', to, bytes: Buffer.concat(parts) });
+    this.#actions.push({ type: 'send', to, from, bytes: Buffer.concat(parts) });
   }
 
-  /** Nothing is said to a side that has been told that nothing more comes. */
-  send(to: Side, bytes: Uint8Array): void {
+  /** Sends bytes to a side; `from` is their author. Drops them if `end` was already sent to that side. */
+  send(to: Side, bytes: Uint8Array, from: Author = 'sshferry'): void {
     if (this.#toldEnd[to]) return;
-    if (this.#sending?.to !== to) this.#flush();
-    this.#sending ??= { to, parts: [] };
+    if (this.#sending?.to !== to || this.#sending.from !== from) this.#flush();
+    this.#sending ??= { to, from, parts: [] };
     this.#sending.parts.push(bytes);
   }
 
@@ -93,33 +110,39 @@ export class Exchange {
     return this.#toldEnd[to];
   }
 
-  /** Sends the server a command; its reply will find `entry`. */
+  /** Sends the client's command on to the server. The reply will find `entry`. */
   forward(entry: Pending, bytes: Uint8Array): void {
+    this.pending.push(entry);
+    this.send('server', bytes, 'client');
+  }
+
+  /** Sends the server a command of sshferry's own. The reply will find `entry`. */
+  ask(entry: Pending, bytes: Uint8Array): void {
     this.pending.push(entry);
     this.send('server', bytes);
   }
 
   /** Answers a command that the server does not see, when its turn comes. */
-  answer(verb: string, bytes: Uint8Array): void {
-    this.pending.push({ kind: 'answered', verb, reply: bytes });
-    this.giveAnswers();
+  replyLocally(verb: string, bytes: Uint8Array): void {
+    this.pending.push({ kind: 'local', verb, reply: bytes });
+    this.sendDueReplies();
   }
 
   /** Gives the replies whose turn has come. */
-  giveAnswers(): void {
+  sendDueReplies(): void {
     if (this.midReply) return;
-    for (const bytes of this.pending.takeAnswered()) this.send('client', bytes);
+    for (const bytes of this.pending.takeDue()) this.send('client', bytes);
     const { holdingUp } = this.pending;
     if (holdingUp === null || holdingUp === this.#holdingUp) return;
     this.#holdingUp = holdingUp;
     this.after(UNANSWERED, () => this.#giveUpOn(holdingUp));
   }
 
-  /** The server has left it unanswered, and a reply of sshferry's own waits behind it. */
+  /** The server has left it unanswered, and a local reply waits after it. */
   #giveUpOn(entry: Pending): void {
     this.#holdingUp = null;
     if (this.pending.holdingUp === entry) this.pending.settle(entry);
-    this.giveAnswers();
+    this.sendDueReplies();
   }
 
   /** Calls `then` in `ms`, unless the session is over by then. */
@@ -129,7 +152,7 @@ export class Exchange {
     this.emit({ type: 'timer', id: this.#lastTimer, ms });
   }
 
-  /** The time of a `timer` is over; false if it has been told before. */
+  /** The time of a `timer` is over. Returns false if that was reported before. */
   elapsed(id: number): boolean {
     const then = this.#timers.get(id);
     this.#timers.delete(id);
@@ -137,7 +160,7 @@ export class Exchange {
     return then !== undefined;
   }
 
-  /** Holds back what a side says until the data connection's `expose` or `connect` is complete. */
+  /** Holds back what a side says until the data connection's `offer` or `connect` is complete. */
   wait(side: Side, id: number, resume: Resume): void {
     this.#waits[side] = { id, resume };
   }
@@ -158,14 +181,14 @@ export class Exchange {
     return false;
   }
 
-  /** Whether this data connection's `expose` or `connect` is awaited. */
+  /** Whether this data connection's `offer` or `connect` is awaited. */
   awaits(id: number): boolean {
     return this.#waits.server?.id === id || this.#waits.client?.id === id;
   }
 
   /** Something to log. */
-  note(event: LogEvent, text: string, warn: boolean): void {
-    this.emit({ type: 'note', event, text, warn });
+  log(event: LogEvent, text: string, warn: boolean): void {
+    this.emit({ type: 'log', event, text, warn });
   }
 
   /** Ends the session: no action follows. */

@@ -1,5 +1,5 @@
 /**
- * A queue that gives up its first item in constant time. An array's `shift` moves all that stands behind: with the lines of one
+ * A queue that removes its first item in constant time. An array's `shift` moves all later items: with the lines of one
  * chunk, which may be as many as it has bytes, that held up the whole process for seconds.
  */
 export class Fifo<T> {

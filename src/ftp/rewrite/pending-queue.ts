@@ -2,7 +2,7 @@ import { isPlain } from '../wire/command.ts';
 import { beginsTransfer, endsTransfer, namesPort } from '../wire/reply.ts';
 import type { Passed, Pending } from './pending.ts';
 
-/** RFC 959 4.1.3: these may be sent, and answered, while a transfer runs. proftpd answers NOOP and HELP then, too. */
+/** RFC 959 4.1.3: these may be sent, and failedEarly, while a transfer runs. proftpd answers NOOP and HELP then, too. */
 const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP', 'HELP']);
 /** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
 const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
@@ -25,7 +25,7 @@ const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
  * | any other     | not an ABOR or NOOP that has other replies, if a later command can have it     |
  * | other 2yz     | not a port request: a second reply to an earlier command                       |
  * | 2yz, 3yz      | a transfer only by 225, 226 and 250; else the next that can have it            |
- * | 450, 5yz      | during a transfer, the command behind it, where it finds fault with that       |
+ * | 450, 5yz      | during a transfer, the next command, if the code finds fault with a command    |
  *
  * Commands before the one that is answered have no reply to come, and are settled; but a transfer that has begun may go on.
  */
@@ -54,17 +54,17 @@ export class PendingQueue {
   }
 
   /** Whether the client has said anything since. */
-  hasFromClientBehind(entry: Pending): boolean {
-    const behind = this.#entries.slice(this.#entries.indexOf(entry) + 1);
-    return behind.some((later) => !isOwn(later));
+  hasLaterFromClient(entry: Pending): boolean {
+    const later = this.#entries.slice(this.#entries.indexOf(entry) + 1);
+    return later.some((each) => !isOwn(each));
   }
 
   /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
-  takeAnswered(): Uint8Array[] {
+  takeDue(): Uint8Array[] {
     const replies: Uint8Array[] = [];
     for (let i = 0; i < this.#entries.length; ) {
       const entry = this.#entries[i];
-      if (entry?.kind === 'answered') {
+      if (entry?.kind === 'local') {
         this.#entries.splice(i, 1);
         replies.push(entry.reply);
       } else if (entry !== undefined && isUnseen(entry)) i += 1;
@@ -74,13 +74,13 @@ export class PendingQueue {
   }
 
   /**
-   * The head, if it is a command that servers leave unanswered, and a reply of sshferry's own waits behind it and others of its
+   * The head, if it is a command that servers leave unanswered, and a local reply waits after it and others of its
    * kind only.
    */
   get holdingUp(): Pending | null {
     let first: Pending | null = null;
     for (const entry of this.#entries) {
-      if (entry.kind === 'answered') return first;
+      if (entry.kind === 'local') return first;
       if (isUnseen(entry)) continue;
       if (entry.kind !== 'passed' || !OFTEN_UNANSWERED.has(entry.verb)) return null;
       first ??= entry;
@@ -92,10 +92,10 @@ export class PendingQueue {
   commandFor(code: number): Pending | undefined {
     const waiting = this.#onServer();
     if (namesPort(code)) return waiting.find(({ kind }) => kind === 'port');
-    if (code < 200) return begunBy(code, waiting);
+    if (code < 200) return commandForPreliminary(code, waiting);
     const [first] = waiting;
     while (waiting.length > 1 && isUnanswered(waiting[0], code)) waiting.shift();
-    return answeredBy(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
+    return commandForFinal(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
   }
 
   /** The command at the head of those that the server has to answer, if sshferry does not know what it does. */
@@ -104,8 +104,8 @@ export class PendingQueue {
     return head?.kind === 'passed' && !isPlain(head.verb) ? head : null;
   }
 
-  /** Whether a transfer that has not begun waits behind this entry. */
-  hasTransferBehind(entry: Pending): boolean {
+  /** Whether a transfer that has not begun waits after this entry. */
+  hasLaterTransfer(entry: Pending): boolean {
     return this.#entries
       .slice(this.#entries.indexOf(entry) + 1)
       .some((later) => later.kind === 'transfer' && !later.started);
@@ -141,12 +141,12 @@ export class PendingQueue {
 
   /** Those that the server has to answer. */
   #onServer(): Pending[] {
-    return this.#entries.filter((entry) => entry.kind !== 'answered');
+    return this.#entries.filter((entry) => entry.kind !== 'local');
   }
 }
 
 /** Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none waits for it. */
-function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+function commandForFinal(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head, next] = waiting;
   if (head?.kind === 'port' && code < 300) return undefined;
   if (head?.kind !== 'transfer') return head;
@@ -161,7 +161,7 @@ function answeredBy(code: number, waiting: readonly Pending[]): Pending | undefi
 }
 
 /** The command that a preliminary reply belongs to. */
-function begunBy(code: number, waiting: readonly Pending[]): Pending | undefined {
+function commandForPreliminary(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head] = waiting;
   if (!beginsTransfer(code)) return head?.kind === 'transfer' ? head : undefined;
   const next = waiting.findIndex((entry) => entry.kind === 'transfer' && !entry.started);
@@ -188,5 +188,5 @@ function isOwn(entry: Pending): boolean {
 
 /** Whether the client expects no reply to it any more. */
 function isUnseen(entry: Pending): boolean {
-  return isOwn(entry) || (entry.kind === 'transfer' && entry.answered);
+  return isOwn(entry) || (entry.kind === 'transfer' && entry.failedEarly);
 }

@@ -5,9 +5,9 @@ import type { DataPort } from './data-ports.ts';
 
 /**
  * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
- * which is the order in which the server gives them.
+ * which is the order in which the server sends them.
  */
-export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | Answered | Hidden;
+export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | LocalReply | Hidden;
 
 /** The connection itself, which 220 answers. */
 export interface Greeting {
@@ -38,13 +38,13 @@ export type PortVerb = PassiveVerb | ActiveVerb;
 /** PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data connection. */
 export interface PortRequest {
   readonly kind: 'port';
-  /** What the client said; null as long as it has not asked for what Prefetch asked the server. */
+  /** The client's command; null until the client claims a request of Prefetch's. */
   verb: PortVerb | null;
-  /** What the server was asked. */
+  /** The command that the server was sent. */
   readonly asked: PassiveVerb;
   /** Where the client listens, for PORT, EPRT and LPRT. */
   readonly client: Endpoint | null;
-  /** What the client gets should this attempt fail too: the refusal of the first attempt, when this is the second. */
+  /** The refusal of the first attempt, if this is the second: the client gets it if both fail. */
   readonly refusal: Refusal | null;
   /** Whether that refusal answered an earlier command: the reply to the first attempt has come after all. */
   mistaken: boolean;
@@ -54,7 +54,7 @@ export interface PortRequest {
 
 /** Why an attempt failed. */
 export interface Refusal {
-  /** What the client is told of it. */
+  /** The reply that the client gets. */
   readonly bytes: Uint8Array;
   /** Why the port that the server named is of no use, for the log; null if the server refused. */
   readonly ours: string | null;
@@ -63,12 +63,12 @@ export interface Refusal {
 /** PORT or EPRT at the server, naming a listener at its side in place of the client's own. */
 export interface RemotePort {
   readonly kind: 'remote';
-  /** What the client said. */
+  /** The client's command. */
   readonly verb: ActiveVerb;
   readonly client: Endpoint;
   readonly port: DataPort;
   readonly family: 4 | 6;
-  /** The server's refusal of what it was told first, when this is the second attempt. */
+  /** The server's refusal of the first address, if this is the second attempt. */
   readonly refusal: Uint8Array | null;
 }
 
@@ -82,19 +82,19 @@ export interface Transfer {
   port: DataPort | null;
   /** The server has said that it begins. */
   started: boolean;
-  /** Whether its beginning has been told of, for status and logs. */
+  /** Its beginning has been reported, for status and logs. */
   reported: boolean;
   /** The client has its final reply from sshferry; the server's is still to come and is dropped. */
-  answered: boolean;
+  failedEarly: boolean;
   /** Its data connection failed; the server has a little time to say what became of it. */
   failing: boolean;
-  /** The server has been asked for another port right behind it. */
+  /** The server has been asked for another port right after it. */
   followed: boolean;
 }
 
 /** A command that sshferry answers itself and that the server never sees. */
-export interface Answered {
-  readonly kind: 'answered';
+export interface LocalReply {
+  readonly kind: 'local';
   readonly verb: string;
   readonly reply: Uint8Array;
 }

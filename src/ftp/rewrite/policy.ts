@@ -1,14 +1,14 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 
-/** What one FTP session may do; fixed for its life. */
+/** The rules for one FTP session; they do not change. */
 export interface FtpPolicy {
-  /** What the control connection was dialled to. */
+  /** The address that the control connection was dialled to. */
   readonly target: Endpoint;
   /** The control client's own address: the only one that PORT and EPRT may name. */
   readonly client: string;
   /** Which host is dialled for data: the control connection's target, the one inside the reply, or a fixed address. */
   readonly dataHost: 'control' | 'reply' | { readonly address: string };
-  /** What becomes of PORT and EPRT. */
+  /** How PORT and EPRT are served. */
   readonly active: 'to-passive' | 'remote-forward' | 'refuse';
   /** Whether the server is asked for the next data port before the client asks. */
   readonly prefetch: boolean;

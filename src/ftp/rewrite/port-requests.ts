@@ -1,33 +1,22 @@
-import { addressFamily, type Endpoint, formatEndpoint, sameHost, withZoneOf } from '../../core/endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
-import {
-  type AddressError,
-  formatEprt,
-  formatSix,
-  type NamedPort,
-  parseEprt,
-  parseLprt,
-  parsePort,
-} from '../wire/address.ts';
+import type { NamedPort } from '../wire/address.ts';
 import { parsePortReply, portReply, refusalInOneLine } from '../wire/port-reply.ts';
 import { GOING_DOWN } from '../wire/reply.ts';
 import { commandLine, errorReply, reply } from '../wire/words.ts';
-import type { Side } from './action.ts';
-import { type DataPort, whyCut } from './data-ports.ts';
-import type { Exchange, Resume } from './dialogue.ts';
-import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal, RemotePort } from './pending.ts';
+import type { Author } from './action.ts';
+import { clientPort, NO_FAMILY } from './client-port.ts';
+import type { DataPortOpener } from './data-port-opener.ts';
+import type { Dialogue } from './dialogue.ts';
+import type { ActiveVerb, PassiveVerb, PortRequest, PortVerb, Refusal } from './pending.ts';
 import type { Prefetch, Prefetched } from './prefetch.ts';
+import { LOG_IN_FIRST, type RemotePorts } from './remote-ports.ts';
 
 /**
  * "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported, and with 425
  * pure-ftpd refuses PASV on a connection that has come over IPv6.
  */
 const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
-
-const NOT_LOGGED_IN = 530;
-
-/** RFC 2428 2. */
-const NO_FAMILY = reply(522, 'Network protocol not supported, use (1,2)');
 
 /**
  * How long the server's port is kept for a client that may ask for one, in milliseconds: well below the minute that servers
@@ -52,27 +41,24 @@ const CODES: Record<PassiveVerb, number> = { PASV: 227, LPSV: 228, EPSV: 229 };
 
 const NEITHER = reply(425, 'sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward');
 
-const LOG_IN_FIRST = reply(530, 'sshferry: active mode needs a login that the server has accepted');
-
 /** The commands that ask for a data connection, and what the server answers to them. */
 export class PortRequests {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   readonly #prefetch: Prefetch;
+  readonly #opener: DataPortOpener;
+  readonly #remote: RemotePorts;
   /** Whether EPSV ALL is in force (RFC 2428 4). */
   #epsvAll = false;
   /** A passive command that this server has turned out not to know, or whose ports cannot be reached. */
   #lacks: 'PASV' | 'EPSV' | null = null;
   /** Whether a data port of this server's has been reached. */
   #reached = false;
-  /** The loopback address that this server is told of in PORT or EPRT, and whether it has taken it. */
-  #loopback: { family: 4 | 6; taken: boolean };
 
-  constructor(exchange: Exchange, prefetch: Prefetch) {
-    this.#exchange = exchange;
+  constructor(dialogue: Dialogue, prefetch: Prefetch, opener: DataPortOpener, remote: RemotePorts) {
+    this.#dialogue = dialogue;
     this.#prefetch = prefetch;
-    // A literal address says what sshd reaches the server over; behind a name IPv4 is the better guess.
-    const family = addressFamily(exchange.policy.target.host) === 6 ? 6 : 4;
-    this.#loopback = { family, taken: false };
+    this.#opener = opener;
+    this.#remote = remote;
   }
 
   /** The server has taken EPSV ALL, or ended its effect by REIN. */
@@ -85,7 +71,7 @@ export class PortRequests {
     if (this.#refusedByEpsvAll(verb)) return;
     if (verb === 'EPSV' && argument !== '' && !/^[12]$/.test(argument)) {
       const unknown = /^\d+$/.test(argument);
-      return this.#exchange.answer(
+      return this.#dialogue.replyLocally(
         verb,
         unknown ? NO_FAMILY : reply(501, 'Cannot read the protocol in EPSV'),
       );
@@ -95,55 +81,40 @@ export class PortRequests {
     const prefetched = this.#prefetch.claim(verb, asked);
     if (prefetched === 'asked') return;
     if (prefetched !== null) {
-      return this.#exposeKept(prefetched, verb);
+      return this.#offerKept(prefetched, verb);
     }
     const request: PortRequest = { kind: 'port', verb, asked, client: null, ...FIRST };
-    this.#exchange.forward(request, asked === verb && !argument ? bytes : commandLine(asked));
+    if (asked === verb && !argument) this.#dialogue.forward(request, bytes);
+    else this.#dialogue.ask(request, commandLine(asked));
   }
 
   /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
   onActive(verb: ActiveVerb, argument: string): void {
-    const { policy } = this.#exchange;
-    const answer = (bytes: Uint8Array) => this.#exchange.answer(verb, bytes);
+    const { policy } = this.#dialogue;
     if (this.#refusedByEpsvAll(verb)) return;
-    const named = PARSE[verb](argument);
-    if (named === 'protocol') return answer(NO_FAMILY);
-    if (named === 'syntax') return answer(reply(501, `Cannot read the address in ${verb}`));
-    // "No address in particular", which lftp sends over ::1, can only mean its own.
-    const host = isUnspecified(named) ? policy.client : withZoneOf(named.host, policy.client);
-    const client = { host, port: named.port };
-    if (policy.active === 'refuse') {
-      return answer(reply(502, 'sshferry: active mode is refused here (FtpActive=refuse); use passive mode'));
+    const named = clientPort(verb, argument, policy);
+    if ('illegal' in named) {
+      const text = `${verb} names ${formatEndpoint(named.illegal)}, which is refused`;
+      this.#dialogue.log('ftp.bounce', text, true);
     }
-    // RFC 2577 3: otherwise anybody could be reached in the gateway's name.
-    if (!sameHost(client.host, policy.client) || client.port < 1024) {
-      this.#exchange.note('ftp.bounce', `${verb} names ${formatEndpoint(client)}, which is refused`, true);
-      return answer(reply(500, `Illegal ${verb}: only your own address, and no port below 1024`));
-    }
-    if (policy.active === 'remote-forward') return this.#askServerToConnect(verb, client);
+    if ('refusal' in named) return this.#dialogue.replyLocally(verb, named.refusal);
+    const { client } = named;
+    if (policy.active === 'remote-forward') return this.#remote.ask(verb, client);
     const asked = this.#lacks === 'EPSV' ? 'PASV' : 'EPSV';
     const request: PortRequest = { kind: 'port', verb, asked, client, ...FIRST };
-    this.#exchange.forward(request, commandLine(asked));
+    this.#dialogue.ask(request, commandLine(asked));
   }
 
   #refusedByEpsvAll(verb: PortVerb): boolean {
     if (!this.#epsvAll || verb === 'EPSV') return false;
-    this.#exchange.answer(verb, reply(503, `${verb} is not allowed after EPSV ALL`));
+    this.#dialogue.replyLocally(verb, reply(503, `${verb} is not allowed after EPSV ALL`));
     return true;
   }
 
-  /** The server's whole reply to a request: its lines in Latin-1. */
-  onReply(request: PortRequest, code: number, lines: readonly string[]): void {
+  /** The server's whole reply to a request names a port, or should: its lines in Latin-1. */
+  onPort(request: PortRequest, code: number, lines: readonly string[]): void {
     const { verb, asked, refusal } = request;
     if (verb === null) return this.#onUnclaimed(request, code, lines);
-    if (code === GOING_DOWN) {
-      this.#exchange.pending.settle(request);
-      return this.#exchange.send('client', refusalInOneLine(code, lines));
-    }
-    if (code >= 400) {
-      const bytes = refusalInOneLine(code, lines);
-      return this.#onRefusal(request, UNSUPPORTED.has(code), { bytes, ours: null });
-    }
     const named = parsePortReply(code, lines);
     if (named === null) {
       // proftpd, reached over IPv6, cannot write its address into 227 and names it in part; EPSV has none.
@@ -156,6 +127,19 @@ export class PortRequests {
     this.#use(request, named);
   }
 
+  /** The server refuses a request. */
+  onRefused(request: PortRequest, code: number, lines: readonly string[]): void {
+    if (request.verb === null) return this.#onUnclaimed(request, code, lines);
+    const bytes = refusalInOneLine(code, lines);
+    this.#onRefusal(request, UNSUPPORTED.has(code), { bytes, ours: null });
+  }
+
+  /** The server says 421 in reply to a request: the client gets that, and nothing else is tried. */
+  onGoingDown(request: PortRequest, code: number, lines: readonly string[]): void {
+    if (request.verb === null) return this.#onUnclaimed(request, code, lines);
+    this.#finish(request, refusalInOneLine(code, lines), 'server');
+  }
+
   /**
    * The server answers what it was asked first, so the refusal was a second reply to an earlier command. It has another request
    * before it, whose reply is about to come, and whose port is then the one that counts.
@@ -163,9 +147,9 @@ export class PortRequests {
   #awaitSecond(request: PortRequest, named: NamedPort): void {
     request.mistaken = true;
     request.late = named;
-    this.#exchange.after(SECOND_REPLY, () => {
-      if (request.late !== named || !this.#exchange.pending.some((entry) => entry === request)) return;
-      if (this.#exchange.midReply) return this.#awaitSecond(request, named);
+    this.#dialogue.after(SECOND_REPLY, () => {
+      if (request.late !== named || !this.#dialogue.pending.some((entry) => entry === request)) return;
+      if (this.#dialogue.midReply) return this.#awaitSecond(request, named);
       this.useLate(request);
     });
   }
@@ -178,61 +162,52 @@ export class PortRequests {
   }
 
   /**
-   * Has the client reach the port that the server has named. The first of a session is told only once it is reached itself, while
+   * Offers the client a port in place of the one that the server has named. The first of a session is offered only once the
+   * server's port is reached, while
    * the server can still be asked for another kind.
    */
   #use(request: PortRequest, named: NamedPort): void {
     const { verb, client } = request;
     if (verb === null) return;
-    if (client !== null && !this.#exchange.loggedIn) return this.#answer(request, LOG_IN_FIRST);
-    const port = this.#newPort(client);
-    if (port === null) return this.#answer(request, this.#tooMany());
+    if (client !== null && !this.#dialogue.loggedIn) return this.#finish(request, LOG_IN_FIRST);
+    const port = this.#opener.add(client);
+    if (port === null) return this.#finish(request, this.#opener.tooMany());
     const { id } = port;
     const dial = this.#dialled(named);
     const reach = !this.#reached;
-    this.#exchange.ports.offer(port);
-    if (client === null) this.#expose(id, dial, verb, reach);
-    else this.#exchange.emit({ type: 'dial', id, to: dial, forMs: null, reach });
+    this.#dialogue.ports.setNext(port);
+    if (client === null) this.#offer(id, dial, verb, reach);
+    else this.#dialogue.emit({ type: 'dial', id, to: dial, forMs: null, reach });
     if (client !== null && !reach) return this.#succeed(request, dial);
-    this.#await(port, 'server', (result) => {
+    this.#opener.whenBound(port, 'server', (result) => {
       if (!('endpoint' in result)) return this.#onUnreached(request, result.error);
       this.#reached ||= reach;
       this.#succeed(request, result.endpoint);
     });
     if (reach && this.#otherMayDo(request))
-      this.#exchange.after(REACH_TIME, () => this.#limitReach(request, id));
+      this.#dialogue.after(REACH_TIME, () => this.#limitReach(request, id));
   }
 
   #limitReach(request: PortRequest, id: number): void {
-    if (!this.#exchange.awaits(id) || !this.#otherMayDo(request)) return;
+    if (!this.#dialogue.awaits(id) || !this.#otherMayDo(request)) return;
     const text = `the server's data port was not reached within ${REACH_TIME / 1000} s`;
-    this.#exchange.complete(id, { error: new GatewayError('DATA_TIMEOUT', text) });
+    this.#dialogue.complete(id, { error: new GatewayError('DATA_TIMEOUT', text) });
   }
 
   /** Tells the client of a port that Prefetch has kept; its further commands wait. */
-  #exposeKept({ port, dial }: Prefetched, verb: PassiveVerb): void {
-    this.#exchange.ports.offer(port);
-    this.#expose(port.id, dial, verb, false);
-    this.#await(port, 'client', (result) => {
-      if ('endpoint' in result) return this.#exchange.answer(verb, portReply(verb, result.endpoint));
-      this.#noteRefusal(result.error.message);
-      this.#exchange.answer(verb, errorReply(425, result.error));
+  #offerKept({ port, dial }: Prefetched, verb: PassiveVerb): void {
+    this.#dialogue.ports.setNext(port);
+    this.#offer(port.id, dial, verb, false);
+    this.#opener.whenBound(port, 'client', (result) => {
+      if ('endpoint' in result) return this.#dialogue.replyLocally(verb, portReply(verb, result.endpoint));
+      this.#opener.logRefusal(result.error.message);
+      this.#dialogue.replyLocally(verb, errorReply(425, result.error));
     });
   }
 
-  #expose(id: number, dial: Endpoint, verb: PortVerb, reach: boolean): void {
+  #offer(id: number, dial: Endpoint, verb: PortVerb, reach: boolean): void {
     const family = verb === 'PASV' ? 4 : 'any';
-    this.#exchange.emit({ type: 'expose', id, on: 'local', dial, family, reach });
-  }
-
-  /** Waits for the port; one that cannot be had is dropped, with the reason that it failed for first. */
-  #await(port: DataPort, side: Side, then: Resume): void {
-    this.#exchange.wait(side, port.id, (result) => {
-      if ('endpoint' in result) return then(result);
-      const error = whyCut(port) ?? result.error;
-      this.#exchange.ports.drop(port, error);
-      then({ error });
-    });
+    this.#dialogue.emit({ type: 'offer', id, on: 'local', dial, family, reach });
   }
 
   /** The server's port cannot be reached, or there is none here for the client. */
@@ -246,23 +221,23 @@ export class PortRequests {
 
   /** The reply to a request of Prefetch's that the client has not made its own meanwhile. */
   #onUnclaimed(request: PortRequest, code: number, lines: readonly string[]): void {
-    const { pending } = this.#exchange;
+    const { pending } = this.#dialogue;
     const tooEarly = pending.head?.kind === 'transfer';
     pending.settle(request);
-    if (code === GOING_DOWN) this.#exchange.send('client', refusalInOneLine(code, lines));
+    if (code === GOING_DOWN) this.#dialogue.send('client', refusalInOneLine(code, lines), 'server');
     const named = parsePortReply(code, lines);
     const line = lines.at(-1) ?? '';
     if (named === null) return this.#prefetch.turnOff(`the server answered ${request.asked} with: ${line}`);
     if (tooEarly) return this.#prefetch.turnOff(`the server answered ${request.asked} during a transfer`);
     if (!this.#prefetch.awaits(request)) return;
-    const port = this.#newPort(null);
+    const port = this.#opener.add(null);
     if (port === null) return;
     const dial = this.#dialled(named);
-    this.#exchange.emit({ type: 'dial', id: port.id, to: dial, forMs: PREFETCH_LIFE, reach: false });
+    this.#dialogue.emit({ type: 'dial', id: port.id, to: dial, forMs: PREFETCH_LIFE, reach: false });
     this.#prefetch.keep({ port, dial });
   }
 
-  /** Where what the server was asked does not do, its other command may; if not, the client gets the first refusal. */
+  /** If the server refuses one kind of port, it may accept the other. If not, the client gets the first refusal. */
   #onRefusal(request: PortRequest, otherMayDo: boolean, refusal: Refusal): void {
     const { late } = request;
     request.late = null;
@@ -270,157 +245,48 @@ export class PortRequests {
     if (!otherMayDo || !this.#otherMayDo(request)) return this.#refuse(request, refusal);
     const asked = otherThan(request.asked);
     const why = refusal.ours ?? `the server refused ${request.asked}`;
-    this.#exchange.note('ftp.data.other-kind', `trying ${asked}: ${why}`, false);
-    this.#exchange.pending.settle(request);
-    this.#exchange.forward({ ...request, asked, refusal }, commandLine(asked));
+    this.#dialogue.log('ftp.data.other-kind', `trying ${asked}: ${why}`, false);
+    this.#dialogue.pending.settle(request);
+    this.#dialogue.ask({ ...request, asked, refusal }, commandLine(asked));
   }
 
   /** Whether the server can be asked for the other kind of port. */
   #otherMayDo(request: PortRequest): boolean {
     const { asked, refusal } = request;
-    if (refusal !== null || asked === 'LPSV' || this.#exchange.hasEnded('server')) return false;
+    if (refusal !== null || asked === 'LPSV' || this.#dialogue.hasEnded('server')) return false;
     if (this.#epsvAll && asked === 'EPSV') return false;
     // With later commands under way the second request would come after them, and the replies out of order.
-    return !this.#exchange.pending.hasFromClientBehind(request);
+    return !this.#dialogue.pending.hasLaterFromClient(request);
   }
 
   /** The client gets the first refusal, or the only one. */
   #refuse(request: PortRequest, refusal: Refusal): void {
     const first = request.mistaken ? null : request.refusal;
     const { bytes, ours } = first ?? refusal;
-    if (ours !== null) this.#noteRefusal(ours);
+    if (ours !== null) this.#opener.logRefusal(ours);
     const neither = first?.ours === null && refusal.ours === null && request.client !== null;
-    this.#answer(request, neither ? NEITHER : bytes);
+    if (neither) this.#finish(request, NEITHER);
+    else this.#finish(request, bytes, ours === null ? 'server' : 'sshferry');
   }
 
   #succeed(request: PortRequest, endpoint: Endpoint): void {
     const { verb, asked, refusal, mistaken } = request;
     if (verb === null) return;
     if (refusal !== null && !mistaken) this.#lacks = asked === 'PASV' ? 'EPSV' : 'PASV';
-    this.#answer(request, portReply(verb, endpoint));
+    this.#finish(request, portReply(verb, endpoint));
   }
 
-  #answer(request: PortRequest, bytes: Uint8Array): void {
-    this.#exchange.pending.settle(request);
-    this.#exchange.send('client', bytes);
+  #finish(request: PortRequest, bytes: Uint8Array, from: Author = 'sshferry'): void {
+    this.#dialogue.pending.settle(request);
+    this.#dialogue.send('client', bytes, from);
   }
 
-  /** A refusal of sshferry's own, for whoever runs it. */
-  #noteRefusal(why: string): void {
-    this.#exchange.note('ftp.data.refused', `no data connection: ${why}`, true);
-  }
-
-  /** Null where there are as many as may be. */
-  #newPort(client: Endpoint | null): DataPort | null {
-    const { ports, policy } = this.#exchange;
-    return ports.size >= policy.limits.dataConnections ? null : ports.add(client);
-  }
-
-  #tooMany(): Uint8Array {
-    const words = `${this.#exchange.ports.size} data connections are open already`;
-    this.#noteRefusal(words);
-    return reply(425, `sshferry: ${words}`);
-  }
-
-  /** What is dialled for a data port: the address in the reply counts only where the policy says so. */
+  /** Returns the address to dial for a data port: the one in the reply only if the policy says so. */
   #dialled({ host, port }: NamedPort): Endpoint {
-    const { dataHost, target } = this.#exchange.policy;
+    const { dataHost, target } = this.#dialogue.policy;
     if (typeof dataHost === 'object') return { host: dataHost.address, port };
     return { host: dataHost === 'reply' && host !== null ? host : target.host, port };
   }
-
-  /** The server is to connect to a listener at its own side; it is told of that instead of the client's. */
-  #askServerToConnect(verb: ActiveVerb, client: Endpoint): void {
-    if (!this.#exchange.loggedIn) return this.#exchange.answer(verb, LOG_IN_FIRST);
-    const { family } = this.#loopback;
-    const port = this.#newPort(null);
-    if (port === null) return this.#exchange.answer(verb, this.#tooMany());
-    port.remote = family;
-    this.#listenThere('client', port, client, family, (result) => {
-      if ('error' in result) {
-        this.#noteRefusal(result.error.message);
-        return this.#exchange.answer(verb, errorReply(425, result.error));
-      }
-      const entry: RemotePort = { kind: 'remote', verb, client, port, family, refusal: null };
-      this.#exchange.forward(entry, portCommand(verb, result.endpoint));
-    });
-  }
-
-  #listenThere(side: Side, port: DataPort, dial: Endpoint, family: 4 | 6, then: Resume): void {
-    this.#exchange.emit({ type: 'expose', id: port.id, on: 'remote', dial, family });
-    this.#await(port, side, then);
-  }
-
-  /** The server's whole reply to the PORT or EPRT that it was told. */
-  onRemoteReply(entry: RemotePort, code: number, lines: readonly string[]): void {
-    const { pending, ports } = this.#exchange;
-    const { verb, port, refusal } = entry;
-    if (code < 300) {
-      this.#accept(entry);
-      pending.settle(entry);
-      return this.#exchange.send('client', portReply(verb, entry.client));
-    }
-    const bytes = refusalInOneLine(code, lines);
-    ports.drop(port, new GatewayError('ABANDONED', `the server refused ${verb}`));
-    // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
-    const inDoubt = !this.#loopback.taken && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
-    if (inDoubt && !this.#exchange.hasEnded('server') && !pending.hasFromClientBehind(entry))
-      return this.#tellOtherLoopback(entry, bytes);
-    pending.settle(entry);
-    this.#exchange.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal);
-  }
-
-  /** The server has left it unanswered; `begins`: and begins the transfer behind it, so it has taken the port. */
-  skip(entry: RemotePort, begins: boolean): void {
-    if (begins) return this.#accept(entry);
-    this.#exchange.ports.drop(entry.port, new GatewayError('ABANDONED', 'the server did not answer'));
-  }
-
-  #accept({ family, port }: RemotePort): void {
-    this.#loopback = { family, taken: true };
-    this.#exchange.ports.offer(port);
-  }
-
-  /** The server has said 425: one that takes any address may not reach the one that it was told. A literal target's is known. */
-  onUnreachedByServer({ remote }: DataPort): void {
-    const isLiteral = addressFamily(this.#exchange.policy.target.host) !== 0;
-    if (remote === this.#loopback.family && !isLiteral) {
-      this.#loopback = { family: remote === 4 ? 6 : 4, taken: false };
-    }
-  }
-
-  #tellOtherLoopback(refused: RemotePort, refusal: Uint8Array): void {
-    const { pending } = this.#exchange;
-    pending.settle(refused);
-    const { verb, client } = refused;
-    const family = refused.family === 4 ? 6 : 4;
-    const port = this.#newPort(null);
-    if (port === null) return this.#exchange.send('client', refusal);
-    port.remote = family;
-    const entry: RemotePort = { ...refused, port, family, refusal };
-    pending.push(entry);
-    this.#listenThere('server', port, client, family, (result) => {
-      if ('endpoint' in result) return this.#exchange.send('server', portCommand(verb, result.endpoint));
-      pending.settle(entry);
-      this.#exchange.send('client', refusal);
-    });
-  }
-}
-
-/** What tells a server of a listener: by PORT where that can name it and the client said so, else by EPRT. */
-function portCommand(verb: ActiveVerb, listener: Endpoint): Uint8Array {
-  const byEprt = verb === 'EPRT' || listener.host.includes(':');
-  return commandLine(byEprt ? `EPRT ${formatEprt(listener)}` : `PORT ${formatSix(listener)}`);
-}
-
-const PARSE: Record<ActiveVerb, (argument: string) => Endpoint | AddressError> = {
-  PORT: parsePort,
-  EPRT: parseEprt,
-  LPRT: parseLprt,
-};
-
-function isUnspecified({ host }: Endpoint): boolean {
-  return host === '::' || host === '0.0.0.0';
 }
 
 function otherThan(verb: PassiveVerb): 'PASV' | 'EPSV' {

@@ -2,42 +2,42 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { commandLine } from '../wire/words.ts';
 import type { DataPort } from './data-ports.ts';
-import type { Exchange } from './dialogue.ts';
+import type { Dialogue } from './dialogue.ts';
 import type { PassiveVerb, PortRequest, Transfer } from './pending.ts';
 
-/** A data port of the server's that it has named, and where it is dialled. */
+/** A data port that the server has named, with the address to dial. */
 export interface Prefetched {
   readonly port: DataPort;
   readonly dial: Endpoint;
 }
 
 const ACTIVE: ReadonlySet<string> = new Set(['PORT', 'EPRT', 'LPRT']);
-/** Behind these it is not known what the client wants next, or that it wants nothing. */
+/** After these commands the next request cannot be foreseen. */
 const CHANGES: ReadonlySet<string> = new Set([...ACTIVE, 'USER', 'REIN', 'HOST', 'QUIT']);
 
 /**
- * FtpPrefetch: asks the server for the next data port right behind a transfer command, so that the client's own PASV or EPSV can
+ * FtpPrefetch: asks the server for the next data port right after a transfer command, so that the client's own PASV or EPSV can
  * be answered at once: a round trip less for each file.
  *
- * Only vsftpd is asked. It reads no command while it transfers, and takes up what stands behind RETR or STOR when that is over.
+ * Only vsftpd is asked. It reads no command while it transfers, and reads the command after RETR or STOR when that is over.
  * Others would be disturbed: pyftpdlib ends the running transfer, as RFC 959 lets it; proftpd answers 450, pure-ftpd 500.
  */
 export class Prefetch {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   #on: boolean;
-  /** What the client last asked with, and what the server was asked. */
+  /** The client's last passive command, and the one that the server was sent for it. */
   #last: { readonly verb: PassiveVerb; readonly asked: PassiveVerb } | null = null;
   /** Whether a transfer has gone well in that way. */
   #proven = false;
-  /** What the server was asked, as long as it has not replied and the client has not asked the same. */
+  /** The request that the server has not replied to and the client has not claimed. */
   #request: PortRequest | null = null;
   #kept: Prefetched | null = null;
-  /** Whether the server's next transfer would use a port that the client has not been told. */
+  /** Whether the server's next transfer would use a port that the client does not know. */
   #unclaimed = false;
 
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-    this.#on = exchange.policy.prefetch;
+  constructor(dialogue: Dialogue) {
+    this.#dialogue = dialogue;
+    this.#on = dialogue.policy.prefetch;
   }
 
   /** Any command of the client's, before it is dealt with. */
@@ -54,8 +54,8 @@ export class Prefetch {
   }
 
   /**
-   * The client asks for a passive port, for which the server would be asked `asked`: gives the one that is kept, or 'asked' where
-   * the server's reply to that is on its way and is now the client's, or null where the server has to be asked.
+   * The client asks for a passive port, for which the server would be sent `asked`. Returns the port that is kept;
+   * 'asked' if the server's reply to a request is on its way and is now the client's; null if the server has to be asked.
    */
   claim(verb: PassiveVerb, asked: PassiveVerb): Prefetched | 'asked' | null {
     const [request, kept, last] = [this.#request, this.#kept, this.#last];
@@ -64,7 +64,7 @@ export class Prefetch {
     this.#kept = null;
     this.#unclaimed = false;
     const usable = last?.verb === verb && last.asked === asked;
-    if (usable && request !== null && !this.#exchange.pending.hasFromClientBehind(request)) {
+    if (usable && request !== null && !this.#dialogue.pending.hasLaterFromClient(request)) {
       request.verb = verb;
       return 'asked';
     }
@@ -75,9 +75,9 @@ export class Prefetch {
 
   /** A transfer command has been sent on. */
   follow(transfer: Transfer): void {
-    const { pending, ports } = this.#exchange;
-    if (!this.#on || !this.#exchange.isVsftpd || !this.#proven || this.#last === null) return;
-    // Only behind a transfer that has a port, and alone: what else is under way may change what it would find.
+    const { pending, ports } = this.#dialogue;
+    if (!this.#on || !this.#dialogue.isVsftpd || !this.#proven || this.#last === null) return;
+    // Only after a transfer that has a port, with no other command under way, which may change the server's state.
     if ((transfer.port ?? ports.next) === null || pending.someFromClient((entry) => entry !== transfer))
       return;
     transfer.followed = true;
@@ -92,7 +92,7 @@ export class Prefetch {
       mistaken: false,
       late: null,
     };
-    this.#exchange.forward(this.#request, commandLine(asked));
+    this.#dialogue.ask(this.#request, commandLine(asked));
   }
 
   /** Whether the reply to this is still wanted. */
@@ -100,7 +100,7 @@ export class Prefetch {
     return this.#request === request;
   }
 
-  /** What the server named in reply, for when the client asks. */
+  /** Keeps the port that the server has named until the client asks for one. */
   keep(prefetched: Prefetched): void {
     this.#request = null;
     this.#kept = prefetched;
@@ -108,7 +108,7 @@ export class Prefetch {
 
   /** Whether a transfer that has no port of its own would get one that its client does not know. */
   get misleads(): boolean {
-    return this.#unclaimed && this.#exchange.ports.next === null;
+    return this.#unclaimed && this.#dialogue.ports.next === null;
   }
 
   /** No more of it in this session. */
@@ -118,11 +118,11 @@ export class Prefetch {
     this.#request = null;
     this.#drop(this.#kept);
     this.#kept = null;
-    this.#exchange.note('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
+    this.#dialogue.log('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
   }
 
   #drop(kept: Prefetched | null): void {
     if (kept === null) return;
-    this.#exchange.ports.drop(kept.port, new GatewayError('ABANDONED', 'prefetched in vain'));
+    this.#dialogue.ports.drop(kept.port, new GatewayError('ABANDONED', 'prefetched in vain'));
   }
 }

@@ -2,33 +2,35 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { type Command, type Direction, latin1, shownName, transferDirection } from '../wire/command.ts';
 import { GOING_DOWN, type Sink } from '../wire/reply.ts';
-import { commandLine, errorReply } from '../wire/words.ts';
+import { errorReply } from '../wire/words.ts';
 import type { DataEnd } from './action.ts';
-import { brokenEnd, type DataPort, neverStood } from './data-ports.ts';
-import type { Exchange } from './dialogue.ts';
+import { brokenEnd, type DataPort } from './data-ports.ts';
+import type { Dialogue } from './dialogue.ts';
 import type { Passed, Transfer } from './pending.ts';
 import { gaveUp } from './pending-queue.ts';
 import type { TransferFacts } from './transfer-facts.ts';
+import { abortedByClient, type TransferFailures } from './transfer-failures.ts';
+import type { TransferReports } from './transfer-reports.ts';
 
-/** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
-export const ABORT_GRACE = 2000;
-
-/**
- * How long the server may take to say why it refuses a transfer whose data connection has failed, in milliseconds. A server that
- * refuses may close its port at once, and the failed dial is then known before the refusal.
- */
-const REFUSAL_GRACE = 3000;
-
-/** Transfer commands, from the command to the reply that says how it ended: nothing is told complete that was not. */
+/** Follows transfer commands to their final reply. A success passes only if all data arrived. */
 export class Transfers {
-  readonly #exchange: Exchange;
+  readonly #dialogue: Dialogue;
   readonly #facts: TransferFacts;
+  readonly #reports: TransferReports;
+  readonly #failures: TransferFailures;
   #mode = 'S';
   #structure = 'F';
 
-  constructor(exchange: Exchange, facts: TransferFacts) {
-    this.#exchange = exchange;
+  constructor(
+    dialogue: Dialogue,
+    facts: TransferFacts,
+    failures: TransferFailures,
+    reports: TransferReports,
+  ) {
+    this.#dialogue = dialogue;
     this.#facts = facts;
+    this.#reports = reports;
+    this.#failures = failures;
   }
 
   /** The server has taken MODE with this argument; REIN sets it to S (RFC 959 4.1.1). */
@@ -42,8 +44,8 @@ export class Transfers {
   }
 
   /**
-   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or where it has
-   * records, its end stands in the data.
+   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or if it has
+   * records, the data marks its end.
    */
   get #endsWithConnection(): boolean {
     return 'SZ'.includes(this.#mode) && this.#structure !== 'R';
@@ -53,7 +55,7 @@ export class Transfers {
 
   /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
-    const { pending, ports } = this.#exchange;
+    const { pending, ports } = this.#dialogue;
     const transfer = newTransfer(command.verb, shownName(command.argument), direction);
     const port = pending.someFromClient() ? null : ports.next;
     const broken = port && brokenEnd(port, direction);
@@ -67,26 +69,26 @@ export class Transfers {
       this.#forwardOnceConnected(transfer, command, port, port.connect);
       return null;
     }
-    this.#exchange.forward(transfer, command.bytes);
+    this.#dialogue.forward(transfer, command.bytes);
     return transfer;
   }
 
-  /** Active mode: a client that cannot be reached is to leave no empty file behind. */
+  /** Active mode: an upload from a client that cannot be reached must not create an empty file. */
   #forwardOnceConnected(transfer: Transfer, command: Command, port: DataPort, to: Endpoint): void {
     port.connect = null;
-    this.#exchange.emit({ type: 'connect', id: port.id, to });
-    this.#exchange.wait('client', port.id, (result) => {
+    this.#dialogue.emit({ type: 'connect', id: port.id, to });
+    this.#dialogue.wait('client', port.id, (result) => {
       const error = 'error' in result ? result.error : brokenEnd(port, 'upload');
-      if (error === null) return this.#exchange.forward(transfer, command.bytes);
-      this.#exchange.ports.drop(port, error);
+      if (error === null) return this.#dialogue.forward(transfer, command.bytes);
+      this.#dialogue.ports.drop(port, error);
       this.#refuse(transfer, port, error);
     });
   }
 
   /** Answers 425 to a command that the server does not see. */
   #refuse(transfer: Transfer, port: DataPort, error: GatewayError): void {
-    this.#exchange.answer(transfer.verb, errorReply(425, error));
-    this.#reportRefused(transfer, port.id, 425, error);
+    this.#dialogue.replyLocally(transfer.verb, errorReply(425, error));
+    this.#reports.refused(transfer, port.id, 425, error);
   }
 
   /**
@@ -97,42 +99,27 @@ export class Transfers {
     return newTransfer(verb, path, 'download');
   }
 
-  /**
-   * ABOR has been sent on. A server that is busy sending may notice it only by the urgent data that comes with it
-   * (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds its data connection closed.
-   */
-  onAbort(): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'download' || !head.started || head.answered) return;
-    if (head.port === null || head.port.ends.download !== null) return;
-    this.#exchange.ports.retract(
-      head.port,
-      { how: 'cut', by: 'gateway', stood: true, error: abortedByClient() },
-      ABORT_GRACE,
-    );
-  }
-
   // ---------------------------------------------------------------------------------------------- the server's replies
 
   /** Gives the data connection to the transfer whose turn has come, and answers one whose data connection failed. */
   settleHead(): void {
-    const { pending, ports, midReply } = this.#exchange;
+    const { pending, ports, midReply } = this.#dialogue;
     const { head } = pending;
     if (midReply || head?.kind !== 'transfer') return;
     if (head.port === null) {
       head.port = ports.take();
       this.#hastenEnd(head);
     }
-    this.#answerFailed();
+    this.#failures.failIfUnusable();
   }
 
   /** A later reply shows that it is over, though the server has not said how it ended. */
   skip(transfer: Transfer): void {
-    const { port, started, answered, reported } = transfer;
+    const { port, started, failedEarly, reported } = transfer;
     this.#facts.over();
     if (port !== null && !started) this.#onRefused(port, transfer.followed);
-    if (answered || !reported) return;
-    this.#reportEnd(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
+    if (failedEarly || !reported) return;
+    this.#reports.end(transfer, 426, new GatewayError('PEER_RESET', 'the server did not say how it ended'));
   }
 
   /**
@@ -140,17 +127,17 @@ export class Transfers {
    * side has closed its own end before, it acknowledges at once.
    */
   #hastenEnd({ verb, port }: Transfer): void {
-    const useful = this.#exchange.isVsftpd && this.#endsWithConnection;
+    const useful = this.#dialogue.isVsftpd && this.#endsWithConnection;
     const isDownload = transferDirection(verb) === 'download';
     if (!useful || !isDownload || port === null || port.halfClosed || port.over) return;
     port.halfClosed = true;
-    this.#exchange.emit({ type: 'halfClose', id: port.id });
+    this.#dialogue.emit({ type: 'halfClose', id: port.id });
   }
 
   /** Whether a reply with this code, below 300, may reach the client now. Where it has to wait, sees to what it waits for. */
   mayPass(transfer: Transfer, code: number): boolean {
-    const { port, answered } = transfer;
-    if (answered || port === null) return true;
+    const { port, failedEarly } = transfer;
+    if (failedEarly || port === null) return true;
     // Its data connection failed before it began, so that it cannot have succeeded: a beginning may still show a stray reply.
     if (transfer.failing && !transfer.started && code >= 200) return false;
     if (!this.#reachClient(port)) return false;
@@ -166,187 +153,89 @@ export class Transfers {
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
     const { download, upload } = port.ends;
     if (download !== null && (direction === 'download' || upload !== null)) return true;
-    if (!port.hurried) {
-      port.hurried = true;
-      this.#exchange.emit({ type: 'hurry', id: port.id, on: true });
+    if (!port.closeExpected) {
+      port.closeExpected = true;
+      this.#dialogue.emit({ type: 'expectClose', id: port.id, on: true });
     }
-    // An ABOR behind it means that the client no longer reads: the data would never be flushed.
-    if (!this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) return false;
-    this.#exchange.ports.drop(port, abortedByClient());
+    // A later ABOR means that the client no longer reads: the data would never be flushed.
+    if (!this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) return false;
+    this.#dialogue.ports.drop(port, abortedByClient());
     return true;
   }
 
-  /** Active mode: the client is reached before it is told that the transfer begins. */
+  /** Active mode: reaches the client before it gets the reply that begins the transfer. */
   #reachClient(port: DataPort): boolean {
     if (port.connect === null) return true;
-    this.#exchange.emit({ type: 'connect', id: port.id, to: port.connect });
+    this.#dialogue.emit({ type: 'connect', id: port.id, to: port.connect });
     port.connect = null;
-    this.#exchange.wait('server', port.id, (result) => {
+    this.#dialogue.wait('server', port.id, (result) => {
       if ('endpoint' in result) return;
-      this.#exchange.ports.drop(port, result.error);
-      const { head } = this.#exchange.pending;
-      if (head?.kind === 'transfer' && head.port === port) this.#answer(head, 425, result.error);
+      this.#dialogue.ports.drop(port, result.error);
+      const { head } = this.#dialogue.pending;
+      if (head?.kind === 'transfer' && head.port === port) this.#failures.failEarly(head, 425, result.error);
     });
     return false;
   }
 
-  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits behind this one. */
+  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits after this one. */
   mayMeetStray(transfer: Transfer): boolean {
-    if (transfer.started || transfer.answered) return false;
-    return !this.#exchange.pending.hasTransferBehind(transfer);
+    if (transfer.started || transfer.failedEarly) return false;
+    return !this.#dialogue.pending.hasLaterTransfer(transfer);
   }
 
   /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
   onStray({ port }: Transfer): void {
-    if (!port?.hurried || port.over) return;
-    port.hurried = false;
-    this.#exchange.emit({ type: 'hurry', id: port.id, on: false });
+    if (!port?.closeExpected || port.over) return;
+    port.closeExpected = false;
+    this.#dialogue.emit({ type: 'expectClose', id: port.id, on: false });
   }
 
-  /** What becomes of a reply to the transfer. */
-  onReply(transfer: Transfer, code: number, pass: Sink): Sink {
-    if (code >= 200) return this.#onEnd(transfer, code, pass);
+  /** A preliminary reply to the transfer: returns what becomes of its lines. */
+  onPreliminary(transfer: Transfer, pass: Sink): Sink {
     // pure-ftpd has no other final reply to a download that its client gave up.
-    return gaveUp(transfer) ? this.#onEnd(transfer, 426, pass) : this.#onStart(transfer, pass);
+    return gaveUp(transfer) ? this.onFinal(transfer, 426, pass) : this.#onStart(transfer, pass);
   }
 
   #onStart(transfer: Transfer, pass: Sink): Sink {
     // In place of a beginning the client hears at once that nothing can come of it.
-    if (!transfer.started) this.#answerFailed(true);
+    if (!transfer.started) this.#failures.failIfUnusable(true);
     transfer.started = true;
-    if (transfer.answered) return () => {};
+    if (transfer.failedEarly) return () => {};
     return (line) => {
       // The last line may be the one that tells the size.
-      if (line.final) this.#reportStart(transfer, latin1(line.bytes));
+      if (line.final) this.#reports.start(transfer, latin1(line.bytes));
       pass(line);
       // ABOR came before the server had begun.
-      if (line.final && this.#exchange.pending.some(({ verb }) => verb === 'ABOR')) this.onAbort();
+      if (line.final && this.#dialogue.pending.some(({ verb }) => verb === 'ABOR')) this.#failures.onAbort();
     };
   }
 
-  #onEnd(transfer: Transfer, code: number, pass: Sink): Sink {
-    const { port, direction, answered } = transfer;
+  /** A final reply to the transfer: returns what becomes of its lines. A success is replaced if the data was cut. */
+  onFinal(transfer: Transfer, code: number, pass: Sink): Sink {
+    const { port, direction, failedEarly } = transfer;
     const end = port === null ? null : endOf(port, direction);
     // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
     const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
     const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
     return (line) => {
-      if (answered ? code === GOING_DOWN : error === null) pass(line);
+      if (failedEarly ? code === GOING_DOWN : error === null) pass(line);
       if (!line.final) return;
       this.#facts.over();
-      this.#exchange.pending.settle(transfer);
-      if (answered) return;
-      if (error !== null) this.#exchange.send('client', errorReply(426, error));
+      this.#dialogue.pending.settle(transfer);
+      if (failedEarly) return;
+      if (error !== null) this.#dialogue.send('client', errorReply(426, error));
       if (port !== null && !transfer.started && code >= 300) this.#onRefused(port, transfer.followed);
-      this.#reportEnd(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
+      this.#reports.end(transfer, code, error ?? (end?.how === 'cut' ? end.error : null));
     };
   }
 
   /** The client may still use what it asked for, unless the server has another port for it by now. */
   #onRefused(port: DataPort, followed: boolean): void {
-    const { ports } = this.#exchange;
+    const { ports } = this.#dialogue;
     if (followed)
       ports.drop(port, new GatewayError('ABANDONED', 'the transfer was refused; use PASV or EPSV again'));
     else ports.giveBack(port);
   }
-
-  // --------------------------------------------------------------------------------------------- the data connection
-
-  /**
-   * The bytes of a data connection did not all arrive. An upload that its client cut short, or never came for: SSH knows no
-   * reset, so closing the channel would look to the server like the end of the file. It is told to abort first, and has a little
-   * time to do so. What is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under
-   * way.
-   */
-  onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
-    const { head } = this.#exchange.pending;
-    const transfer = head?.kind === 'transfer' && head.port === port && !head.answered ? head : null;
-    const mayGoOn = end.stood || end.by === 'client';
-    if (transfer !== null && transfer.direction !== direction && mayGoOn) return;
-    const looksWhole = end.by === 'client' || (end.by === 'gateway' && transfer?.started);
-    if (transfer?.direction === 'upload' && looksWhole) this.#abortUpload(port, end);
-    else this.#exchange.ports.retract(port, end);
-    this.#answerFailed();
-  }
-
-  /** The client is gone for good, and with it the rest of what it uploads. */
-  onClientLost(error: GatewayError): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.direction !== 'upload' || head.answered) return;
-    if (head.port === null || head.port.ends.upload !== null) return;
-    this.#abortUpload(head.port, { how: 'cut', by: 'client', stood: true, error });
-  }
-
-  #abortUpload(port: DataPort, end: DataEnd & { how: 'cut' }): void {
-    if (this.#exchange.hasEnded('server')) return this.#exchange.ports.retract(port, end);
-    this.#exchange.forward({ kind: 'hidden', verb: 'ABOR' }, commandLine('ABOR'));
-    this.#exchange.ports.retract(port, end, ABORT_GRACE);
-  }
-
-  /**
-   * The data connection of the transfer at the head has failed: the server may wait for it a long time, and the client need not.
-   * Where the transfer has not begun the server gets a little time to refuse it in its own words, unless `now`.
-   */
-  #answerFailed(now = false): void {
-    const { head } = this.#exchange.pending;
-    if (head?.kind !== 'transfer' || head.answered || head.port === null) return;
-    if (head.started) {
-      const error = neverStood(head.port);
-      if (error !== null) this.#answer(head, 426, error);
-      return;
-    }
-    const error = brokenEnd(head.port, head.direction);
-    if (error === null) return;
-    // Neither of these has to do with the server.
-    if (now || error.code === 'DATA_TIMEOUT' || error.deliberate) return this.#answer(head, 425, error);
-    if (head.failing) return;
-    head.failing = true;
-    this.#exchange.after(REFUSAL_GRACE, () => {
-      if (!head.started && this.#exchange.pending.head === head) this.#answer(head, 425, error);
-    });
-  }
-
-  /** The client gets sshferry's own reply to the transfer at the head; the server's, which is still to come, is dropped. */
-  #answer(transfer: Transfer, code: number, error: GatewayError): void {
-    if (this.#exchange.midReply || transfer.answered) return;
-    transfer.answered = true;
-    if (transfer.port !== null) this.#exchange.ports.drop(transfer.port, error);
-    this.#exchange.send('client', errorReply(code, error));
-    this.#reportEnd(transfer, code, error);
-    this.#exchange.giveAnswers();
-  }
-
-  // -------------------------------------------------------------------------------------------------- status and logs
-
-  #reportStart(transfer: Transfer, preliminary: string): void {
-    if (transfer.reported || transfer.port === null) return;
-    transfer.reported = true;
-    const { verb, path, direction, port } = transfer;
-    const { user } = this.#facts;
-    const size = this.#facts.length(transfer, preliminary);
-    this.#exchange.emit({ type: 'transfer', phase: 'start', id: port.id, verb, path, direction, user, size });
-  }
-
-  #reportEnd(transfer: Transfer, code: number, error: GatewayError | null): void {
-    const { port } = transfer;
-    if (port !== null && code < 300) this.#reportStart(transfer, '');
-    if (!transfer.reported || port === null) {
-      if (code >= 300) this.#reportRefused(transfer, port?.id ?? 0, code, error);
-      return;
-    }
-    this.#exchange.emit({ type: 'transfer', phase: 'end', id: port.id, code, error });
-    this.#exchange.ports.release(port);
-  }
-
-  #reportRefused(transfer: Transfer, id: number, code: number, error: GatewayError | null): void {
-    const { verb, path, direction } = transfer;
-    const { user } = this.#facts;
-    this.#exchange.emit({ type: 'transfer', phase: 'refused', id, verb, path, direction, user, code, error });
-  }
-}
-
-function abortedByClient(): GatewayError {
-  return new GatewayError('PEER_RESET', 'transfer aborted by ABOR');
 }
 
 function newTransfer(verb: string, path: string, direction: Direction): Transfer {
@@ -358,7 +247,7 @@ function newTransfer(verb: string, path: string, direction: Direction): Transfer
     port: null,
     started: false,
     reported: false,
-    answered: false,
+    failedEarly: false,
     failing: false,
     followed: false,
   };

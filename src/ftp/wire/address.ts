@@ -15,7 +15,7 @@ export type AddressError = 'syntax' | 'protocol';
 const CODE = /^22[789][- ]?/;
 /**
  * RFC 1123 4.1.2.6: "the parentheses are not always there; scan the reply for the first digit of the host address".
- * So six numbers with commas between, anywhere behind the code.
+ * So six numbers with commas between, anywhere after the code.
  */
 const SIX = /(?<![\d,])\d{1,10}(?:\s*,\s*\d{1,10}){5}(?!\d|\s*,\s*\d)/;
 /** RFC 1639: address family, length of the address, address, length of the port, port. */

@@ -2,7 +2,7 @@ import { escapeControls } from '../../core/text/control-characters.ts';
 
 /** One command line of a client, as far as sshferry needs to understand it. */
 export interface Command {
-  /** In upper case; empty where the line has none. */
+  /** In upper case; empty if the line has none. */
   readonly verb: string;
   /** Latin-1, so that each character is one byte of the line; without the line end and surrounding spaces. */
   readonly argument: string;

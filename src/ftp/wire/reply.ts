@@ -12,10 +12,10 @@ export interface ReplyLine {
   readonly lookAlike: number | null;
 }
 
-/** What becomes of a reply: sees each of its lines, the last one marked `final`. */
+/** Receives each line of a reply; the last one is marked `final`. */
 export type Sink = (line: ReplyLine) => void;
 
-/** Decides whether a line of text with this code, behind the code a hyphen or not, ends the open reply and begins another. */
+/** Decides whether a line of text with this code ends the open reply and begins another. `hyphen`: one follows the code. */
 export type CutsIn = (code: number, hyphen: boolean) => boolean;
 
 /** "Service not available, closing control connection": the client is to hear it, whatever it answers. */
@@ -81,7 +81,7 @@ export class ReplyFramer {
   }
 }
 
-/** A CR alone is a line end to some clients (ftplib reads with universal newlines); so it is one here where a reply may follow. */
+/** A CR alone is a line end to some clients (ftplib reads with universal newlines); so it counts here if a reply may follow. */
 const LONE_CR = /\r(?=[1-6]\d\d)/;
 
 /**

@@ -79,7 +79,7 @@ describe('a connection of a user who may connect', () => {
 });
 
 describe('a closed connection', () => {
-  test('is held until the client was told to go ahead, and has had the time to connect', async () => {
+  test('is held until the client got the go-ahead and had the time to connect', async () => {
     const { door, take, come, warnings } = setUp();
     const stream = await come('closed');
     await pass(2 * grace);
@@ -206,7 +206,7 @@ describe('none is taken', () => {
   );
 });
 
-describe('what a client is told whose time is over', () => {
+describe('the error of a client whose time is over', () => {
   test.each([
     ['nothing', [], 'nobody connected to the data port 50001 within 60 s'],
     [

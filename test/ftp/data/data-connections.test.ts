@@ -31,10 +31,10 @@ const refused = () => new GatewayError('CHANNEL_REFUSED', 'nothing listens there
 const cutBy = (by: string, message: string) =>
   expect.objectContaining({ how: 'cut', by, error: expect.objectContaining({ message }) });
 
-describe('a data port that fails before it can be told', () => {
-  it('gives the reason of the dial for the bind as well', async () => {
+describe('a data port that fails before it is announced', () => {
+  it('reports the reason of the dial for the bind as well', async () => {
     const { near, far, report, data } = setUp();
-    data.expose(1, SERVER, 4, false);
+    data.offer(1, SERVER, 4, false);
     far.dials[0]?.fail(refused());
     await turn();
     near.listeners[0]?.grant();
@@ -46,7 +46,7 @@ describe('a data port that fails before it can be told', () => {
     expect(near.listeners[0]?.closed).toBe(true);
   });
 
-  it('gives the reason of the server’s leg for the dial to the client', async () => {
+  it('reports the reason of the server’s leg for the dial to the client', async () => {
     const { near, far, report, data } = setUp();
     data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
@@ -58,7 +58,7 @@ describe('a data port that fails before it can be told', () => {
     });
   });
 
-  it('gives the session’s reason where that has ended', async () => {
+  it('reports the session’s reason if the session has ended', async () => {
     const { report, data, abort } = setUp();
     data.dial(1, SERVER, null, false);
     data.connect(1, CLIENT);
@@ -73,7 +73,7 @@ describe('a data port that fails before it can be told', () => {
 describe('a listener at the server’s side', () => {
   async function listening() {
     const parts = setUp();
-    parts.data.exposeRemote(1, CLIENT, 4);
+    parts.data.offerRemote(1, CLIENT, 4);
     parts.far.listeners[0]?.grant();
     await turn();
     const connect = (): { ours: Duplex; theirs: Duplex } => {
@@ -84,7 +84,7 @@ describe('a listener at the server’s side', () => {
     return { ...parts, connect };
   }
 
-  it('dials the client once, whoever connects besides', async () => {
+  it('dials the client once, even if others connect', async () => {
     const { near, far, connect } = await listening();
     const first = connect();
     const second = connect();
@@ -93,9 +93,9 @@ describe('a listener at the server’s side', () => {
     expect(far.listeners[0]?.closed).toBe(true);
   });
 
-  it('dials nobody once it has been retracted', async () => {
+  it('dials no client once it has been abandoned', async () => {
     const { near, data, connect } = await listening();
-    data.retract(1, 0);
+    data.abandon(1, 0);
     const late = connect();
     expect(near.dials).toEqual([]);
     expect(late.ours.destroyed).toBe(true);
@@ -104,7 +104,7 @@ describe('a listener at the server’s side', () => {
 
 it('hands its bytes both ways, and counts them', async () => {
   const { near, far, report, data } = setUp();
-  data.expose(1, SERVER, 4, false);
+  data.offer(1, SERVER, 4, false);
   near.listeners[0]?.grant();
   await turn();
   expect(report.complete).toHaveBeenCalledExactlyOnceWith(1, {
@@ -125,7 +125,7 @@ it('hands its bytes both ways, and counts them', async () => {
 describe('a data connection that is given up with a grace', () => {
   async function downloading() {
     const parts = setUp();
-    parts.data.expose(1, SERVER, 4, false);
+    parts.data.offer(1, SERVER, 4, false);
     parts.near.listeners[0]?.grant();
     await turn();
     const [client, server] = [connection(), connection()];
@@ -140,7 +140,7 @@ describe('a data connection that is given up with a grace', () => {
 
   it('takes what the server still sends, so that it comes to read ABOR', async () => {
     const { data, client, server } = await downloading();
-    data.retract(1, 60_000);
+    data.abandon(1, 60_000);
     for (let i = 0; i < 4; i++) {
       await new Promise<void>((resolve) => server.theirs.write(much, () => resolve()));
     }
@@ -150,12 +150,12 @@ describe('a data connection that is given up with a grace', () => {
     await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
   });
 
-  it('takes it where the client had broken the connection before', async () => {
+  it('closes it if the client had broken the connection before', async () => {
     const { data, report, client, server } = await downloading();
     client.ours.destroy(new GatewayError('PEER_RESET', 'gone'));
     await vi.waitFor(() => expect(report.ended).toHaveBeenCalledTimes(2));
     await turn();
-    data.retract(1, 60_000);
+    data.abandon(1, 60_000);
     for (let i = 0; i < 4; i++) {
       await new Promise<void>((resolve) => server.theirs.write(much, () => resolve()));
     }
@@ -166,9 +166,9 @@ describe('a data connection that is given up with a grace', () => {
   it('lets a dial come that the client did not wait for, so that an empty upload is not taken for whole', async () => {
     const { near, far, report, data } = setUp();
     report.ended.mockImplementation((id: number, direction: string) => {
-      if (direction === 'upload') data.retract(id, 60_000);
+      if (direction === 'upload') data.abandon(id, 60_000);
     });
-    data.expose(1, SERVER, 4, false);
+    data.offer(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await turn();
     const [client, server] = [connection(), connection()];
@@ -185,26 +185,26 @@ describe('a data connection that is given up with a grace', () => {
 
   it('ends at once with its session', async () => {
     const { data, abort, server } = await downloading();
-    data.retract(1, 60_000);
+    data.abandon(1, 60_000);
     abort.abort(new GatewayError('ABANDONED', 'sshferry is stopping'));
     expect(server.ours.destroyed).toBe(true);
   });
 
   it('resets the server when the grace is over', async () => {
     const { data, server } = await downloading();
-    data.retract(1, 1);
+    data.abandon(1, 1);
     await vi.waitFor(() => expect(server.ours.destroyed).toBe(true));
   });
 });
 
 describe('a data port that is dialled before the client asks', () => {
-  it('keeps its connection when it is exposed', async () => {
+  it('keeps its connection when it is offered', async () => {
     const { near, far, data } = setUp();
     data.dial(1, SERVER, 30_000, false);
     const server = connection();
     far.dials[0]?.answer(server.ours);
     await turn();
-    data.expose(1, SERVER, 4, false);
+    data.offer(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await turn();
     const client = connection();
@@ -222,7 +222,7 @@ describe('a data port that is dialled before the client asks', () => {
       data.dial(2, SERVER, 30_000, false);
       const server = connection();
       far.dials[0]?.answer(server.ours);
-      data.expose(2, SERVER, 4, false);
+      data.offer(2, SERVER, 4, false);
       await vi.advanceTimersByTimeAsync(30_000);
       const vain = cutBy('gateway', 'nobody asked for a data port within 30 s');
       expect(report.ended.mock.calls).toEqual([
@@ -237,13 +237,13 @@ describe('a data port that is dialled before the client asks', () => {
 });
 
 describe('a connection whose server says that all is done, and keeps it open', () => {
-  async function joined(before: 'hurried' | null = null) {
+  async function joined(before: 'announced' | null = null) {
     const parts = setUp();
-    parts.data.expose(1, SERVER, 4, false);
+    parts.data.offer(1, SERVER, 4, false);
     parts.near.listeners[0]?.grant();
     await vi.advanceTimersByTimeAsync(0);
     const [client, server] = [connection(), connection()];
-    if (before === 'hurried') parts.data.hurry(1, true);
+    if (before === 'announced') parts.data.expectClose(1, true);
     parts.far.dials[0]?.answer(server.ours);
     parts.near.listeners[0]?.onStream(client.ours, localPeer);
     server.theirs.resume();
@@ -263,17 +263,17 @@ describe('a connection whose server says that all is done, and keeps it open', (
     const { client, data, report } = await joined();
     client.theirs.resume().end('12345');
     await vi.advanceTimersByTimeAsync(0);
-    data.hurry(1, true);
+    data.expectClose(1, true);
     await vi.advanceTimersByTimeAsync(59_999);
     expect(report.ended.mock.calls).toEqual([[1, 'upload', { how: 'whole' }]]);
     await vi.advanceTimersByTimeAsync(1);
     expect(report.ended).toHaveBeenLastCalledWith(1, 'download', cutBy('server', TEXT));
   });
 
-  it.each(['hurried', null] as const)('has a minute without a byte in a download (%s)', async (before) => {
+  it.each(['announced', null] as const)('has a minute without a byte in a download (%s)', async (before) => {
     const { client, server, data, report } = await joined(before);
     client.theirs.resume();
-    if (before === null) data.hurry(1, true);
+    if (before === null) data.expectClose(1, true);
     await vi.advanceTimersByTimeAsync(30_000);
     server.theirs.write('12345');
     await vi.advanceTimersByTimeAsync(60_000);
@@ -288,7 +288,7 @@ describe('a connection whose server says that all is done, and keeps it open', (
     client.theirs.pause();
     server.theirs.write(Buffer.alloc(1 << 20));
     await vi.advanceTimersByTimeAsync(0);
-    data.hurry(1, true);
+    data.expectClose(1, true);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(report.ended).not.toHaveBeenCalled();
     client.theirs.resume();
@@ -299,28 +299,28 @@ describe('a connection whose server says that all is done, and keeps it open', (
   it('is left in peace when that was not about it', async () => {
     const { client, data, report } = await joined();
     client.theirs.resume();
-    data.hurry(1, true);
-    data.hurry(1, false);
+    data.expectClose(1, true);
+    data.expectClose(1, false);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(report.ended).not.toHaveBeenCalled();
   });
 
   it('may be waited for by a client that has not come: that has a limit of its own', async () => {
     const { data, near, report } = setUp();
-    data.expose(1, SERVER, 4, false);
+    data.offer(1, SERVER, 4, false);
     near.listeners[0]?.grant();
     await vi.advanceTimersByTimeAsync(0);
-    data.hurry(1, true);
+    data.expectClose(1, true);
     await vi.advanceTimersByTimeAsync(60_000);
     const nobody = 'nobody connected to the data port 50000 within 60 s';
     expect(report.ended).toHaveBeenCalledWith(1, 'download', cutBy('gateway', nobody));
   });
 });
 
-describe('a data port that is to be reached before it is told', () => {
+describe('a data port that has to be reached before it is announced', () => {
   it.each(['the listener', 'the server'])('is complete when both are there, %s last', async (last) => {
     const { near, far, report, data } = setUp();
-    data.expose(1, SERVER, 4, true);
+    data.offer(1, SERVER, 4, true);
     const steps = [() => near.listeners[0]?.grant(), () => far.dials[0]?.answer(connection().ours)];
     if (last === 'the listener') steps.reverse();
     for (const step of steps) {
@@ -334,7 +334,7 @@ describe('a data port that is to be reached before it is told', () => {
 
   it('fails with the server', async () => {
     const { near, far, report, data } = setUp();
-    data.expose(1, SERVER, 4, true);
+    data.offer(1, SERVER, 4, true);
     near.listeners[0]?.grant();
     await turn();
     far.dials[0]?.fail(refused());
@@ -383,7 +383,7 @@ describe('halfClose', () => {
   for (const order of ['before', 'after'] as const) {
     it(`ends what the server reads, asked ${order} it is connected; the download goes on`, async () => {
       const { near, far, report, data } = setUp();
-      data.expose(1, SERVER, 4, false);
+      data.offer(1, SERVER, 4, false);
       near.listeners[0]?.grant();
       await turn();
       const [client, server] = [connection(), connection()];

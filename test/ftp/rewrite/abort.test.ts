@@ -21,7 +21,7 @@ const heldThenAborted = [
   client(
     'ABOR',
     toServer('ABOR'),
-    'retract 1 later',
+    'abandon 1 later',
     toClient('426 sshferry: transfer aborted by ABOR'),
     'end 1 226 PEER_RESET',
   ),
@@ -32,18 +32,18 @@ describe('ABOR answered with a code that RFC 959 does not have for it, and a por
     client('ABOR', toServer('ABOR')),
     client('PASV', toServer('PASV')),
     server('200 OK', toClient('200 OK')),
-    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+    server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4'),
   ]);
   scenario(
     "sshferry's own: the client gets nothing of it",
     [
       ...passive(1),
       ...storing(1),
-      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
       server('426 Cut', toClient('426 Cut'), 'end 1 426 PEER_RESET'),
       client('PASV', toServer('PASV')),
       server('200 OK'),
-      server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+      server('227 (10,1,1,1,4,1)', 'offer 2 local ftp.test:1025 4'),
     ],
     { ahead: [] },
   );
@@ -85,7 +85,7 @@ describe('ABOR', () => {
     server('226 Done', toClient('226 Done'), 'end 2 226'),
     ...inStep(),
   ]);
-  scenario('to which the server says nothing, and a transfer behind it: its 226 waits for the data', [
+  scenario('that the server does not reply to, then a transfer: its 226 waits for the data', [
     ...passive(1),
     client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
     server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
@@ -93,7 +93,7 @@ describe('ABOR', () => {
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
     ...inStep(),
   ]);
-  scenario('to which the server says nothing, and a transfer behind it with no 150', [
+  scenario('that the server does not reply to, then a transfer without a 150', [
     ...passive(1),
     client('ABOR\r\nRETR f', toServer('ABOR\r\nRETR f')),
     server('250 Done'),
@@ -103,7 +103,7 @@ describe('ABOR', () => {
   scenario('before the transfer has begun: its data is given up as soon as it does', [
     ...passive(1),
     client('RETR f\r\nABOR', toServer('RETR f\r\nABOR')),
-    server('150 Go', 'start 1 RETR f download', toClient('150 Go'), 'retract 1 later'),
+    server('150 Go', 'start 1 RETR f download', toClient('150 Go'), 'abandon 1 later'),
     server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
     server('226 Aborted', toClient('226 Aborted')),
     ...inStep(),
@@ -111,7 +111,7 @@ describe('ABOR', () => {
   scenario('said three times and answered once, with the transfer that it ends', [
     ...passive(1),
     ...retrieving(1),
-    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    client('ABOR', toServer('ABOR'), 'abandon 1 later'),
     client('ABOR', toServer('ABOR')),
     client('ABOR', toServer('ABOR')),
     server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
@@ -121,15 +121,15 @@ describe('ABOR', () => {
   scenario('answered once for itself and the transfer', [
     ...passive(1),
     ...retrieving(1),
-    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    client('ABOR', toServer('ABOR'), 'abandon 1 later'),
     server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
     client('PASV', toServer('PASV')),
-    server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+    server('227 (10,1,1,1,4,1)', 'offer 2 local ftp.test:1025 4'),
   ]);
   scenario('that the server notices only when its data connection is closed: SSH carries no urgent data', [
     ...passive(1),
     ...retrieving(1),
-    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    client('ABOR', toServer('ABOR'), 'abandon 1 later'),
     server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
     server('225 Nothing', toClient('225 Nothing')),
     ...inStep(),
@@ -137,7 +137,7 @@ describe('ABOR', () => {
   scenario('that crosses with 226: what was reset is not called complete', [
     ...passive(1),
     ...retrieving(1),
-    client('ABOR', toServer('ABOR'), 'retract 1 later'),
+    client('ABOR', toServer('ABOR'), 'abandon 1 later'),
     server('226 Done', toClient('426 sshferry: transfer aborted by ABOR'), 'end 1 226 PEER_RESET'),
     server('225 Nothing', toClient('225 Nothing')),
     ...inStep(),
@@ -145,7 +145,7 @@ describe('ABOR', () => {
   scenario('whose LF was urgent data and got lost', [
     ...passive(1),
     ...retrieving(1),
-    raw('client', 'ABOR\r', toServer('ABOR'), 'retract 1 later'),
+    raw('client', 'ABOR\r', toServer('ABOR'), 'abandon 1 later'),
     server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
     server('226 Aborted', toClient('226 Aborted')),
     client('NOOP', toServer('NOOP')),

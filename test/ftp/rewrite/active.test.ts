@@ -55,7 +55,7 @@ describe('PORT and its kin', () => {
     [
       client(
         'EPRT |2|fe80::7%eth1|2048|',
-        'note ftp.bounce',
+        'log ftp.bounce',
         toClient('500 Illegal EPRT: only your own address, and no port below 1024'),
       ),
       ...inStep(),
@@ -93,7 +93,7 @@ describe('PORT and its kin', () => {
         [
           client(
             line,
-            'note ftp.bounce',
+            'log ftp.bounce',
             toClient(`500 Illegal ${verb}: only your own address, and no port below 1024`),
           ),
           ...inStep(),
@@ -117,7 +117,7 @@ describe('a download', () => {
     ...active(1),
     client('RETR f', toServer('RETR f')),
     server('150 Go', 'connect 1 10.9.8.7:2048'),
-    fails(1, 'refused', 'retract 1', toClient('425 sshferry: refused')),
+    fails(1, 'refused', 'abandon 1', toClient('425 sshferry: refused')),
     server('426 Broken'),
     ...inStep(),
   ]);
@@ -151,13 +151,13 @@ describe('an upload', () => {
   scenario('the client cannot be reached: the server never sees the command', [
     ...active(1),
     client('STOR f', 'connect 1 10.9.8.7:2048'),
-    fails(1, 'refused', 'retract 1', toClient('425 sshferry: refused')),
+    fails(1, 'refused', 'abandon 1', toClient('425 sshferry: refused')),
     ...inStep(),
   ]);
   scenario('the server’s port is lost while the client is reached', [
     ...active(1),
     client('STOR f', 'connect 1 10.9.8.7:2048'),
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     stands(1, toClient('425 sshferry: cut by gateway')),
     ...inStep(),
   ]);
@@ -179,7 +179,7 @@ describe('the server', () => {
     server('227 (10,1,1,1,4,1)', 'dial 1 ftp.test:1025'),
     stands(1, OK),
     client('PORT 10,9,8,7,8,0', toServer('PASV')),
-    server('227 (10,1,1,1,4,1)', 'retract 1', 'dial 2 ftp.test:1025', OK),
+    server('227 (10,1,1,1,4,1)', 'abandon 1', 'dial 2 ftp.test:1025', OK),
   ]);
   scenario('knows neither', [
     client('PORT 10,9,8,7,8,0', toServer('EPSV')),
@@ -206,7 +206,7 @@ describe('the server', () => {
   );
   scenario('cannot be dialled: RETR is refused here', [
     ...active(1),
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     cut(1, 'upload', 'gateway'),
     client('RETR f', toClient('425 sshferry: cut by gateway')),
     ...inStep(),
@@ -238,7 +238,7 @@ function remote(id: number, verb: 'PORT' | 'EPRT'): Step[] {
     verb === 'PORT'
       ? ['PORT 10,9,8,7,8,0', 'PORT 127,0,0,1,195,80']
       : ['EPRT |1|10.9.8.7|2048|', 'EPRT |1|127.0.0.1|50000|'];
-  return [client(said, `expose ${id} remote 10.9.8.7:2048 4`), stands(id, toServer(told))];
+  return [client(said, `offer ${id} remote 10.9.8.7:2048 4`), stands(id, toServer(told))];
 }
 
 describe('FtpActive=remote-forward', () => {
@@ -246,7 +246,7 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'PORT: the server is told of a listener of its own side',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80')),
       server('200 OK', OK),
       client('RETR f', toServer('RETR f')),
@@ -259,7 +259,7 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'EPRT',
     [
-      client('EPRT |1|10.9.8.7|2048|', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('EPRT |1|10.9.8.7|2048|', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('EPRT |1|127.0.0.1|50000|')),
     ],
     { policy },
@@ -267,12 +267,12 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'no listener: 425, and the server sees nothing',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       fails(
         1,
         'forwarding is off',
-        'retract 1',
-        'note ftp.data.refused',
+        'abandon 1',
+        'log ftp.data.refused',
         toClient('425 sshferry: forwarding is off'),
       ),
       ...inStep(),
@@ -285,7 +285,7 @@ describe('FtpActive=remote-forward', () => {
       ...remote(1, 'PORT'),
       server('200 OK', OK),
       ...remote(2, 'PORT'),
-      server('500 No', 'retract 2', toClient('500 No')),
+      server('500 No', 'abandon 2', toClient('500 No')),
       ...inStep(),
     ],
     { policy },
@@ -294,30 +294,30 @@ describe('FtpActive=remote-forward', () => {
     'refused by a server that sshd has reached over IPv6: it is told of a listener there, now and afterwards',
     [
       ...remote(1, 'PORT'),
-      server('500 Illegal PORT', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      server('500 Illegal PORT', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
       standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
       server('200 OK', OK),
       client('RETR f', toServer('RETR f')),
       server('150 Go', 'start 2 RETR f download', toClient('150 Go')),
       whole(2, 'download'),
       server('226 Done', toClient('226 Done'), 'end 2 226'),
-      client('EPRT |1|10.9.8.7|2048|', 'expose 3 remote 10.9.8.7:2048 6'),
+      client('EPRT |1|10.9.8.7|2048|', 'offer 3 remote 10.9.8.7:2048 6'),
       standsAt(3, '::1', toServer('EPRT |2|::1|50000|')),
     ],
     { policy },
   );
   scenario(
     'refused before login: that has nothing to do with the address',
-    [...remote(1, 'PORT'), server('530 Log in', 'retract 1', toClient('530 Log in')), ...inStep()],
+    [...remote(1, 'PORT'), server('530 Log in', 'abandon 1', toClient('530 Log in')), ...inStep()],
     { policy },
   );
   scenario(
     'refused over both: its first refusal',
     [
       ...remote(1, 'EPRT'),
-      server('501-Illegal\r\n501 EPRT', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      server('501-Illegal\r\n501 EPRT', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
       standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
-      server('522 No', 'retract 2', toClient('501 EPRT')),
+      server('522 No', 'abandon 2', toClient('501 EPRT')),
       ...inStep(),
     ],
     { policy },
@@ -326,8 +326,8 @@ describe('FtpActive=remote-forward', () => {
     'refused, and no IPv6 there: its refusal',
     [
       ...remote(1, 'PORT'),
-      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
-      fails(2, 'no ::1', 'retract 2', toClient('500 No')),
+      server('500 No', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
+      fails(2, 'no ::1', 'abandon 2', toClient('500 No')),
       ...inStep(),
     ],
     { policy },
@@ -335,9 +335,9 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'refused with commands under way behind it: they could not be kept in order',
     [
-      client('PORT 10,9,8,7,8,0\r\nNOOP', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0\r\nNOOP', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80\r\nNOOP')),
-      server('500 No', 'retract 1', toClient('500 No')),
+      server('500 No', 'abandon 1', toClient('500 No')),
       server('200 OK', toClient('200 OK')),
     ],
     { policy },
@@ -346,7 +346,7 @@ describe('FtpActive=remote-forward', () => {
     'while the server is told of the other, the next command waits',
     [
       ...remote(1, 'PORT'),
-      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      server('500 No', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
       client('RETR f'),
       standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
       server('200 OK', OK, toServer('RETR f')),
@@ -358,17 +358,17 @@ describe('FtpActive=remote-forward', () => {
     'a server that goes down meanwhile is heard',
     [
       ...remote(1, 'PORT'),
-      server('500 No', 'retract 1', 'expose 2 remote 10.9.8.7:2048 6'),
+      server('500 No', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
       standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
-      server('421 Bye', 'retract 2', toClient('421 Bye')),
+      server('421 Bye', 'abandon 2', toClient('421 Bye')),
     ],
     { policy },
   );
   scenario(
     'pipelined: each transfer has its own port',
     [
-      client('PORT 10,9,8,7,8,0\r\nRETR a\r\nPORT 10,9,8,7,8,1\r\nRETR b', 'expose 1 remote 10.9.8.7:2048 4'),
-      stands(1, toServer('PORT 127,0,0,1,195,80\r\nRETR a'), 'expose 2 remote 10.9.8.7:2049 4'),
+      client('PORT 10,9,8,7,8,0\r\nRETR a\r\nPORT 10,9,8,7,8,1\r\nRETR b', 'offer 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80\r\nRETR a'), 'offer 2 remote 10.9.8.7:2049 4'),
       stands(2, toServer('PORT 127,0,0,1,195,80\r\nRETR b')),
       server('200 OK', OK),
       server('150 Go', 'start 1 RETR a download', toClient('150 Go')),

@@ -72,7 +72,10 @@ describe('commands pass byte for byte', () => {
         toClient('150 Go'),
       ),
       whole(1, direction),
-      server('226 Done', ...(direction === 'upload' ? ['hurry 1'] : [toClient('226 Done'), 'end 1 226'])),
+      server(
+        '226 Done',
+        ...(direction === 'upload' ? ['expect-close 1'] : [toClient('226 Done'), 'end 1 226']),
+      ),
     ]);
   }
   scenario('REST, then RETR', [
@@ -87,7 +90,7 @@ describe('commands pass byte for byte', () => {
     'EPSV and RETR before the first reply',
     [
       client('EPSV\r\nRETR f', toServer('EPSV\r\nRETR f')),
-      server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
+      server('229 (|||1025|)', 'offer 1 local ftp.test:1025 any'),
       server('150 Go'),
     ],
     { ahead: [] },
@@ -106,7 +109,7 @@ describe('Telnet in front of ABOR', () => {
     scenario(name, [
       ...passive(1),
       ...retrieving(1),
-      raw('client', `${shape}ABOR\r\n`, toServer('ABOR'), 'retract 1 later'),
+      raw('client', `${shape}ABOR\r\n`, toServer('ABOR'), 'abandon 1 later'),
       server('426 Aborted', toClient('426 Aborted'), 'end 1 426 PEER_RESET'),
       server('226 OK', toClient('226 OK')),
       ...inStep(),

@@ -34,12 +34,12 @@ describe('a 226 that is held', () => {
   scenario('in a download whose server keeps its data connection open: that has a minute', [
     ...passive(1),
     ...retrieving(1),
-    server('226 Done', 'hurry 1'),
+    server('226 Done', 'expect-close 1'),
     cut(
       1,
       'download',
       'server',
-      'retract 1',
+      'abandon 1',
       toClient('426 sshferry: cut by server'),
       'end 1 226 PEER_RESET',
     ),
@@ -48,14 +48,14 @@ describe('a 226 that is held', () => {
   scenario('when the server has closed its control connection as well', [
     ...passive(1),
     ...retrieving(1),
-    server('226 Done', 'hurry 1'),
+    server('226 Done', 'expect-close 1'),
     closes('server'),
     closes('client', 'end server'),
     cut(
       1,
       'download',
       'server',
-      'retract 1',
+      'abandon 1',
       toClient('426 sshferry: cut by server'),
       'end 1 226 PEER_RESET',
       'end client',
@@ -64,7 +64,7 @@ describe('a 226 that is held', () => {
   scenario('in an upload whose client has not finished: the minute begins at once', [
     ...passive(1),
     ...storing(1),
-    server('226 Done', 'hurry 1'),
+    server('226 Done', 'expect-close 1'),
     whole(1, 'upload'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
@@ -72,8 +72,8 @@ describe('a 226 that is held', () => {
     scenario(`${JSON.stringify(stray)} before 150: it was a second reply to another command`, [
       ...passive(1),
       client('STOR f', toServer('STOR f')),
-      server(stray, 'hurry 1'),
-      server('150 Go', 'unhurry 1', 'note ftp.reply.dropped', 'start 1 STOR f upload', toClient('150 Go')),
+      server(stray, 'expect-close 1'),
+      server('150 Go', 'expect-open 1', 'log ftp.reply.dropped', 'start 1 STOR f upload', toClient('150 Go')),
       whole(1, 'upload'),
       whole(1, 'download'),
       server('226 Done', toClient('226 Done'), 'end 1 226'),
@@ -85,7 +85,7 @@ describe('a 226 that is held', () => {
     client('RETR f', toServer('RETR f')),
     server('226 Done', 'connect 1 10.9.8.7:2048'),
     stands(1),
-    server('150 Go', 'note ftp.reply.dropped', 'start 1 RETR f download', toClient('150 Go')),
+    server('150 Go', 'log ftp.reply.dropped', 'start 1 RETR f download', toClient('150 Go')),
     server('226 Done'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
     ...inStep(),
@@ -103,7 +103,7 @@ describe('a command at the server whose data port cannot be reached', () => {
   const stored = [...passive(1), client('STOR f', toServer('STOR f'))];
   scenario("gets the server's own reply, if it comes soon", [
     ...stored,
-    refused(1, 'retract 1'),
+    refused(1, 'abandon 1'),
     server('550 Forbidden', toClient('550 Forbidden')),
     ...inStep(),
   ]);
@@ -111,10 +111,10 @@ describe('a command at the server whose data port cannot be reached', () => {
     'gets 425 if none comes',
     [
       ...passive(1).slice(0, 1),
-      server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
+      server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
       stands(1, toClient(PASSIVE)),
       client('STOR f', toServer('STOR f')),
-      refused(1, 'retract 1', 'timer 2 3000'),
+      refused(1, 'abandon 1', 'timer 2 3000'),
       client('NOOP', toServer('NOOP')),
       elapses(2, UNREACHED, 'refused 1 STOR f 425 CHANNEL_REFUSED'),
       server('425 No'),
@@ -126,17 +126,17 @@ describe('a command at the server whose data port cannot be reached', () => {
   const CUT = toClient('425 sshferry: cut by server');
   const cutDownload = [
     ...passive(1).slice(0, 1),
-    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
+    server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4 reach', 'timer 1 8000'),
     stands(1, toClient(PASSIVE)),
     client('RETR f', toServer('RETR f')),
-    cut(1, 'download', 'server', 'retract 1', 'timer 2 3000'),
+    cut(1, 'download', 'server', 'abandon 1', 'timer 2 3000'),
   ];
   scenario(
     'a success before 150 is not about it: the 150 shows that',
     [
       ...cutDownload,
       server('226 Other'),
-      server('150 Go', 'note ftp.reply.dropped', CUT, 'refused 1 RETR f 425 PEER_RESET'),
+      server('150 Go', 'log ftp.reply.dropped', CUT, 'refused 1 RETR f 425 PEER_RESET'),
       server('226 Done'),
       ...inStep(),
       elapses(2),
@@ -152,9 +152,9 @@ describe('a command at the server whose data port cannot be reached', () => {
     'a success before 150 to an upload that breaks while it is held',
     [
       ...stored,
-      server('226 Other', 'hurry 1'),
-      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
-      server('150 Go', 'note ftp.reply.dropped', toClient('425 sshferry: cut by client')),
+      server('226 Other', 'expect-close 1'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
+      server('150 Go', 'log ftp.reply.dropped', toClient('425 sshferry: cut by client')),
       server('426 Cut'),
       server('225 Aborted'),
       ...inStep(),
@@ -163,7 +163,7 @@ describe('a command at the server whose data port cannot be reached', () => {
   );
   scenario('gets 425 at once if the server begins all the same', [
     ...stored,
-    refused(1, 'retract 1'),
+    refused(1, 'abandon 1'),
     server('150 Go', UNREACHED),
     server('425 No'),
     ...inStep(),
@@ -176,7 +176,7 @@ describe('a command at the server whose data port cannot be reached', () => {
       refused(
         1,
         toServer('ABOR'),
-        'retract 1 later',
+        'abandon 1 later',
         toClient('426 sshferry: nothing listens there'),
         'end 1 426 CHANNEL_REFUSED',
       ),
@@ -188,7 +188,7 @@ describe('a command at the server whose data port cannot be reached', () => {
   );
   scenario('gets 425 before the server does, if that is known before', [
     ...passive(1),
-    refused(1, 'retract 1'),
+    refused(1, 'abandon 1'),
     client('STOR f', UNREACHED),
     ...inStep(),
   ]);
@@ -208,7 +208,7 @@ describe('a 150 to a command that sshferry does not know', () => {
     ...active(1),
     client('XLST', toServer('XLST')),
     server('150 Here', 'connect 1 10.9.8.7:2048'),
-    fails(1, 'refused', 'retract 1', toClient('425 sshferry: refused')),
+    fails(1, 'refused', 'abandon 1', toClient('425 sshferry: refused')),
     server('426 Broken'),
     ...inStep(),
   ]);
@@ -221,7 +221,7 @@ describe('a 150 to a command that sshferry does not know', () => {
       1,
       'download',
       'gateway',
-      'retract 1',
+      'abandon 1',
       toClient('426 sshferry: cut by gateway'),
       'end 1 226 PEER_RESET',
     ),
@@ -233,7 +233,7 @@ describe('a 150 to a command that sshferry does not know', () => {
     server('200 Done', toClient('200 Done')),
     ...inStep(),
   ]);
-  scenario('behind which stands a plain one, is no beginning', [
+  scenario('followed by a plain one, is no beginning', [
     ...passive(1),
     client('MKD x', toServer('MKD x')),
     server('150 What', toClient('150 What')),
@@ -249,16 +249,16 @@ describe('a 150 to a command that sshferry does not know', () => {
 });
 
 describe('the first data port of a session', () => {
-  const OTHER = 'note ftp.data.other-kind';
-  const expose = (id: number, family: 4 | 'any') => `expose ${id} local ftp.test:1025 ${family}`;
+  const OTHER = 'log ftp.data.other-kind';
+  const offer = (id: number, family: 4 | 'any') => `offer ${id} local ftp.test:1025 ${family}`;
   scenario(
     'is told once it is reached; the next at once',
     [
       client('EPSV', toServer('EPSV')),
-      server('229 (|||1025|)', `${expose(1, 'any')} reach`, 'timer 1 8000'),
+      server('229 (|||1025|)', `${offer(1, 'any')} reach`, 'timer 1 8000'),
       stands(1, toClient(EXTENDED)),
       client('EPSV', toServer('EPSV')),
-      server('229 (|||1025|)', 'retract 1', expose(2, 'any')),
+      server('229 (|||1025|)', 'abandon 1', offer(2, 'any')),
       stands(2, toClient(EXTENDED)),
     ],
     DETAILS,
@@ -272,13 +272,13 @@ describe('the first data port of a session', () => {
       `by ${verb} is refused: ${other}'s is not, and that is remembered`,
       [
         client(verb, toServer(verb)),
-        server(first, `${expose(1, family)} reach`, 'timer 1 8000'),
-        refused(1, 'retract 1'),
+        server(first, `${offer(1, family)} reach`, 'timer 1 8000'),
+        refused(1, 'abandon 1'),
         fails(1, 'no longer wanted', OTHER, toServer(other)),
-        server(second, `${expose(2, family)} reach`),
+        server(second, `${offer(2, family)} reach`),
         stands(2, toClient(reply)),
         client(verb, toServer(other)),
-        server(second, 'retract 2', expose(3, family)),
+        server(second, 'abandon 2', offer(3, family)),
         stands(3, toClient(reply)),
         elapses(1),
       ],
@@ -289,10 +289,10 @@ describe('the first data port of a session', () => {
     'is not answered at all: the same',
     [
       client('EPSV', toServer('EPSV')),
-      server('229 (|||1025|)', `${expose(1, 'any')} reach`, 'timer 1 8000'),
-      elapses(1, 'retract 1', OTHER, toServer('PASV')),
+      server('229 (|||1025|)', `${offer(1, 'any')} reach`, 'timer 1 8000'),
+      elapses(1, 'abandon 1', OTHER, toServer('PASV')),
       fails(1, 'too late'),
-      server('227 (10,1,1,1,4,1)', `${expose(2, 'any')} reach`),
+      server('227 (10,1,1,1,4,1)', `${offer(2, 'any')} reach`),
       stands(2, toClient(EXTENDED)),
     ],
     DETAILS,
@@ -301,7 +301,7 @@ describe('the first data port of a session', () => {
     'is not answered at all, with a command under way behind it: it is waited for',
     [
       client('EPSV', toServer('EPSV')),
-      server('229 (|||1025|)', `${expose(1, 'any')} reach`, 'timer 1 8000'),
+      server('229 (|||1025|)', `${offer(1, 'any')} reach`, 'timer 1 8000'),
       client('NOOP', toServer('NOOP')),
       elapses(1),
       stands(1, toClient(EXTENDED)),
@@ -311,40 +311,40 @@ describe('the first data port of a session', () => {
   );
   scenario('is refused, and so is the other: 425, with the reason', [
     client('EPSV', toServer('EPSV')),
-    server('229 (|||1025|)', expose(1, 'any')),
-    refused(1, 'retract 1'),
+    server('229 (|||1025|)', offer(1, 'any')),
+    refused(1, 'abandon 1'),
     fails(1, 'no longer wanted', toServer('PASV')),
-    server('227 (10,1,1,1,4,1)', expose(2, 'any')),
-    refused(2, 'retract 2'),
-    fails(2, 'no longer wanted', 'note ftp.data.refused', UNREACHED),
+    server('227 (10,1,1,1,4,1)', offer(2, 'any')),
+    refused(2, 'abandon 2'),
+    fails(2, 'no longer wanted', 'log ftp.data.refused', UNREACHED),
     ...inStep(),
     client('EPSV', toServer('EPSV')),
   ]);
   scenario('is refused, and the server does not know the other: 425, with the reason', [
     client('EPSV', toServer('EPSV')),
-    server('229 (|||1025|)', expose(1, 'any')),
-    refused(1, 'retract 1'),
+    server('229 (|||1025|)', offer(1, 'any')),
+    refused(1, 'abandon 1'),
     fails(1, 'no longer wanted', toServer('PASV')),
-    server('502 No', 'note ftp.data.refused', UNREACHED),
+    server('502 No', 'log ftp.data.refused', UNREACHED),
     ...inStep(),
   ]);
   scenario('is refused after EPSV ALL: PASV would break the promise', [
     client('EPSV ALL', toServer('EPSV ALL')),
     server('200 OK', toClient('200 OK')),
     client('EPSV', toServer('EPSV')),
-    server('229 (|||1025|)', expose(1, 'any')),
-    refused(1, 'retract 1'),
-    fails(1, 'no longer wanted', 'note ftp.data.refused', UNREACHED),
+    server('229 (|||1025|)', offer(1, 'any')),
+    refused(1, 'abandon 1'),
+    fails(1, 'no longer wanted', 'log ftp.data.refused', UNREACHED),
     ...inStep(),
   ]);
   scenario('has no place here: the other would have none either', [
     client('EPSV', toServer('EPSV')),
-    server('229 (|||1025|)', expose(1, 'any')),
+    server('229 (|||1025|)', offer(1, 'any')),
     fails(
       1,
       'no port is free',
-      'retract 1',
-      'note ftp.data.refused',
+      'abandon 1',
+      'log ftp.data.refused',
       toClient('425 sshferry: no port is free'),
     ),
   ]);
@@ -353,14 +353,14 @@ describe('the first data port of a session', () => {
     [
       client('PORT 10,9,8,7,8,0', toServer('EPSV')),
       server('229 (|||1025|)', 'dial 1 ftp.test:1025 reach', 'timer 1 8000'),
-      refused(1, 'retract 1'),
+      refused(1, 'abandon 1'),
       fails(1, 'nothing listens there', OTHER, toServer('PASV')),
       server('227 (10,1,1,1,4,1)', 'dial 2 ftp.test:1025 reach'),
       stands(2, toClient('200 PORT command successful')),
       client('PORT 10,9,8,7,8,0', toServer('PASV')),
       server(
         '227 (10,1,1,1,4,1)',
-        'retract 2',
+        'abandon 2',
         'dial 3 ftp.test:1025',
         toClient('200 PORT command successful'),
       ),
@@ -409,7 +409,7 @@ describe('active mode without a login that the server has accepted', () => {
     ['after REIN during a transfer', 'REIN', '220 Ready'],
     ['after another USER during a transfer', 'USER b', '331 More'],
   ] as const) {
-    scenario(`dials nobody ${name}, whatever the end of the transfer`, [
+    scenario(`dials no client ${name}, however the transfer ends`, [
       ...passive(1),
       ...retrieving(1),
       client(command, toServer(command)),
@@ -461,32 +461,32 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'with the target ::1: the server is told of ::1',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 6'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 6'),
       standsAt(1, '::1', toServer('EPRT |2|::1|50000|')),
       server('200 OK', OK),
       client('RETR f', toServer('RETR f')),
       server('425 No', toClient('425 No')),
       // Its address says so; there is nothing to guess.
-      client('PORT 10,9,8,7,8,0', 'expose 2 remote 10.9.8.7:2048 6'),
+      client('PORT 10,9,8,7,8,0', 'offer 2 remote 10.9.8.7:2048 6'),
     ],
     literal('::1'),
   );
   scenario(
     'with the target 127.0.0.1: the server is told of that',
-    [client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4')],
+    [client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4')],
     literal('127.0.0.1'),
   );
   scenario(
     'with a name for the target, and a server that takes any address: a 425 shows that it cannot reach it',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80')),
       server('200 OK', OK),
       client('RETR f', toServer('RETR f')),
       server('425 No', toClient('425 No')),
-      client('PORT 10,9,8,7,8,0', 'expose 2 remote 10.9.8.7:2048 6'),
+      client('PORT 10,9,8,7,8,0', 'offer 2 remote 10.9.8.7:2048 6'),
       standsAt(2, '::1', toServer('EPRT |2|::1|50000|')),
-      server('200 OK', 'retract 1', OK),
+      server('200 OK', 'abandon 1', OK),
       client('RETR f', toServer('RETR f')),
       server('150 Go', 'start 2 RETR f download', toClient('150 Go')),
     ],
@@ -495,7 +495,7 @@ describe('FtpActive=remote-forward', () => {
   scenario(
     'whose PORT the server leaves unanswered: the beginning of the transfer says that it took it',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80')),
       client('RETR f', toServer('RETR f')),
       server('150 Go', 'start 1 RETR f download', toClient('150 Go')),
@@ -507,18 +507,18 @@ describe('FtpActive=remote-forward', () => {
   );
 });
 
-describe('a transfer that did not come to be is told for the log', () => {
+describe('a transfer that did not begin is reported for the log', () => {
   scenario(
     'refused by the server, with and without a data port',
     [
       client('RETR f', toServer('RETR f')),
       server('550 No', toClient('550 No'), 'refused 0 RETR f 550'),
       client('EPSV', toServer('EPSV')),
-      server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any reach', 'timer 1 8000'),
+      server('229 (|||1025|)', 'offer 1 local ftp.test:1025 any reach', 'timer 1 8000'),
       stands(1, toClient(EXTENDED)),
       client('RETR f', toServer('RETR f')),
       server('550 No', toClient('550 No'), 'refused 1 RETR f 550'),
-      refused(1, 'retract 1'),
+      refused(1, 'abandon 1'),
       client('STOR f', UNREACHED, 'refused 1 STOR f 425 CHANNEL_REFUSED'),
     ],
     DETAILS,
@@ -553,7 +553,7 @@ describe('the end of a control connection', () => {
       closes('client', 'timer 1 60000'),
       elapses(1, 'end server'),
       server('229 (|||1025|)', 'dial 1 ftp.test:1025 reach'),
-      stands(1, toClient('200 PORT command successful'), 'retract 1'),
+      stands(1, toClient('200 PORT command successful'), 'abandon 1'),
     ],
     DETAILS,
   );

@@ -67,7 +67,7 @@ describe('limits', () => {
       client('PASV', toServer('PASV')),
       server(
         '227 (10,1,1,1,4,1)',
-        'note ftp.data.refused',
+        'log ftp.data.refused',
         toClient('425 sshferry: 1 data connections are open already'),
       ),
     ],
@@ -78,15 +78,15 @@ describe('limits', () => {
     [
       ...passive(1),
       client('PASV', toServer('PASV')),
-      server('227 (10,1,1,1,4,1)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
+      server('227 (10,1,1,1,4,1)', 'abandon 1', 'offer 2 local ftp.test:1025 4'),
     ],
     { limits: { dataConnections: 1 } },
   );
   scenario(
     'listeners at the server’s side',
     [
-      client('PORT 10,9,8,7,8,0\r\nPORT 10,9,8,7,8,1', 'expose 1 remote 10.9.8.7:2048 4'),
-      stands(1, toServer('PORT 127,0,0,1,195,80'), 'note ftp.data.refused'),
+      client('PORT 10,9,8,7,8,0\r\nPORT 10,9,8,7,8,1', 'offer 1 remote 10.9.8.7:2048 4'),
+      stands(1, toServer('PORT 127,0,0,1,195,80'), 'log ftp.data.refused'),
       server(
         '200 OK',
         toClient('200 PORT command successful'),

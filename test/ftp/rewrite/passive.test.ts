@@ -18,8 +18,8 @@ import {
 } from '../../support/ftp-dialogue.ts';
 
 const SIX = '10,1,1,1,4,1';
-const note = 'note ftp.data.refused';
-const dropped = 'note ftp.reply.dropped';
+const refused = 'log ftp.data.refused';
+const dropped = 'log ftp.reply.dropped';
 
 describe('a reply to PASV', () => {
   for (const [name, before, after] of [
@@ -31,14 +31,14 @@ describe('a reply to PASV', () => {
   ] as const) {
     scenario(name, [
       client('PASV', toServer('PASV')),
-      server(`227 ${before}${SIX}${after}`, 'expose 1 local ftp.test:1025 4'),
+      server(`227 ${before}${SIX}${after}`, 'offer 1 local ftp.test:1025 4'),
       stands(1, toClient(PASSIVE)),
     ]);
   }
 
   scenario('with spaces after the commas', [
     client('PASV', toServer('PASV')),
-    server('227 (10, 1, 1, 1, 4, 1)', 'expose 1 local ftp.test:1025 4'),
+    server('227 (10, 1, 1, 1, 4, 1)', 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
   ]);
 
@@ -46,7 +46,7 @@ describe('a reply to PASV', () => {
     client('PASV', toServer('PASV')),
     server(
       '227-listen socket created (1,2,3,4,5,6)\r\n227 (0,0,0,0,137,217)\r\n',
-      'expose 1 local ftp.test:35289 4',
+      'offer 1 local ftp.test:35289 4',
     ),
     stands(1, toClient(PASSIVE)),
   ]);
@@ -54,24 +54,24 @@ describe('a reply to PASV', () => {
   for (const host of ['192,168,0,1', '0,0,0,0', '8,8,8,8', '127,0,0,1', '255,255,255,255']) {
     scenario(`that names ${host}: the target is dialled all the same`, [
       client('PASV', toServer('PASV')),
-      server(`227 (${host},4,1)`, 'expose 1 local ftp.test:1025 4'),
+      server(`227 (${host},4,1)`, 'offer 1 local ftp.test:1025 4'),
       stands(1, toClient(PASSIVE)),
     ]);
   }
 
   scenario(
     'is believed with FtpDataHost=reply',
-    [client('PASV', toServer('PASV')), server(`227 (${SIX})`, 'expose 1 local 10.1.1.1:1025 4')],
+    [client('PASV', toServer('PASV')), server(`227 (${SIX})`, 'offer 1 local 10.1.1.1:1025 4')],
     { policy: { dataHost: 'reply' } },
   );
   scenario(
     'in extended form names no host to believe',
-    [client('EPSV', toServer('EPSV')), server('229 (|1|8.8.8.8|1025|)', 'expose 1 local ftp.test:1025 any')],
+    [client('EPSV', toServer('EPSV')), server('229 (|1|8.8.8.8|1025|)', 'offer 1 local ftp.test:1025 any')],
     { policy: { dataHost: 'reply' } },
   );
   scenario(
     'with FtpDataHost set to an address',
-    [client('PASV', toServer('PASV')), server(`227 (${SIX})`, 'expose 1 local 10.5.5.5:1025 4')],
+    [client('PASV', toServer('PASV')), server(`227 (${SIX})`, 'offer 1 local 10.5.5.5:1025 4')],
     { policy: { dataHost: { address: '10.5.5.5' } } },
   );
 });
@@ -86,13 +86,13 @@ describe('a reply to EPSV', () => {
   ] as const) {
     scenario(name, [
       client('EPSV', toServer('EPSV')),
-      server(`229 Mode ${where}`, 'expose 1 local ftp.test:50006 any'),
+      server(`229 Mode ${where}`, 'offer 1 local ftp.test:50006 any'),
       stands(1, toClient(EXTENDED)),
     ]);
   }
   scenario("to EPSV with a family: the server's own may be another", [
     client('EPSV 2', toServer('EPSV')),
-    server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
+    server('229 (|||1025|)', 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient(EXTENDED)),
   ]);
   for (const [argument, refusal] of [
@@ -106,7 +106,7 @@ describe('a reply to EPSV', () => {
   }
   scenario('to LPSV', [
     client('LPSV', toServer('LPSV')),
-    server('228 (4,4,10,1,1,1,2,4,1)', 'expose 1 local ftp.test:1025 any'),
+    server('228 (4,4,10,1,1,1,2,4,1)', 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient('228 Entering Long Passive Mode (4,4,127,0,0,1,2,195,80)')),
   ]);
 });
@@ -114,12 +114,12 @@ describe('a reply to EPSV', () => {
 describe('a reply of the other kind', () => {
   scenario('EPSV answered with 227', [
     client('EPSV', toServer('EPSV')),
-    server(`227 Mode (${SIX})`, 'expose 1 local ftp.test:1025 any'),
+    server(`227 Mode (${SIX})`, 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient(EXTENDED)),
   ]);
   scenario('PASV answered with 229', [
     client('PASV', toServer('PASV')),
-    server('229 Mode (|||1025|)', 'expose 1 local ftp.test:1025 4'),
+    server('229 Mode (|||1025|)', 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
   ]);
 });
@@ -137,7 +137,7 @@ describe('a reply that names no port', () => {
       server(line, toServer('EPSV')),
       server(
         '500 What?',
-        note,
+        refused,
         toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`),
       ),
       ...inStep(),
@@ -156,7 +156,7 @@ describe('a reply to EPSV that names no port', () => {
     scenario(`${line}: PASV is tried`, [
       client('EPSV', toServer('EPSV')),
       server(line, toServer('PASV')),
-      server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
+      server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 any'),
       stands(1, toClient(EXTENDED)),
       client('EPSV', toServer('PASV')),
     ]);
@@ -165,7 +165,7 @@ describe('a reply to EPSV that names no port', () => {
       server(line, toServer('PASV')),
       server(
         '500 What?',
-        note,
+        refused,
         toClient(`425 sshferry: cannot read the data port in the server's reply: ${line}`),
       ),
       ...inStep(),
@@ -176,7 +176,7 @@ describe('a reply to EPSV that names no port', () => {
 describe('P@SW, by which some clients keep PASV from firewalls', () => {
   scenario('is sent on as PASV', [
     client('P@SW', toServer('PASV')),
-    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
@@ -190,7 +190,7 @@ describe('PASV to a server that sshd has reached over IPv6', () => {
     scenario(`is answered by EPSV: ${name}`, [
       client('PASV', toServer('PASV')),
       server(line, toServer('EPSV')),
-      server('229 (|||1025|)', 'expose 1 local ftp.test:1025 4'),
+      server('229 (|||1025|)', 'offer 1 local ftp.test:1025 4'),
       stands(1, toClient(PASSIVE)),
       client('RETR f', toServer('RETR f')),
       server('550 No', toClient('550 No')),
@@ -241,7 +241,7 @@ describe('what only looks like a reply to PASV', () => {
     server('250 OK', toClient('250 OK')),
     client('PASV', toServer('PASV')),
     server('250 OK', toClient('250 OK')),
-    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
   ]);
 });
@@ -249,23 +249,23 @@ describe('what only looks like a reply to PASV', () => {
 describe('no local port', () => {
   scenario('is said in place of 227', [
     client('PASV', toServer('PASV')),
-    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
-    fails(1, 'no port is free', 'retract 1', note, toClient('425 sshferry: no port is free')),
+    server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
+    fails(1, 'no port is free', 'abandon 1', refused, toClient('425 sshferry: no port is free')),
     ...inStep(),
   ]);
 });
 
 describe('the data port', () => {
-  scenario('that nobody listens on: told to be unreachable, and the server does not see the command', [
+  scenario('that no process listens on: 425, and the server does not see the command', [
     ...passive(1),
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     cut(1, 'upload', 'gateway'),
     client('RETR f', toClient('425 sshferry: cut by gateway')),
     ...inStep(),
   ]);
   scenario('that failed is forgotten: the next command goes to the server', [
     ...passive(1),
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     client('STOR f', toClient('425 sshferry: cut by gateway')),
     client('STOR f', toServer('STOR f')),
     server('425 Use PASV', toClient('425 Use PASV')),
@@ -276,7 +276,7 @@ describe('the data port', () => {
     [
       ...passive(1),
       client('RETR f', toServer('RETR f')),
-      cut(1, 'download', 'gateway', 'retract 1'),
+      cut(1, 'download', 'gateway', 'abandon 1'),
       server('150 Go', toClient('425 sshferry: cut by gateway')),
       client('NOOP', toServer('NOOP')),
       server('425-Cannot open\r\n425 data connection\r\n'),
@@ -287,7 +287,7 @@ describe('the data port', () => {
   );
   scenario("that failed before a pipelined RETR: the server's own words, in their turn", [
     ...passive(1),
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     client('CWD d\r\nRETR f\r\nNOOP', toServer('CWD d\r\nRETR f\r\nNOOP')),
     server('250 OK', toClient('250 OK')),
     server('425 No', toClient('425 No')),
@@ -295,15 +295,15 @@ describe('the data port', () => {
   ]);
   scenario('that fails while its listener is being bound', [
     client('PASV', toServer('PASV')),
-    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
-    cut(1, 'download', 'gateway', 'retract 1'),
-    fails(1, 'no longer wanted', note, toClient('425 sshferry: cut by gateway')),
+    server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
+    fails(1, 'no longer wanted', refused, toClient('425 sshferry: cut by gateway')),
     ...inStep(),
   ]);
   scenario('is superseded by another PASV', [
     ...passive(1),
     client('PASV', toServer('PASV')),
-    server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    server(`227 (${SIX})`, 'abandon 1', 'offer 2 local ftp.test:1025 4'),
     stands(2, toClient(PASSIVE)),
     ...retrieving(2),
     whole(2, 'download'),
@@ -312,7 +312,7 @@ describe('the data port', () => {
   scenario('is superseded by PORT', [
     ...passive(1),
     client('PORT 10,9,8,7,8,0', toServer('EPSV')),
-    server('229 (|||1025|)', 'retract 1', 'dial 2 ftp.test:1025', toClient('200 PORT command successful')),
+    server('229 (|||1025|)', 'abandon 1', 'dial 2 ftp.test:1025', toClient('200 PORT command successful')),
   ]);
   scenario('of a refused transfer serves the next one', [
     ...passive(1),
@@ -322,37 +322,37 @@ describe('the data port', () => {
     whole(1, 'download'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('of a refused transfer gives way to a new one', [
+  scenario('of a refused transfer is replaced by a new one', [
     ...passive(1),
     client('RETR a', toServer('RETR a')),
     server('550 No', toClient('550 No')),
     client('PASV', toServer('PASV')),
-    server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    server(`227 (${SIX})`, 'abandon 1', 'offer 2 local ftp.test:1025 4'),
     stands(2, toClient(PASSIVE)),
   ]);
   scenario('of a refused transfer goes when its client does: pyftpdlib, after QUIT, waits for its end', [
     ...passive(1),
     client('NLST -1', toServer('NLST -1')),
     server('550 No', toClient('550 No')),
-    client('QUIT', toServer('QUIT'), 'retract 1'),
+    client('QUIT', toServer('QUIT'), 'abandon 1'),
     server('221-Goodbye\r\n221 .', toClient('221-Goodbye\r\n221 .')),
     closes('client', 'end server'),
   ]);
   scenario('of a refused transfer goes when its client does, with QUIT sent ahead', [
     ...passive(1),
     client('NLST -1\r\nQUIT', toServer('NLST -1'), toServer('QUIT')),
-    server('550 No', toClient('550 No'), 'retract 1'),
+    server('550 No', toClient('550 No'), 'abandon 1'),
     server('221 Goodbye', toClient('221 Goodbye')),
   ]);
   scenario('that no transfer has used goes with QUIT', [
     ...passive(1),
-    client('QUIT', toServer('QUIT'), 'retract 1'),
+    client('QUIT', toServer('QUIT'), 'abandon 1'),
     server('221 Bye', toClient('221 Bye')),
   ]);
   scenario('that no transfer has used goes when its client says nothing more', [
     ...passive(1),
     client('NOOP', toServer('NOOP')),
-    closes('client', 'retract 1', 'end server'),
+    closes('client', 'abandon 1', 'end server'),
     server('200 OK', toClient('200 OK')),
   ]);
   scenario('that a transfer uses stays when its client says nothing more', [
@@ -379,19 +379,19 @@ describe('a server that does not know the command', () => {
   scenario('EPSV: PASV does, now and afterwards', [
     client('EPSV', toServer('EPSV')),
     server("500-'EPSV': command not understood\r\n500 \r\n", toServer('PASV')),
-    server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
+    server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient(EXTENDED)),
     client('EPSV', toServer('PASV')),
-    server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 any'),
+    server(`227 (${SIX})`, 'abandon 1', 'offer 2 local ftp.test:1025 any'),
     stands(2, toClient(EXTENDED)),
   ]);
   scenario('PASV: EPSV does, now and afterwards', [
     client('PASV', toServer('PASV')),
     server('502 No', toServer('EPSV')),
-    server('229 (|||1025|)', 'expose 1 local ftp.test:1025 4'),
+    server('229 (|||1025|)', 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     client('PASV', toServer('EPSV')),
-    server('229 (|||1025|)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    server('229 (|||1025|)', 'abandon 1', 'offer 2 local ftp.test:1025 4'),
     stands(2, toClient(PASSIVE)),
   ]);
   scenario('neither: its first refusal', [
@@ -412,13 +412,13 @@ describe('a server that does not know the command', () => {
       client('EPSV', toServer('EPSV')),
       server('500 No EPSV', toServer('PASV')),
       client('NOOP'),
-      server(`227 (${SIX})`, 'expose 1 local ftp.test:1025 any'),
+      server(`227 (${SIX})`, 'offer 1 local ftp.test:1025 any'),
       stands(1, toClient(EXTENDED), toServer('NOOP')),
       server('200 OK', toClient('200 OK')),
     ],
     { ahead: [] },
   );
-  scenario('is not asked again when a command is under way behind it', [
+  scenario('is not asked again when a later command is under way', [
     client('EPSV\r\nNOOP', toServer('EPSV\r\nNOOP')),
     server('500 No EPSV', toClient('500 No EPSV')),
     server('200 OK', toClient('200 OK')),
@@ -442,7 +442,7 @@ describe('EPSV ALL', () => {
   scenario('then EPSV', [
     ...all,
     client('EPSV', toServer('EPSV')),
-    server('229 (|||1025|)', 'expose 1 local ftp.test:1025 any'),
+    server('229 (|||1025|)', 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient(EXTENDED)),
   ]);
   scenario('then EPSV that the server does not know: PASV would break the promise', [

@@ -20,7 +20,7 @@ import {
 // A 227, 228 or 229 of the server's must not reach a client that could act on it: it would go past the tunnel.
 
 const SIX = '10,1,1,1,4,1';
-const dropped = 'note ftp.reply.dropped';
+const dropped = 'log ftp.reply.dropped';
 
 describe('a reply to a port request is one line, with nothing of what the server said', () => {
   for (const [name, lines, port] of [
@@ -35,7 +35,7 @@ describe('a reply to a port request is one line, with nothing of what the server
   ] as const) {
     scenario(name, [
       client('PASV', toServer('PASV')),
-      server(lines, `expose 1 local ftp.test:${port} 4`),
+      server(lines, `offer 1 local ftp.test:${port} 4`),
       stands(1, toClient(PASSIVE)),
       ...inStep(),
     ]);
@@ -47,14 +47,14 @@ describe('a reply to a port request is one line, with nothing of what the server
   ]);
   scenario('a refusal that the server takes back with a 227', [
     client('PASV', toServer('PASV')),
-    server(`530-Please\r\n227 (${SIX})\r\n`, 'expose 1 local ftp.test:1025 4'),
+    server(`530-Please\r\n227 (${SIX})\r\n`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
   scenario(
     'FtpActive=remote-forward: nor has the reply to PORT',
     [
-      client('PORT 10,9,8,7,8,0', 'expose 1 remote 10.9.8.7:2048 4'),
+      client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80')),
       server(
         '200-x\r\n227 (1,2,3,4,5,6)\r\n200 PORT command successful\r\n',
@@ -144,7 +144,7 @@ describe('a command that the server never answers', () => {
     ...passive(1),
     client('RETR a', toServer('RETR a')),
     client('PASV', toServer('PASV')),
-    server(`227 (${SIX})`, 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    server(`227 (${SIX})`, 'abandon 1', 'offer 2 local ftp.test:1025 4'),
     stands(2, toClient(PASSIVE)),
     ...retrieving(2),
     server('226 Done'),
@@ -199,20 +199,20 @@ describe('a reply of several lines that ends with another code', () => {
   ]);
   scenario('PASV', [
     client('PASV', toServer('PASV')),
-    server(`553-x\r\n227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    server(`553-x\r\n227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
   scenario("PASV, in what looks like an earlier command's second reply", [
     client('PASV', toServer('PASV')),
-    server(`250-x\r\n y\r\n227 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    server(`250-x\r\n y\r\n227 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
   scenario('PASV, while the client is given a reply of several lines', [
     raw('server', '250-x\r\n y\r\n', toClient('250-x\r\n y')),
     client('PASV', toServer('PASV')),
-    server(`227-a (${SIX})\r\n227 b`, 'expose 1 local ftp.test:1025 4'),
+    server(`227-a (${SIX})\r\n227 b`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
     ...inStep(),
   ]);
@@ -237,7 +237,7 @@ describe('two replies to one command', () => {
   scenario("EPSV is answered after all: PASV's port counts, and the client gets one reply", [
     ...mistaken,
     server('229 (|||1025|)'),
-    server('227 (10,1,1,1,4,2)', 'expose 1 local ftp.test:1026 any'),
+    server('227 (10,1,1,1,4,2)', 'offer 1 local ftp.test:1026 any'),
     stands(1, toClient(EXTENDED)),
     ...inStep(),
     // EPSV is known all the same.
@@ -246,7 +246,7 @@ describe('two replies to one command', () => {
   scenario('EPSV is answered after all, and PASV is not known', [
     ...mistaken,
     server('229 (|||1025|)'),
-    server('502 No', 'expose 1 local ftp.test:1025 any'),
+    server('502 No', 'offer 1 local ftp.test:1025 any'),
     stands(1, toClient(EXTENDED)),
     ...inStep(),
   ]);
@@ -256,9 +256,9 @@ describe('two replies to one command', () => {
       client('OPTS MLST x', toServer('OPTS MLST x')),
       server('500 a', toClient('500 a')),
       client('EPSV', toServer('EPSV')),
-      server('500 b', 'note ftp.data.other-kind', toServer('PASV')),
+      server('500 b', 'log ftp.data.other-kind', toServer('PASV')),
       server('229 (|||1025|)', 'timer 1 5000'),
-      elapses(1, 'expose 1 local ftp.test:1025 any reach'),
+      elapses(1, 'offer 1 local ftp.test:1025 any reach'),
       stands(1, toClient(EXTENDED)),
       server('227 (10,1,1,1,4,2)', dropped),
       ...inStep(),
@@ -288,7 +288,7 @@ describe('to a client that may be out of step', () => {
     ...status(text),
     ...status(padded),
   ]);
-  scenario('a text with a 227 in it behind a reply that nothing asked for, the same', [
+  scenario('a text with a 227 in it, after a reply that nothing asked for, the same', [
     server('200 What', toClient('200 What')),
     ...status(padded),
   ]);
@@ -301,17 +301,17 @@ describe('to a client that may be out of step', () => {
     server('227 (1,2,3,4,5,6)', dropped),
     ...inStep(),
   ]);
-  scenario('behind a CR alone, which is a line end to ftplib', [
+  scenario('after a CR alone, which is a line end to ftplib', [
     client('CWD x', toServer('CWD x')),
     server('250 OK\r227 (1,2,3,4,5,6)', '< 250 OK\r\n', dropped),
     ...inStep(),
   ]);
-  scenario('behind the code anything: ftplib looks at no more than three characters', [
+  scenario('with anything after the code: ftplib looks at three characters only', [
     server('2270 (1,2,3,4,5,6)', dropped),
     server('227\t(1,2,3,4,5,6)', dropped),
     server('227(1,2,3,4,5,6)', dropped),
     client('PASV', toServer('PASV')),
-    server(`2270 (${SIX})`, 'expose 1 local ftp.test:1025 4'),
+    server(`2270 (${SIX})`, 'offer 1 local ftp.test:1025 4'),
     stands(1, toClient(PASSIVE)),
   ]);
 });

@@ -30,7 +30,7 @@ const TOLD = toClient(EXTENDED);
 function extended(id: number): Step[] {
   return [
     client('EPSV', toServer('EPSV')),
-    server(REPLY, `expose ${id} local ftp.test:1025 any`),
+    server(REPLY, `offer ${id} local ftp.test:1025 any`),
     stands(id, TOLD),
   ];
 }
@@ -61,7 +61,7 @@ describe('FtpPrefetch', () => {
     'answers EPSV at once with what the server was asked behind RETR',
     [
       ...kept,
-      client('EPSV', 'expose 3 local ftp.test:1025 any'),
+      client('EPSV', 'offer 3 local ftp.test:1025 any'),
       stands(3, TOLD),
       client('SIZE g', toServer('SIZE g')),
       server('213 4096', toClient('213 4096')),
@@ -87,7 +87,7 @@ describe('FtpPrefetch', () => {
       whole(2, 'download'),
       server('226 Done', toClient('226 Done'), 'end 2 226'),
       server('227 Mode (10,1,1,1,4,1)', 'dial 3 ftp.test:1025 for a while'),
-      client('PASV', 'expose 3 local ftp.test:1025 4'),
+      client('PASV', 'offer 3 local ftp.test:1025 4'),
       stands(3, toClient(PASSIVE)),
       ...inStep(),
     ],
@@ -99,7 +99,7 @@ describe('FtpPrefetch', () => {
       ...followed,
       ...carried(2),
       client('EPSV'),
-      server(REPLY, 'expose 3 local ftp.test:1025 any'),
+      server(REPLY, 'offer 3 local ftp.test:1025 any'),
       stands(3, TOLD),
       ...inStep(),
     ],
@@ -114,7 +114,7 @@ describe('FtpPrefetch', () => {
     'holds further commands until the listener is there',
     [
       ...kept,
-      client('EPSV\r\nRETR g', 'expose 3 local ftp.test:1025 any'),
+      client('EPSV\r\nRETR g', 'offer 3 local ftp.test:1025 any'),
       stands(3, TOLD, toServer('RETR g\r\nEPSV'), 'half-close 3'),
     ],
     ON,
@@ -123,8 +123,8 @@ describe('FtpPrefetch', () => {
     'says why there is none',
     [
       ...kept,
-      client('EPSV', 'expose 3 local ftp.test:1025 any'),
-      fails(3, 'no port', 'retract 3', 'note ftp.data.refused', NO_PORT),
+      client('EPSV', 'offer 3 local ftp.test:1025 any'),
+      fails(3, 'no port', 'abandon 3', 'log ftp.data.refused', NO_PORT),
     ],
     ON,
   );
@@ -132,16 +132,16 @@ describe('FtpPrefetch', () => {
     'asks anew when what was kept has been given up or lost',
     [
       ...kept,
-      cut(3, 'download', 'gateway', 'retract 3'),
+      cut(3, 'download', 'gateway', 'abandon 3'),
       cut(3, 'upload', 'gateway'),
       client('EPSV', toServer('EPSV')),
-      server(REPLY, 'expose 4 local ftp.test:1025 any'),
+      server(REPLY, 'offer 4 local ftp.test:1025 any'),
     ],
     ON,
   );
   scenario(
     'asks anew when the client asks in another way',
-    [...kept, client('PASV', 'retract 3', toServer('PASV'))],
+    [...kept, client('PASV', 'abandon 3', toServer('PASV'))],
     ON,
   );
   scenario(
@@ -152,7 +152,7 @@ describe('FtpPrefetch', () => {
       ...carried(2),
       server(REPLY),
       server('211 Fine', toClient('211 Fine')),
-      server(REPLY, 'expose 3 local ftp.test:1025 any'),
+      server(REPLY, 'offer 3 local ftp.test:1025 any'),
     ],
     ON,
   );
@@ -177,15 +177,15 @@ describe('FtpPrefetch', () => {
     'takes back what a refused transfer was to use: the server has another port by now',
     [
       ...followed,
-      server('550 No', toClient('550 No'), 'retract 2'),
+      server('550 No', toClient('550 No'), 'abandon 2'),
       server(REPLY, 'dial 3 ftp.test:1025 for a while'),
-      client('EPSV', 'expose 3 local ftp.test:1025 any'),
+      client('EPSV', 'offer 3 local ftp.test:1025 any'),
     ],
     ON,
   );
   scenario(
     'passes 421 on',
-    [...followed, ...carried(2), server('421 Timeout', toClient('421 Timeout'), 'note ftp.prefetch.off')],
+    [...followed, ...carried(2), server('421 Timeout', toClient('421 Timeout'), 'log ftp.prefetch.off')],
     ON,
   );
 });
@@ -219,13 +219,13 @@ describe('FtpPrefetch is off', () => {
   ] as [string, ...string[]][]) {
     scenario(
       `after ${command}`,
-      [...kept, client(command, 'retract 3', 'note ftp.prefetch.off', ...behind)],
+      [...kept, client(command, 'abandon 3', 'log ftp.prefetch.off', ...behind)],
       ON,
     );
   }
   scenario(
     'when the client has said all',
-    [...kept, closes('client', 'retract 3', 'note ftp.prefetch.off', 'end server')],
+    [...kept, closes('client', 'abandon 3', 'log ftp.prefetch.off', 'end server')],
     ON,
   );
   for (const bad of ['500 What?', '502 No', '530 No', '229 nonsense', '227 (1,2,3,4,999,1)']) {
@@ -234,7 +234,7 @@ describe('FtpPrefetch is off', () => {
       [
         ...followed,
         ...carried(2),
-        server(bad, 'note ftp.prefetch.off'),
+        server(bad, 'log ftp.prefetch.off'),
         ...extended(3),
         client('RETR g', toServer('RETR g'), 'half-close 3'),
       ],
@@ -247,7 +247,7 @@ describe('FtpPrefetch is off', () => {
       [
         ...followed,
         server('150 Go', 'start 2 RETR f download', toClient('150 Go')),
-        server(early, 'note ftp.prefetch.off'),
+        server(early, 'log ftp.prefetch.off'),
         whole(2, 'download'),
         server('226 Done', toClient('226 Done'), 'end 2 226'),
         ...extended(3),

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { play } from '../../../fuzz/dialogue.ts';
+import { play } from '../../../fuzz/play.ts';
 import { LineSplitter } from '../../../src/core/lines.ts';
 import { latin1 } from '../../../src/ftp/wire/command.ts';
 
 describe('FtpControl', () => {
-  it('keeps its promises in any dialogue (see fuzz/dialogue.ts)', () => {
+  it('keeps its promises in any dialogue (see fuzz/play.ts)', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(659), { maxLength: 100 }), (choices) => play(choices)),
       { numRuns: 1000 },
@@ -20,7 +20,7 @@ describe('FtpControl', () => {
 });
 
 describe('LineSplitter', () => {
-  it('gives the same lines for any split', () => {
+  it('returns the same lines for any split', () => {
     const chunk = fc
       .uint8Array({ maxLength: 20 })
       .map((bytes) => bytes.map((byte) => (byte < 40 ? 0x0a : byte)));

@@ -48,7 +48,7 @@ describe('the greeting', () => {
     [
       client('PASV', toServer('PASV')),
       server('220-x\r\n220 227 (1,2,3,4,5,6)\r\n', toClient('220-x\r\n220 227 (1,2,3,4,5,6)')),
-      server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+      server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4'),
     ],
     { greeted: false },
   );
@@ -58,7 +58,7 @@ describe('the order of replies', () => {
   scenario('pipelined commands, PASV among them', [
     client('TYPE I\r\nPASV\r\nNOOP', toServer('TYPE I\r\nPASV\r\nNOOP')),
     server('200 Binary', toClient('200 Binary')),
-    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+    server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4'),
     server('200 OK'),
     ...passive(1)
       .slice(2)
@@ -74,7 +74,7 @@ describe('the order of replies', () => {
   ]);
   scenario("sshferry's own do not overtake a 227 that waits for its listener", [
     client('PASV\r\nAUTH TLS', toServer('PASV')),
-    server('227 Mode (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+    server('227 Mode (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4'),
     ...passive(1)
       .slice(2)
       .map((step) => ({
@@ -129,7 +129,7 @@ describe('the order of replies', () => {
       ...inStep(),
     ],
   );
-  scenario("behind an ABOR to which the server says nothing, sshferry's own come before the next one's", [
+  scenario("after an ABOR without a reply, sshferry's own replies come before the next command's", [
     client('ABOR', toServer('ABOR')),
     client('AUTH TLS'),
     client('CWD x', toServer('CWD x')),

@@ -38,10 +38,10 @@ describe('a download', () => {
     'that its client broke, to which pure-ftpd has a second 150 as its last word',
     [
       ...download,
-      cut(1, 'download', 'client', 'retract 1'),
+      cut(1, 'download', 'client', 'abandon 1'),
       server('150 0.1 seconds', toClient('150 0.1 seconds'), 'end 1 426 PEER_RESET'),
       client('PASV', toServer('PASV')),
-      server('227 (10,1,1,1,4,1)', 'expose 2 local ftp.test:1025 4'),
+      server('227 (10,1,1,1,4,1)', 'offer 2 local ftp.test:1025 4'),
     ],
     { ahead: [] },
   );
@@ -95,25 +95,25 @@ describe('a download', () => {
   ]);
   scenario('that the gateway broke: 426 in place of 226', [
     ...download,
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     server('226-Almost\r\n226 Done\r\n', BROKEN, 'end 1 226 PEER_RESET'),
     ...inStep(),
   ]);
   scenario('that the server reset: 426 in place of 226', [
     ...download,
-    cut(1, 'download', 'server', 'retract 1'),
+    cut(1, 'download', 'server', 'abandon 1'),
     server('226 Done', toClient('426 sshferry: cut by server'), 'end 1 226 PEER_RESET'),
   ]);
   scenario('broken while its 226 is held', [
     ...download,
     server('226 Done'),
-    cut(1, 'download', 'gateway', 'retract 1', BROKEN, 'end 1 226 PEER_RESET'),
+    cut(1, 'download', 'gateway', 'abandon 1', BROKEN, 'end 1 226 PEER_RESET'),
     ...inStep(),
   ]);
   scenario("whose client hung up early gets the server's own reply", [
     ...download,
     cut(1, 'upload', 'client'),
-    cut(1, 'download', 'client', 'retract 1'),
+    cut(1, 'download', 'client', 'abandon 1'),
     server('226 Done', toClient('226 Done'), 'end 1 226 PEER_RESET'),
     ...inStep(),
   ]);
@@ -123,17 +123,17 @@ describe('a download', () => {
     server('226 Done'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('that nobody came for: 426 at once', [
+  scenario('that the client never connected for: 426 at once', [
     ...download,
     server('226 Done'),
-    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
     ...inStep(),
   ]);
   scenario(
     'that nobody came for, and whose server says nothing yet: 426 at once',
     [
       ...download,
-      unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+      unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
       server('426 Broken'),
       ...inStep(),
     ],
@@ -147,7 +147,7 @@ describe('a download', () => {
       ...inStep(),
     ]);
   }
-  scenario('behind a reply to another command', [
+  scenario('after a reply to another command', [
     ...passive(1),
     client('TYPE I\r\nRETR f\r\nNOOP', toServer('TYPE I\r\nRETR f\r\nNOOP')),
     server('200 Binary', toClient('200 Binary')),
@@ -166,7 +166,7 @@ describe('a download', () => {
     client('RETR f', toServer('RETR f')),
     server('550 No', toClient('550 No')),
     client('PASV', toServer('PASV')),
-    server('227 (10,1,1,1,4,1)', 'retract 1', 'expose 2 local ftp.test:1025 4'),
+    server('227 (10,1,1,1,4,1)', 'abandon 1', 'offer 2 local ftp.test:1025 4'),
   ]);
 });
 
@@ -180,7 +180,7 @@ describe('an upload', () => {
   ]);
   scenario('whose 226 comes early', [
     ...upload,
-    server('226 Done', 'hurry 1'),
+    server('226 Done', 'expect-close 1'),
     whole(1, 'upload'),
     whole(1, 'download', toClient('226 Done'), 'end 1 226'),
   ]);
@@ -197,7 +197,7 @@ describe('an upload', () => {
   scenario('the same, with 226 before the loss is noticed', [
     ...upload,
     whole(1, 'upload'),
-    server('226 Done', 'hurry 1'),
+    server('226 Done', 'expect-close 1'),
     cut(1, 'download', 'gateway', BROKEN, 'end 1 226 PEER_RESET'),
     ...inStep(),
   ]);
@@ -207,9 +207,9 @@ describe('an upload', () => {
     cut(1, 'download', 'server'),
     server('226 Done', toClient('226 Done'), 'end 1 226'),
   ]);
-  scenario('that its client reset: the server is told to abort, and the client that it failed', [
+  scenario('that its client reset: the server gets ABOR, and the client 426', [
     ...upload,
-    cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+    cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
     server('226 Done', toClient('426 sshferry: cut by client'), 'end 1 226 PEER_RESET'),
     server('226 Aborted'),
     ...inStep(),
@@ -218,7 +218,7 @@ describe('an upload', () => {
     "that its client reset, with the server's own 426",
     [
       ...upload,
-      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
       server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
       client(
         'AUTH TLS',
@@ -233,7 +233,7 @@ describe('an upload', () => {
     'that its client reset: a server that says nothing to ABOR',
     [
       ...upload,
-      cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+      cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
       server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
       ...inStep(),
     ],
@@ -244,7 +244,7 @@ describe('an upload', () => {
       `that never stood (${code}): 426 at once, and the server is told to abort, or it would take it for empty`,
       [
         ...upload,
-        unreached(1, code, 'nobody came', toServer('ABOR'), 'retract 1 later', NOBODY, `end 1 426 ${code}`),
+        unreached(1, code, 'nobody came', toServer('ABOR'), 'abandon 1 later', NOBODY, `end 1 426 ${code}`),
         server('226 Done'),
         server('226 Aborted'),
         ...inStep(),
@@ -262,7 +262,7 @@ describe('an upload', () => {
       `that its client reset: a server that says nothing to ABOR, and ${refused} to what comes then`,
       [
         ...upload,
-        cut(1, 'upload', 'client', toServer('ABOR'), 'retract 1 later'),
+        cut(1, 'upload', 'client', toServer('ABOR'), 'abandon 1 later'),
         server('426 Broken', toClient('426 Broken'), 'end 1 426 PEER_RESET'),
         client(command, toServer(command)),
         server(refused, toClient(refused)),
@@ -273,7 +273,7 @@ describe('an upload', () => {
   }
   scenario('that its client broke before STOR: the server never sees it', [
     ...passive(1),
-    cut(1, 'download', 'client', 'retract 1'),
+    cut(1, 'download', 'client', 'abandon 1'),
     client('STOR f', toClient('425 sshferry: cut by client')),
     ...inStep(),
   ]);
@@ -281,7 +281,7 @@ describe('an upload', () => {
     'that the server cut short',
     [
       ...upload,
-      cut(1, 'upload', 'server', 'retract 1'),
+      cut(1, 'upload', 'server', 'abandon 1'),
       server('552 Disk full', toClient('552 Disk full'), 'end 1 552 PEER_RESET'),
     ],
     { ahead: [] },
@@ -329,7 +329,7 @@ describe("the server's end of a data connection of vsftpd's, which waits for an 
       server('550 No', toClient('550 No')),
       client(
         'STOR g',
-        'retract 1',
+        'abandon 1',
         toClient('425 sshferry: the data connection was for a download; use PASV or EPSV again'),
       ),
       client('PASV', toServer('PASV')),
@@ -345,7 +345,7 @@ describe("the server's end of a data connection of vsftpd's, which waits for an 
       server(
         '550 No',
         toClient('550 No'),
-        'retract 1',
+        'abandon 1',
         toClient('425 sshferry: the data connection was for a download; use PASV or EPSV again'),
       ),
       server('150 Go'),
@@ -397,7 +397,7 @@ describe('MODE', () => {
       server('226 Done'),
     ]);
   }
-  scenario('S with records: their end stands in the data, so 226 does not wait', [
+  scenario('S with records: the data marks the end, so 226 does not wait', [
     client('STRU R', toServer('STRU R')),
     server('200 OK', toClient('200 OK')),
     ...download,
@@ -421,12 +421,12 @@ describe('the end of the control connection', () => {
   ]);
   scenario('by the server while 227 is held', [
     client('PASV', toServer('PASV')),
-    server('227 (10,1,1,1,4,1)', 'expose 1 local ftp.test:1025 4'),
+    server('227 (10,1,1,1,4,1)', 'offer 1 local ftp.test:1025 4'),
     closes('server'),
   ]);
   scenario('by the server in the middle of a 226 for what was cut: still 426', [
     ...download,
-    cut(1, 'download', 'gateway', 'retract 1'),
+    cut(1, 'download', 'gateway', 'abandon 1'),
     raw('server', '226 Do'),
     closes('server', BROKEN, 'end 1 226 PEER_RESET', 'end client'),
   ]);
@@ -447,12 +447,12 @@ describe('the end of the control connection', () => {
     client('PORT 10,9,8,7,8,0\r\nQUIT', toServer('EPSV')),
     closes('client'),
     server('229 (|||1025|)', 'dial 1 ftp.test:1025'),
-    stands(1, toClient('200 PORT command successful'), toServer('QUIT'), 'retract 1', 'end server'),
+    stands(1, toClient('200 PORT command successful'), toServer('QUIT'), 'abandon 1', 'end server'),
   ]);
   scenario('by the server with 421, which passes in place of a reply that would be swallowed', [
     ...passive(1),
     client('RETR f', toServer('RETR f')),
-    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'retract 1', toClient('425 sshferry: nobody came')),
+    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', toClient('425 sshferry: nobody came')),
     server('421 Timeout', toClient('421 Timeout')),
   ]);
 });

@@ -3,13 +3,13 @@ import type { Side } from '../../../src/ftp/rewrite/action.ts';
 import { FtpControl } from '../../../src/ftp/rewrite/control.ts';
 import { POLICY } from '../../support/ftp-dialogue.ts';
 
-/** What is told of the transfers in a dialogue of `C: …` and `S: …` lines, with PASV before each and its port bound at once. */
+/** Reports of the transfers in a dialogue of `C: …` and `S: …` lines, with PASV before each and its port bound at once. */
 function told(...dialogue: string[]): { user: string | null; size: number | null }[] {
   const control = new FtpControl(POLICY);
   const result: { user: string | null; size: number | null }[] = [];
   const feed = (from: Side, text: string) => {
     for (const action of control.receive(from, Buffer.from(`${text}\r\n`))) {
-      if (action.type === 'expose') control.complete(action.id, { endpoint: { host: '127.0.0.1', port: 5 } });
+      if (action.type === 'offer') control.complete(action.id, { endpoint: { host: '127.0.0.1', port: 5 } });
       if (action.type === 'transfer' && action.phase === 'start')
         result.push({ user: action.user, size: action.size });
       if (action.type === 'transfer' && action.phase === 'start')
@@ -44,7 +44,7 @@ test.each([
   expect(sizes('C: RETR f', ...`S: ${reply}`.split('\r\n'))).toEqual([size]),
 );
 
-test('SIZE tells where 150 does not, for that name alone', () => {
+test('SIZE gives the length if 150 does not, for that name alone', () => {
   const size = ['C: SIZE f', 'S: 213 5000'];
   expect(sizes(...size, 'C: RETR f', 'S: 150 Go')).toEqual([5000]);
   expect(sizes(...size, 'C: RETR g', 'S: 150 Go')).toEqual([null]);

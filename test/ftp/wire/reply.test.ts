@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ReplyFramer } from '../../../src/ftp/wire/reply.ts';
 
-/** Each line as `code`, with `<` where a reply begins and `>` where it ends. */
+/** Each line as `code`, with `<` if a reply begins and `>` if it ends. */
 function frame(lines: string[]): string[] {
   const framer = new ReplyFramer();
   return lines.map((line) => {
