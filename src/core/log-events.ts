@@ -111,9 +111,9 @@ export const LOG_EVENTS = {
     when: 'sshd forbids forwarding to the data port',
   },
   'ftp.prefetch.off': {
-    levels: ['debug'],
+    levels: ['debug', 'info'],
     fields: ['session', 'forward'],
-    when: 'the session goes on without `FtpPrefetch`: the server does not support it, or the client sent QUIT, REIN, USER, HOST, PORT, EPRT, LPRT or EPSV ALL, or it disconnected',
+    when: 'the session goes on without `FtpPrefetch`: the greeting does not say that the server is vsftpd (at info), the server does not support it, or the client sent QUIT, REIN, USER, HOST, PORT, EPRT, LPRT or EPSV ALL, or it disconnected',
   },
   'ftp.reply.dropped': {
     levels: ['debug'],

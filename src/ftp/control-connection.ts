@@ -283,7 +283,7 @@ export class ControlConnection implements DataReport {
       case 'timer':
         return this.#startTimer(action.id, action.ms);
       case 'log':
-        return logEvent(this.#session.log, action.warn ? 'warn' : 'debug', action.event, action.text);
+        return logEvent(this.#session.log, action.level, action.event, action.text);
       case 'close':
         return this.#finish(action.reason);
     }

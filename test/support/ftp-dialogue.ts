@@ -146,7 +146,7 @@ export function words(action: Action): string {
     case 'timer':
       return `timer ${action.id} ${action.ms}`;
     case 'log':
-      return `log ${action.event}`;
+      return `log ${action.event}${action.level === 'info' ? ' at info' : ''}`;
     case 'close':
       return `close ${action.reason.code}`;
   }

@@ -66,7 +66,7 @@ export type Action =
   /** Call elapsed(id) in `ms`. */
   | { type: 'timer'; id: number; ms: number }
   /** Something to log. */
-  | { type: 'log'; event: LogEvent; text: string; warn: boolean }
+  | { type: 'log'; event: LogEvent; text: string; level: 'debug' | 'info' | 'warn' }
   /** The session cannot go on: send the client the reason, and end all. */
   | { type: 'close'; reason: GatewayError };
 

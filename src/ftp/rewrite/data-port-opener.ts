@@ -24,7 +24,7 @@ export class DataPortOpener {
 
   /** Logs a refusal of sshferry's own. */
   logRefusal(why: string): void {
-    this.#dialogue.log('ftp.data.refused', `no data connection: ${why}`, true);
+    this.#dialogue.log('ftp.data.refused', `no data connection: ${why}`, 'warn');
   }
 
   /** Adds a data port. Returns null at the limit. */

@@ -187,8 +187,8 @@ export class Dialogue {
   }
 
   /** Something to log. */
-  log(event: LogEvent, text: string, warn: boolean): void {
-    this.emit({ type: 'log', event, text, warn });
+  log(event: LogEvent, text: string, level: 'debug' | 'info' | 'warn'): void {
+    this.emit({ type: 'log', event, text, level });
   }
 
   /** Ends the session: no action follows. */

@@ -95,7 +95,7 @@ export class PortRequests {
     const named = clientPort(verb, argument, policy);
     if ('illegal' in named) {
       const text = `${verb} names ${formatEndpoint(named.illegal)}, which is refused`;
-      this.#dialogue.log('ftp.bounce', text, true);
+      this.#dialogue.log('ftp.bounce', text, 'warn');
     }
     if ('refusal' in named) return this.#dialogue.replyLocally(verb, named.refusal);
     const { client } = named;
@@ -245,7 +245,7 @@ export class PortRequests {
     if (!otherMayDo || !this.#otherMayDo(request)) return this.#refuse(request, refusal);
     const asked = otherThan(request.asked);
     const why = refusal.ours ?? `the server refused ${request.asked}`;
-    this.#dialogue.log('ftp.data.other-kind', `trying ${asked}: ${why}`, false);
+    this.#dialogue.log('ftp.data.other-kind', `trying ${asked}: ${why}`, 'debug');
     this.#dialogue.pending.settle(request);
     this.#dialogue.ask({ ...request, asked, refusal }, commandLine(asked));
   }

@@ -76,7 +76,10 @@ export class Prefetch {
   /** A transfer command has been sent on. */
   follow(transfer: Transfer): void {
     const { pending, ports } = this.#dialogue;
-    if (!this.#on || !this.#dialogue.isVsftpd || !this.#proven || this.#last === null) return;
+    if (!this.#on || !this.#proven || this.#last === null) return;
+    // The person who turned it on would otherwise look for its effect in vain.
+    if (!this.#dialogue.isVsftpd)
+      return this.turnOff("it is only for vsftpd, and the server's greeting does not say vsFTPd", 'info');
     // Only after a transfer that has a port, with no other command under way, which may change the server's state.
     if ((transfer.port ?? ports.next) === null || pending.someFromClient((entry) => entry !== transfer))
       return;
@@ -111,14 +114,14 @@ export class Prefetch {
     return this.#unclaimed && this.#dialogue.ports.next === null;
   }
 
-  /** No more of it in this session. */
-  turnOff(why: string): void {
+  /** No more of it in this session. `level` is for the log. */
+  turnOff(why: string, level: 'debug' | 'info' = 'debug'): void {
     if (!this.#on) return;
     this.#on = false;
     this.#request = null;
     this.#drop(this.#kept);
     this.#kept = null;
-    this.#dialogue.log('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, false);
+    this.#dialogue.log('ftp.prefetch.off', `FtpPrefetch is off for this session: ${why}`, level);
   }
 
   #drop(kept: Prefetched | null): void {

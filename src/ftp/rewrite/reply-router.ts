@@ -148,7 +148,7 @@ export class ReplyRouter {
   #dropUnaskedPort(code: number): Sink {
     const { pending } = this.#dialogue;
     const entry = pending.unknownHead;
-    this.#dialogue.log('ftp.reply.dropped', `a ${code} that nothing asked for is not passed on`, false);
+    this.#dialogue.log('ftp.reply.dropped', `a ${code} that nothing asked for is not passed on`, 'debug');
     return (line) => {
       if (!line.final || entry === null) return;
       pending.settle(entry);

@@ -38,7 +38,7 @@ export class StraySuccess {
     if (transfer === null || line instanceof GatewayError) return false;
     this.#transfers.onStray(transfer);
     const text = `a ${line.code} before the transfer begins is not passed on`;
-    this.#dialogue.log('ftp.reply.dropped', text, false);
+    this.#dialogue.log('ftp.reply.dropped', text, 'debug');
     return true;
   }
 

@@ -204,8 +204,13 @@ describe('FtpPrefetch is off', () => {
   );
   for (const greeting of ['220 pyftpdlib 1.5.7 ready.', '220 ProFTPD Server', '220 Ready']) {
     scenario(
-      `with a server that may read commands while it transfers: ${greeting}`,
-      [server(greeting, toClient(greeting)), ...plain(1), ...plain(2)],
+      `with a server that may read commands while it transfers, and the log says so once: ${greeting}`,
+      [
+        server(greeting, toClient(greeting)),
+        ...plain(1),
+        ...plain(2, 'log ftp.prefetch.off at info'),
+        ...plain(3),
+      ],
       ON,
     );
   }
