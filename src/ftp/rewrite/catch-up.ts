@@ -26,12 +26,16 @@ export function catchUp(dialogue: Dialogue, code: number, deps: CatchUpDeps): bo
     if (code >= 200 && pending.head?.kind === 'port') deps.ports.useLate(pending.head);
     return false;
   }
+  let answered: Pending = entry;
   if (entry.kind === 'passed' && code < 200) {
     // It begins a transfer that sshferry does not know. Without a data port of sshferry's it concerns only the server.
     if (dialogue.ports.next === null) return false;
-    pending.replace(entry, deps.transfers.begun(entry));
+    const transfer = deps.transfers.begun(entry);
+    pending.replace(entry, transfer);
+    answered = transfer;
   } else if (entry === pending.head) return false;
-  for (const earlier of pending.takeBefore(entry, code)) skip(dialogue, earlier, beginsTransfer(code), deps);
+  for (const earlier of pending.takeBefore(answered, code))
+    skip(dialogue, earlier, beginsTransfer(code), deps);
   return true;
 }
 
