@@ -6,14 +6,14 @@ import type { SessionContext } from '../core/plugin.ts';
 import { processTurns } from '../core/turns.ts';
 import type { ClientGate, Greeted } from '../protocols/greeting.ts';
 import { type FtpConfig, policyOf } from './config.ts';
-import { DataConnections, type DataReport } from './data/data-connections.ts';
+import { DataConnections } from './data/data-connections.ts';
+import type { DataReport } from './data/data-report.ts';
 import type { Action, Side } from './rewrite/action.ts';
 import { FtpControl } from './rewrite/control.ts';
 import { ABORT_GRACE } from './rewrite/transfer-failures.ts';
 import { TransferLog } from './transfer-log.ts';
 import { lengthOfLines } from './wire/line-ends.ts';
 
-/** How many line ends FtpControl is given at a time. */
 const LINES_A_TURN = 64;
 /** How many bytes of commands are read while FtpControl holds the client, so that its end is seen. */
 const READ_AHEAD = 4096;

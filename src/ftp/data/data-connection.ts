@@ -6,38 +6,14 @@ import type { SessionContext } from '../../core/plugin.ts';
 import { type Direction as Flow, type Leg, pump } from '../../core/pump.ts';
 import { resetStream } from '../../core/stream.ts';
 import type { Listening } from '../../core/transport.ts';
-import type { Completion, DataEnd } from '../rewrite/action.ts';
-import type { Direction } from '../wire/command.ts';
 import { ClientLeg, type DataOptions } from './client-leg.ts';
 import { abandoned, brokenBy, logUnreachable, onlyOne } from './data-faults.ts';
+import type { DataReport } from './data-report.ts';
+import { type DataState, follows } from './data-state.ts';
 import { DataTimer } from './data-timer.ts';
-
-/** Receives what becomes of data connections. */
-export interface DataReport {
-  complete(id: number, result: Completion): void;
-  ended(id: number, direction: Direction, end: DataEnd): void;
-}
 
 /** How long a side may keep its end open after its last byte, with no byte moving, in milliseconds. */
 const LINGER = 60_000;
-
-/**
- * | State    | Meaning                                                    | Timers                   | Next           |
- * | -------- | ---------------------------------------------------------- | ------------------------ | -------------- |
- * | opening  | a leg is missing                                           | unclaimed, accept        | joined, draining, over |
- * | joined   | both legs are connected; the pump carries bytes            | clientClose, serverClose | draining, over |
- * | draining | no byte passes to the client; the server's leg may be open | grace                    | over           |
- * | over     | nothing is left                                            |                          |                |
- */
-type State = 'opening' | 'joined' | 'draining' | 'over';
-
-/** The moves of the table. */
-const NEXT: Record<State, readonly State[]> = {
-  opening: ['joined', 'draining', 'over'],
-  joined: ['draining', 'over'],
-  draining: ['over'],
-  over: [],
-};
 
 /** One data connection: the client's leg, the server's leg, and the pump once both are connected. */
 export class DataConnection {
@@ -50,7 +26,7 @@ export class DataConnection {
   readonly #client: ClientLeg;
   readonly #abort = new AbortController();
   readonly #timer = new DataTimer();
-  #state: State = 'opening';
+  #state: DataState = 'opening';
   #server: Duplex | null = null;
   #listening: Listening | null = null;
   /** Settles when the server's port is reached, or cannot be. */
@@ -310,8 +286,8 @@ export class DataConnection {
     server.resume();
   }
 
-  #enter(next: State): void {
-    if (NEXT[this.#state].includes(next)) this.#state = next;
+  #enter(next: DataState): void {
+    if (follows(this.#state, next)) this.#state = next;
   }
 
   #stopListening(): void {

@@ -2,10 +2,10 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import type { SessionContext } from '../../core/plugin.ts';
 import type { Direction } from '../wire/command.ts';
 import type { DataOptions } from './client-leg.ts';
-import { DataConnection, type DataReport } from './data-connection.ts';
+import { DataConnection } from './data-connection.ts';
+import type { DataReport } from './data-report.ts';
 
 export type { DataOptions } from './client-leg.ts';
-export type { DataReport } from './data-connection.ts';
 
 /** Carries out what FtpControl wants of data connections; all of them belong to the session. */
 export class DataConnections {
