@@ -18,7 +18,6 @@ const LINES_A_TURN = 64;
 /** How many bytes of commands are read while FtpControl holds the client, so that its end is seen. */
 const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
-
 /** Feeds FtpControl with what comes in and carries out what it says. */
 export class ControlConnection implements DataReport {
   readonly #session: SessionContext;
