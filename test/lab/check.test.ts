@@ -402,6 +402,6 @@ forwards:
   it('is a usage error where there is nothing to check', async () => {
     const { code, stderr } = await check([LOGIN]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^sshferry: there is nothing to forward/);
+    expect(stderr).toMatch(/^sshferry: nothing to forward/);
   });
 });
