@@ -9,7 +9,7 @@ import type { SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import type { AnyPlugin } from './plugins.ts';
 
-/** What composing a gateway depends on. */
+/** The dependencies of a composed gateway. */
 export interface GatewayDeps {
   readonly plugins: readonly AnyPlugin[];
   /** This machine's own network. */
@@ -48,7 +48,9 @@ export async function resolveLogins(
 export interface ResolvedConfig {
   readonly config: Config;
   readonly logins: Logins;
-  /** The content of the config file as it was written: lines that did not change keep their forwards. */
+  /**
+   * The content of the config file as written: a forward whose lines did not change keeps running.
+   */
   readonly written?: unknown;
 }
 
@@ -61,9 +63,9 @@ export interface Components {
 }
 
 /**
- * Returns the components of a configuration. Those of `before` that did not change are reused as the
- * same objects. A server has changed if its login has; a forward has if its lines in the file or its
- * server have.
+ * Returns the components of a configuration. Unchanged components of `before` are reused as the
+ * same objects. A server has changed if its login has. A forward has changed if its lines in the
+ * file or its server have.
  */
 export function makeComponents(
   resolved: ResolvedConfig,

@@ -10,21 +10,25 @@ import { sshTransport } from '../core/ssh/transport.ts';
 import { compose, resolveLogins } from './compose.ts';
 import { type AnyPlugin, PLUGINS } from './plugins.ts';
 
-/** What `createGateway` uses instead of its defaults. */
+/** Replacements for the defaults of `createGateway`. */
 export interface GatewayEnvironment {
-  /** Protocols besides sshferry's own; one of the same name replaces it. */
+  /** Protocols besides sshferry's own; a plugin of the same name replaces the built-in one. */
   readonly plugins?: readonly AnyPlugin[];
-  /** A pino logger or the like; default: nothing is logged. */
+  /** A pino logger or similar. Default: no logging. */
   readonly log?: Logger;
-  /** Answers questions about unknown host keys, passphrases and passwords. Default: none, so that such a login fails. */
+  /**
+   * Answers questions about unknown host keys, passphrases and passwords. Default: none, and a
+   * login that needs an answer fails.
+   */
   readonly prompter?: Prompter;
   /** For ssh_config's tokens and the agent's socket; default: `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
- * A Gateway for a configuration of the same form as sshferry.yaml, not yet started: `start` logs in and listens, `stop` ends it.
- * ssh_config and known_hosts count as they do for the command. Rejects with `CONFIG_*`, naming the place.
+ * Returns a Gateway for a configuration in the form of sshferry.yaml, not yet started: `start` logs
+ * in and listens, `stop` ends it. ssh_config and known_hosts apply as they do for the command.
+ * Rejects with `CONFIG_*` and the place of each error.
  */
 export async function createGateway(
   input: ConfigInput,
@@ -44,7 +48,7 @@ export async function createGateway(
   }).gateway;
 }
 
-/** For programs that run unattended. */
+/** The prompter of a program that runs unattended: it cannot ask. */
 const noPrompter: Prompter = {
   interactive: false,
   ask: () => Promise.reject(new Error('no person can be asked')),

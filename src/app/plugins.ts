@@ -5,14 +5,14 @@ import { pop3 } from '../protocols/pop3.ts';
 import { smtp } from '../protocols/smtp.ts';
 import { tcp } from '../protocols/tcp.ts';
 
-/** A plugin whose configuration type is its own affair; only its schema makes values for it. */
+/** A plugin of any configuration type; only its own schema makes values of that type. */
 // biome-ignore lint/suspicious/noExplicitAny: a list of plugins holds configurations of different types
 export type AnyPlugin = ProtocolPlugin<any>;
 
-/** The protocols that sshferry knows. */
+/** The built-in protocols. */
 export const PLUGINS: readonly AnyPlugin[] = [ftp, pop3, smtp, imap, tcp];
 
-/** The plugin of that name, or undefined. */
+/** Returns the plugin of that name, or undefined. */
 export function pluginNamed(name: string): AnyPlugin | undefined {
   return PLUGINS.find((plugin) => plugin.name === name);
 }

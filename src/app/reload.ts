@@ -12,10 +12,10 @@ export interface RunningGateway {
 }
 
 /**
- * Reads the config file again and changes the gateway accordingly: unchanged forwards keep their
- * clients, clients of the others may finish within the drain timeout. Returns what runs then and
- * the changes as lines for people. Rejects with a GatewayError, with nothing changed, if the file is
- * wrong, a login fails or a port is taken.
+ * Reads the config file again and changes the gateway accordingly. Unchanged forwards keep their
+ * clients; clients of the others may finish within the drain timeout. Returns the new running state
+ * and the changes as lines for people. Rejects with a GatewayError, with nothing changed, if the
+ * file is wrong, a login fails or a port is taken.
  */
 export async function reload(
   { gateway, request, components: before }: RunningGateway,

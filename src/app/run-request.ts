@@ -10,7 +10,7 @@ import type { Transport } from '../core/transport.ts';
 import { type ResolvedConfig, resolveLogins } from './compose.ts';
 import type { AnyPlugin } from './plugins.ts';
 
-/** What reading a Source needs of the process. */
+/** The parts of the process that reading a Source needs. */
 export interface ConfigEnvironment {
   readonly plugins: readonly AnyPlugin[];
   readonly env: NodeJS.ProcessEnv;
@@ -19,13 +19,13 @@ export interface ConfigEnvironment {
   resolve(input: SshInput): Promise<ResolvedSsh>;
 }
 
-/** The same with this machine's network: what a tunnel runs in. */
+/** The environment of a tunnel: the same, with this machine's network. */
 export interface TunnelEnvironment extends ConfigEnvironment {
   /** Rejects with `CONFIG_INVALID` for an unknown user. */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
 }
 
-/** For messages: what a tunnel's arguments look like. */
+/** An example of a tunnel's arguments, for messages. */
 export const EXAMPLE = 'such as sshferry -L 8021:localhost:21 you@yourserver.example.com';
 
 /** Where a Config comes from. */
@@ -34,11 +34,11 @@ export type Source =
   /** `names` are forwards and groups of the file; none means all. */
   | { readonly kind: 'file'; readonly file: ConfigPlace; readonly names: readonly string[] };
 
-/** What was asked for, before ssh_config is read: enough to log and to refuse. */
+/** The request, before ssh_config is read: enough to log and to refuse. */
 export interface RunRequest {
   readonly config: Config;
   readonly source: Source;
-  /** The content of the file, as it was written. */
+  /** The content of the file, as written. */
   readonly input?: unknown;
   /** A suggestion for a request that says too little. */
   readonly meant?: string;
@@ -46,7 +46,7 @@ export interface RunRequest {
   readonly notes: readonly string[];
 }
 
-/** Returns what the file says now about these names. Rejects with `CONFIG_*`. */
+/** Returns the file's current configuration for these names. Rejects with `CONFIG_*`. */
 export async function loadSource(
   { file, names }: Extract<Source, { kind: 'file' }>,
   { cwd, plugins }: ConfigEnvironment,
@@ -58,8 +58,8 @@ export async function loadSource(
 }
 
 /**
- * Reads ssh_config for each server and returns the ResolvedConfig. ssh_config's own LocalForward and
- * RemoteForward lines count if the source is the arguments, not if it is a file. Rejects with
+ * Reads ssh_config for each server and returns the ResolvedConfig. ssh_config's own LocalForward
+ * and RemoteForward lines count if the source is the arguments, not if it is a file. Rejects with
  * `CONFIG_*`, also if nothing is forwarded.
  */
 export async function resolveConfig(

@@ -9,7 +9,7 @@ import { type RunRequest, resolveConfig, type TunnelEnvironment } from './run-re
 export interface TunnelWatcher {
   /** The gateway exists and has not started: the time to listen to its events. */
   composed(gateway: Gateway): void;
-  /** These forwards listen now, for the first time or anew. */
+  /** These forwards listen now, for the first time or again. */
   listening(forwards: readonly ForwardSpec[], components: Components): void;
   /** Whether shutdown was requested: then nothing more starts. */
   ended(): boolean;
@@ -22,7 +22,10 @@ export class Tunnel {
   readonly #deps: Omit<GatewayDeps, 'local'>;
   readonly #watcher: TunnelWatcher;
   #running: RunningGateway | null = null;
-  /** Changes wait for the start and for one another: each compares with the result of the previous one. */
+  /**
+   * Changes wait for the start and for one another: each compares with the result of the previous
+   * one.
+   */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -37,7 +40,7 @@ export class Tunnel {
     this.#watcher = watcher;
   }
 
-  /** Null before it exists. */
+  /** The gateway; null before it exists. */
   get gateway(): Gateway | null {
     return this.#running?.gateway ?? null;
   }
@@ -47,7 +50,7 @@ export class Tunnel {
     return (this.#running?.request ?? this.#request).config.drainTimeout;
   }
 
-  /** `user@host`, the host as it was typed. */
+  /** Returns `user@host`, with the host as typed. */
   label(server: string): string {
     const login = this.#running?.components.resolved.logins.get(server);
     return login === undefined ? server : `${login.options.user}@${login.options.host}`;
@@ -73,7 +76,10 @@ export class Tunnel {
     this.#watcher.listening(components.forwards, components);
   }
 
-  /** Reads the config file again and applies it. Returns the changes as lines for people. Rejects with a GatewayError, with nothing changed. */
+  /**
+   * Reads the config file again and applies it. Returns the changes as lines for people. Rejects
+   * with a GatewayError, with nothing changed.
+   */
   reload(): Promise<string[]> {
     const reloaded = this.#last.then(() => this.#reload());
     this.#last = reloaded.catch(() => {});

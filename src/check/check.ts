@@ -7,25 +7,25 @@ import type { Findings, ForwardReport, ServerReport, Step } from './report.ts';
 import { checkLogin } from './server.ts';
 import { Steps, Stopwatch } from './steps.ts';
 
-/** What is to be checked. */
+/** The servers and forwards to check. */
 export interface CheckPlan {
-  /** By the server's name; each is logged in to, whether a forward needs it or not. */
+  /** Keyed by the server's name. The check logs in to each, even if no forward needs it. */
   readonly servers: ReadonlyMap<string, SshOptions>;
   readonly forwards: readonly ForwardSpec[];
 }
 
-/** What a check needs of the world. */
+/** The dependencies of a check. */
 export interface CheckDeps extends Omit<ForwardDeps, 'accounts'> {
-  /** Makes the transport of one login, which tells `progress` how far it is. */
+  /** Returns the transport of one login, which reports how far it is to `progress`. */
   connect(server: string, options: SshOptions, prompter: Prompter, progress: OnProgress): ManagedTransport;
   readonly prompter: Prompter;
-  /** The FTP user that was asked for; null leaves it to the .netrc. */
+  /** The requested FTP user; null takes the user of the .netrc. */
   readonly ftpUser: string | null;
   /** Path of the .netrc. */
   readonly netrc: string;
 }
 
-/** Is told of what is being looked at, as it is looked at. */
+/** Follows a check as it runs. */
 export interface CheckListener {
   server(report: Omit<ServerReport, 'works' | 'steps'>): void;
   forward(report: Omit<ForwardReport, 'works' | 'steps'>): void;
@@ -33,9 +33,10 @@ export interface CheckListener {
 }
 
 /**
- * Tries every server and then each of its forwards, one after the other: whatever fails, what does not depend on it is still
- * tried. Opens only ports of its own choice, but looks whether those of the forwards are free. Rejects with the signal's reason
- * once that aborts; leaves nothing open.
+ * Tries every server and then each of its forwards, one after the other. After a failure, it still
+ * tries what does not depend on it. It serves on ports of its own choice only, and binds those of
+ * the forwards just to see whether they are free. Rejects with the signal's reason once that
+ * aborts. Leaves nothing open.
  */
 export async function check(plan: CheckPlan, deps: CheckDeps, listener: CheckListener): Promise<Findings> {
   const clock = new Stopwatch();
@@ -45,7 +46,7 @@ export async function check(plan: CheckPlan, deps: CheckDeps, listener: CheckLis
   const forwards: ForwardReport[] = [];
   const newSteps = () =>
     new Steps(clock, (step) => {
-      // What breaks because the check was broken off is no finding.
+      // A failure caused by the abort is not a finding.
       if (!deps.signal.aborted) listener.step(step);
     });
 

@@ -18,13 +18,13 @@ import { portHolder } from './port-holder.ts';
 import { CheckFailure } from './report.ts';
 import type { Steps } from './steps.ts';
 
-/** What the check of a forward needs. */
+/** The dependencies of a forward's check. */
 export interface ForwardDeps {
   /** This machine's own network. */
   readonly local: Transport;
   readonly log: Logger;
   readonly accounts: AccountSource;
-  /** How long a server may take to say something, in milliseconds. */
+  /** How long a server may take to reply, in milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
   /** The path of the running sshferry. */
@@ -32,8 +32,8 @@ export interface ForwardDeps {
 }
 
 /**
- * Tries one forward end to end, through a gateway as it will run, but on a port of its own. `ssh` is its SSH login; null where
- * that failed.
+ * Tries one forward end to end, through a gateway like the real one, but on a port of its own.
+ * `ssh` is its SSH login; null if that failed.
  */
 export async function checkForward(
   spec: ForwardSpec,
@@ -48,7 +48,7 @@ export async function checkForward(
   else await checkRemote(spec, login, ssh, steps, deps);
 }
 
-/** Whether the port that clients are to use is free; one that another sshferry holds is fine. */
+/** Checks whether the port for clients is free. A port that another sshferry holds is fine. */
 async function checkLocalPort(
   { bind }: ForwardSpec,
   steps: Steps,
@@ -70,7 +70,7 @@ async function checkLocalPort(
   });
 }
 
-/** -L: from a port of this machine through SSH to the target. */
+/** Checks -L: from a port of this machine, through SSH, to the target. */
 async function checkThrough(
   spec: ForwardSpec,
   login: SshOptions,
@@ -105,7 +105,7 @@ async function checkThrough(
   }
 }
 
-/** -R: whether the SSH server listens, and whether the target, which is on this side, is there. */
+/** Checks -R: whether the SSH server listens, and whether this machine reaches the target. */
 async function checkRemote(
   spec: ForwardSpec,
   login: SshOptions,
@@ -138,7 +138,7 @@ interface TalkDeps extends ForwardDeps {
   readonly route: ObservedTransport;
 }
 
-/** What a client of the forward's protocol would say, over the connection `stream` to the gateway. */
+/** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
 async function talk(
   spec: ForwardSpec,
   login: SshOptions,
@@ -167,7 +167,8 @@ async function talkFtp(
 ): Promise<void> {
   if (!(await steps.take('greeting', () => ftp.greeting()))) return;
 
-  // Found first, but a .netrc that must not be used is said where it belongs, behind what can be learnt without it.
+  // The account is looked up first. An unusable .netrc is reported only at the login step, after
+  // the steps that do not need it.
   const account = ftpAccount(target, login, accounts);
   const user = (await account.catch(() => null))?.user ?? login.user;
   let words = { code: 0, words: '', final: '' };
@@ -187,12 +188,15 @@ async function talkFtp(
   }
   const entered = await steps.take('ftp-login', async () => {
     const { password } = await account.then((given) => given ?? Promise.reject(new Error('no account')));
-    // 331 and 332 want more; anything else is the server's verdict already.
+    // 331 asks for a password. Any other reply decides the login.
     return words.code === 331 ? ftp.password(user, await password(signal)) : loggedIn(user, words);
   });
   if (!entered) return await ftp.leave();
 
-  /** What the gateway was told of the data connection says more than the reply that it made of that. */
+  /**
+   * Runs `act`. If it fails, throws the gateway's own error for the data connection, which says
+   * more than the FTP reply made from it.
+   */
   const explained = async <T>(act: () => Promise<T>) => {
     try {
       return await act();
@@ -240,7 +244,7 @@ async function withinTime<T>(
   return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Nobody is served while a port is only tried. */
+/** Refuses a client: the port is only being tried. */
 function refuse(stream: Duplex): void {
   stream.on('error', () => {});
   resetStream(stream, new GatewayError('ABANDONED', 'this is only a check'));

@@ -5,31 +5,34 @@ import { formatTarget, hostOf, type Target } from '../core/target.ts';
 import { findNetrc, isAnonymous } from './netrc.ts';
 import { CheckFailure } from './report.ts';
 
-/** An FTP user and how to come by the password. */
+/** An FTP user and how to get the password. */
 export interface FtpAccount {
   readonly user: string;
-  /** Rejects with `NO_PASSWORD` where there is none and nobody to ask. */
+  /**
+   * Returns the password. Rejects with `NO_PASSWORD` if there is none and no terminal to ask on.
+   */
   password(signal: AbortSignal): Promise<string>;
 }
 
 /** Where accounts come from. */
 export interface AccountSource {
-  /** The FTP user that was asked for; null leaves it to the .netrc. */
+  /** The requested FTP user; null takes the user of the .netrc. */
   readonly user: string | null;
   /** Path of the .netrc, which need not exist. */
   readonly netrc: string;
   readonly prompter: Prompter;
 }
 
-/** The SSH server that leads to the target: its name as it was typed, and what is dialled. */
+/** The SSH server in front of the target: the host as typed, and the host name that is dialled. */
 export interface Through {
   readonly host: string;
   readonly hostName: string;
 }
 
 /**
- * The account for the FTP server at `target`; null where none is given. Its password is that of the .netrc's machine, else it is
- * asked for. Rejects with `NO_PASSWORD` where the .netrc must not be used.
+ * Returns the account for the FTP server at `target`; null if none is given. The password comes
+ * from the machine's .netrc entry; without one, the prompter asks for it. Rejects with
+ * `NO_PASSWORD` if the .netrc must not be used.
  */
 export async function ftpAccount(
   target: Target,
@@ -46,7 +49,10 @@ export async function ftpAccount(
   return { user: name, password: (signal) => ask(question, name, netrc, prompter, signal) };
 }
 
-/** A target on the SSH server itself goes by the server's names first. */
+/**
+ * Returns the .netrc machines to try. For a target on the SSH server itself, the server's names
+ * come first.
+ */
 function machines(target: Target, { host: server, hostName }: Through): string[] {
   const host = hostOf(target);
   if (host === null) return [];

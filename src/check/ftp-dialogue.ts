@@ -8,19 +8,22 @@ import { text, unwelcome } from './greeting.ts';
 import type { LineClient } from './line-client.ts';
 import { CheckFailure } from './report.ts';
 
-/** One reply: its code, its first line for people, and its last line as it came. */
+/** One reply: its code, its first line for people, and its last line as received. */
 export interface FtpReply {
   readonly code: number;
   readonly words: string;
   readonly final: string;
 }
 
-/** An FTP client that does what it takes to see a listing, step by step. It talks to the gateway, as any client would. */
+/**
+ * A minimal FTP client that logs in and lists a folder, step by step. It talks to the gateway, as
+ * any client would.
+ */
 export class FtpDialogue {
   readonly #client: LineClient;
   readonly #who: string;
   readonly #framer = new ReplyFramer();
-  /** What must not be quoted, should a server repeat it. */
+  /** The password, which must not be quoted if a server repeats it. */
   #secret = '';
 
   constructor(client: LineClient, who: string) {
@@ -28,7 +31,7 @@ export class FtpDialogue {
     this.#who = who;
   }
 
-  /** Waits for the 220; gives its first line. */
+  /** Waits for the 220; returns its first line. */
   async greeting(): Promise<string> {
     // 120: ready in a few minutes.
     const { code, words } = await this.#final();
@@ -36,14 +39,14 @@ export class FtpDialogue {
     return `"${words}"`;
   }
 
-  /** Names the user; rejects where the server demands TLS for that. */
+  /** Sends USER. Rejects if the server demands TLS for a login. */
   async user(name: string): Promise<FtpReply> {
     const reply = await this.#command('USER', name);
     if (demandsTls(reply)) throw tlsRequired(reply, 'for a login');
     return reply;
   }
 
-  /** Sends the password; rejects where it, or the user, is not taken. */
+  /** Sends PASS. Rejects if the server refuses the login. */
   async password(user: string, password: string): Promise<string> {
     this.#secret = password;
     const reply = await this.#command('PASS', password);
@@ -51,7 +54,10 @@ export class FtpDialogue {
     return loggedIn(user, reply);
   }
 
-  /** Asks for a data port: EPSV, or PASV where the server will not; gives the verb that worked and the port that was told. */
+  /**
+   * Asks for a data port with EPSV, then with PASV if the server refuses. Returns the verb that
+   * worked and the port.
+   */
   async passive(): Promise<{ verb: 'EPSV' | 'PASV'; port: number }> {
     let refusal: FtpReply | null = null;
     for (const verb of ['EPSV', 'PASV'] as const) {
@@ -68,7 +74,8 @@ export class FtpDialogue {
   }
 
   /**
-   * Lists the current folder over a data connection to `port`, which `local` reaches. Gives how much came; names are not kept.
+   * Lists the current folder over a data connection to `port`, which `local` reaches. Returns how
+   * much came; keeps no names.
    */
   async list(local: Transport, { host, port }: Endpoint, timeout: number): Promise<Listing> {
     const data = await local.openStream({ host, port });
@@ -125,13 +132,13 @@ export class FtpDialogue {
   }
 }
 
-/** What came over a data connection. */
+/** The size of a listing. */
 export interface Listing {
   readonly bytes: number;
   readonly lines: number;
 }
 
-/** A listing that is longer is not looked at any further. */
+/** How much of a listing is read, in bytes. */
 const MAX_LISTING = 16 << 20;
 
 async function count(data: Duplex, timeout: number, who: string): Promise<Listing> {
@@ -156,7 +163,7 @@ async function count(data: Duplex, timeout: number, who: string): Promise<Listin
   return { bytes, lines };
 }
 
-/** Gives that the login worked, or rejects as `password` does. */
+/** Returns the text for a login that worked; throws as `password` rejects. */
 export function loggedIn(user: string, { code, words }: FtpReply): string {
   if (code >= 200 && code < 300) return `${user}: "${words}"`;
   if (code === 332) {
@@ -169,8 +176,9 @@ export function loggedIn(user: string, { code, words }: FtpReply): string {
 }
 
 /**
- * Whether a refusal is one for want of TLS. Words, because the codes differ: vsftpd says 530 and 522, proftpd and pyftpdlib 550,
- * 521 and 522, IIS 534, FileZilla Server 503, pure-ftpd 421.
+ * Whether a reply refuses a command for want of TLS. It looks at the words, because the codes
+ * differ: vsftpd says 530 and 522, proftpd and pyftpdlib 550, 521 and 522, IIS 534, FileZilla
+ * Server 503, pure-ftpd 421.
  */
 export function demandsTls({ code, words }: FtpReply): boolean {
   return code >= 400 && /\b(tls|ssl|ftps|encrypt(ion|ed)|cleartext|use auth)\b/i.test(words);

@@ -2,18 +2,18 @@ import { singleLine } from '../core/text/control-characters.ts';
 import type { LineClient } from './line-client.ts';
 import { CheckFailure } from './report.ts';
 
-/** How a server of one protocol begins, and how its client leaves. */
+/** How a server of one protocol greets, and how its client leaves. */
 interface Manners {
   /** The first line of a server that will serve. */
   readonly welcome: RegExp;
-  /** The first line of one that will not. */
+  /** The first line of a server that refuses to serve. */
   readonly refusal: RegExp;
   /** Whether more lines of the greeting follow this one. */
   readonly continues: RegExp | null;
   readonly goodbye: string;
 }
 
-/** FTP has more to it: see ftp-dialogue.ts. */
+/** Manners by protocol. FTP needs more: see ftp-dialogue.ts. */
 const MANNERS: Readonly<Record<string, Manners>> = {
   // RFC 1939 3.
   pop3: { welcome: /^\+OK\b/, refusal: /^-ERR\b/, continues: null, goodbye: 'QUIT' },
@@ -28,14 +28,14 @@ const MANNERS: Readonly<Record<string, Manners>> = {
   },
 };
 
-/** Whether a server of this type speaks first, in a way that is known here. */
+/** Whether a server of this type sends a greeting that this file knows. */
 export function isGreeted(type: string): boolean {
   return Object.hasOwn(MANNERS, type);
 }
 
 /**
- * Waits for the greeting of a server of `type` and leaves; gives the greeting's first line. Rejects with a CheckFailure, which
- * quotes what came instead.
+ * Waits for the greeting of a server of `type` and leaves. Returns the greeting's first line.
+ * Rejects with a CheckFailure that quotes any other line.
  */
 export async function greeting(type: string, who: string, client: LineClient): Promise<string> {
   const manners = MANNERS[type];
@@ -47,7 +47,10 @@ export async function greeting(type: string, who: string, client: LineClient): P
   return `"${first}"`;
 }
 
-/** What is wrong with a greeting that does not let anybody in; `refusal`: it is of the protocol. */
+/**
+ * Returns the failure for a greeting that is not a welcome. `refusal`: the line is valid in the
+ * protocol.
+ */
 export function unwelcome(type: string, who: string, line: string, refusal: boolean): CheckFailure {
   const what = refusal
     ? `${who} will not serve: "${line}"; see that server's log and configuration`
@@ -55,7 +58,7 @@ export function unwelcome(type: string, who: string, line: string, refusal: bool
   return new CheckFailure('WRONG_GREETING', what);
 }
 
-/** A line for people, on one line, without its end. */
+/** Returns a line for people, without its line end. */
 export function text(line: Buffer): string {
   return singleLine(line.toString('utf8'));
 }

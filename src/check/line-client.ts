@@ -5,10 +5,10 @@ import { CheckFailure } from './report.ts';
 
 /** The longest line that is read, in bytes. */
 const MAX_LINE = 8192;
-/** How many lines may wait to be taken; a server that says more unasked is not read. */
+/** How many lines may wait for `line`; beyond that, the stream is paused. */
 const MAX_LINES = 256;
 
-/** The client's end of a protocol of lines. Reads no more than is asked for, and waits no longer than it is told to. */
+/** The client's end of a line-based protocol. It bounds what it buffers and how long it waits. */
 export class LineClient {
   readonly #stream: Duplex;
   readonly #who: string;
@@ -18,7 +18,10 @@ export class LineClient {
   #over = false;
   #wake: () => void = () => {};
 
-  /** Owns `stream`. `who` is the other side, for messages; `timeout` is for each line, in milliseconds. */
+  /**
+   * Owns `stream`. `who` is the other side, for messages; `timeout` is for each line, in
+   * milliseconds.
+   */
   constructor(stream: Duplex, who: string, timeout: number) {
     this.#stream = stream;
     this.#who = who;
@@ -35,7 +38,10 @@ export class LineClient {
     stream.on('end', over).on('error', over).on('close', over);
   }
 
-  /** The next line without its line end. Rejects with `NO_ANSWER`, `HUNG_UP` or `WRONG_GREETING`. */
+  /**
+   * Returns the next line with its line end. Rejects with `NO_ANSWER`, `HUNG_UP` or
+   * `WRONG_GREETING`.
+   */
   async line(): Promise<Buffer> {
     const deadline = performance.now() + this.#timeout;
     for (;;) {
@@ -57,7 +63,10 @@ export class LineClient {
     if (this.#stream.writable) this.#stream.write(`${line}\r\n`);
   }
 
-  /** Says goodbye with `line` and hangs up; settles when that is done, or soon. */
+  /**
+   * Sends `line` as a goodbye and hangs up. Settles when the stream has closed, after FAREWELL at
+   * most.
+   */
   async leave(line: string): Promise<void> {
     if (this.#stream.closed) return;
     const closed = new Promise<void>((resolve) => this.#stream.once('close', () => resolve()));

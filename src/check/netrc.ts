@@ -1,7 +1,7 @@
 import { isForeign, isOpenToOthers, readChecked } from '../core/checked-file.ts';
 import { CheckFailure } from './report.ts';
 
-/** What a .netrc says of one machine. */
+/** A .netrc's entry for one machine. */
 export interface NetrcEntry {
   readonly machine: string;
   readonly login: string | null;
@@ -9,9 +9,10 @@ export interface NetrcEntry {
 }
 
 /**
- * Reads the entries of a .netrc as ftp(1) and curl do: words separated by blanks and line ends, `"quoted"` ones with
- * backslashes, lines that begin with `#` left out, `macdef` up to an empty line. `default` is left out:
- * a check sends no password to a host that was not named.
+ * Returns the entries of a .netrc, read as ftp(1) and curl do: words separated by blanks and line
+ * ends, `"quoted"` words with backslashes. It skips lines that begin with `#`, and `macdef` up to
+ * an empty line. It also skips `default`: a check sends no password to a host that the file does
+ * not name.
  */
 export function parseNetrc(text: string): NetrcEntry[] {
   const entries: { machine: string; login: string | null; password: string | null }[] = [];
@@ -46,8 +47,9 @@ export function parseNetrc(text: string): NetrcEntry[] {
 }
 
 /**
- * The first entry for one of `machines`, which are tried in their order, and of `login` where one is given; null where there is
- * none. Rejects, as ftp(1) does, where others may read a file whose password would be used.
+ * Returns the first entry for one of `machines`, tried in order, and for `login` if that is given;
+ * null if there is none. Rejects, as ftp(1) does, if a password would come from a file that is open
+ * to other users or belongs to one.
  */
 export async function findNetrc(
   file: string,
@@ -73,7 +75,7 @@ export async function findNetrc(
   return found;
 }
 
-/** Whether it is the user name for those who have none (RFC 1635). */
+/** Whether the user name is one of anonymous FTP (RFC 1635). */
 export function isAnonymous(user: string | null): boolean {
   return user !== null && /^(anonymous|ftp)$/i.test(user);
 }

@@ -11,10 +11,13 @@ export interface Dialled {
   readonly error: GatewayError | null;
 }
 
-/** A transport that a gateway borrows: it neither starts nor stops it. Records how each dial ended. */
+/**
+ * Records how each dial of a transport ended. The gateway only borrows the transport: it neither
+ * starts nor stops it.
+ */
 export class ObservedTransport extends ManagedTransportDecorator {
   readonly dialled: Dialled[] = [];
-  /** Resolves with the first dial. */
+  /** Resolves when the first dial has ended. */
   readonly first: Promise<Dialled>;
   #resolveFirst: (dialled: Dialled) => void = () => {};
 
@@ -27,7 +30,7 @@ export class ObservedTransport extends ManagedTransportDecorator {
 
   override async start(): Promise<void> {}
   override async stop(): Promise<void> {}
-  /** Reports nothing: its listeners could not be removed from the lent transport. */
+  /** Reports nothing: a listener could not be removed from the borrowed transport. */
   override onState(): void {}
 
   override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {

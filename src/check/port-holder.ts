@@ -10,8 +10,9 @@ export interface PortHolder {
 }
 
 /**
- * Who of this user's programs listens on a local TCP port; null where that cannot be told: another user's, or another platform
- * than Linux. `own` is the path of the running sshferry. Never rejects.
+ * Returns which of this user's programs listens on a local TCP port. Returns null if that is
+ * unknown: another user's program, or a platform other than Linux. `own` is the path of the running
+ * sshferry. Never rejects.
  */
 export async function portHolder(port: number, own: string): Promise<PortHolder | null> {
   try {
@@ -22,12 +23,15 @@ export async function portHolder(port: number, own: string): Promise<PortHolder 
       return await describe(Number(entry), own);
     }
   } catch {
-    // No /proc, or one that tells nothing.
+    // /proc is missing or not readable.
   }
   return null;
 }
 
-/** The names that descriptors of these sockets have, by /proc/net/tcp and tcp6 (proc_net_tcp(5)). */
+/**
+ * Returns the names of the sockets that listen on a port, as /proc/PID/fd shows them. Reads
+ * /proc/net/tcp and tcp6 (proc_net_tcp(5)).
+ */
 async function listeningSockets(port: number): Promise<Set<string>> {
   const found = new Set<string>();
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import type { Target } from '../core/target.ts';
 import { escapeControls } from '../core/text/control-characters.ts';
 
-/** What one step looks at, in the order in which they come: of the SSH login, of a forward, of FTP. */
+/** The steps of a check in their order: SSH login, forward, FTP. */
 export const STEP_NAMES = [
   'resolve',
   'connect',
@@ -20,39 +20,39 @@ export const STEP_NAMES = [
 ] as const;
 export type StepName = (typeof STEP_NAMES)[number];
 
-/** What can be wrong beyond what a tunnel meets by itself. */
+/** Error codes of a check, besides those of a tunnel. */
 export type CheckCode =
-  /** A server took the connection and then said nothing in time. */
+  /** A server accepted the connection and then sent nothing in time. */
   | 'NO_ANSWER'
-  /** A server hung up where it should have said something. */
+  /** A server hung up instead of replying. */
   | 'HUNG_UP'
-  /** What a server says is not the protocol of the forward, or is a refusal to serve. */
+  /** A server does not speak the forward's protocol, or refuses to serve. */
   | 'WRONG_GREETING'
   | 'TLS_REQUIRED'
   | 'FTP_LOGIN'
-  /** There is a user for FTP, but no password and nobody to ask for it. */
+  /** The FTP user is known, but the password is missing or must not be used. */
   | 'NO_PASSWORD'
   /** The FTP server refused a command that a listing needs. */
   | 'FTP_REFUSED';
 
-/** One thing that was looked at. */
+/** The result of one step. */
 export interface Step {
   readonly name: StepName;
-  /** `skipped` was not tried; that is no failure. */
+  /** `skipped` means not tried; it is not a failure. */
   readonly outcome: 'ok' | 'failed' | 'skipped';
-  /** How long it took, in milliseconds, without the time that a person took to answer. */
+  /** Duration in milliseconds, without the time that a person took to answer. */
   readonly ms: number;
-  /** What was found, for people; of a failure, what it means and what to change. Holds no secret. */
+  /** The finding, for people. For a failure: what it means and what to change. Holds no secret. */
   readonly text: string;
-  /** Of a failure: which one. */
+  /** The error code of a failure. */
   readonly code?: ErrorCode | CheckCode;
 }
 
 /** One SSH login. */
 export interface ServerReport {
-  /** As the configuration calls it. */
+  /** The name in the configuration. */
   readonly name: string;
-  /** As it was typed, and what is dialled. */
+  /** The host as typed, and the host name that is dialled. */
   readonly host: string;
   readonly hostName: string;
   readonly port: number;
@@ -73,7 +73,7 @@ export interface ForwardReport {
   readonly steps: readonly Step[];
 }
 
-/** What a check found. */
+/** The results of a check. */
 export interface Findings {
   /** Whether every server and every forward works. */
   readonly works: boolean;
@@ -81,7 +81,10 @@ export interface Findings {
   readonly forwards: readonly ForwardReport[];
 }
 
-/** Something that is wrong and is no GatewayError. The message says what it means and what to change. */
+/**
+ * A failure that a check found and that is not a GatewayError. The message says what it means and
+ * what to change.
+ */
 export class CheckFailure extends Error {
   override readonly name = 'CheckFailure';
   readonly code: CheckCode;

@@ -7,8 +7,8 @@ import type { StepName } from './report.ts';
 import type { Steps } from './steps.ts';
 
 /**
- * Logs in, step by step, over jump hosts where there are any. Gives the transport, which the caller stops; null where the login
- * failed, and then it is stopped already.
+ * Logs in step by step, over the jump hosts if there are any. Returns the transport, which the
+ * caller stops. Returns null if the login failed; the transport is then already stopped.
  */
 export async function checkLogin(
   options: SshOptions,
@@ -27,11 +27,11 @@ export async function checkLogin(
   }
 }
 
-/** Makes steps of what is told of a login. */
+/** Turns the progress of a login into steps. */
 class Told {
   readonly #options: SshOptions;
   readonly #steps: Steps;
-  /** What came last from the host that is being logged in at. */
+  /** The last stage that the current host's login reported. */
   #stage: LoginProgress['stage'] | null = null;
 
   constructor(options: SshOptions, steps: Steps) {
@@ -40,7 +40,7 @@ class Told {
   }
 
   add(progress: LoginProgress): void {
-    // The name of a jump host stands before what is said of it.
+    // Lines about a jump host begin with its name.
     const by = progress.host === this.#options.host ? '' : `${progress.host}: `;
     switch (progress.stage) {
       case 'resolved':
@@ -68,7 +68,7 @@ class Told {
     this.#stage = progress.stage === 'ready' ? null : progress.stage;
   }
 
-  /** The step that a login failed at. */
+  /** Returns the step at which a login failed. */
   failedStep(error: unknown): StepName {
     if (error instanceof GatewayError) {
       if (error.code === 'SSH_HOST_KEY' || error.code === 'SSH_UNSUPPORTED') return 'host-key';

@@ -3,7 +3,10 @@ import type { Prompter } from '../core/ssh/options.ts';
 import { observePrompter } from '../core/ssh/prompt/prompter.ts';
 import { CheckFailure, type Step, type StepName } from './report.ts';
 
-/** A clock that stands still while a person is asked, so that no step is blamed for that. In milliseconds. */
+/**
+ * A clock, in milliseconds, that stops while a prompt is open: no step is charged for a person's
+ * time.
+ */
 export class Stopwatch {
   #asking = 0;
   #since = 0;
@@ -14,7 +17,7 @@ export class Stopwatch {
     return performance.now() - this.#lost - current;
   }
 
-  /** The same prompter; this clock stands still while it asks. */
+  /** Returns the same prompter; this clock stops while it asks. */
   watch(prompter: Prompter): Prompter {
     return observePrompter(prompter, (open) => {
       if (open && this.#asking === 0) this.#since = performance.now();
@@ -24,14 +27,14 @@ export class Stopwatch {
   }
 }
 
-/** The steps of one server or forward, as they are made. */
+/** Collects the steps of one server or forward. */
 export class Steps {
   readonly done: Step[] = [];
   readonly #clock: Stopwatch;
   readonly #onStep: (step: Step) => void;
   #since: number;
 
-  /** `onStep` is told each step when it is over. */
+  /** Calls `onStep` after each step. */
   constructor(clock: Stopwatch, onStep: (step: Step) => void) {
     this.#clock = clock;
     this.#onStep = onStep;
@@ -42,7 +45,10 @@ export class Steps {
     return this.done.every(({ outcome }) => outcome !== 'failed');
   }
 
-  /** Takes a step; `act` gives what it found, or rejects with why it failed, which is not passed on. Gives whether it went well. */
+  /**
+   * Runs one step. `act` returns the finding, or rejects with the cause of a failure, which is
+   * recorded as `failed` does. Returns whether the step worked.
+   */
   async take(name: StepName, act: () => Promise<string>): Promise<boolean> {
     this.#since = this.#clock.now();
     try {
@@ -54,12 +60,12 @@ export class Steps {
     }
   }
 
-  /** A step that took the time since the one before. */
+  /** Records a step that took the time since the previous one. */
   ok(name: StepName, text: string): void {
     this.#add({ name, outcome: 'ok', ms: this.#elapsed(), text });
   }
 
-  /** As `ok`, for one that failed. Rethrows what is a bug and no finding. */
+  /** Records a failed step, timed like `ok`. Rethrows an error that is a bug and not a finding. */
   failed(name: StepName, error: unknown): void {
     if (!(error instanceof GatewayError || error instanceof CheckFailure)) throw error;
     const { code, message } = error;

@@ -8,27 +8,28 @@ const MAX_SIZE = 1024 * 1024;
 export interface ReadOptions {
   /** Throws if the open file is not to be trusted. */
   check?(stats: Stats): void;
-  /** Whether a pipe or device may be read, which can take for ever; default: yes. */
+  /** Whether a pipe or device may be read, which can take for ever. Default: yes. */
   readonly special?: boolean;
-  /** Bytes that are read at most; a longer file rejects with `EFBIG`. */
+  /** The most bytes to read; a longer file rejects with `EFBIG`. */
   readonly limit?: number;
 }
 
-/** A file's content, and what the file was when that was read. */
+/** A file's content, and the file's stats from before the read. */
 export interface CheckedFile {
   readonly bytes: Buffer;
   readonly stats: Stats;
 }
 
 /**
- * Reads a whole file through one descriptor. What `check` sees is what is read, whatever becomes of
- * the name meanwhile. Rejects with the file system's error, or with what `check` throws.
+ * Reads a whole file through one descriptor. The file that `check` sees is the one that is read,
+ * even if the name changes hands meanwhile. Rejects with the file system's error, or with what
+ * `check` throws.
  */
 export async function readChecked(
   file: string,
   { check = () => {}, special = true, limit = MAX_SIZE }: ReadOptions = {},
 ): Promise<CheckedFile> {
-  // A pipe that nobody writes to would not even open.
+  // Without O_NONBLOCK, opening a pipe that has no writer would hang.
   const handle = await open(file, special ? 'r' : constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stats = await handle.stat();

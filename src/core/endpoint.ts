@@ -1,19 +1,23 @@
 import ipaddr from 'ipaddr.js';
 
-/** One end of a TCP connection: a host name or an IP address without brackets, and a port (0 to 65535). */
+/**
+ * One end of a TCP connection: a host name or an IP address without brackets, and a port (0 to
+ * 65535).
+ */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
-/** Writes `host:port`, with an IPv6 address in brackets. */
+/** Returns `host:port`, with an IPv6 address in brackets. */
 export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**
- * Turns `::ffff:127.0.0.1` into `127.0.0.1`; leaves anything else as it is. A zone such as `%eth0` stays with a link-local
- * address, which means nothing without it (RFC 4007), and is dropped from any other.
+ * Returns an address in its canonical form: `127.0.0.1` for `::ffff:127.0.0.1`. Returns a name
+ * unchanged. A link-local address keeps its zone, such as `%eth0`, because it means nothing without
+ * it (RFC 4007). Any other address loses its zone.
  */
 export function canonicalAddress(address: string): string {
   const [bare = '', zone] = address.split('%', 2);
@@ -22,20 +26,29 @@ export function canonicalAddress(address: string): string {
   return zone !== undefined && parsed.range() === 'linkLocal' ? `${parsed}%${zone}` : parsed.toString();
 }
 
-/** Gives an address that was named without a zone the one of `peer`: zones are no part of what goes over the network. */
+/**
+ * Returns `host` with the zone of `peer` if it has none of its own: zones are not sent over the
+ * network.
+ */
 export function withZoneOf(host: string, peer: string): string {
   const [, zone] = peer.split('%', 2);
   return zone === undefined || host.includes('%') ? host : canonicalAddress(`${host}%${zone}`);
 }
 
-/** Whether the host is this machine's loopback: `localhost`, 127.0.0.0/8 or `::1`. Other names are not resolved. */
+/**
+ * Whether the host is this machine's loopback: `localhost`, 127.0.0.0/8 or `::1`. Other names are
+ * not resolved.
+ */
 export function isLoopback(host: string): boolean {
   const name = canonicalAddress(host.toLowerCase());
   if (name === 'localhost') return true;
   return ipaddr.isValid(name) && ipaddr.parse(name).range() === 'loopback';
 }
 
-/** 4 or 6 for an IP address, 0 for anything else. An IPv4 address mapped into IPv6 counts as 4. */
+/**
+ * Returns 4 or 6 for an IP address, 0 for anything else. An IPv4 address mapped into IPv6 counts as
+ * 4.
+ */
 export function addressFamily(host: string): 0 | 4 | 6 {
   const address = canonicalAddress(host);
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return 4;
@@ -43,8 +56,9 @@ export function addressFamily(host: string): 0 | 4 | 6 {
 }
 
 /**
- * Whether two addresses are the same host: equal once canonical, or this machine's loopback under two kinds of name, such as
- * `::1` and `127.0.0.1`. Two addresses of 127.0.0.0/8 are kept apart, as they can belong to different users.
+ * Whether two addresses are the same host: equal once canonical, or this machine's loopback in two
+ * forms, such as `::1` and `127.0.0.1`. Two addresses of 127.0.0.0/8 are different hosts, because
+ * they can belong to different users.
  */
 export function sameHost(a: string, b: string): boolean {
   if (canonicalAddress(a) === canonicalAddress(b)) return true;

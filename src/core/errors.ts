@@ -1,6 +1,9 @@
 import { escapeControls, escapeLines } from './text/control-characters.ts';
 
-/** Which party caused an error: the client, the target server, the SSH connection or its server, or sshferry itself. */
+/**
+ * Which party caused an error: the client, the target server, the SSH connection or its server, or
+ * sshferry itself.
+ */
 export type Fault = 'client' | 'server' | 'ssh' | 'us';
 
 /** Facts that follow from a code unless the throw site overrides them. */
@@ -10,7 +13,10 @@ interface CodeFacts {
   readonly expected?: boolean;
   /** A retry can succeed although no person has changed anything. Default: false. */
   readonly retryable?: boolean;
-  /** The arguments or the configuration are wrong: the command exits with its usage status. Default: false. */
+  /**
+   * The arguments or the configuration are wrong: the command exits with its usage status. Default:
+   * false.
+   */
   readonly usage?: boolean;
 }
 
@@ -43,7 +49,7 @@ const CODES = {
   CLIENT_EARLY: { fault: 'client' },
   /** The client sent an HTTP request. */
   CLIENT_HTTP: { fault: 'client' },
-  /** The client started TLS where the protocol has none. */
+  /** The client started TLS, but the protocol has none. */
   CLIENT_TLS: { fault: 'client' },
   FTP_SYNTAX: { fault: 'server' },
   FTP_LIMIT: { fault: 'server' },
@@ -52,7 +58,7 @@ const CODES = {
   DATA_REFUSED: { fault: 'client' },
   /** sshferry, or this part of it, shuts down because a person asked for it. */
   STOPPING: { fault: 'us', expected: true },
-  /** Something newer has taken its place. */
+  /** Something newer has replaced it. */
   SUPERSEDED: { fault: 'us', expected: true },
   /** It is no longer needed, or a person gave up. */
   ABANDONED: { fault: 'us', expected: true },
@@ -64,10 +70,10 @@ const CODES = {
   INTERNAL: { fault: 'us' },
 } as const satisfies Record<string, CodeFacts>;
 
-/** What went wrong, as a stable code. */
+/** The stable code of an error. */
 export type ErrorCode = keyof typeof CODES;
 
-/** Why sshd would not open a channel (RFC 4254 5.1), as far as its answer tells. */
+/** Why sshd refused to open a channel (RFC 4254 5.1), as far as its reply says. */
 export type RefusalReason =
   | 'prohibited' // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
   | 'connect-failed' // SSH_OPEN_CONNECT_FAILED
@@ -105,7 +111,7 @@ export class GatewayError extends Error {
   readonly reason: RefusalReason | undefined;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
-    // It may quote a peer, and it goes to terminals, logs, replies and the status.
+    // The text may quote a peer, and it goes to terminals, logs, replies and the status.
     const safe = code === 'CONFIG_FILE' ? escapeLines : escapeControls;
     const parts = {
       where: details.where && safe(details.where),
@@ -141,7 +147,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** Makes the one sentence of an error: where, what failed, then what to do. */
+/** Returns the message of an error in one sentence: where, what failed, then what to do. */
 function sentence({ where, what, hint }: Pick<GatewayError, 'where' | 'what' | 'hint'>): string {
   return `${where ? `${where}: ` : ''}${what}${hint ? `; ${hint}` : ''}`;
 }
@@ -151,7 +157,10 @@ function refusedBySsh(reason: RefusalReason | undefined): boolean {
   return reason !== undefined && reason !== 'connect-failed';
 }
 
-/** Returns a GatewayError unchanged; wraps anything else in one with `code` and the message `what: its message`. */
+/**
+ * Returns a GatewayError unchanged; wraps anything else in one with `code` and the message `what:
+ * its message`.
+ */
 export function asGatewayError(error: unknown, code: ErrorCode, what: string): GatewayError {
   if (error instanceof GatewayError) return error;
   const text = error instanceof Error ? error.message : String(error);

@@ -4,27 +4,32 @@ import type { GatewayError } from './errors.ts';
 import type { Target } from './target.ts';
 import type { Peer, TransportState } from './transport.ts';
 
-/** How a transfer or session ended: whole, cut by one side, or refused before it began. */
+/** How a transfer ended: `complete`, or `failed` if it was cut or refused. */
 export type Outcome = 'complete' | 'failed';
 
 /** One transfer that a protocol plugin follows (for FTP: one RETR, STOR, LIST, …). */
 export interface TransferInfo {
-  /** Of its session; 0 if it never had a data connection. */
+  /** Unique within its session; 0 if the transfer never had a data connection. */
   readonly id: number;
   readonly session: number;
   readonly forward: string;
   readonly client: Endpoint;
-  /** Who the client is to the server; null where that is not known. */
+  /** The client's user name on the server; null if unknown. */
   readonly user: string | null;
   readonly verb: string;
-  /** The file as the client named it, unprintable bytes escaped; empty where the command has no argument. */
+  /**
+   * The file as the client named it, with unprintable bytes escaped; empty if the command has no
+   * argument.
+   */
   readonly path: string;
   readonly direction: 'download' | 'upload';
-  /** How many bytes it is going to carry, as far as either side has told; null if untold. Not to be relied on. */
+  /**
+   * The expected number of bytes, as announced by either side; null if unknown. It may be wrong.
+   */
   readonly size: number | null;
 }
 
-/** A live count: `bytes` is what has passed so far, whenever it is read. */
+/** A live count: each read of `bytes` returns what has passed so far. */
 export interface TransferProgress {
   readonly bytes: number;
 }
@@ -35,7 +40,7 @@ export interface Traffic {
   readonly down: number;
 }
 
-/** What a Gateway tells about itself. */
+/** The events of a Gateway. */
 export interface GatewayEvents {
   'transport.state': [{ server: string; state: TransportState; error?: GatewayError }];
   'forward.listening': [
@@ -46,14 +51,17 @@ export interface GatewayEvents {
       direction: 'local' | 'remote';
       server: string;
       endpoint: Endpoint;
-      /** As it was asked for (`localhost`, `*`, an address), with the port that was given. */
+      /** The requested host (`localhost`, `*`, an address), with the port that was assigned. */
       listen: Endpoint;
       target: Target;
     },
   ];
-  /** After a change: a forward of that name is no more. One that was changed is told by `forward.listening` again. */
+  /**
+   * After a change: the forward of that name no longer exists. A changed forward emits
+   * `forward.listening` again.
+   */
   'forward.removed': [{ forward: string }];
-  /** After a change: a server of that name is no more. */
+  /** After a change: the server of that name no longer exists. */
   'server.removed': [{ server: string }];
   'session.start': [{ session: number; forward: string; peer: Peer; traffic: Traffic }];
   'session.end': [
@@ -67,16 +75,22 @@ export interface GatewayEvents {
     },
   ];
   'transfer.start': [TransferInfo & { progress: TransferProgress }];
-  /** Comes without a `transfer.start` for one that did not come to be. `reply` is the code of FTP's final reply. */
+  /**
+   * Emitted without a `transfer.start` if the transfer was refused before it began. `reply` is the
+   * code of FTP's final reply.
+   */
   'transfer.end': [
     TransferInfo & { outcome: Outcome; bytes: number; ms: number; reply?: number; error?: GatewayError },
   ];
 }
 
-/** A typed emitter of GatewayEvents. A listener that throws is a bug of its owner and surfaces as such. */
+/**
+ * A typed emitter of GatewayEvents. A listener that throws is a bug of its owner and surfaces as
+ * such.
+ */
 export class GatewayEmitter extends EventEmitter<GatewayEvents> {}
 
-/** Whether the server itself refused the transfer before a byte of it. */
+/** Whether the server itself refused the transfer before any byte of it. */
 export function isRefusal({ outcome, bytes, reply, error }: GatewayEvents['transfer.end'][0]): boolean {
   return outcome === 'failed' && bytes === 0 && reply !== undefined && error === undefined;
 }

@@ -2,14 +2,17 @@ import type { Bind } from './listener.ts';
 import type { ProtocolPlugin } from './plugin.ts';
 import type { Target } from './target.ts';
 
-/** One forward: listen here, serve with this plugin, lead there. */
+/** One forward: where it listens, which plugin serves it, where it leads. */
 export interface ForwardSpec<C = unknown> {
   /** For logs and status; unique in a gateway. */
   readonly name: string;
-  /** `local` listens on this machine and dials through SSH (`-L`); `remote` is the other way round (`-R`). */
+  /**
+   * `local` listens on this machine and dials through SSH (`-L`); `remote` is the other way round
+   * (`-R`).
+   */
   readonly direction: 'local' | 'remote';
   readonly plugin: ProtocolPlugin<C>;
-  /** What `plugin.schema` made of the configuration. */
+  /** The configuration, as parsed by `plugin.schema`. */
   readonly pluginConfig: C;
   /** Key into the gateway's transports. */
   readonly server: string;
@@ -17,8 +20,11 @@ export interface ForwardSpec<C = unknown> {
   readonly target: Target;
 }
 
-/** Ties a plugin to its own configuration, so that forwards of different protocols fit in one list. */
+/**
+ * Ties a plugin to its own configuration, so that forwards of different protocols fit in one list.
+ */
 export function forward<C>(spec: ForwardSpec<C>): ForwardSpec {
-  // A ForwardSpec<C> is consistent in itself; the gateway only ever hands pluginConfig back to its own plugin.
+  // A ForwardSpec<C> is consistent in itself; the gateway only ever hands pluginConfig back to its
+  // own plugin.
   return spec as unknown as ForwardSpec;
 }

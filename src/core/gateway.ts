@@ -14,7 +14,7 @@ import { resetStream } from './stream.ts';
 import type { ManagedTransport, Peer, Transport } from './transport.ts';
 import { within } from './within.ts';
 
-/** What a gateway consists of. It owns the transports: it starts and stops them. */
+/** The components of a gateway. It owns the transports: it starts and stops them. */
 export interface GatewayOptions extends Limits {
   readonly transports: ReadonlyMap<string, ManagedTransport>;
   /** This machine's own network. */
@@ -32,7 +32,9 @@ export interface GatewayChange {
   readonly drainMs?: number;
 }
 
-/** Composes transports, listeners and plugins. Starts once, can change while it runs, stops once. */
+/**
+ * Composes transports, listeners and plugins. Starts once, can change while it runs, stops once.
+ */
 export class Gateway {
   readonly events = new GatewayEmitter();
   readonly #options: GatewayOptions;
@@ -69,14 +71,17 @@ export class Gateway {
     return this.#transports.get(server)?.dataConnections ?? 0;
   }
 
-  /** Returns where the forward of that name listens, with the real port; undefined before it does. */
+  /**
+   * Returns where the forward of that name listens, with the real port; undefined before it does.
+   */
   endpoint(forward: string): Endpoint | undefined {
     return this.#active.find(({ route }) => route.spec.name === forward)?.listener.endpoint;
   }
 
   /**
-   * Logs in everywhere, then binds every forward, then accepts clients. Rejects with a GatewayError,
-   * after closing everything, if one of these fails. Prompts come before the first listener.
+   * Logs in everywhere, then binds every forward, then accepts clients. Rejects with a
+   * GatewayError, after closing everything, if one of these fails. Prompts come before the first
+   * listener.
    */
   async start(): Promise<void> {
     try {
@@ -91,12 +96,12 @@ export class Gateway {
 
   /**
    * Changes to the state of `next`: logs in to new servers, binds new forwards, and only then lets
-   * the old ones go. Forwards and transports that are the same objects as before keep their clients;
-   * clients of the others may finish within `drainMs`, and their transports stop after them. Settles
-   * when the new forwards accept clients.
+   * the old ones go. Forwards and transports that are the same objects as before keep their
+   * clients; clients of the others may finish within `drainMs`, and their transports stop after
+   * them. Settles when the new forwards accept clients.
    *
-   * Rejects with a GatewayError if a login or a listener fails; then everything is as it was before.
-   * Changes wait for one another.
+   * Rejects with a GatewayError if a login or a listener fails; then everything is as it was
+   * before. Changes wait for one another.
    */
   change(next: GatewayChange): Promise<void> {
     const result = this.#changing.then(() => this.#change(next));
@@ -154,7 +159,7 @@ export class Gateway {
     for (const forward of changes.announced) this.#announce(forward);
   }
 
-  /** Ends what a change has removed: listeners at once, then clients, then transports. */
+  /** Ends what a change removed: listeners at once, then clients, then transports. */
   #retire(
     forwards: readonly ActiveForward[],
     transports: readonly ManagedTransport[],
@@ -170,7 +175,7 @@ export class Gateway {
     this.#retiring.add(retired);
   }
 
-  /** Never rejects. */
+  /** Waits for the clients, ends the rest, then stops the transports. Never rejects. */
   async #drain(
     closed: Promise<unknown>,
     sessions: readonly ActiveSession[],
@@ -187,7 +192,7 @@ export class Gateway {
   }
 
   /**
-   * Stops accepting, waits up to `drainMs` for the clients, ends those that are left, then stops the
+   * Stops accepting, waits up to `drainMs` for the clients, ends the rest, then stops the
    * transports. A further call without `drainMs` ends every session at once.
    */
   stop({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
@@ -267,7 +272,10 @@ function stopping(): GatewayError {
   return new GatewayError('STOPPING', 'sshferry is stopping');
 }
 
-/** Returns what ssh(1) asks its server for: `localhost` is both loopback addresses there, an empty host every interface. */
+/**
+ * Returns the bind address that ssh(1) sends to its server: there, `localhost` means both loopback
+ * addresses, and an empty host every interface.
+ */
 export function remoteBind({ host, port }: Bind): Endpoint {
   return { host: host === '*' ? '' : host, port };
 }

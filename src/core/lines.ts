@@ -1,13 +1,16 @@
 const LF = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
-/** A line with its line end, or what stands for one that was longer than allowed (its bytes are gone). */
+/**
+ * A line with its line end, or a marker for a line that was longer than the limit (its bytes are
+ * dropped).
+ */
 export type Line = Uint8Array | 'too-long';
 
 /**
- * Splits a byte stream into lines that end in LF (RFC 959 says CRLF; LF alone is met in practice). It holds at most `limit`
- * bytes: a longer line is given as 'too-long' once, as soon as that is certain, and skipped up to its end. Any split of the
- * input gives the same lines.
+ * Splits a byte stream into lines that end in LF (RFC 959 requires CRLF, but LF alone occurs in
+ * practice). It holds at most `limit` bytes. A longer line is returned as 'too-long' once, as soon
+ * as that is certain, and skipped up to its end. Any split of the input gives the same lines.
  */
 export class LineSplitter {
   readonly #limit: number;
@@ -20,7 +23,7 @@ export class LineSplitter {
     this.#limit = limit;
   }
 
-  /** Takes the next bytes; gives the lines that they complete, as copies. */
+  /** Takes the next bytes. Returns the lines that they complete, as copies. */
   push(chunk: Uint8Array): Line[] {
     const lines: Line[] = [];
     for (let start = 0; start < chunk.length; ) {
@@ -29,7 +32,8 @@ export class LineSplitter {
       const part = chunk.subarray(start, end);
       start = end;
       if (at >= 0 && this.#length === 0 && !this.#skipping && part.length <= this.#limit) {
-        // Most lines come whole. Buffer.from takes short ones from a pool, which costs a tenth of a buffer of their own.
+        // Most lines arrive whole. Buffer.from takes short ones from a pool, at a tenth of the cost
+        // of a separate buffer.
         lines.push(Buffer.from(part));
         continue;
       }
@@ -42,12 +46,12 @@ export class LineSplitter {
     return lines;
   }
 
-  /** The bytes of the line that has not ended yet, as they are kept here. */
+  /** The bytes of the unfinished line: a view, not a copy. */
   get partial(): Uint8Array {
     return this.#line.subarray(0, this.#length);
   }
 
-  /** The bytes of the line that has not ended yet; forgets them. */
+  /** Returns the bytes of the unfinished line, and forgets them. */
   rest(): Uint8Array {
     return this.#take();
   }
@@ -64,7 +68,10 @@ export class LineSplitter {
     this.#length += part.length;
   }
 
-  /** One buffer that grows, not a list of parts: a line that comes byte by byte would cost a hundred times its length. */
+  /**
+   * Grows one buffer and keeps no list of parts: a line that arrives byte by byte would cost a
+   * hundred times its length.
+   */
   #reserve(length: number): void {
     if (length <= this.#line.length) return;
     const grown = Buffer.alloc(Math.min(this.#limit, Math.max(length, 2 * this.#line.length)));

@@ -3,12 +3,12 @@ import type { Endpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import type { Listening, ListenOptions, Peer, Transport } from './transport.ts';
 
-/** How often a free port is looked for that both loopbacks have, when port 0 asks for any. */
+/** How often to look for a port that is free on both loopbacks, if port 0 asks for any. */
 const PORT_TRIES = 8;
 
 /**
- * Where a forward listens: `localhost` stands for both loopback addresses and `*` for every interface, as in ssh(1);
- * anything else is one address or name.
+ * Where a forward listens: `localhost` means both loopback addresses and `*` every interface, as in
+ * ssh(1). Anything else is one address or name.
  */
 export type Bind = Endpoint;
 
@@ -24,9 +24,10 @@ export class Listener {
   }
 
   /**
-   * Binds every address that `bind` stands for; rejects with `LISTEN_*`, holding none, when one of them is taken. An address
-   * family that this machine lacks is left out, as ssh does, but not one whose port belongs to somebody else: a client that
-   * says "localhost" might reach that one.
+   * Binds every address that `bind` stands for. Rejects with `LISTEN_*`, holding none, if one of
+   * them is taken. Skips an address family that this machine lacks, as ssh does. Does not skip one
+   * whose port another program holds: a client that connects to "localhost" might reach that
+   * program.
    */
   static async open(
     transport: Transport,
@@ -80,7 +81,7 @@ export class Listener {
   }
 }
 
-/** IPv4 first, so that its port is the one announced. */
+/** Returns the addresses to bind, IPv4 first, so that its port is the one announced. */
 function hostsOf(host: string): string[] {
   if (host === 'localhost') return ['127.0.0.1', '::1'];
   if (host === '*' || host === '') return ['0.0.0.0', '::'];

@@ -1,7 +1,7 @@
 /** Levels of the log, from the most to the least urgent. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
-/** What one event of the log means. */
+/** The levels, fields and meaning of one log event. */
 interface LogEventSpec {
   /** The levels that it is logged at. */
   readonly levels: readonly LogLevel[];
@@ -13,7 +13,10 @@ interface LogEventSpec {
 
 const TRANSFER = ['id', 'session', 'forward', 'client', 'user', 'verb', 'path', 'direction', 'size'] as const;
 
-/** Every event of the log by name, in the order of docs/logs.md, whose table `npm run schema` writes. */
+/**
+ * Every event of the log by name, in the order of docs/logs.md, whose table `npm run schema`
+ * writes.
+ */
 export const LOG_EVENTS = {
   'transfer.end': {
     levels: ['info', 'warn'],
@@ -247,5 +250,8 @@ type EventAt<L extends LogLevel> = {
   [E in LogEvent]: L extends (typeof LOG_EVENTS)[E]['levels'][number] ? E : never;
 }[LogEvent];
 
-/** The fields of a line at that level: a documented event, and only the fields that are documented for it. */
+/**
+ * The fields of a line at that level: a documented event, and only the fields that are documented
+ * for it.
+ */
 export type LogFields<L extends LogLevel> = { [E in EventAt<L>]: FieldsOf<E> }[EventAt<L>];

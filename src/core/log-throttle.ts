@@ -1,9 +1,9 @@
-/** How often one thing is logged at most, in milliseconds. */
+/** The shortest time between two lines about one thing, in milliseconds. */
 const PERIOD = 60_000;
-/** How many things are told apart in one period. */
+/** How many things are counted separately in one period. */
 const MAX_THINGS = 16;
 
-/** Writes a log line: about the `count` latest times that something happened. */
+/** Writes a log line about the last `count` occurrences. */
 export type Say = (count: number) => void;
 
 interface Repeated {
@@ -12,23 +12,23 @@ interface Repeated {
 }
 
 /**
- * Logs what other people can cause as often as they like: the first time at once, then once a minute
- * with a count.
+ * Logs what other people can cause at any rate: the first time at once, then once a minute with a
+ * count.
  */
 export class LogThrottle {
   readonly #period: number;
   readonly #repeated = new Map<string, Repeated>();
-  /** What is too much to be told apart. */
+  /** The things beyond MAX_THINGS, counted together. */
   readonly #others: Repeated;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `others` logs for all things beyond those that are told apart. */
+  /** `others` logs the things beyond the first MAX_THINGS. */
   constructor(others: Say, period = PERIOD) {
     this.#period = period;
     this.#others = { count: 0, say: others };
   }
 
-  /** Notes that `thing` happened; `say` logs it, now or at the end of the minute. */
+  /** Counts one occurrence of `thing`; `say` logs it, now or at the end of the minute. */
   add(thing: string, say: Say): void {
     this.#timer ??= setInterval(() => this.#periodOver(), this.#period).unref();
     const known = this.#repeated.get(thing);

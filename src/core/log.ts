@@ -1,6 +1,8 @@
 import type { LogEvent, LogFields, LogLevel } from './log-events.ts';
 
-/** Writes one line: an event of `LOG_EVENTS` with its fields for programs, and a message for people. */
+/**
+ * Writes one line: an event of `LOG_EVENTS` with its fields for programs, and a message for people.
+ */
 type LogMethod<L extends LogLevel> = (fields: LogFields<L>, message: string) => void;
 
 /** Where sshferry logs to; a pino logger fits. */
@@ -24,7 +26,10 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
 };
 
-/** Logs an event whose name is a variable, which the types cannot match with a level. It has no fields. */
+/**
+ * Logs an event whose name is a variable, which the types cannot match with a level. It has no
+ * fields.
+ */
 export function logEvent(log: Logger, level: LogLevel, event: LogEvent, message: string): void {
   (log[level] as (fields: { event: LogEvent }, message: string) => void)({ event }, message);
 }

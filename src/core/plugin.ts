@@ -8,8 +8,8 @@ import type { Transfer, TransferEnd, TransferRequest } from './transfers.ts';
 import type { Peer, Transport } from './transport.ts';
 
 /**
- * All that a protocol plugin sees of one client connection. Everything opened through it (streams, listeners) belongs to
- * the session and ends with it; a plugin need not clean up after itself.
+ * A protocol plugin's view of one client connection. Everything opened through it (streams,
+ * listeners) belongs to the session and ends with it; a plugin need not clean up after itself.
  */
 export interface SessionContext {
   readonly id: number;
@@ -20,37 +20,44 @@ export interface SessionContext {
   /** The client's connection; paused until read. */
   readonly client: Duplex;
   readonly peer: Peer;
-  /** The network that the client lives in: this machine for `-L`. */
+  /** The client's network: this machine for `-L`. */
   readonly near: Transport;
-  /** The network that the target lives in: the SSH server's for `-L`. */
+  /** The target's network: the SSH server's for `-L`. */
   readonly far: Transport;
   /** Aborted when the session is to end, with the GatewayError that says why. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Ends the session: every stream it owns is reset. The first call's reason is the one that counts. */
+  /** Ends the session: every stream it owns is reset. Only the first call's reason counts. */
   end(reason: GatewayError): void;
   /** Ends the session (`SESSION_IDLE`) once `count` has not been called for `ms`; 0 never does. */
   endWhenIdle(ms: number): void;
   /** Counts bytes for the session's totals: `up` towards the target, `down` towards the client. */
   count(direction: 'up' | 'down', bytes: number): void;
-  /** Reports the start of a transfer. If it still runs at the end of the session, it ends as failed. */
+  /**
+   * Reports the start of a transfer. If it still runs at the end of the session, it ends as failed.
+   */
   transfer(request: TransferRequest, progress?: Transfer['progress']): Transfer;
   /** Reports a transfer that was refused before it began. */
   transferRefused(request: TransferRequest, how: Omit<TransferEnd, 'outcome'>): void;
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
 }
 
-/** A protocol that a forward can speak. `C` is its part of the configuration, checked by `schema`. */
+/**
+ * A protocol that a forward can speak. `C` is its part of the configuration, checked by `schema`.
+ */
 export interface ProtocolPlugin<C> {
   readonly name: string;
   readonly schema: ZodType<C>;
   /** Target ports that select this plugin when the forward names no type. */
   readonly defaultPorts: readonly number[];
   /**
-   * Carries one client connection from first to last byte. Settles when it is over. A GatewayError that it rejects with
-   * before the client was told anything makes the session send `refusal`.
+   * Carries one client connection from first to last byte. Settles when the connection is over. If
+   * it rejects with a GatewayError and the client is still writable, the session sends `refusal`.
    */
   run(session: SessionContext, config: C): Promise<void>;
-  /** What a client that cannot be served is told, in this protocol's words; null where the protocol has none. */
+  /**
+   * Returns the refusal for a client that cannot be served, in this protocol's words; null if the
+   * protocol has none.
+   */
   refusal(error: GatewayError): Uint8Array | null;
 }

@@ -1,22 +1,37 @@
 /**
- * All that every gateway of one process shares, each with the reason. Anything else belongs to one
- * gateway, so that two of them in one process share nothing by accident. A test looks for values
- * that modules keep beyond these.
+ * Everything that the gateways of one process share, each with the reason. Anything else belongs to
+ * one gateway, so that two of them in one process share nothing by accident. A test fails if a
+ * module keeps any other value.
  */
 export interface ProcessWide {
   /** core/turns.ts: the event loop is one, so long work of all sessions takes turns. */
   readonly turns: true;
-  /** core/local/accept-activity.ts: clients wait for the one event loop, whoever their listener belongs to. */
+  /** core/local/accept-activity.ts: the clients of every listener wait for the one event loop. */
   readonly 'accept-activity': true;
-  /** core/local/kernel-tables.ts: the kernel's tables of connections are the machine's; readers share each reading. */
+  /**
+   * core/local/kernel-tables.ts: the kernel's tables of connections are the machine's; readers
+   * share each reading.
+   */
   readonly 'kernel-tables': true;
-  /** core/ssh/connection/receive-window.ts: memory is the process's, so all SSH channels share one budget. */
+  /**
+   * core/ssh/connection/receive-window.ts: memory is the process's, so all SSH channels share one
+   * budget.
+   */
   readonly 'receive-windows': true;
-  /** core/ssh/ssh2/padding.ts: ssh2's cipher class is patched once, and its padding comes from one pool. */
+  /**
+   * core/ssh/ssh2/padding.ts: ssh2's cipher class is patched once, and its padding comes from one
+   * pool.
+   */
   readonly 'ssh2-padding': true;
-  /** core/ssh/prompt/terminal-writer.ts: one writer for each terminal, so that two prompts do not mix. */
+  /**
+   * core/ssh/prompt/terminal-writer.ts: one writer for each terminal, so that two prompts do not
+   * mix.
+   */
   readonly 'terminal-writers': true;
-  /** cli/serve/heap.ts: V8's flags belong to the process. Only the command sets them, never the library. */
+  /**
+   * cli/serve/heap.ts: V8's flags belong to the process. Only the command sets them, never the
+   * library.
+   */
   readonly 'v8-flags': true;
 }
 

@@ -1,11 +1,14 @@
 import { asGatewayError, GatewayError } from './errors.ts';
 import { resetStream, type Stream } from './stream.ts';
 
-/** Decides what of the bytes that pass may go on. */
+/** Decides which of the passing bytes may go on. */
 export interface Gate {
-  /** Returns what may go on now, often the chunk itself; what it keeps comes with a later chunk, or as the rest. */
+  /**
+   * Returns the bytes that may go on now, often the chunk itself. Bytes that it holds come with a
+   * later chunk, or as the rest.
+   */
   pass(chunk: Uint8Array): Uint8Array;
-  /** The source has ended: returns what was kept. */
+  /** Call it when the source has ended. Returns the bytes that were held. */
   rest(): Uint8Array;
 }
 
@@ -13,9 +16,9 @@ export interface Gate {
 export type Direction = 'aToB' | 'bToA';
 
 /**
- * How one direction ended. `eof`: the source's end-of-file, passed on, with every byte before it flushed to the
- * destination. `cut`: one side broke; the destination has not been told that it was whole.
- * `bytes` counts what was handed to the destination.
+ * How one direction ended. `eof`: the source's end-of-file, passed on, with every byte before it
+ * flushed to the destination. `cut`: one side broke, and the destination has received no
+ * end-of-file. `bytes` counts the bytes written to the destination.
  */
 export type Leg =
   | { readonly end: 'eof'; readonly bytes: number }
@@ -29,32 +32,32 @@ export type Leg =
 export interface PumpResult {
   readonly aToB: Leg;
   readonly bToA: Leg;
-  /** What cut the first leg that was cut; null when both ended whole. */
+  /** The error that cut the first leg; null if both ended with `eof`. */
   readonly error: GatewayError | null;
 }
 
 export interface PumpOptions {
-  /** Sees each chunk just before it is handed on; must not change it. */
+  /** Receives each chunk just before it is written; must not change it. */
   readonly onData?: (direction: Direction, chunk: Uint8Array) => void;
-  /** Stands between `a` and `b`, in that direction. */
+  /** Filters the bytes from `a` to `b`. */
   readonly gate?: Gate;
   /** Called as soon as one direction is over, while the other may go on. */
   readonly onEnd?: (direction: Direction, leg: Leg) => void;
   /**
-   * A side that is left as it is, paused, when a leg is cut, so that its owner can still say why in its protocol's
-   * words. The owner then ends it, and listens for its errors from before the pump settles.
+   * The side that stays open, paused, if a leg is cut, so that its owner can still send the reason
+   * in its protocol. The owner then ends it, and handles its errors from before the pump settles.
    */
   readonly spare?: 'a' | 'b';
 }
 
 /**
- * Carries bytes both ways between two well-behaved streams (see Transport) until both directions are over, and owns both
- * from the call on. What each holds in its buffer already is carried too.
+ * Carries bytes both ways between two well-behaved streams (see Transport) until both directions
+ * are over. It owns both from the call on. Bytes already in their buffers are carried too.
  *
- * A direction's end-of-file is passed on alone; the other goes on. Bytes wait in the two streams' own buffers only. When a
- * side breaks, what it had not finished sending is cut and the other side is reset, never closed cleanly; but a
- * direction whose end-of-file had arrived is still flushed whole. Never rejects; settles when both streams have closed,
- * a spared one excepted.
+ * A direction's end-of-file is passed on alone; the other direction goes on. Bytes wait in the two
+ * streams' own buffers only. If a side breaks, its unfinished output is cut and the other side is
+ * reset, never closed cleanly. A direction whose end-of-file had arrived is still flushed whole.
+ * Never rejects. Settles when both streams have closed, except a spared one.
  */
 export function pump(a: Stream, b: Stream, options: PumpOptions = {}): Promise<PumpResult> {
   return new Promise((resolve) => {
@@ -90,7 +93,8 @@ export function pump(a: Stream, b: Stream, options: PumpOptions = {}): Promise<P
           continue;
         }
         stream.once('close', closed);
-        // After a whole leg there is nothing left to falsify, and a reset could lose its last bytes in the kernel.
+        // After a whole leg nothing can be mistaken for whole, and a reset could lose the last
+        // bytes in the kernel.
         if (incoming.end === 'cut') resetStream(stream, asError(incoming.error));
         else stream.destroy();
       }
@@ -120,7 +124,7 @@ export function pump(a: Stream, b: Stream, options: PumpOptions = {}): Promise<P
   });
 }
 
-/** One direction. `result` is set once, and `onEnd` called with it. */
+/** One direction. `result` is set once, and `onEnd` is called with it. */
 class Flow {
   result: Leg | null = null;
   /** Whether the source's end-of-file has been read. */
@@ -163,7 +167,7 @@ class Flow {
     if (!this.#destination.write(bytes)) this.#source.pause();
   }
 
-  /** Sends what comes in one turn of the event loop in one write. */
+  /** Gathers the chunks of one turn of the event loop into one write. */
   #gather(): void {
     const destination = this.#destination;
     if (!destination.gathersWrites || destination.writableCorked > 0) return;

@@ -3,7 +3,7 @@ import type { GatewayError } from './errors.ts';
 import type { Bind } from './listener.ts';
 import type { ActiveForward, Route } from './route.ts';
 
-/** What happens to the listeners when the active forwards change to new routes. */
+/** A plan for the listeners when the active forwards change to new routes. */
 export interface Rebinding {
   /** Listeners that stay, each with its new route, which can be its old one. */
   readonly kept: ReadonlyMap<ActiveForward, Route>;
@@ -14,8 +14,8 @@ export interface Rebinding {
 }
 
 /**
- * Plans the change from the active forwards to `routes`. A listener stays for a route that listens
- * at the same place of the same network, whatever else of it is new.
+ * Plans the change from the active forwards to `routes`. A listener stays if a route listens at the
+ * same place of the same network, even if the rest of the route is new.
  */
 export function planRebinding(active: readonly ActiveForward[], routes: readonly Route[]): Rebinding {
   const kept = new Map<ActiveForward, Route>();
@@ -38,10 +38,10 @@ export function mayCollide(a: Bind, b: Bind): boolean {
   return a.port !== 0 && a.port === b.port;
 }
 
-/** What `rebind` needs of the gateway. */
+/** The parts of the gateway that `rebind` needs. */
 export interface RebindDeps {
   open(route: Route): Promise<ActiveForward>;
-  /** Returns why nothing more may open; null while it may. */
+  /** Returns why no more listeners may open; null while they may. */
   stopped(): GatewayError | null;
   /** After a failure: `closed` were closed, and `reopened` listen in their place. */
   restored(closed: readonly ActiveForward[], reopened: readonly ActiveForward[]): void;
@@ -50,9 +50,8 @@ export interface RebindDeps {
 }
 
 /**
- * Opens the routes of a plan, after closing only the listeners that are in their way. Rejects with
- * the first failure, after everything listens where it did; the other listeners of `closing` are
- * the caller's to close.
+ * Opens the routes of a plan, after closing only the listeners in their way. Rejects with the first
+ * failure, after reopening what it closed. The caller closes the other listeners of `closing`.
  */
 export async function rebind({ closing, opening }: Rebinding, deps: RebindDeps): Promise<ActiveForward[]> {
   const inTheWay = closing.filter(({ route }) =>

@@ -4,7 +4,7 @@ import type { ManagedTransport } from './transport.ts';
 
 type Transports = ReadonlyMap<string, ManagedTransport>;
 
-/** What differs between two configurations of a gateway. */
+/** The differences between two configurations of a gateway. */
 export interface Differences {
   /** Transports to stop after their last client. */
   readonly retired: readonly ManagedTransport[];

@@ -9,7 +9,10 @@ const DEFAULT_MAX_SESSIONS_PER_PEER = 100;
 export interface Limits {
   /** Sessions of one forward at a time; further ones are refused in its protocol. Default: 1000. */
   readonly maxSessions?: number;
-  /** Of these, sessions from one address other than loopback; an IPv6 /64 counts as one. Default: 100. */
+  /**
+   * Of these, sessions from one address other than loopback; an IPv6 /64 counts as one. Default:
+   * 100.
+   */
   readonly maxSessionsPerPeer?: number;
 }
 
@@ -34,7 +37,10 @@ export class SessionLimits {
     this.#maxPerPeer = maxSessionsPerPeer;
   }
 
-  /** Takes a place for a session of `forward` from `remote`; returns `SESSION_LIMIT` if there is none. */
+  /**
+   * Takes a place for a session of `forward` from `remote`; returns `SESSION_LIMIT` if there is
+   * none.
+   */
   claim(forward: string, remote: Endpoint): Place | GatewayError {
     const subnet = subnetOf(remote.host);
     const keys = [forward, `${forward} ${subnet}`] as const;

@@ -12,10 +12,13 @@ import { TransportDecorator } from './transport-decorator.ts';
 /** How long a client may take to read its refusal and hang up, in milliseconds. */
 const FAREWELL_TIMEOUT = 2000;
 
-/** How long a session may go on without its client, in milliseconds: time to end what the client had begun. */
+/**
+ * How long a session may go on without its client, in milliseconds: time to finish what the client
+ * began.
+ */
 const CLIENT_GONE_TIMEOUT = 60_000;
 
-/** What a session is made of: of what its plugin sees, the parts that come from outside, and where it tells what happens. */
+/** The parts of a session: the outside parts of its context, and the emitter of its events. */
 export interface SessionParts
   extends Omit<
     SessionContext,
@@ -25,11 +28,11 @@ export interface SessionParts
 }
 
 /**
- * One client connection. It owns the client's stream and all that is opened through the `near` and `far` of its context, and
- * ends them together: by `end`, or when `run` settles.
+ * One client connection. It owns the client's stream and everything opened through the `near` and
+ * `far` of its context. It ends them together: by `end`, or when `run` settles.
  */
 export class Session {
-  /** What the plugin sees of it. */
+  /** The plugin's view of the session. */
   readonly context: SessionContext;
   readonly #abort = new AbortController();
   readonly #owned = new Owned();
@@ -51,7 +54,8 @@ export class Session {
       transfer: (request, progress) => this.#transfers.begin(request, progress),
       transferRefused: (request, how) => this.#transfers.refuse(request, how),
       emit: (event, ...data) => {
-        // The generic parameter keeps event and data together; EventEmitter's own signature cannot see that.
+        // The generic parameter keeps event and data together; EventEmitter's own signature cannot
+        // see that.
         (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
       },
     };
@@ -63,19 +67,25 @@ export class Session {
     parts.client.on('error', () => {}).once('close', () => this.#endWithoutClient());
   }
 
-  /** Resets every stream that the session owns; the client is told why, where it can be. The first reason counts. */
+  /**
+   * Resets every stream that the session owns. The client gets the reason if its protocol has words
+   * for it. Only the first reason counts.
+   */
   end(reason: GatewayError): void {
     const { client, signal } = this.context;
     if (signal.aborted) return;
     this.#abort.abort(reason);
     this.#owned.reset(reason);
-    // The client is told why, by `run`; a plugin that does not come to its end must not keep it.
+    // `run` sends the client the reason. A plugin that never settles must not keep the client.
     const timer = setTimeout(() => resetStream(client, reason), 2 * FAREWELL_TIMEOUT);
     client.once('close', () => clearTimeout(timer));
     if (client.closed) clearTimeout(timer);
   }
 
-  /** Lets `plugin` carry the connection, tells the client what went wrong where it can be told, and ends all. Never rejects. */
+  /**
+   * Runs `plugin` on the connection, sends the client a refusal after a failure, and ends
+   * everything. Never rejects.
+   */
   async run<C>(plugin: ProtocolPlugin<C>, config: C): Promise<void> {
     const { id: session, forward, peer, client, signal, emit } = this.context;
     emit('session.start', { session, forward, peer, traffic: this.#traffic });
@@ -83,7 +93,7 @@ export class Session {
     try {
       await plugin.run(this.context, config);
     } catch (cause) {
-      // What ended the session counts, not what broke as a consequence.
+      // The reason that ended the session counts, not an error that followed from it.
       error = asGatewayError(signal.aborted ? signal.reason : cause, 'SESSION_FAILED', 'session failed');
     }
     const reason = error ?? new GatewayError('FINISHED', 'the session is over');
@@ -102,7 +112,10 @@ export class Session {
     });
   }
 
-  /** Whatever the plugin still waits for, the place that the session takes comes back. */
+  /**
+   * Ends the session some time after its client has closed: its place must come back even if the
+   * plugin still waits.
+   */
   #endWithoutClient(): void {
     const { signal } = this.context;
     if (signal.aborted) return;
@@ -129,9 +142,10 @@ export class Session {
 }
 
 /**
- * Ends the client's stream for good, and waits for that. A client that can be told something, or has been told all, is left to
- * hang up itself; anybody else is reset. What it still sends meanwhile is read and dropped, because closing a socket with
- * unread bytes resets it, and what the client was told last would be lost.
+ * Ends the client's stream and waits until it has closed. A client that gets a last message, or has
+ * all of its data, may hang up itself; any other client is reset. Bytes that it sends meanwhile are
+ * read and dropped: closing a socket with unread bytes resets it, and the last message would be
+ * lost.
  */
 async function hangUp(client: Duplex, words: Uint8Array | null, reason: GatewayError): Promise<void> {
   if (client.closed) return;
@@ -147,7 +161,7 @@ async function hangUp(client: Duplex, words: Uint8Array | null, reason: GatewayE
   await gone;
 }
 
-/** What plugins opened in one session: streams and listeners, all but the client's own. */
+/** The streams and listeners opened in one session, without the client's own stream. */
 class Owned {
   readonly #streams = new Set<Duplex>();
   readonly #listeners = new Set<Listening>();
@@ -178,7 +192,7 @@ class Owned {
     return owned;
   }
 
-  /** Ends all of it, and all that is still to come. The first reason stays. */
+  /** Ends all of them, and any that are added later. Only the first reason counts. */
   reset(reason: GatewayError): void {
     this.#reason ??= reason;
     for (const stream of this.#streams) resetStream(stream, reason);

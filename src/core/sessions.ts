@@ -11,10 +11,10 @@ import { type Limits, SessionLimits } from './session-limits.ts';
 import { resetStream } from './stream.ts';
 import type { Peer } from './transport.ts';
 
-/** Time for a client without file descriptors to read why, in milliseconds. */
+/** Time for a client to read its refusal if file descriptors are scarce, in milliseconds. */
 const EXCESS_FAREWELL = 200;
 
-/** What the sessions of a gateway share. */
+/** The dependencies that the sessions of a gateway share. */
 export interface SessionsDeps {
   readonly limits: Limits;
   readonly log: Logger;
@@ -83,8 +83,8 @@ export class Sessions {
   }
 
   /**
-   * Refuses a client for which there are no file descriptors, and frees its own soon. It has not
-   * been admitted, so nothing is read from it.
+   * Refuses a client because file descriptors are scarce, and soon frees the client's own. It has
+   * not been admitted, so nothing is read from it.
    */
   turnAway({ plugin }: ForwardSpec, client: Duplex): void {
     const error = new GatewayError('SESSION_LIMIT', 'too many connections are open here; try again later');
@@ -116,7 +116,7 @@ export class Sessions {
   }
 }
 
-/** Returns the same protocol with nothing to offer but its refusal. */
+/** Returns a plugin of the same protocol that only refuses. */
 function refusing<C>(plugin: ProtocolPlugin<C>, error: GatewayError): ProtocolPlugin<C> {
   return { ...plugin, refusal: (reason) => plugin.refusal(reason), run: () => Promise.reject(error) };
 }

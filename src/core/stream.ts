@@ -12,13 +12,15 @@ export interface Stream extends Duplex {
   reset?(error: Error): void;
   /** Whether the writes of one turn of the event loop should go out as one. Default: false. */
   readonly gathersWrites?: boolean;
-  /** Calls `ended` if the `end` that was emitted is the other side's end-of-file. Default: at once. */
+  /**
+   * Calls `ended` if the `end` that was emitted is the other side's end-of-file. Default: at once.
+   */
   confirmEnd?(ended: () => void): void;
 }
 
 /**
- * Resets a stream: its other side cannot mistake it for whole. A stream without a `reset` of its own
- * is destroyed with `error`, which it emits, so it needs an error handler. Does nothing to a
+ * Resets a stream: its other side cannot mistake it for whole. A stream without a `reset` of its
+ * own is destroyed with `error`, which it emits, so it needs an error handler. Does nothing to a
  * destroyed stream.
  */
 export function resetStream(stream: Stream, error: Error): void {

@@ -1,8 +1,9 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * The part of an address that one person has: all of an IPv4 address, and the first half of an IPv6 one, since whoever has one address
- * of a /64 has them all (RFC 4291 2.5.4, RFC 8981). `192.0.2.1`, `2001:db8:1:2::/64`, `fe80::/64%eth0`.
+ * Returns the part of an address that one person has: all of an IPv4 address, the first half of an
+ * IPv6 address. A host with one address of a /64 has them all (RFC 4291 2.5.4, RFC 8981). Examples:
+ * `192.0.2.1`, `2001:db8:1:2::/64`, `fe80::/64%eth0`.
  */
 export function subnetOf(host: string): string {
   const [address = '', zone] = host.split('%', 2);

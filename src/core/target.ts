@@ -1,13 +1,19 @@
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 
-/** What a transport can be asked to dial: a TCP endpoint, a Unix socket by its path, or an SSH subsystem. */
+/**
+ * A destination that a transport can dial: a TCP endpoint, a Unix socket by its path, or an SSH
+ * subsystem.
+ */
 export type Destination =
   | { readonly tcp: Endpoint }
   | { readonly unix: string }
   | { readonly subsystem: string };
 
-/** Where a forward leads, as its configuration says. Read it through the functions of this file, not by its fields. */
+/**
+ * Where a forward leads, as its configuration says. Read it through the functions of this file, not
+ * by its fields.
+ */
 export type Target = Endpoint;
 
 /** Returns the target for people, such as `localhost:21`. */
@@ -15,7 +21,7 @@ export function formatTarget(target: Target): string {
   return formatEndpoint(target);
 }
 
-/** Returns what to dial for a target. */
+/** Returns the destination to dial for a target. */
 export function destinationOf(target: Target): Destination {
   return { tcp: target };
 }
@@ -31,9 +37,9 @@ export function portOf(target: Target): number | null {
 }
 
 /**
- * Returns the TCP endpoint of what a transport is asked to dial. The one place where an Endpoint
- * counts as short for its Destination. Throws `CHANNEL_REFUSED` for another kind of destination, for
- * transports that dial TCP only.
+ * Returns the TCP endpoint of a destination. Only here does an Endpoint count as short for its
+ * Destination. Throws `CHANNEL_REFUSED` for another kind of destination, for transports that dial
+ * TCP only.
  */
 export function tcpEndpoint(to: Destination | Endpoint): Endpoint {
   if ('host' in to) return to;

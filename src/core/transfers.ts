@@ -1,7 +1,7 @@
 import type { GatewayError } from './errors.ts';
 import type { GatewayEvents, Outcome, TransferInfo } from './events.ts';
 
-/** What a plugin knows about a transfer; its session adds the rest. */
+/** A plugin's knowledge of a transfer; its session adds the rest. */
 export type TransferRequest = Omit<TransferInfo, 'session' | 'forward' | 'client'>;
 
 /** How a transfer ended: `reply` is the code of FTP's final reply. */
@@ -19,13 +19,15 @@ export interface Transfer {
   end(how: TransferEnd): void;
 }
 
-/** What `Transfers` needs of its session. */
+/** The parts of its session that `Transfers` needs. */
 export interface TransfersDeps {
   readonly about: Pick<TransferInfo, 'session' | 'forward' | 'client'>;
   emit<K extends 'transfer.start' | 'transfer.end'>(event: K, ...data: GatewayEvents[K]): void;
 }
 
-/** The transfers of one session: every plugin reports them alike, and each that began has an end. */
+/**
+ * The transfers of one session: every plugin reports them alike, and each that began has an end.
+ */
 export class Transfers {
   readonly #deps: TransfersDeps;
   readonly #running = new Set<Transfer>();

@@ -12,7 +12,10 @@ import type {
   TransportState,
 } from './transport.ts';
 
-/** A Transport that forwards everything to `inner`, options included. A subclass overrides what it changes. */
+/**
+ * A Transport that forwards everything to `inner`, options included. A subclass overrides what it
+ * changes.
+ */
 export class TransportDecorator<T extends Transport = Transport> implements Transport {
   protected readonly inner: T;
 

@@ -11,28 +11,32 @@ export interface Peer {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   /**
-   * What the listener was asked to be bound to, where `local.host` is no more than the address at which its host is known: a
-   * listener on every interface of the SSH server. A further listener for the same client is bound to this.
+   * The host that the listener was asked to bind, if `local.host` is only a known address of that
+   * host: a listener on every interface of the SSH server. A further listener for the same client
+   * binds this host.
    */
   readonly bound?: string;
 }
 
-/** A bound listener. `endpoint` is what it is really bound to (port 0 replaced by the port that was given). */
+/** A bound listener. `endpoint` is its real address, with port 0 replaced by the assigned port. */
 export interface Listening {
   readonly endpoint: Endpoint;
-  /** Stops accepting; connections already handed over are not touched. Settles when the port is free again. */
+  /**
+   * Stops accepting; connections already handed over are not touched. Settles when the port is free
+   * again.
+   */
   close(): Promise<void>;
 }
 
-/** What a listener knows of a connection that it has accepted. */
+/** A listener's judgement of an accepted connection. */
 export type Standing =
-  /** It may come in. */
+  /** Admitted. */
   | 'allowed'
-  /** Its program has closed it, and its owner can no longer be told. What it sent is unread. */
+  /** Its program has closed it, so its owner is unknown. Its data is unread. */
   | 'closed'
-  /** It was reset, and is gone. */
+  /** Its client has reset it. */
   | 'reset'
-  /** It may not come in: it was reset. */
+  /** Not admitted: the listener has reset it. */
   | 'refused';
 
 /** A connection that a listener has accepted and not judged yet. Nothing has been read from it. */
@@ -44,9 +48,12 @@ export interface Arrival {
   readonly standing: Promise<Standing>;
 }
 
-/** What `listen` takes. */
+/** Options of `listen`. */
 export interface ListenOptions {
-  /** The host to name in error messages: `localhost` stands for two addresses. Default: the address that is bound. */
+  /**
+   * The host to name in error messages: `localhost` stands for two addresses. Default: the address
+   * that is bound.
+   */
   readonly shownHost?: string;
   /**
    * Receives every connection as soon as it is accepted, in place of `onStream`, and owns it. A
@@ -54,39 +61,44 @@ export interface ListenOptions {
    */
   readonly onArrival?: (arrival: Arrival) => void;
   /**
-   * Receives, in place of `onStream`, a connection for which there are too few file descriptors. It has not been admitted: it may be
-   * told so, and no more. A transport that does not count descriptors ignores it.
+   * Receives, in place of `onStream`, a connection for which file descriptors are too scarce. The
+   * connection has not been admitted: the receiver may only refuse it. A transport that does not
+   * count descriptors ignores it.
    */
   readonly onExcess?: (stream: Stream, peer: Peer) => void;
 }
 
-/** What `openStream` takes. */
+/** Options of `openStream`. */
 export interface StreamOptions {
   readonly signal?: AbortSignal;
-  /** It will carry much: it may travel apart from streams that should not wait behind it. */
+  /** The stream carries bulk data: it may travel apart from streams that should not wait for it. */
   readonly bulk?: boolean;
-  /** It carries commands and their replies alone, and never needs a large window. */
+  /** The stream carries only commands and replies, and never needs a large window. */
   readonly control?: boolean;
-  /** The address of this machine that it should come from. Only a hint: it has no meaning through SSH. */
+  /** The address of this machine to connect from. Only a hint: it has no meaning through SSH. */
   readonly localAddress?: string;
 }
 
 /**
- * A place in the network where one can dial and listen: through SSH, or this machine itself.
+ * A network to dial and listen in: through SSH, or this machine's own.
  *
- * The streams it hands out are well-behaved Streames: `end()` closes the writing half only, `end` is emitted only for
- * the other side's own end-of-file, anything else that ends them is an `error` followed by `close`, and `close` always
- * comes. The receiver of a stream owns it. They are paused until read. A TCP socket has to be made a
- * Stream by `tcpStream`.
+ * Its streams are well-behaved Streams: `end()` closes the writing half only; `end` is emitted only
+ * for the other side's own end-of-file; any other ending is an `error` followed by `close`; `close`
+ * always comes. The receiver of a stream owns it. Streams are paused until read. `tcpStream` makes
+ * a TCP socket a Stream.
  */
 export interface Transport {
   /**
-   * Dials `to`. Rejects with a GatewayError: `CHANNEL_REFUSED` (with a reason), `CHANNEL_TIMEOUT`, or the transport's own
-   * `SSH_*`. While the transport is reconnecting it waits for that, up to the connect timeout. With `signal` aborted it
-   * rejects with the signal's reason, and a stream that opens too late is destroyed.
+   * Dials `to`. Rejects with a GatewayError: `CHANNEL_REFUSED` (with a reason), `CHANNEL_TIMEOUT`,
+   * or the transport's own `SSH_*`. While the transport reconnects, the dial waits, up to the
+   * connect timeout. If `signal` aborts, it rejects with the signal's reason, and destroys a stream
+   * that opens too late.
    */
   openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Stream>;
-  /** Binds a listener; rejects with `LISTEN_*`. Each accepted stream is given to `onStream`, which owns it. */
+  /**
+   * Binds a listener; rejects with `LISTEN_*`. Passes each accepted stream to `onStream`, which
+   * owns it.
+   */
   listen(
     bind: Endpoint,
     onStream: (stream: Stream, peer: Peer) => void,
@@ -94,7 +106,7 @@ export interface Transport {
   ): Promise<Listening>;
   /**
    * Returns whether the program at the far end of an accepted connection has read all that it was
-   * sent; true if that cannot be told. Never rejects.
+   * sent; true if that is unknown. Never rejects.
    */
   hasRead?(peer: Peer): Promise<boolean>;
 }
@@ -104,10 +116,12 @@ export interface ManagedTransport extends Transport {
   readonly state: TransportState;
   /** Number of additional connections for bulk data that are up. */
   readonly dataConnections?: number;
-  /** Settles when it is first ready; rejects with the GatewayError that keeps it from getting there. */
+  /**
+   * Connects. Resolves when it is first ready; rejects with the GatewayError that prevents that.
+   */
   start(): Promise<void>;
   /** Ends every stream and listener of its own. Idempotent. */
   stop(): Promise<void>;
-  /** Calls `listener` at each change of state, with what caused it where that was an error. */
+  /** Calls `listener` at each change of state, with the error that caused it, if any. */
   onState(listener: (state: TransportState, error?: GatewayError) => void): void;
 }

@@ -1,17 +1,18 @@
 import { processWide } from './process-wide.ts';
 
-/** How long one turn of the event loop may be spent on work that has been put off, in milliseconds. */
+/** Time for deferred work in one turn of the event loop, in milliseconds. */
 const BUDGET = 2;
 
-/** What `Turns` uses of the process; tests replace it. */
+/** The parts of the process that `Turns` uses; tests replace them. */
 interface Clock {
   now(): number;
   nextTurn(then: () => void): void;
 }
 
 /**
- * Does long work a piece at a time. In each turn of the event loop it goes round all work that is waiting, until its time is up;
- * then sockets and timers have their turn. So no session delays another, however many lines it sends at once.
+ * Does long work a piece at a time. In each turn of the event loop it cycles through all waiting
+ * work until its time is up; then sockets and timers have their turn. So no session delays another,
+ * however many lines it sends at once.
  */
 export class Turns {
   readonly #clock: Clock;
@@ -46,12 +47,12 @@ export class Turns {
         if (piece()) this.#waiting.push(piece);
         if (this.#clock.now() >= end) break;
       }
-      // Those that had no turn come first in the next one.
+      // Work that had no turn comes first in the next one.
       this.#waiting = [...round.slice(done), ...this.#waiting];
     } while (this.#waiting.length > 0 && this.#clock.now() < end);
     if (this.#waiting.length > 0) this.#plan();
   }
 }
 
-/** For all sessions of this process. */
+/** The Turns of all sessions of this process. */
 export const processTurns = processWide('turns', () => new Turns());

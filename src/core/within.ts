@@ -1,4 +1,7 @@
-/** Settles when `done` does, after `ms` milliseconds, or once `signal` aborts. Rejects where `done` rejects first. */
+/**
+ * Settles when `done` does, after `ms` milliseconds, or once `signal` aborts. Rejects if `done`
+ * rejects first.
+ */
 export async function within(ms: number, done: Promise<unknown>, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return;
   let enough = () => {};

@@ -1,13 +1,16 @@
 /** Why a client's first words may not reach the server. */
 export type Offence =
-  /** It spoke before the server's greeting had gone out. */
+  /** It spoke before the server's greeting was sent. */
   | 'early'
   /** It sent an HTTP request. */
   | 'http'
   /** It sent a TLS ClientHello. */
   | 'tls';
 
-/** `pass`: the bytes that may go on to the server now. `refused`: none may; `origin` is the web page's, where it said so. */
+/**
+ * `pass`: the bytes to send to the server now. `refused`: send none; `origin` is the web page's, if
+ * the request named it.
+ */
 export type Verdict =
   | { readonly pass: Uint8Array }
   | { readonly refused: Offence; readonly origin: string | null };
@@ -15,45 +18,57 @@ export type Verdict =
 export interface FirstWordsOptions {
   /** Whether the client may speak before the greeting. */
   readonly early: boolean;
-  /** Whether the client may begin with TLS, as it has to where the server waits for that. */
+  /** Whether the client may begin with TLS, as it must if the server waits for that. */
   readonly tls: boolean;
 }
 
-/** A longer request line is recognized by its beginning alone. */
+/**
+ * The longest request line that is matched whole, in bytes. A longer one is recognized by its
+ * beginning.
+ */
 const LONGEST_LINE = 8192;
 const NOTHING = new Uint8Array();
 
 const HANDSHAKE = 0x16;
 const [TAB, LF, CR, SP, IAC] = [0x09, 0x0a, 0x0d, 0x20, 0xff];
-/** RFC 854: commands from 0xF0 on are two bytes long, from WILL to DONT three. SB (0xFA) comes only after an agreement. */
+/**
+ * Telnet commands (RFC 854): two bytes from 0xF0 on, three from WILL to DONT. SB (0xFA) comes only
+ * after a negotiation.
+ */
 const [FIRST_COMMAND, SUBNEGOTIATION, WILL, DONT] = [0xf0, 0xfa, 0xfb, 0xfe];
 
-/** RFC 9112 3: method, target, version; nothing else has three words of which the last is this. */
+/**
+ * An HTTP request line (RFC 9112 3): method, target, version. No other line has three words that
+ * end in such a version.
+ */
 const REQUEST_LINE = /^[!-~]{1,32} [!-\xff]+ HTTP\/\d(?:\.\d)?[\r\n]/;
-/** Any beginning of such a line. */
+/** Any prefix of such a line. */
 const BEGINNING = /^[!-~]{1,32}(?: (?:[!-\xff]+(?: (?:H(?:T(?:T(?:P(?:\/(?:\d(?:\.\d?)?)?)?)?)?)?)?)?)?)?$/;
 /** A method and a target as browsers send them. */
 const LONG_REQUEST = /^[A-Z]+ (?:\/|\w+:\/\/)/;
 const ORIGIN = /[\r\n]Origin: *([!-~]{1,200})[\r\n]/i;
 
 /**
- * Checks how a client begins, for protocols in which the server speaks first.
+ * Checks a client's first bytes, for protocols in which the server speaks first.
  *
- * It keeps web pages out. A browser sends to any port of this machine what a page asks it to: the page's own lines follow the
- * headers of the HTTP request, and a lenient server skips the headers and carries out the lines.
+ * It keeps web pages out. A web page can make the browser send an HTTP request to any port of this
+ * machine. The page's own lines follow the headers, and a lenient server skips the headers and
+ * executes the lines.
  *
- * A client that speaks before its greeting is refused. A first line that is an HTTP request line or a TLS ClientHello is refused
- * whenever it comes. Line ends, blanks and Telnet negotiation do not count as speech: PuTTY's Telnet mode begins with them.
+ * A client that speaks before its greeting is refused. A first line that is an HTTP request line or
+ * a TLS ClientHello is refused whenever it comes. Line ends, blanks and Telnet negotiation do not
+ * count as speech: PuTTY's Telnet mode begins with them.
  *
- * It does no I/O, and any split of the input gives the same verdict. It holds at most LONGEST_LINE and one chunk.
+ * It does no I/O, and any split of the input gives the same verdict. It holds at most LONGEST_LINE
+ * and one chunk.
  */
 export class FirstWords {
   readonly #options: FirstWordsOptions;
   #state: 'silent' | 'speaking' | 'passed' | 'refused' = 'silent';
   #greeted = false;
-  /** The bytes since the first word, until it is clear what they are. */
+  /** Bytes since the first word, held until their kind is known. */
   #held: Uint8Array = NOTHING;
-  /** Where in a Telnet command the silent bytes have stopped. */
+  /** The position within a Telnet command at which the silent bytes stopped. */
   #telnet: 'no' | 'command' | 'option' = 'no';
   #last = 0;
 
@@ -61,7 +76,7 @@ export class FirstWords {
     this.#options = options;
   }
 
-  /** The bytes that come next from the client. */
+  /** Takes the client's next bytes. */
   push(chunk: Uint8Array): Verdict {
     if (this.#state === 'passed') return { pass: chunk };
     if (this.#state === 'refused') return { pass: NOTHING };
@@ -75,7 +90,7 @@ export class FirstWords {
     return { pass: Buffer.concat([chunk.subarray(0, silent), kind === null ? NOTHING : this.#release()]) };
   }
 
-  /** The first bytes of the greeting are about to be sent to the client. */
+  /** Call it before the first bytes of the greeting are sent to the client. */
   greeted(): Verdict {
     if (this.#greeted) return { pass: NOTHING };
     this.#greeted = true;
@@ -83,7 +98,7 @@ export class FirstWords {
     return this.#refuse(LONG_REQUEST.test(latin1(this.#held)) ? 'http' : 'early');
   }
 
-  /** The client sends nothing more: gives what is held. */
+  /** Call it when the client has ended. Releases the held bytes. */
   end(): Verdict {
     if (this.#state !== 'speaking') return { pass: NOTHING };
     if (!this.#greeted && !this.#options.early) return this.#refuse('early');
@@ -110,7 +125,10 @@ export class FirstWords {
     return { refused, origin };
   }
 
-  /** What the held bytes are; null as long as they may become an HTTP request or a ClientHello. */
+  /**
+   * Returns the kind of the held bytes; null while they may still become an HTTP request or a
+   * ClientHello.
+   */
   #kind(): 'http' | 'tls' | 'other' | null {
     const held = this.#held;
     if (held[0] === HANDSHAKE) {
@@ -124,7 +142,7 @@ export class FirstWords {
     return LONG_REQUEST.test(text) ? 'http' : 'other';
   }
 
-  /** How many bytes at the beginning of the chunk say nothing. */
+  /** Returns how many bytes at the start of the chunk do not count as speech. */
   #silence(chunk: Uint8Array): number {
     for (const [index, byte] of chunk.entries()) {
       if (!this.#isSilent(byte)) return index;

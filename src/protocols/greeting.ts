@@ -10,7 +10,10 @@ import { FirstWords, type Offence, type Verdict } from './first-words.ts';
 /** How many bytes of a client are read while the server is being dialled. */
 const READ_AHEAD = 16 * 1024;
 
-/** The option that lets a client speak first; a field in the schema of each protocol with a greeting. */
+/**
+ * The option that lets a client speak first; a field in the schema of each protocol with a
+ * greeting.
+ */
 export const clientSpeaksFirst = z
   .boolean()
   .default(false)
@@ -18,16 +21,19 @@ export const clientSpeaksFirst = z
     "Accept clients that send commands before the server's greeting; some monitors do, and so can a web page (default: no).",
   );
 
-/** What the gate needs to know of a forward. */
+/** The facts about a forward that the gate needs. */
 export interface GreetingOptions {
   readonly clientSpeaksFirst: boolean;
   /** The protocol's name in options: `Ftp`. */
   readonly protocol: string;
-  /** Target ports at which the server waits for TLS in place of greeting. */
+  /** Target ports on which the server waits for TLS and sends no greeting first. */
   readonly tlsPorts: readonly number[];
 }
 
-/** What stands between a client and the server: it ends the session where the client's first words may not reach the server. */
+/**
+ * A gate between client and server. It ends the session if the client's first words must not reach
+ * the server.
+ */
 export class ClientGate {
   readonly #session: SessionContext;
   readonly #options: GreetingOptions;
@@ -49,7 +55,7 @@ export class ClientGate {
     this.#heed(this.#words.greeted());
   }
 
-  /** The client has ended: returns the bytes that were held. */
+  /** Call it when the client has ended. Returns the bytes that were held. */
   rest(): Uint8Array {
     return this.#heed(this.#words.end());
   }
@@ -82,17 +88,18 @@ export class ClientGate {
   }
 }
 
-/** The server of a session, and what its client has said until the greeting came. */
+/** The server of a session, and what its client sent before the greeting. */
 export interface Greeted {
   readonly server: Duplex;
   readonly gate: ClientGate;
-  /** Silent bytes, and with `clientSpeaksFirst` any, that are to be sent to the server first. */
+  /** Bytes to send to the server first: silent ones, or any with `clientSpeaksFirst`. */
   readonly said: Uint8Array;
 }
 
 /**
- * Dials the target and waits for its first bytes, or for the end of either side, while the client is already listened to. Rejects as
- * `openStream` does, or with what ended the session. Both streams are paused then, and nothing of the server's is consumed.
+ * Dials the target and waits for its first bytes, or for the end of either side. It reads the
+ * client meanwhile. Rejects as `openStream` does, or with the error that ended the session. Leaves
+ * both streams paused, and consumes nothing of the server's.
  */
 export async function awaitGreeting(
   session: SessionContext,
@@ -116,7 +123,7 @@ export async function awaitGreeting(
   try {
     const server = await session.far.openStream(destinationOf(session.target), stream);
     if (!options.clientSpeaksFirst && !waitsForTls(session, options)) await eventOn(client, server);
-    // What the client sent before the greeting is read before the greeting goes out.
+    // Bytes that the client sent before the greeting must be read before the greeting is sent.
     await nextTurn();
     signal.throwIfAborted();
     return { server, gate, said: Buffer.concat(said) };
@@ -125,13 +132,13 @@ export async function awaitGreeting(
   }
 }
 
-/** Whether the server behind this forward says nothing before the client has begun with TLS. */
+/** Whether the server of this forward is silent until the client starts TLS. */
 function waitsForTls({ target }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
   const port = portOf(target);
   return port !== null && tlsPorts.includes(port);
 }
 
-/** Settles when the server has said something or either side has ended. */
+/** Settles when the server has sent something or either side has ended. */
 function eventOn(client: Duplex, server: Duplex): Promise<void> {
   return new Promise((resolve) => {
     if (client.readableEnded || client.destroyed || server.destroyed || server.readableLength > 0)

@@ -5,7 +5,10 @@ import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
 
-/** IMAP (RFC 9051), untouched. Refuses with an untagged BYE (7.1.5) and RFC 5530's UNAVAILABLE. */
+/**
+ * IMAP (RFC 9051), passed through unchanged. Refuses with an untagged BYE (7.1.5) and RFC 5530's
+ * UNAVAILABLE.
+ */
 export const imap: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'imap',
   schema,

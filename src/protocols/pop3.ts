@@ -5,7 +5,10 @@ import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
 
-/** POP3 (RFC 1939), untouched. Refuses with RFC 3206's SYS/TEMP, which tells a client to try again later. */
+/**
+ * POP3 (RFC 1939), passed through unchanged. Refuses with RFC 3206's SYS/TEMP, which tells a client
+ * to try again later.
+ */
 export const pop3: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'pop3',
   schema,

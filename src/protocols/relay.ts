@@ -9,7 +9,10 @@ import { awaitGreeting, type ClientGate, clientSpeaksFirst } from './greeting.ts
 
 const LF = 0x0a;
 
-/** What can be set for a protocol that is passed on as it is. `idleTimeout` is in seconds; 0 is none. */
+/**
+ * Returns the schema of a protocol that is passed through unchanged. `idleTimeout` is the default,
+ * in seconds; 0 is no limit.
+ */
 export function relaySchema(idleTimeout: number) {
   return z.strictObject({
     idleTimeout: z
@@ -24,25 +27,30 @@ export function relaySchema(idleTimeout: number) {
   });
 }
 
-/** How long clients of a mail protocol may be silent, in seconds. Their own timers are shorter (RFC 1939 3, 5321 4.5.3.2, 9051 5.4). */
+/**
+ * How long clients of a mail protocol may be silent, in seconds. Their own timers are shorter (RFC
+ * 1939 3, 5321 4.5.3.2, 9051 5.4).
+ */
 const MAIL_IDLE_TIMEOUT = 7200;
 
-/** The same for a mail protocol, in which the server speaks first. */
+/** Returns the schema of a mail protocol, in which the server speaks first. */
 export function mailSchema() {
   return relaySchema(MAIL_IDLE_TIMEOUT).extend({ clientSpeaksFirst });
 }
 
 /**
- * Carries a connection byte for byte. Rejects with the GatewayError that says why the target could not be reached or was
- * lost; the client is then still there to be told, unless it was in the middle of a line: words of ours must not look like
- * the rest of the server's.
+ * Carries a connection byte for byte. Rejects with a GatewayError if the target could not be
+ * reached or was lost. The client then stays open, so that the session can send a refusal. It is
+ * reset if the server's last line is incomplete: our text must not look like the rest of that line.
  */
 export async function relay(session: SessionContext, config: { idleTimeout: number }): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
   await carry(session, await session.far.openStream(destinationOf(session.target)), null);
 }
 
-/** `relay` for a protocol in which the server speaks first: a client whose first words are wrong does not reach it. */
+/**
+ * Relays a protocol in which the server speaks first. Refuses a client whose first words are wrong.
+ */
 export async function relayGreeted(
   session: SessionContext,
   config: { idleTimeout: number; clientSpeaksFirst: boolean },
@@ -71,7 +79,8 @@ async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate
   const lost = [result.bToA, result.aToB].find((leg) => leg.end === 'cut' && leg.by === 'b');
   if (lost?.end !== 'cut') return;
   const error = asGatewayError(lost.error, 'PEER_RESET', formatTarget(session.target));
-  // A server that had said all may leave without hearing the client's QUIT. An SSH connection may not.
+  // A server that has sent all may close without reading the client's QUIT. A lost SSH connection
+  // is always an error.
   if (result.bToA.end === 'eof' && error.fault !== 'ssh') return;
   if (midLine) resetStream(client, error);
   throw error;

@@ -5,7 +5,10 @@ import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
 
-/** SMTP (RFC 5321) and submission, untouched. Refuses with 421, and RFC 3463's 4.3.2: not accepting network messages. */
+/**
+ * SMTP (RFC 5321) and submission, passed through unchanged. Refuses with 421, and RFC 3463's 4.3.2:
+ * not accepting network messages.
+ */
 export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'smtp',
   schema,

@@ -4,7 +4,7 @@ import { relay, relaySchema } from './relay.ts';
 
 const schema = relaySchema(0);
 
-/** Any protocol over one TCP connection. There are no words to refuse with: it can only hang up. */
+/** Any protocol over one TCP connection. It has no words for a refusal: it can only hang up. */
 export const tcp: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'tcp',
   schema,

@@ -13,10 +13,12 @@ import type { Status } from './schema.ts';
 
 /** How long a running sshferry may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
-/** A reload may log in to servers. */
+/** How long a reload may take, in milliseconds: it may log in to servers. */
 const RELOAD_TIMEOUT = 180_000;
 
-/** The sockets of this user's running sshferrys. Sockets that dead ones have left are removed. */
+/**
+ * Returns the sockets of this user's running sshferrys. Removes sockets that dead processes left.
+ */
 export async function findRunning(owner: Owner): Promise<string[]> {
   const running: string[] = [];
   for (const path of await listSockets(owner)) {
@@ -26,7 +28,7 @@ export async function findRunning(owner: Owner): Promise<string[]> {
   return running;
 }
 
-/** Whether anybody listens on a socket. */
+/** Whether a process listens on a socket. */
 export function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(path);
@@ -34,28 +36,34 @@ export function isAlive(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // Anything else, such as a full backlog, comes of somebody who is there.
+    // Any other error, such as a full backlog, means that a process listens.
     socket.once('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ENOTSOCK'),
     );
   });
 }
 
-/** What the sshferry at that socket is doing. Rejects where it does not say. */
+/** Returns the status of the sshferry at that socket. Rejects if it does not answer. */
 export async function askStatus(path: string): Promise<Status> {
   for await (const answer of ask(path, { request: 'status' }, { timeout: ANSWER_TIMEOUT }))
     if ('status' in answer) return answer.status;
   throw new Error(`${path}: no answer`);
 }
 
-/** Has the sshferry at that socket read its config file again; gives what changed, in lines for people. */
+/**
+ * Asks the sshferry at that socket to reload its config file. Returns the changes as lines for
+ * people.
+ */
 export async function askReload(path: string): Promise<string[]> {
   for await (const answer of ask(path, { request: 'reload' }, { timeout: RELOAD_TIMEOUT }))
     if ('reloaded' in answer) return answer.reloaded;
   throw new Error(`${path}: no answer`);
 }
 
-/** What the sshferry at that socket is doing, now and every so many milliseconds. Ends when that one does, or by `signal`. */
+/**
+ * Yields the status of the sshferry at that socket, now and every `every` milliseconds. Ends when
+ * that sshferry does, or when `signal` aborts.
+ */
 export async function* watchStatus(path: string, every: number, signal: AbortSignal): AsyncGenerator<Status> {
   const request: Request = { request: 'watch', every };
   for await (const answer of ask(path, request, { timeout: ANSWER_TIMEOUT + every, signal }))

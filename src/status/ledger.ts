@@ -13,20 +13,23 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
 
 /** How many errors are kept. */
 const MAX_ERRORS = 20;
-/** How many transfers one Status tells of. */
+/** How many transfers one Status lists. */
 const MAX_TRANSFERS = 1000;
-/** How many characters of what others say are told: a file's name may have 16 KiB, and then an answer would be too long to read. */
+/**
+ * How many characters of a peer's text are kept. A file name may have 16 KiB, and the answer would
+ * then be too long to read.
+ */
 const MAX_MESSAGE = 500;
 const MAX_PATH = 500;
 const MAX_USER = 100;
 
-/** What a ledger cannot learn from events. */
+/** Facts that a ledger cannot learn from events. */
 export interface LedgerFacts {
   readonly version: string;
   readonly pid: number;
-  /** What people call a server. */
+  /** Returns the name of a server for people. */
   label(server: string): string;
-  /** How many further SSH connections of a server's stand. */
+  /** Returns the number of a server's additional SSH connections that are up. */
   dataConnections(server: string): number;
 }
 
@@ -41,12 +44,12 @@ interface Server {
 interface Forward {
   readonly about: EventData<'forward.listening'>;
   clientsTotal: number;
-  /** Of sessions that are over. */
+  /** Bytes of sessions that are over. */
   bytesUp: number;
   bytesDown: number;
 }
 
-/** Sessions that are running. */
+/** Totals of running sessions. */
 interface Live {
   clients: number;
   up: number;
@@ -61,8 +64,9 @@ interface Transfer {
 }
 
 /**
- * Keeps what a gateway's events tell, for `status`. No I/O and no clock: the time comes with each call, in milliseconds since
- * 1970. What it holds is bounded by what is running.
+ * Records a gateway's events for `status`. It does no I/O and reads no clock: each call passes the
+ * time, in milliseconds since 1970. Its size is bounded by the number of running servers, forwards,
+ * sessions and transfers.
  */
 export class Ledger {
   readonly #facts: LedgerFacts;
@@ -72,7 +76,7 @@ export class Ledger {
   readonly #sessions = new Map<number, EventData<'session.start'>>();
   readonly #transfers = new Map<string, Transfer>();
   readonly #totals = { clients: 0, transfersComplete: 0, transfersFailed: 0, bytesUp: 0, bytesDown: 0 };
-  /** The newest first. */
+  /** Newest first. */
   readonly #errors: Problem[] = [];
 
   constructor(facts: LedgerFacts, now: number) {
@@ -105,7 +109,7 @@ export class Ledger {
     this.#servers.delete(server);
   }
 
-  /** Its clients may go on for a while; they count in the totals. */
+  /** Forgets a forward. Its clients may go on for a while; they still count in the totals. */
   forwardRemoved({ forward }: EventData<'forward.removed'>): void {
     this.#forwards.delete(forward);
   }
@@ -144,7 +148,7 @@ export class Ledger {
     }
   }
 
-  /** All of it, as it is now. */
+  /** Returns the whole status at `now`. */
   status(now: number): Status {
     const live: Live = { clients: 0, up: 0, down: 0 };
     const byForward = new Map<string, Live>();
@@ -173,7 +177,7 @@ export class Ledger {
     };
   }
 
-  /** The transfers in progress, the oldest first. */
+  /** Returns the transfers in progress, oldest first. */
   transfers(now: number): TransferStatus[] {
     return [...this.#transfers.values()].slice(0, MAX_TRANSFERS).map((each) => transferStatus(each, now));
   }
@@ -190,7 +194,7 @@ export class Ledger {
     };
   }
 
-  /** Notes it; what comes again and again, as while a server is away, is one entry. */
+  /** Records a problem. Repeats, as while a server is down, share one entry. */
   #problem(where: string, code: string, text: string, now: number): Problem {
     const message = shortened(text, MAX_MESSAGE);
     const same = (other: Problem) =>
@@ -205,7 +209,7 @@ export class Ledger {
   }
 }
 
-/** Enters into the ledger what the emitter tells, from now on. */
+/** Records the emitter's events in the ledger, from now on. */
 export function keepLedger(ledger: Ledger, events: GatewayEmitter, clock: () => number = Date.now): void {
   events.on('transport.state', (data) => ledger.transportState(data, clock()));
   events.on('forward.listening', (data) => ledger.forwardListening(data));
@@ -262,9 +266,9 @@ function transferStatus({ info, progress, since, rate }: Transfer, now: number):
   };
 }
 
-/** The first `most` characters, and a mark where there were more. */
+/** Returns the first `most` characters, with `…` if there were more. */
 function shortened(text: string, most: number): string {
-  // Half of a pair would be no character.
+  // Half of a surrogate pair is not a character.
   return text.length <= most ? text : `${text.slice(0, most).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 

@@ -2,20 +2,21 @@ import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 
-/** Whose sockets, on which machine. */
+/** Identifies the user whose sockets are meant, by environment and platform. */
 export interface Owner {
   readonly env: NodeJS.ProcessEnv;
   readonly platform: NodeJS.Platform;
 }
 
-/** sun_path, its end included, is 104 bytes on macOS and BSD, 108 on Linux. */
+/** sun_path, including its NUL, is 104 bytes on macOS and BSD, 108 on Linux. */
 const MAX_SOCKET_PATH = 103;
 const PIPES = '\\\\.\\pipe\\';
 
 /**
- * The path for one more socket, in a directory that nobody but this user can look into: `$XDG_RUNTIME_DIR/sshferry`, else
- * `sshferry-UID` in the directory for temporary files; the directory is made where it is missing. On Windows a named pipe. Rejects
- * with what is wrong where there is no such place.
+ * Returns the path for a new socket, in a directory that only this user can read:
+ * `$XDG_RUNTIME_DIR/sshferry`, else `sshferry-UID` in the directory for temporary files. Creates
+ * the directory if it is missing. On Windows the path names a pipe. Rejects with the reason if no
+ * directory is usable.
  */
 export async function placeSocket(name: string, { env, platform }: Owner): Promise<string> {
   if (platform === 'win32') return `${PIPES}${pipePrefix()}${name}`;
@@ -38,12 +39,12 @@ export async function placeSocket(name: string, { env, platform }: Owner): Promi
   throw new Error(faults.join('; '));
 }
 
-/** Keeps a socket to this user alone. */
+/** Restricts a socket to this user. */
 export async function protectSocket(socket: string, { platform }: Owner): Promise<void> {
   if (platform !== 'win32') await chmod(socket, 0o600);
 }
 
-/** Every socket that stands in this user's places, dead ones too. */
+/** Returns every socket in this user's directories, dead ones included. */
 export async function listSockets({ env, platform }: Owner): Promise<string[]> {
   if (platform === 'win32') {
     const names = await readdir(PIPES);
@@ -60,8 +61,8 @@ export async function listSockets({ env, platform }: Owner): Promise<string[]> {
 }
 
 /**
- * The directories to try, the best first. `more` is a runtime directory that the environment may not tell of, as after su(1).
- * One that belongs to somebody else, as after sudo(8), is not put things into.
+ * Returns the directories to try, best first. `more` is a runtime directory that the environment
+ * may not name, as after su(1). Skips a runtime directory of another user, as after sudo(8).
  */
 async function directories(env: NodeJS.ProcessEnv, more?: string): Promise<string[]> {
   const result: string[] = [];
@@ -74,7 +75,9 @@ async function directories(env: NodeJS.ProcessEnv, more?: string): Promise<strin
   return [...new Set(result)];
 }
 
-/** Why a directory is not this user's alone; null if it is. Rejects where there is none. */
+/**
+ * Returns why a directory is not private to this user; null if it is. Rejects if it does not exist.
+ */
 async function faultOf(directory: string): Promise<string | null> {
   const about = await lstat(directory);
   if (!about.isDirectory()) return `${directory} is no directory`;

@@ -1,6 +1,6 @@
 /** How far back the rate looks, in milliseconds. */
 const WINDOW = 5000;
-/** Readings that follow each other closer than this are not kept. */
+/** The shortest time between two readings that are kept, in milliseconds. */
 const SPACING = 500;
 
 /** A reading of a live count. */
@@ -10,8 +10,8 @@ interface Reading {
 }
 
 /**
- * The rate of a live count over the last seconds, from whenever it happens to be read: over the whole time where it was not read
- * before. Keeps a handful of readings. Times in milliseconds.
+ * The rate of a live count over the last seconds, whenever it is read. Without earlier readings, it
+ * is the average since the start. Keeps a handful of readings. Times are in milliseconds.
  */
 export class Rate {
   readonly #readings: Reading[];
@@ -20,7 +20,7 @@ export class Rate {
     this.#readings = [{ at, bytes: 0 }];
   }
 
-  /** Bytes per second, now that the count is `bytes`. */
+  /** Returns bytes per second, given the current count `bytes`. */
   read(at: number, bytes: number): number {
     const readings = this.#readings;
     while (readings[1] !== undefined && readings[1].at <= at - WINDOW) readings.shift();

@@ -57,7 +57,7 @@ const transfer = z.object({
   secondsLeft: count.nullable().describe('null where the size is not known or nothing moves'),
 });
 
-/** What a running sshferry is doing. */
+/** The status of a running sshferry. */
 export const statusSchema = z.object({
   version: z.string().describe("sshferry's own"),
   pid: count,
@@ -78,7 +78,7 @@ export const statusSchema = z.object({
   errors: z.array(problem).describe('the last ones, the newest first'),
 });
 
-/** What `sshferry status --json` prints: one object, also where nothing runs. */
+/** The output of `sshferry status --json`: one object, even if no sshferry runs. */
 export const statusReportSchema = z.object({
   format: z
     .literal(1)

@@ -13,22 +13,25 @@ import {
 } from './protocol.ts';
 import type { Status } from './schema.ts';
 
-/** What is told and done on request. */
+/** Answers the requests of a StatusServer. */
 export interface StatusSource {
   status(): Status;
-  /** Reads the configuration again and gives what changed, in lines for people; null where there is nothing to read again. */
+  /**
+   * Reloads the configuration and returns the changes as lines for people; null if there is no
+   * file.
+   */
   readonly reload: (() => Promise<string[]>) | null;
 }
 
-/** How long an asker may take to ask, in milliseconds. */
+/** How long a client may take to send its request, in milliseconds. */
 const ASK_TIMEOUT = 5000;
-/** How long one may leave a `watch` unread. */
+/** How long a client may leave a `watch` unread, in milliseconds. */
 const STALL_TIMEOUT = 30_000;
 const MAX_ASKERS = 16;
-/** Names to try where a process of another PID namespace has this one's. */
+/** Names to try if a process of another PID namespace has taken this one's. */
 const NAME_TRIES = 4;
 
-/** Answers on a socket of its own what this sshferry is doing; nobody but its own user can ask. */
+/** Serves this sshferry's status on a socket that only its own user can open. */
 export class StatusServer {
   readonly path: string;
   readonly #server: net.Server;
@@ -40,7 +43,9 @@ export class StatusServer {
     this.#sockets = sockets;
   }
 
-  /** Listens on a socket named after the process. Rejects with what is in the way; the tunnel works without. */
+  /**
+   * Listens on a socket named after the process. Rejects if it cannot; the tunnel works without it.
+   */
   static async open(pid: number, owner: Owner, source: StatusSource): Promise<StatusServer> {
     for (let tries = 0; ; tries++) {
       const path = await placeSocket(tries === 0 ? `${pid}` : `${pid}-${tries}`, owner);
@@ -59,7 +64,7 @@ export class StatusServer {
     }
   }
 
-  /** Hangs up on everybody and takes the socket away. */
+  /** Disconnects all clients and removes the socket. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -71,7 +76,7 @@ function listen(server: net.Server, path: string): Promise<void> {
     server.once('error', reject);
     server.listen(path, () => {
       server.off('error', reject);
-      // What befalls the socket later must not end the tunnel.
+      // A later error of the socket must not end the tunnel.
       server.on('error', () => {});
       resolve();
     });
@@ -120,7 +125,10 @@ async function answer(socket: net.Socket, request: Request, source: StatusSource
   socket.end();
 }
 
-/** Says it again and again; to somebody who does not keep up, less often, and at last no more. */
+/**
+ * Calls `say` periodically. Skips a client that does not keep up, and disconnects it after
+ * STALL_TIMEOUT.
+ */
 function watch(socket: net.Socket, every: number, say: () => void): void {
   let heard = Date.now();
   const timer = setInterval(() => {

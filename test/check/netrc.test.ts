@@ -62,7 +62,7 @@ describe('findNetrc', () => {
     expect(await findNetrc('/nonexistent/netrc', ['a'], null)).toBeNull();
   });
 
-  it('refuses a password that others can read, unless it is nobody’s', async (test) => {
+  it('refuses a password that others can read, unless the user is anonymous', async (test) => {
     const file = await netrc(
       test,
       `${TEXT}machine c login anonymous password me@\nmachine d login u\n`,
@@ -93,7 +93,7 @@ describe('ftpAccount', () => {
     expect(await user(file, 'other')).toBeUndefined();
   });
 
-  it('is nobody unless asked for', async (test) => {
+  it('is never anonymous unless requested', async (test) => {
     const file = await netrc(test, 'default login anonymous password me@\n');
     expect(await user(file, 'localhost')).toBeUndefined();
     expect(await user(file, 'localhost', 'anonymous')).toBe('anonymous');

@@ -12,7 +12,7 @@ async function folder(): Promise<string> {
   return dir;
 }
 
-test('what was checked is what is read, though another file has the name by then', async () => {
+test('reads the file that was checked, even if another file has the name by then', async () => {
   const dir = await folder();
   const [file, other] = [path.join(dir, 'file'), path.join(dir, 'other')];
   await writeFile(file, 'checked', { mode: 0o600 });
@@ -31,14 +31,14 @@ test('nothing is read of a file that the check throws at', async () => {
   await expect(readChecked(file, { check })).rejects.toThrow('no');
 });
 
-test('a size is no promise: what is longer than the limit is given up', async () => {
+test('does not trust the size: gives up on a file that is longer than the limit', async () => {
   const file = path.join(await folder(), 'file');
   await writeFile(file, 'x'.repeat(100_000));
   expect((await readChecked(file)).bytes).toHaveLength(100_000);
   await expect(readChecked(file, { limit: 99_999 })).rejects.toMatchObject({ code: 'EFBIG' });
 });
 
-test.skipIf(process.platform === 'win32')('a pipe that nobody writes to does not hold it up', async () => {
+test.skipIf(process.platform === 'win32')('a pipe without a writer does not block it', async () => {
   const pipe = path.join(await folder(), 'pipe');
   execFileSync('mkfifo', [pipe]);
   await expect(readChecked(pipe, { special: false })).rejects.toMatchObject({ code: 'ENOTSUP' });

@@ -11,7 +11,7 @@ describe('the message of a GatewayError', () => {
     expect(error).toMatchObject({ where: 'files', what: 'it is full', hint: 'try again later' });
   });
 
-  it('is what failed where nothing else is known', () => {
+  it('is what failed, if nothing else is known', () => {
     expect(new GatewayError('SSH_LOST', 'it is gone').message).toBe('it is gone');
   });
 
@@ -21,7 +21,7 @@ describe('the message of a GatewayError', () => {
     expect([error.where, error.what, error.hint]).toEqual(['b\\x0a', 'a\\x1b', 'c\\x07']);
   });
 
-  it('keeps its lines where it is about a config file', () => {
+  it('keeps its lines if it is about a config file', () => {
     expect(new GatewayError('CONFIG_FILE', 'a\nb\x1b').message).toBe('a\nb\\x1b');
   });
 });

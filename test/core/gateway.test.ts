@@ -132,7 +132,7 @@ describe('the limit of sessions', () => {
 });
 
 describe('a client that there are no descriptors for', () => {
-  it('is told so and hung up on, takes no place, and is logged once a minute', async () => {
+  it('gets an error and is disconnected, takes no place, and is logged once a minute', async () => {
     const warnings: string[] = [];
     const { gateway, local } = setUp({
       log: { ...quietLog, warn: (...words: unknown[]) => void warnings.push(String(words.at(-1))) },

@@ -37,7 +37,7 @@ test('one that was silent for a minute is logged at once again, and no timer sta
   expect(logged()).toEqual(['alice 1', 'alice 1']);
 });
 
-test('16 of them are told apart in a minute, and more are counted together', () => {
+test('counts 16 of them separately in a minute, and any more together', () => {
   const { add, logged } = setUp();
   for (let i = 0; i < 100; i++) for (let uid = 0; uid < 1000; uid++) add(`user ${uid}`);
   expect(logged()).toEqual(Array.from({ length: 16 }, (_, uid) => `user ${uid} 1`));

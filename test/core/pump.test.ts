@@ -175,7 +175,7 @@ describe('pump', () => {
 });
 
 describe('what a stream says of itself', () => {
-  it('gathers the writes of one turn where it asks for that', async () => {
+  it('gathers the writes of one turn if the stream asks for that', async () => {
     const { client, a, b, server } = parties();
     Object.assign(b, { gathersWrites: true });
     const [cork, uncork] = [vi.spyOn(b, 'cork'), vi.spyOn(b, 'uncork')];

@@ -98,7 +98,7 @@ describe('rebind', () => {
     };
   }
 
-  it('closes first only what is in the way of something new', async () => {
+  it('first closes only the listeners in the way of new ones', async () => {
     const [wide, other] = [active(route('wide', 8021, { host: '*' })), active(route('other', 8022))];
     const plan = planRebinding([wide, other], [route('narrow', 8021)]);
     const opened = await rebind(plan, deps());
@@ -135,7 +135,7 @@ describe('rebind', () => {
 });
 
 describe('differences', () => {
-  it('are what went, what is new, and what listens in another way', () => {
+  it('are the removed, the new, and the changed forwards and servers', () => {
     const [old, fresh] = [new FakeManagedTransport(), new FakeManagedTransport()];
     const [files, mail, gone] = [route('files', 8021), route('mail', 8110), route('gone', 8143)].map(active);
     if (!files || !mail || !gone) throw new Error('three forwards are needed');

@@ -124,7 +124,7 @@ it('reads and drops what a client says that has been told all', async () => {
   await over;
 });
 
-it('breaks off where it has no words for what is wrong', async () => {
+it('resets the client if the protocol has no words for the failure', async () => {
   const { session, ours } = setUp();
   await session.run(
     plugin(() => Promise.reject(failure()), null),

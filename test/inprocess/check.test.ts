@@ -114,7 +114,7 @@ const ASKED = { ftpUser: 'alice', answers: [PASSWORD] };
 const GREETED = ['listen ok', 'reach ok', 'greeting ok'];
 
 describe('check of FTP', () => {
-  it('asks for the password, lists over PASV where there is no EPSV, and says goodbye', async (test) => {
+  it('asks for the password, lists over PASV if there is no EPSV, and says goodbye', async (test) => {
     let left = '';
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
@@ -140,7 +140,7 @@ describe('check of FTP', () => {
     expect(JSON.stringify(findings)).not.toContain('secret-name');
   });
 
-  it('takes the login from the .netrc, and asks nobody', async (test) => {
+  it('takes the login from the .netrc, and does not ask', async (test) => {
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
       while ((await peer.command()) !== 'QUIT') peer.reply('425 no ports');

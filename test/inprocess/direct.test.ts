@@ -42,7 +42,7 @@ it.runIf(process.platform === 'linux')('has the kernel ask after clients that ar
   socket.destroy();
 });
 
-it('does not listen where it could not accept, for want of descriptors', async () => {
+it('does not listen if it lacks the descriptors to accept', async () => {
   const transport = new DirectTransport({ descriptors: new Descriptors(1) });
   const listening = transport.listen({ host: '127.0.0.1', port: 0 }, () => {});
   await expect(listening).rejects.toMatchObject({ code: 'LISTEN_FAILED' });

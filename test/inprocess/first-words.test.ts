@@ -115,7 +115,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     expect((await gateway.happened('session.end')).error).toMatchObject({ code: 'CLIENT_EARLY' });
   });
 
-  it('passes them where the option says so, but no request', async (test) => {
+  it('passes them if the option says so, but never a request', async (test) => {
     const { target, gateway, client } = await setUp(test, plugin, { clientSpeaksFirst: true });
     client.write(`${login}\r\n`);
     const { control } = await target.accept();
@@ -180,7 +180,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
   });
 });
 
-it('a client may begin with TLS where the target’s port is one at which servers wait for that', async (test) => {
+it('a client may begin with TLS if servers on the target’s port wait for that', async (test) => {
   const target = await ScriptedFtpServer.start(test);
   const gateway = await startGateway(test, {
     plugin: imap,

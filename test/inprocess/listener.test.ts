@@ -90,7 +90,7 @@ describe('Listener', () => {
     ['localhost', '::1', '127.0.0.1'],
     ['*', '0.0.0.0', '::'],
     ['*', '::', '0.0.0.0'],
-  ] as const)('holds nothing where “%s” is taken at %s', async ([host, taken, other], test) => {
+  ] as const)('holds nothing if “%s” is taken at %s', async ([host, taken, other], test) => {
     const port = await occupy(test, taken);
     const transport = new CountingTransport(new DirectTransport());
     await expect(Listener.open(transport, { host, port }, () => {})).rejects.toMatchObject({

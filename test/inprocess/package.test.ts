@@ -10,7 +10,7 @@ const SHRINKWRAP = 'npm-shrinkwrap.json';
 const run = promisify(execFile);
 
 // One install, which compiles ssh2's addon where it can, for all of the suite.
-describe('the package, installed where nothing of the project is', { timeout: 180_000 }, () => {
+describe('the package, installed outside the project', { timeout: 180_000 }, () => {
   let folder: string;
   let packed: string[];
   let said: { stdout: string; stderr: string };
@@ -58,7 +58,7 @@ describe('the package, installed where nothing of the project is', { timeout: 18
     expect(said.stderr).not.toContain('install-scripts');
   });
 
-  test('has what is needed and no leftovers of development', () => {
+  test('has all that it needs and no leftovers of development', () => {
     const kinds =
       /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|(package|npm-shrinkwrap)\.json|schema\/.*\.json|docs\/[\w.-]+\.(md|svg|yaml|service|json)|examples\/\w+\.ts)$/;
     expect(packed.filter((name) => !kinds.test(name))).toEqual([]);

@@ -117,7 +117,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh'], 'with 64 file descriptors', () => {
     expect(await readFile(path.join(dir, 'fetched'), 'utf8')).toHaveLength(100_000);
   });
 
-  it('a Node that must load its modules side by side is told in one line how many it needs', async (test) => {
+  it('a Node that must load its modules side by side says in one line how many it needs', async (test) => {
     const child = limited(test, 64, ['--no-experimental-require-module'], ['--version']);
     expect(await child.ended).toBe(255);
     expect(child.stderr).toBe(

@@ -57,7 +57,7 @@ describe('the socket', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('where there is no runtime directory is among the temporary files', async () => {
+  test('is among the temporary files if there is no runtime directory', async () => {
     const by = { ...owner, env: { TMPDIR: runtime } };
     const { path: file } = await open(42, source, by);
     const directory = path.join(runtime, `sshferry-${process.getuid?.()}`);
@@ -68,14 +68,14 @@ describe('the socket', () => {
     expect(await findRunning(both)).toEqual([file]);
   });
 
-  test('is not put where others can look', async () => {
+  test('is not put into a directory that other users can read', async () => {
     await mkdir(path.join(runtime, 'sshferry'));
     await chmod(path.join(runtime, 'sshferry'), 0o755);
     await expect(open(42)).rejects.toThrow(/sshferry is open to other users; chmod 700 mends that/);
     expect(await findRunning(owner)).toEqual([]);
   });
 
-  test('is not put where something else stands, nor where the path is too long', async () => {
+  test('is not created if a file is in the way or the path is too long', async () => {
     await writeFile(path.join(runtime, 'sshferry'), '');
     await expect(open(42)).rejects.toThrow(/sshferry is no directory/);
     const deep = path.join(runtime, 'x'.repeat(100));
@@ -105,12 +105,12 @@ describe('the socket', () => {
 });
 
 describe('an asker', () => {
-  test('is told the status', async () => {
+  test('gets the status', async () => {
     const { path: file } = await open(42);
     expect(await askStatus(file)).toMatchObject({ version: '1.2.3', pid: 42, transfers: [] });
   });
 
-  test('is told it again and again until one of them ends', async () => {
+  test('gets it again and again until one of them ends', async () => {
     const server = await open(42);
     const times: string[] = [];
     for await (const { now } of watchStatus(server.path, 100, new AbortController().signal)) {
@@ -170,7 +170,7 @@ describe('an asker', () => {
   });
 });
 
-test.each([[[]], [['--json']]])('status --watch %j ends when nobody reads it', async (flags) => {
+test.each([[[]], [['--json']]])('status --watch %j ends when its reader has gone', async (flags) => {
   await open(42);
   const cli = path.join(import.meta.dirname, '../../dist/cli.js');
   const watch = spawn(process.execPath, [cli, 'status', '--watch', ...flags], {
@@ -234,7 +234,7 @@ describe('sshferry status --ready', () => {
     expect((await ask('--json')).status).toBe(0);
   });
 
-  test('fails where none is running, or one of several is not ready', async () => {
+  test('fails if none is running, or one of several is not ready', async () => {
     expect((await ask()).status).toBe(1);
     const [ready, away] = [told(), told()];
     ready.transportState({ server: 'a', state: 'ready' }, 1);
@@ -246,7 +246,7 @@ describe('sshferry status --ready', () => {
     expect((await ask()).status).toBe(1);
   });
 
-  test('fails where one does not answer, unless another was asked for', async () => {
+  test('fails if one does not answer, unless another was asked for', async () => {
     const ready = told();
     ready.transportState({ server: 'a', state: 'ready' }, 1);
     ready.forwardListening(forward);

@@ -111,7 +111,7 @@ describe('a client that says something before the greeting', () => {
     'PROXY TCP4 127.0.0.1 127.0.0.1 33794 9300\r\n',
     'ehlo xymonnet\r\nquit\r\n',
     '.',
-  ])('%j is refused, and passes where the option allows it', (text) => {
+  ])('%j is refused, and passes if the option allows it', (text) => {
     expect(outcome([text, null])).toEqual(refusedAs('early'));
     expect(outcome([...text, null])).toEqual(refusedAs('early'));
     expect(outcome([text, null], EARLY)).toEqual({ passed: text });

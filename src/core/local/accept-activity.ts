@@ -1,8 +1,9 @@
 import { processWide } from '../process-wide.ts';
 
 /**
- * Connections that listeners of this process have accepted. Node takes one of a listener in each turn of the event loop (libuv
- * 1.45 and later), so while the number changes more may be waiting, and what makes turns long makes them wait.
+ * Counts the connections that listeners of this process have accepted. Node accepts one connection
+ * of a listener in each turn of the event loop (libuv 1.45 and later). While the count changes,
+ * more may be waiting, and long turns make them wait.
  */
 class Arrivals {
   #count = 0;
@@ -16,5 +17,5 @@ class Arrivals {
   }
 }
 
-/** Of all listeners of this process. */
+/** The count for all listeners of this process. */
 export const processArrivals = processWide('accept-activity', () => new Arrivals());

@@ -14,7 +14,7 @@ export function peerOf(socket: net.Socket): Peer | null {
 
 /**
  * Returns whether the kernel still has this connection: getpeername(2) fails once it was reset.
- * Node's `remoteAddress` does not tell, because Node keeps the first answer.
+ * `remoteAddress` does not show it, because Node caches the first result.
  */
 export function isConnected(socket: net.Socket): boolean {
   const { _handle: handle } = socket as unknown as { _handle?: { getpeername?(out: object): number } | null };

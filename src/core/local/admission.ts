@@ -8,7 +8,7 @@ import type { Peer, Standing } from '../transport.ts';
 import type { AllowedUids } from './local-users.ts';
 import type { FindPeerOwner, PeerOwner } from './peer-owner.ts';
 
-/** Decides which accepted connections come in. */
+/** Decides which accepted connections are admitted. */
 export interface Admission {
   /** Throws `LISTEN_FAILED` if connections to this address could not be judged. */
   prepare(host: string): void;
@@ -17,13 +17,13 @@ export interface Admission {
   /** Returns whether the program at the far end has read all that it was sent. Never rejects. */
   hasRead(peer: Peer): Promise<boolean>;
   /**
-   * Logs that a connection was refused whose program had closed it. `sent`: whether it had sent
+   * Logs the refusal of a connection that its program had closed. `sent`: whether it had sent
    * anything.
    */
   refusedClosed(peer: Peer, sent: boolean): void;
 }
 
-/** An accepted connection, as far as a judgement needs it. */
+/** The facts about an accepted connection that a judgement needs. */
 export interface Accepted {
   readonly peer: Peer;
   /** Whether the judgement may wait a moment for those of other connections. */
@@ -32,7 +32,7 @@ export interface Accepted {
   isConnected(): boolean;
 }
 
-/** What an Admission by users works with. */
+/** The dependencies of a UserAdmission. */
 export interface AdmissionDeps {
   readonly findOwner: FindPeerOwner;
   /** Throws if the kernel's tables cannot be opened. */
@@ -44,10 +44,10 @@ export interface AdmissionDeps {
  * Admits connections to loopback addresses if a process of an allowed user made them. Other
  * addresses can be reached from other hosts, and were opened on purpose.
  *
- * The kernel's tables are read after a connection was accepted, and the kernel is asked afterwards
- * whether our end is still connected. While it is, no other connection can have had the same pair of
- * addresses: so the row that was found belongs to this one. A connection that was reset meanwhile
- * may have left its addresses to another user's.
+ * It reads the kernel's tables after a connection was accepted. Then it asks the kernel whether our
+ * end is still connected. While it is, no other connection can have had the same pair of addresses,
+ * so the row that was found belongs to this one. After a reset, another user's connection may have
+ * the same addresses.
  */
 export class UserAdmission implements Admission {
   readonly #allowed: AllowedUids;
@@ -85,7 +85,7 @@ export class UserAdmission implements Admission {
     if (this.#allowed === 'any' || !isLoopback(peer.local.host)) return 'allowed';
     const owner = await this.#deps.findOwner(peer, { canWait });
     if (owner === 'unsupported') return this.#admitAll();
-    // Not before the tables were read.
+    // This has to come after the tables were read.
     if (!isConnected()) return 'reset';
     if (owner === 'closed') return 'closed';
     if (typeof owner === 'object' && 'uid' in owner && this.#allowed.has(owner.uid)) return 'allowed';
@@ -158,8 +158,8 @@ function connections(count: number): string {
 const MAX_NAMES = 64;
 
 /**
- * The names of users, for messages. They come from /etc/passwd alone: a stranger's connection starts
- * no program.
+ * The names of users, for messages. They come from /etc/passwd alone: a stranger's connection must
+ * not start a program.
  */
 class UserNames {
   readonly #known = new Map<number, string>();

@@ -4,9 +4,8 @@ import { processWide } from '../process-wide.ts';
 import type { TableName } from './proc-net-tcp.ts';
 
 /**
- * How much of a table is read without letting go of the event loop, in bytes: 55,000 sockets, for
- * which the kernel takes tens of milliseconds. A client that closes at once still has its socket
- * then.
+ * How much of a table is read synchronously, in bytes: 55,000 sockets, for which the kernel takes
+ * tens of milliseconds. A client that closes at once still has its socket then.
  */
 const AT_ONCE = 8 * 1024 * 1024;
 /** The kernel returns about a page at a time, whatever it is asked for. */
@@ -21,14 +20,16 @@ const readLater = promisify(fsRead);
 export class KernelTables {
   readonly #folder: string;
   readonly #descriptors = new Map<TableName, number>();
-  /** Settles with the reading that is under way. */
+  /** Settles when the current reading ends. */
   #reading: Promise<void> | null = null;
 
   constructor(folder = '/proc/self/net') {
     this.#folder = folder;
   }
 
-  /** Opens what is not open yet. Throws the error of open(2) if tcp cannot be opened. */
+  /**
+   * Opens the tables that are not open yet. Throws the error of open(2) if tcp cannot be opened.
+   */
   open(): void {
     this.#descriptor('tcp');
     try {
@@ -39,9 +40,9 @@ export class KernelTables {
   }
 
   /**
-   * Reads one table from its beginning, in pieces; nothing at all for tcp6 on a machine without
-   * IPv6. Throws what open(2) or read(2) throws. Readings wait for one another: the kernel keeps the
-   * rest of a row for the next read(2) of the same descriptor.
+   * Reads one table from its beginning, in pieces; yields nothing for tcp6 on a machine without
+   * IPv6. Throws the error of open(2) or read(2). Readings wait for one another: the kernel keeps
+   * the rest of a row for the next read(2) of the same descriptor.
    */
   async *read(table: TableName): AsyncGenerator<Uint8Array> {
     while (this.#reading !== null) await this.#reading;

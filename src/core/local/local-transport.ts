@@ -8,9 +8,9 @@ import { DirectTransport } from './tcp-transport.ts';
 import { overflowUid } from './user-namespace.ts';
 
 /**
- * Returns this machine's own network, whose loopback listeners serve the own user, root and `users`
- * only, on platforms that tell owners (Linux). Logs what it refuses. Rejects with `CONFIG_INVALID`
- * for a user who does not exist here, or who cannot be told from others.
+ * Returns this machine's own network. Its loopback listeners serve only the own user, root and
+ * `users`, on platforms that report owners (Linux). Logs refusals. Rejects with `CONFIG_INVALID`
+ * for a user who does not exist here, or whose uid stands for several users.
  */
 export async function localTransport(users: LocalUsers, log: Logger): Promise<Transport> {
   const linux = process.platform === 'linux';

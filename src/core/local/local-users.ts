@@ -3,23 +3,24 @@ import { promisify } from 'node:util';
 import { GatewayError } from '../errors.ts';
 
 /**
- * The users of this machine who may connect to its loopback listeners, besides the own user and root:
- * names and uids.
+ * The users of this machine who may connect to its loopback listeners, besides the own user and
+ * root: names and uids.
  */
 export type LocalUsers = 'any' | readonly string[];
 
 /** The same as uids; the own user and root are among them. */
 export type AllowedUids = 'any' | ReadonlySet<number>;
 
-/** Parses `any`, or user names and uids separated by commas. Null for text that is neither. */
+/** Parses `any`, or user names and uids separated by commas. Returns null for any other text. */
 export function parseLocalUsers(text: string): LocalUsers | null {
   if (/^any$/i.test(text.trim())) return 'any';
   const users = text.split(',').map((user) => user.trim());
-  // What useradd(8) makes, plus what directories have: DOMAIN\name, name@realm, a space inside.
+  // Names that useradd(8) makes, and those of directory services: DOMAIN\name, name@realm, a space
+  // inside.
   return users.every((user) => /^[\p{L}\p{N}_.][\p{L}\p{N}_.@\\+ $-]*$/u.test(user)) ? users : null;
 }
 
-/** What of this process and its machine counts. */
+/** The identity of this process, and the user names of its machine. */
 export interface OwnIdentity {
   readonly uid: number | null;
   /** See `overflowUid`. */
@@ -28,8 +29,8 @@ export interface OwnIdentity {
 }
 
 /**
- * Looks the names up. Rejects with `CONFIG_INVALID` for a name that this machine does not know, and
- * for a uid that stands for more than one user.
+ * Resolves the names to uids. Rejects with `CONFIG_INVALID` for a name that this machine does not
+ * know, and for a uid that stands for more than one user.
  */
 export async function resolveLocalUsers(users: LocalUsers, own: OwnIdentity): Promise<AllowedUids> {
   if (users === 'any') return 'any';
@@ -61,7 +62,10 @@ function ambiguous(who: string): GatewayError {
   );
 }
 
-/** Asks id(1), which asks all that the system asks: files, LDAP, sssd. */
+/**
+ * Returns the uid of a user; null if unknown. Asks id(1), which uses all sources of the system:
+ * files, LDAP, sssd.
+ */
 export async function uidOf(name: string): Promise<number | null> {
   try {
     const { stdout } = await promisify(execFile)('id', ['-u', name]);

@@ -4,15 +4,15 @@ import { kernelTables } from './kernel-tables.ts';
 import { type ByteOrder, keepsOwners } from './proc-net-tcp.ts';
 import { type ReadTable, search, type Tables, type Traces } from './socket-search.ts';
 
-/** Whose program is at the other end of a connection from this machine. */
+/** The owner of the other end of a connection from this machine. */
 export type PeerOwner =
-  /** This user's. `unread`: bytes sent to it that it has not read. */
+  /** This user. `unread`: bytes sent to the program that it has not read. */
   | { readonly uid: number; readonly unread: number }
   /** Its program has closed it, and the kernel no longer says whose program that was. */
   | 'closed'
-  /** A user's who is not mapped into this user namespace. */
+  /** A user who is not mapped into this user namespace. */
   | 'unmapped'
-  /** No row of it was found, such as for a connection from another network namespace. */
+  /** The tables have no row for it, as for a connection from another network namespace. */
   | 'unknown'
   /** The kernel's tables could not be read. */
   | { readonly error: Error }
@@ -32,19 +32,19 @@ export type FindPeerOwner = (peer: Peer, how?: LookUp) => Promise<PeerOwner>;
 const TRIES = 2;
 
 /**
- * How long connections that can wait do so after a reading, in lengths of it: readings take a
- * quarter of the time then, for however many connections.
+ * How long connections that can wait do so after a reading, as a multiple of its duration. Readings
+ * then take a quarter of the time, for any number of connections.
  */
 const PAUSE = 3;
 
 /**
- * Finds owners in Linux's /proc/net/tcp and tcp6. One reading takes a millisecond and more, for
- * however many connections: those that are accepted while a table is being read share the next one.
- * Node accepts one connection of a listener in each turn of the event loop (libuv 1.45), so those
- * that can wait do so for a moment after a reading.
+ * Returns a function that finds owners in Linux's /proc/net/tcp and tcp6. One reading takes a
+ * millisecond or more, for any number of connections. Connections that are accepted during a
+ * reading share the next one. Node accepts one connection of a listener in each turn of the event
+ * loop (libuv 1.45), so connections that can wait do so for a moment after a reading.
  *
- * A uid is the one that this process's user namespace maps the owner to: a container on the host's
- * network counts by its users' uids outside.
+ * A uid is the one that this process's user namespace maps the owner to. For a container on the
+ * host's network, its users' uids outside count.
  */
 export function peerOwners({
   platform = process.platform,
@@ -65,7 +65,7 @@ export function peerOwners({
   const tables: Tables = { read, order, ownersKept };
   const queue = new Set<Query>();
   let next: 'not planned' | 'in this turn' | 'under way' | NodeJS.Timeout = 'not planned';
-  /** Until when connections wait that can, on the clock of `performance.now()`. */
+  /** The end of the pause for connections that can wait, on the clock of `performance.now()`. */
   let rest = 0;
 
   const serve = async () => {
@@ -108,13 +108,16 @@ interface Query {
   readonly tries: number;
 }
 
-/** `sure`: a row says so. Without one, a second look may find what the first has missed. */
+/** `sure`: a row shows it. Otherwise a second look may find a row that the first one missed. */
 interface Answer {
   readonly owner: PeerOwner;
   readonly sure: boolean;
 }
 
-/** Without a row of the client's, its FIN shows that its program has closed the connection. */
+/**
+ * Returns the owner that the traces show. Without a row for the client, its FIN shows that its
+ * program has closed the connection.
+ */
 function conclude({ client, finReceived, error, complete }: Traces): Answer {
   if (client !== null) return { owner: client === 'orphan' ? 'closed' : client, sure: true };
   if (error !== null) return { owner: { error }, sure: false };

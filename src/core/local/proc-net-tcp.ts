@@ -28,7 +28,7 @@ const CONNECTED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Of these, the states after the program's own close. FIN_WAIT2 may also be the state of the
+ * The connected states after the program's own close. FIN_WAIT2 may also be the state of the
  * kernel's stand-in for such a socket (tcp_timewait_sock), whose uid is 0 in every kernel.
  */
 const CLOSED: ReadonlySet<string> = new Set(['04', '05', '09', '0B']);
@@ -48,8 +48,8 @@ export function keepsOwners(release: string): boolean {
 
 /**
  * Returns the addresses of the client's end of an accepted connection as a table writes them: its
- * own, then ours, as `0100007F:1F90`. IPv4 may also be in tcp6, as `::ffff:a.b.c.d`, if the client's
- * socket is an IPv6 one. Null for an IPv6 peer in tcp.
+ * own, then ours, as `0100007F:1F90`. IPv4 may also be in tcp6, as `::ffff:a.b.c.d`, if the
+ * client's socket is an IPv6 one. Returns null for an IPv6 peer in tcp.
  */
 export function clientKey(peer: Peer, table: TableName, order: ByteOrder): string | null {
   return key(peer.remote, peer.local, table, order);
@@ -65,18 +65,18 @@ function key(own: Endpoint, other: Endpoint, table: TableName, order: ByteOrder)
   return local === null || remote === null ? null : `${local} ${remote}`;
 }
 
-/** The pair of addresses that one line of a table begins with; empty for its heading. */
+/** Returns the pair of addresses that one line of a table begins with; empty for its heading. */
 export function keyOf(line: string, table: TableName): string {
   const start = line.indexOf(': ') + 2;
   return start < 2 ? '' : line.slice(start, start + (table === 'tcp' ? 27 : 75));
 }
 
 /**
- * Returns the owner of the socket on one line of a table; null for one that is not connected, or for
- * a line cut short.
+ * Returns the owner of the socket on one line of a table; null for one that is not connected, or
+ * for a line cut short.
  *
- * The row of a closed socket has no inode. Unless the kernel keeps owners it says 0, whoever the
- * owner was, and must not pass for root's: get_tcp4_sock and get_timewait4_sock in
+ * The row of a closed socket has no inode. Unless the kernel keeps owners, the row says uid 0 for
+ * every owner, and must not pass for root's: get_tcp4_sock and get_timewait4_sock in
  * net/ipv4/tcp_ipv4.c.
  */
 export function ownerOf(line: string, ownersKept: boolean): RowOwner | null {
@@ -108,7 +108,10 @@ function endpointHex({ host, port }: Endpoint, table: TableName, order: ByteOrde
   return `${words(written.toByteArray(), order)}:${hexPort}`.toUpperCase();
 }
 
-/** Each 32-bit word is printed as a number, so on most machines its bytes stand in reverse. */
+/**
+ * Returns the hex digits of an address. Each 32-bit word is printed as a number, so on most
+ * machines its bytes are in reverse order.
+ */
 function words(bytes: readonly number[], order: ByteOrder): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 4) {

@@ -21,7 +21,7 @@ export interface Tables {
   readonly ownersKept: boolean;
 }
 
-/** What the tables say of one accepted connection. */
+/** The traces of one accepted connection in the tables. */
 export interface Traces {
   /** The owner of the client's end; null if no row of it was found. */
   client: RowOwner | null;
@@ -33,10 +33,10 @@ export interface Traces {
   complete: boolean;
 }
 
-/** How much of a table is read at most, in bytes: 400,000 sockets and more. */
+/** The most that is read of a table, in bytes: 400,000 sockets and more. */
 const MAX_TABLE = 64 * 1024 * 1024;
 
-/** Looks for the rows of accepted connections, reading each table once at most. Never rejects. */
+/** Finds the rows of accepted connections. Reads each table once at most. Never rejects. */
 export async function search<Q extends { readonly peer: Peer }>(
   batch: readonly Q[],
   { read, order, ownersKept }: Tables,
@@ -58,7 +58,7 @@ export async function search<Q extends { readonly peer: Peer }>(
   return found;
 }
 
-/** The rows that are looked for in one table, by their addresses. */
+/** The rows to find in one table, by their addresses. */
 class Wanted {
   readonly #table: TableName;
   readonly #order: ByteOrder;
@@ -73,7 +73,7 @@ class Wanted {
     this.#ownersKept = ownersKept;
   }
 
-  /** How many rows of clients' have not been found. */
+  /** How many rows of clients have not been found. */
   get clients(): number {
     return this.#clients.size;
   }
@@ -97,7 +97,7 @@ class Wanted {
     }
   }
 
-  /** Notes something of all whose client's row was not found. */
+  /** Records `what` for every connection whose client row was not found. */
   note(what: Partial<Traces>): void {
     for (const list of this.#clients.values()) for (const traces of list) Object.assign(traces, what);
   }

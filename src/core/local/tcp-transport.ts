@@ -13,22 +13,36 @@ import { tcpStream } from './tcp-stream.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
-/** How long a client's connection may be silent before the kernel asks whether it is still there, in milliseconds. */
+/** How long a client's connection may be silent before the kernel probes it, in milliseconds. */
 const KEEPALIVE_LOCAL = 60_000;
-/** The same for a client on another host, which may sleep for a while. Linux asks ten times, a second apart. */
+/**
+ * The same for a client on another host, which may sleep for a while. Linux probes ten times, a
+ * second apart.
+ */
 const KEEPALIVE_REMOTE = 300_000;
-/** What a socket may hold before its source is paused, in bytes: Node's own 16 KiB is less than one packet of SSH. */
+/**
+ * How much a socket may hold before its source is paused, in bytes. Node's own 16 KiB is less than
+ * one SSH packet.
+ */
 const BUFFER = 256 * 1024;
 
-/** How long to wait for what a closed connection has sent, in milliseconds: the kernel has it. */
+/**
+ * How long to wait for the data of a closed connection, in milliseconds. The kernel has it already.
+ */
 const LEFT_BEHIND = 1000;
 
-/** Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in tests. */
+/**
+ * Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in
+ * tests.
+ */
 export class DirectTransport implements Transport {
   readonly #admission: Admission | null;
   readonly #descriptors: Descriptors;
 
-  /** With an `admission`, its listeners hand over only what that admits, and reset the rest. */
+  /**
+   * With an `admission`, its listeners hand over only the connections that it admits, and reset the
+   * rest.
+   */
   constructor({
     admission,
     descriptors = new Descriptors(),
@@ -47,7 +61,8 @@ export class DirectTransport implements Transport {
       return await this.#connect(to, options);
     } catch (error) {
       if (!isNoAddress(error)) throw error;
-      // A connection can have come by an address that is not this machine's own (a transparent proxy's).
+      // A connection can arrive at an address that is not this machine's own (behind a transparent
+      // proxy).
       const { localAddress: _, ...rest } = options;
       return this.#connect(to, rest);
     }
@@ -177,7 +192,7 @@ async function judge(
   peer: Peer | null,
   canWait: boolean,
 ): Promise<Standing> {
-  // A paused socket reads nothing, but one that breaks may still say so.
+  // A paused socket reads nothing, but it can still emit an error.
   const ignore = () => {};
   socket.on('error', ignore);
   const standing =
@@ -185,12 +200,15 @@ async function judge(
       ? 'reset'
       : await admission.judge({ peer, canWait, isConnected: () => isConnected(socket) });
   if (standing === 'refused' || standing === 'reset') resetStream(socket, refused());
-  // After whoever receives the judgement has attached a handler.
+  // Only after the receiver of the judgement has attached a handler.
   setImmediate(() => socket.off('error', ignore));
   return standing;
 }
 
-/** Drops what a closed connection has sent, and ends it. Resolves with whether there was anything. */
+/**
+ * Reads and drops the data of a closed connection, and ends it. Resolves with whether there was
+ * any.
+ */
 function discard(socket: net.Socket): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (sent: boolean) => {
@@ -211,7 +229,9 @@ function refused(): GatewayError {
   return new GatewayError('PEER_RESET', 'the connection was not let in');
 }
 
-/** Whether a dial failed because this machine does not have the address that it should come from. */
+/**
+ * Whether a dial failed because this machine does not have the address that it should come from.
+ */
 function isNoAddress(error: unknown): boolean {
   const cause = error instanceof GatewayError ? error.cause : null;
   return cause instanceof Error && 'code' in cause && cause.code === 'EADDRNOTAVAIL';
@@ -234,7 +254,7 @@ function describe(error: NodeJS.ErrnoException): string {
   }
 }
 
-/** A listener that could not accept would leave its client without a word. */
+/** Returns the error for a listener that could not accept: its clients would get no message. */
 function tooManyFiles(bind: Endpoint): GatewayError {
   return new GatewayError(
     'LISTEN_FAILED',
@@ -242,7 +262,7 @@ function tooManyFiles(bind: Endpoint): GatewayError {
   );
 }
 
-/** Turns bind(2)'s errors into words with a remedy. */
+/** Returns the error for a failed bind(2), with a remedy. */
 function listenError(bind: Endpoint, error: NodeJS.ErrnoException): GatewayError {
   const where = formatEndpoint(bind);
   // 110 → 8110, 21 → 8021, 993 → 8993: the same digits, out of the privileged range.

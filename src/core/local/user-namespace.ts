@@ -21,7 +21,9 @@ export function overflowUid(
   }
 }
 
-/** Whether a map has every uid. Each line: the first uid inside, the first uid outside, how many. */
+/**
+ * Whether a map has every uid. Each line: the first uid inside, the first uid outside, how many.
+ */
 function isWhole(map: string): boolean {
   const lengths = map
     .trim()

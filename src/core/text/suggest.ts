@@ -1,4 +1,7 @@
-/** How many letters were typed wrong: insertions, deletions, changes, and two neighbours swapped (optimal string alignment). */
+/**
+ * Returns how many letters were typed wrong: insertions, deletions, changes, and two neighbours
+ * swapped (optimal string alignment).
+ */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -20,7 +23,10 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The candidate that was most likely meant by `word`, in the candidate's own spelling; null when none is near. Ignores case. */
+/**
+ * Returns the candidate that `word` most likely means, in the candidate's own spelling; null if
+ * none is near. Ignores case.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   let best: string | null = null;
   // A third of the letters may be wrong, but at least one, and never all of them.
@@ -35,7 +41,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
-/** ` (did you mean X?)`, or nothing when no candidate is near. */
+/** Returns ` (did you mean X?)`, or an empty string if no candidate is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const best = nearest(word, candidates);
   return best === null ? '' : ` (did you mean ${best}?)`;

@@ -5,7 +5,10 @@ const PLAIN_ASCII = /^[\x20-\x7e]*$/;
 /** Combining marks, and the vowels and finals of Hangul that join the syllable before them. */
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{C}\p{Default_Ignorable_Code_Point}\u1160-\u11ff\ud7b0-\ud7ff]/u;
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u;
-/** First and last code points of two columns (Unicode's East_Asian_Width W and F), as far as Emoji_Presentation does not tell. */
+/**
+ * First and last code points of two columns (Unicode's East_Asian_Width W and F), as far as
+ * Emoji_Presentation does not tell.
+ */
 const WIDE: readonly (readonly [first: number, last: number])[] = [
   [0x1100, 0x115f],
   [0x2329, 0x232a],
@@ -31,7 +34,10 @@ const WIDE: readonly (readonly [first: number, last: number])[] = [
 ];
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Returns the characters of a text as a reader sees them: a letter with its accents, an emoji of several code points. */
+/**
+ * Returns the characters of a text as a reader sees them: a letter with its accents, an emoji of
+ * several code points.
+ */
 export function graphemes(text: string): string[] {
   return Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
 }

@@ -1,4 +1,4 @@
-/** `12.3 MB`: bytes for people, in powers of 1000, with three digits at most. */
+/** Returns bytes for people, in powers of 1000, with three digits at most: `12.3 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
@@ -11,7 +11,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
-/** `0.4 s`, `75 s`, `12 min`, `30 h`, `4 days`: a duration for people. */
+/** Returns a duration for people: `0.4 s`, `75 s`, `12 min`, `30 h`, `4 days`. */
 export function formatDuration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -21,12 +21,12 @@ export function formatDuration(ms: number): string {
   return minutes < 72 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / (24 * 60))} days`;
 }
 
-/** `12:34:56`: the time of day here. */
+/** Returns the local time of day: `12:34:56`. */
 export function formatTime(iso: string): string {
   return new Date(iso).toTimeString().slice(0, 8);
 }
 
-/** `1 client`, `2 clients`. */
+/** Returns a count with its noun: `1 client`, `2 clients`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -22,7 +22,7 @@ it('counts the last eight as none', () => {
   expect([247, 248, 255].map((fd) => descriptors.areExhausted(socket(fd)))).toEqual([false, true, true]);
 });
 
-it('knows nothing where there is no limit, or no number', () => {
+it('never reports a shortage if the limit or the number is unknown', () => {
   expect(new Descriptors(null).areScarce(socket(100_000))).toBe(false);
   expect(new Descriptors(1).areScarce({})).toBe(false);
   expect(new Descriptors(1).areScarce({ _handle: null })).toBe(false);

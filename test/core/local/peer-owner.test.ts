@@ -60,7 +60,7 @@ test.each([1, 2, 7, 150, 4096])('finds the owner in pieces of %i bytes', async (
   expect(tables.readings).toEqual(['tcp']);
 });
 
-test("an IPv4 client's IPv6 socket stands in tcp6, as does an IPv6 one", async () => {
+test("an IPv4 client's IPv6 socket is listed in tcp6, as is an IPv6 client's", async () => {
   const tables = new Tables(
     HEADING,
     HEADING + row(peer(1), 'tcp6', 1000) + row(peer(2, '::1'), 'tcp6', 1001),
@@ -164,7 +164,7 @@ describe('connections that can wait', () => {
     expect(tables.readings.length).toBe(2);
   });
 
-  test('do not wait where none was read for that long', async () => {
+  test('do not wait if no table was read for that long', async () => {
     const tables = new SlowTables(all);
     await tables.find(peers[0] as Peer, { canWait: true });
     await turn();

@@ -38,7 +38,7 @@ describe('how the other end is written', () => {
     ['IPv6 in tcp', V6, 'tcp', 'LE', null],
   ] as const)('%s', (_, of, table, order, key) => expect(clientKey(of, table, order)).toBe(key));
 
-  test('the same stands on the line', () => {
+  test('the key of a line is the same', () => {
     expect(keyOf(row('01', 65534, 366732), 'tcp')).toBe(clientKey(V4, 'tcp', 'LE'));
     const line = `  11: ${ONE6}:B6CC ${ONE6}:1F90 01 00000000:00000000`;
     expect(keyOf(line, 'tcp6')).toBe(clientKey(V6, 'tcp6', 'LE'));

@@ -123,7 +123,7 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(await client.reply()).toBe('200 noop');
   });
 
-  it('answers 425 where the server’s port is dead', async (test) => {
+  it('answers 425 if the server’s port is dead', async (test) => {
     const { client, peer } = await ftpSession(test, { transport });
     const own = await listenData(test, '127.0.0.1');
     client.send(portCommand('PORT', own.port));
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(own.waiting).toBe(0);
   });
 
-  it('dials nobody but the client itself', async (test) => {
+  it('dials only the client itself', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const victim = await listenData(test, '127.0.0.2');
@@ -155,7 +155,7 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(gateway.network.streams.size).toBe(1);
   });
 
-  it('refuses it where FtpActive=refuse', async (test) => {
+  it('refuses it with FtpActive=refuse', async (test) => {
     const { client, peer } = await ftpSession(test, { transport, config: { active: 'refuse' } });
     expect(await client.command(`PORT ${six(50_000)}`)).toMatch(/^502 .*FtpActive=refuse/);
     client.send('NOOP');
@@ -263,7 +263,7 @@ describe.each(TRANSPORTS)('FtpActive=remote-forward over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('early');
   });
 
-  it('dials nobody but the client itself', async (test) => {
+  it('dials only the client itself', async (test) => {
     const { client, peer } = await ftpSession(test, { transport, config: { active: 'remote-forward' } });
     expect(await client.command('PORT 127,0,0,2,200,10')).toMatch(/^500 Illegal PORT/);
     client.send('NOOP');
@@ -271,7 +271,7 @@ describe.each(TRANSPORTS)('FtpActive=remote-forward over %s', (transport) => {
   });
 });
 
-it('answers 425 with the reason where the SSH server listens for nobody', async (test) => {
+it('answers 425 with the reason if the SSH server refuses to listen', async (test) => {
   const { client, peer } = await ftpSession(test, {
     transport: 'ssh',
     ssh: { allowListen: false },

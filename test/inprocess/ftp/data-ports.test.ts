@@ -79,7 +79,7 @@ describe('FtpDataPorts', () => {
 });
 
 describe('FtpAdvertise', () => {
-  it('is told in a 227, and a 229 needs only the port', async (test) => {
+  it('is the address in a 227; a 229 has only the port', async (test) => {
     const session = await ftpSession(test, { config: { advertise: '192.0.2.7' } });
     const passive = await agree(session, 'PASV');
     expect(passive.where.host).toBe('192.0.2.7');
@@ -112,7 +112,7 @@ describe('over IPv6', () => {
 });
 
 describe('FtpIdleTimeout', () => {
-  it('ends a session in which nobody says anything, with 421', async (test) => {
+  it('ends an idle session with 421', async (test) => {
     const { client, peer, gateway } = await ftpSession(test, { config: { idleTimeout: 0.2 } });
     expect(await client.reply()).toBe('421 sshferry: nothing was said for 0.2 s');
     expect(await client.control.ended()).toBe('eof');

@@ -45,7 +45,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(noop.trimEnd()).toBe('NOOP');
   });
 
-  it('what is read of a client while others have their turn is bounded', async (test) => {
+  it('reads a bounded amount from a client while others have their turn', async (test) => {
     const { client, gateway } = await ftpSession(test, { transport });
     // It reads nothing of the answers.
     client.control.socket.pause();

@@ -194,7 +194,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('to whom it may concern');
   });
 
-  it('frees everything of a data port that nobody connects to, and answers 425', async (test) => {
+  it('frees a data port that gets no connection, and answers 425', async (test) => {
     const session = await ftpSession(test, { transport, config: { dataTimeout: 0.1 } });
     const { client, gateway } = session;
     const { where, listening } = await agree(session);
@@ -208,7 +208,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     if (gateway.ssh) expect(gateway.ssh.channels).toBe(1);
   });
 
-  it('answers 425 when nobody connects to the data port of a transfer that was begun', async (test) => {
+  it('answers 425 if the data port of a started transfer gets no connection', async (test) => {
     const session = await ftpSession(test, { transport, config: { dataTimeout: 0.3 } });
     const { client, peer } = session;
     await agree(session);

@@ -106,7 +106,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     (await target.accept()).reply('ready');
   });
 
-  it('that nobody said anything', async (test) => {
+  it('that the session was idle', async (test) => {
     const config = { idleTimeout: 0.05 };
     const { target, connect } = await setUp(test, plugin, { config });
     const client = await connect();
@@ -120,7 +120,7 @@ describe('tcp has no words, and breaks off', () => {
   it.for([
     ['when SSH is lost', {}],
     ['when the target refuses', { ssh: { allowForward: () => 'connect-failed' as const } }],
-    ['when nobody says anything', { config: { idleTimeout: 0.05 } }],
+    ['when the session is idle', { config: { idleTimeout: 0.05 } }],
   ] as const)('%s', async ([, setup], test) => {
     const { target, gateway, connect } = await setUp(test, tcp, setup);
     const client = await connect();

@@ -111,7 +111,7 @@ describe('ends', () => {
     expect(seen).toMatchObject({ events: ['end', 'error', 'close'], error: { code: 'SSH_LOST' } });
   });
 
-  it('a CLOSE without EOF is the end of the data where the server is not known to send EOF', async (test) => {
+  it('a CLOSE without EOF is the end of the data if the server is not known to send EOF', async (test) => {
     const { stream, channel, target } = await open(test, { ident: 'Go' });
     const seen = watch(stream);
     channel.write('all of it');
@@ -196,7 +196,7 @@ describe('ends', () => {
     await closed(stream);
   });
 
-  it('destroy() passes its error on and closes a stream that nobody read', async (test) => {
+  it('destroy() passes its error on and closes a stream without a reader', async (test) => {
     const { ssh, stream, target } = await open(test);
     const seen = watch(stream);
     target.write(Buffer.alloc(3 * 1024 * 1024));

@@ -80,7 +80,7 @@ describe('connecting', () => {
     expect(authenticate).not.toHaveBeenCalled();
   });
 
-  it('ends with SSH_AUTH when the server lets nobody in', async (test) => {
+  it('ends with SSH_AUTH if the server refuses every login', async (test) => {
     const ssh = await serve(test);
     const login = connectTo(ssh.port, {}, { prompter: typing('wrong') });
     await expect(login).rejects.toMatchObject({ code: 'SSH_AUTH' });
@@ -365,7 +365,7 @@ describe('session', () => {
     expect(ssh.sessionRequests).toEqual(['subsystem:sftp']);
   });
 
-  it('gives a remark where there is none', async (test) => {
+  it('returns a remark if the server opens none', async (test) => {
     const { connection } = await connected(test, { allowSession: false });
     expect(await connection.session()).toContain('no session');
     expect(connection.state).toBe('ready');

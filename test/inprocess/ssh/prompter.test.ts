@@ -34,7 +34,7 @@ describeWith(['script', 'stty'], 'a question on the terminal', () => {
     return screen;
   }
 
-  it('shows what is typed or hides it, though stdin is elsewhere, and leaves the terminal as it was', async () => {
+  it('shows or hides typed text, even if stdin is elsewhere, and restores the terminal', async () => {
     const result = path.join(dir, 'answers');
     const screen = await type(result, [
       ['Hidden? ', 'sesamé\r'],
@@ -56,7 +56,7 @@ describeWith(['script', 'stty'], 'a question on the terminal', () => {
 });
 
 describe('SSH_ASKPASS', () => {
-  it('is asked where ssh would ask it, and answers in its first line', async () => {
+  it('is asked when ssh would ask it, and answers in its first line', async () => {
     const program = path.join(dir, 'askpass');
     await writeFile(program, '#!/bin/sh\necho "answer to $1"\necho more\n');
     await chmod(program, 0o700);

@@ -240,7 +240,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     expect(await second.download).toBe(SIZE);
   });
 
-  it('serves after a sleep those who come before it knows what it has lost', async () => {
+  it('after a sleep, serves clients that arrive before it notices the lost connection', async () => {
     const target = await greeter();
     const local = await freePort();
     const { child, cut, ended, relay } = await running('-L', `tcp/${local}:127.0.0.1:${target.port}`);
@@ -281,7 +281,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       },
     );
 
-    it('the second ends it at once, and what is under way does not look whole', async () => {
+    it('the second ends it at once, and a running transfer does not look whole', async () => {
       const target = await listenTcp(TEST, (socket) => socket.write('half'));
       const local = await freePort();
       const forward = ['-o', 'DrainTimeout=60', '-L', `tcp/${local}:127.0.0.1:${target.port}`];

@@ -80,7 +80,7 @@ describe('sshTransport', () => {
     ]);
   });
 
-  it('asks for a passphrase once, and needs nobody for the second connection', async (test) => {
+  it('asks for a passphrase once, and not again for the second connection', async (test) => {
     const { ssh, options, echo } = await setUp(test, 'secret');
     const person = new ScriptedPrompter(['secret']);
     const transport = sshTransport(options, person, silentLog);
@@ -91,7 +91,7 @@ describe('sshTransport', () => {
     await transport.stop();
   });
 
-  it('opens no second connection where a person had to log in', async (test) => {
+  it('opens no second connection if a person had to log in', async (test) => {
     const { ssh, options, echo } = await setUp(test);
     const person = new ScriptedPrompter(['demo']);
     const transport = sshTransport({ ...options, identityFile: [] }, person, silentLog);
@@ -102,7 +102,7 @@ describe('sshTransport', () => {
     await transport.stop();
   });
 
-  it('asks nobody even when a second connection is demanded, and does without', async (test) => {
+  it('does not ask even if a second connection is demanded, and does without it', async (test) => {
     const { ssh, options, echo } = await setUp(test);
     const person = new ScriptedPrompter(['demo']);
     const demanding = { ...options, identityFile: [], dataConnections: 2 };

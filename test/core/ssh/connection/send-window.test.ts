@@ -4,7 +4,7 @@ import { SendWindow } from '../../../../src/core/ssh/connection/send-window.ts';
 
 const MiB = 1024 * 1024;
 
-it('is what the server grants less what is sent, if that is small', () => {
+it('is the bytes granted minus the bytes sent, if that is small', () => {
   const window = new SendWindow(2 * MiB);
   window.sent(32_768);
   window.grant(65_536);

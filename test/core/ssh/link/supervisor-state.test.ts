@@ -53,7 +53,7 @@ describe('backoffDelay', () => {
     [1, 0.5, 1500],
     [6, 0.5, 6250],
     [6, 0.999999, 7500],
-  ])('somebody waits: attempt %i, chance %f: %i ms', (attempt, random, ms) => {
+  ])('a caller waits: attempt %i, chance %f: %i ms', (attempt, random, ms) => {
     expect(backoffDelay(attempt, random, true)).toBe(ms);
   });
 });
