@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: 'inprocess',
           include: ['test/inprocess/**/*.test.ts'],
+          // Minutes, even in its shortest version; `npm run test:long` has it.
+          exclude: process.env.SSHFERRY_MEMORY ? [] : ['test/inprocess/resident-memory.test.ts'],
           globalSetup: ['test/inprocess/setup.ts'],
           testTimeout: 30_000,
         },
