@@ -32,7 +32,7 @@ export type Leg =
 export interface PumpResult {
   readonly aToB: Leg;
   readonly bToA: Leg;
-  /** The error that cut the first leg; null if both ended with `eof`. */
+  /** The error of the leg that was cut first; null if both ended with `eof`. */
   readonly error: GatewayError | null;
 }
 
