@@ -63,7 +63,9 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     }
   }
 
-  it('begins with 2 MiB, grows to 15 MiB while its reader keeps up, and loses no byte on the way', async (test) => {
+  it('begins with 2 MiB, grows to 15 MiB while its reader keeps up, and loses no byte on the way', {
+    timeout: 180_000,
+  }, async (test) => {
     const connection = await login();
     test.onTestFinished(() => connection.close());
     const block = Buffer.alloc(4 * MiB, 'what sshd sends is what arrives; ');
