@@ -65,10 +65,9 @@ describeLab('an sshd that does not allow everything', () => {
     },
   );
 
-  it('PermitOpen localhost:21 alone: the login works, and a transfer is told what else has to be let through', async () => {
+  it('PermitOpen localhost:21 alone: the login works, and the reply to EPSV says what else has to be allowed', async () => {
     const sshferry = await restricted({ PermitOpen: 'localhost:21' }, ...FTP);
-    const [port, refused] = await replies('EPSV', 'LIST');
-    expect(port).toMatch(/^229 |^425 sshferry: /);
+    const [refused] = await replies('EPSV');
     expect(refused).toMatch(/^425 sshferry: yourserver does not allow forwarding to localhost:\d+/);
     expect(refused).toMatch(/though it does to localhost:21.*PermitOpen.*localhost:\*/);
     expect(await sshferry.stop()).toBe(0);
