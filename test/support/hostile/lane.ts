@@ -7,6 +7,7 @@ import type { Logger } from '../../../src/core/log.ts';
 import { SshPool } from '../../../src/core/ssh/link/pool.ts';
 import { SshSupervisor } from '../../../src/core/ssh/link/supervisor.ts';
 import type { ManagedTransport } from '../../../src/core/transport.ts';
+import type { RawSshConnection } from '../raw-ssh/connection.ts';
 import { newHostKey } from '../raw-ssh/host-key.ts';
 import { exchangeKeys } from '../raw-ssh/key-exchange.ts';
 import { startRawSshServer } from '../raw-ssh/server.ts';
@@ -68,7 +69,7 @@ export class Lane {
   ): Promise<Lane> {
     const now = { scene: new Scene(0), controls: 0, polite: true };
     const ssh = new Set<HostileSshConnection>();
-    const raw = await startRawSshServer(test, async (connection) => {
+    const script = async (connection: RawSshConnection) => {
       await exchangeKeys(connection, { hostKey });
       await letIn(connection);
       const hostile = new HostileSshConnection(connection, hostKey);
@@ -76,7 +77,8 @@ export class Lane {
       ssh.add(hostile);
       void connection.closed.then(() => ssh.delete(hostile));
       await serve(connection, hostile.handlers);
-    });
+    };
+    const raw = await startRawSshServer(test, script, { keepClosed: false });
     const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       if (now.polite) return politeFtpServer(socket, now.scene);
       now.controls += 1;

@@ -34,22 +34,27 @@ export interface RawSshServer {
  * - `messages.ts` builds messages, `encoding.ts` their fields, `framing.ts` the packets.
  *
  * A correct server is `exchangeKeys`, then `letIn`, then `serve(connection, forwarding(connection))`.
- * The server stops with the test, and the test fails if a script failed.
+ * The server stops with the test, and the test fails if a script failed. `keepClosed`: whether
+ * `connections` keeps those that are closed, with what they have recorded; a long run has too many.
  */
 export async function startRawSshServer(
   test: Pick<TestContext, 'onTestFinished'>,
   script: RawScript,
+  { keepClosed = true }: { keepClosed?: boolean } = {},
 ): Promise<RawSshServer> {
   const connections: RawSshConnection[] = [];
   const failures: unknown[] = [];
   const sockets = new Set<net.Socket>();
   const state = { script };
+  let made = 0;
   const server = net.createServer({ noDelay: true, allowHalfOpen: false }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     const connection = new RawSshConnection(socket);
     connections.push(connection);
-    state.script(connection, connections.length - 1).catch((error) => {
+    if (!keepClosed)
+      void connection.closed.then(() => connections.splice(connections.indexOf(connection), 1));
+    state.script(connection, made++).catch((error) => {
       if (!(error instanceof ClientGone)) failures.push(error);
     });
   });
