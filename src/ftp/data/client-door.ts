@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { sleep } from '../../core/sleep.ts';
 import { resetStream } from '../../core/stream.ts';
 import type { Arrival, Standing } from '../../core/transport.ts';
 import { ClientChoice, type Outcome } from './client-choice.ts';
@@ -128,9 +129,9 @@ export class ClientDoor {
     const started = performance.now();
     // The go-ahead is sent in this turn.
     await this.#turns(1);
-    while (!this.#closed && !(await this.#deps.hasRead())) await this.#sleep(poll);
+    while (!this.#closed && !(await this.#deps.hasRead())) await sleep(poll, this.#closing.signal);
     for (let due = performance.now() + hold; !this.#closed; ) {
-      await this.#sleep(due - performance.now());
+      await sleep(due - performance.now(), this.#closing.signal);
       await this.#quiet();
       const now = performance.now();
       const outcome = this.#choice.decide();
@@ -166,20 +167,6 @@ export class ClientDoor {
 
   async #turns(count: number): Promise<void> {
     for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  #sleep(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done);
-    });
   }
 
   #refusal(outcome: Outcome, port: number): GatewayError {

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
 import type { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { sleep } from '../../sleep.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
-import { sleep } from './sleep.ts';
 
 /** How long to wait before asking again for a listener that the server refused, in milliseconds. */
 const RELISTEN_DELAY = 5000;

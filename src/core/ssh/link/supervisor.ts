@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../../endpoint.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { sleep } from '../../sleep.ts';
 import type { Destination } from '../../target.ts';
 import type {
   Listening,
@@ -13,7 +14,6 @@ import type {
 } from '../../transport.ts';
 import { within } from '../../within.ts';
 import { RemoteListeners } from './remote-listeners.ts';
-import { sleep } from './sleep.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
