@@ -189,7 +189,7 @@ export class Invariants {
       const hungUp = Object.values(ends).some((end) => end.how === 'cut' && end.by === 'client');
       const excused = started.direction === 'download' && hungUp;
       if (halfClosed && started.direction === 'upload') throw new Error(`${started.path} was half-closed`);
-      if (end?.how !== 'whole' && !excused) throw new Error(`${started.path} was told complete`);
+      if (end?.how !== 'whole' && !excused) throw new Error(`${started.path} was reported complete`);
     }
   }
 
@@ -233,7 +233,7 @@ export class Invariants {
     const asSent = /^ 22[789]/.test(line) ? line.slice(1) : line;
     const passing = this.#scene.passing[side];
     const at = passing.findIndex((each) => each === line || each === asSent);
-    if (at < 0) throw new Error(`nobody sent ${JSON.stringify(line)}`);
+    if (at < 0) throw new Error(`no side sent ${JSON.stringify(line)}`);
     // A first refusal of PASV passes after the second attempt; other lines of a hostile server overtake it.
     if (this.#scene.hostile) passing.splice(at, 1);
     else passing.splice(0, at + 1);

@@ -19,7 +19,7 @@ import { SESSIONS } from './sessions.ts';
  * - A download whose data has all arrived, and whose server says 150 and 226, gets these: no failure of sshferry's own.
  * - No transfer succeeds whose bytes did not all arrive, or that used a connection half-closed for a download.
  * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
- * - What is kept is bounded: bytes, commands under way, data connections; none is left open once the client has gone.
+ * - Held bytes, pending commands and data connections are bounded, and none is left open after the client has gone.
  * - Once a side has gone, the other side gets its end, whatever the server has left unanswered.
  * - A 421 reaches the client, whatever it answers. If a client is lost in an upload, the server gets ABOR.
  */

@@ -35,8 +35,8 @@ export class DataConnections {
   }
 
   /**
-   * Dials the server's passive port; gives it up when `forMs` have passed without `offer` or `connect`. With `reach`, completes
-   * when the port is reached.
+   * Dials the server's passive port, and gives up after `forMs` without `offer` or `connect`. With
+   * `reach`, completes when the port is reached.
    */
   dial(id: number, to: Endpoint, forMs: number | null, reach: boolean): void {
     this.#add(id).dialServer(to, forMs, reach);

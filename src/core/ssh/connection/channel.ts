@@ -69,8 +69,8 @@ export class ChannelStream extends Duplex {
   }
 
   /**
-   * Does nothing: `read` sees what is consumed, but `_read` is only called when the stream's buffer
-   * is low.
+   * Does nothing. `read` notices consumption; Node calls `_read` only when the stream's buffer is
+   * low.
    */
   override _read(): void {}
 
