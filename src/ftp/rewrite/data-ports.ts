@@ -19,6 +19,8 @@ export interface DataPort {
   over: boolean;
 }
 
+type Cut = DataEnd & { how: 'cut' };
+
 /** The data connections of one control connection. Only one at a time waits for its transfer command. */
 export class DataPorts {
   readonly #emit: (action: Action) => void;
@@ -90,7 +92,7 @@ export class DataPorts {
   }
 
   /** Has it given up; what has not ended in it counts as cut. The server's end goes only after `graceMs`. */
-  abandon(port: DataPort, end: DataEnd & { how: 'cut' }, graceMs = 0): void {
+  abandon(port: DataPort, end: Cut, graceMs = 0): void {
     port.ends.download ??= end;
     port.ends.upload ??= end;
     this.#live.delete(port.id);
@@ -123,18 +125,18 @@ export function brokenEnd(port: DataPort, direction: Direction): GatewayError | 
   return neverStood(port) ?? unfitFor(port, direction);
 }
 
-/** Why a data connection was given up while it was being made; null if it was not, or by its client. */
-export function whyCut({ ends }: DataPort): GatewayError | null {
-  for (const end of [ends.download, ends.upload])
-    if (end?.how === 'cut' && end.by !== 'client') return end.error;
-  return null;
+/** Why the data connection was never there; null if it was, or if its client gave it up. */
+export function neverStood(port: DataPort): GatewayError | null {
+  return whyCut(port, ({ stood }) => !stood);
 }
 
-/** Why the data connection was never there; null if it was, or if its client gave it up. */
-export function neverStood({ ends }: DataPort): GatewayError | null {
-  for (const end of [ends.download, ends.upload]) {
-    if (end?.how === 'cut' && !end.stood && end.by !== 'client') return end.error;
-  }
+/**
+ * Why bytes of a data connection did not arrive: the first cut that `counts` and that is not its
+ * client's; null if there is none.
+ */
+export function whyCut({ ends }: DataPort, counts: (end: Cut) => boolean = () => true): GatewayError | null {
+  for (const end of [ends.download, ends.upload])
+    if (end?.how === 'cut' && end.by !== 'client' && counts(end)) return end.error;
   return null;
 }
 
