@@ -14,8 +14,8 @@ import { type FindPeerOwner, peerOwners } from '../../src/core/local/peer-owner.
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Listening, ManagedTransport, Transport } from '../../src/core/transport.ts';
-import { ftp } from '../../src/ftp/plugin.ts';
 import { deferred } from '../support/deferred.ts';
+import { ftpForward } from '../support/gateway.ts';
 import { canBeAnother, OTHER_USER, Stranger } from '../support/stranger.ts';
 
 const OTHER = OTHER_USER;
@@ -187,17 +187,7 @@ asRoot('a port of the own user', () => {
     const gateway = new Gateway({
       transports: new Map([['yourserver', managed(new DirectTransport())]]),
       local: await localTransport([], log),
-      forwards: [
-        {
-          name: 'ftp',
-          direction: 'local',
-          plugin: ftp,
-          pluginConfig: ftp.schema.parse({}),
-          server: 'yourserver',
-          bind: { host: '127.0.0.1', port: 0 },
-          target: { host: '127.0.0.1', port: far },
-        },
-      ],
+      forwards: [ftpForward({ host: '127.0.0.1', port: far })],
       log,
     });
     gateway.events.on('forward.listening', ({ endpoint }) => {

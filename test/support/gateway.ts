@@ -52,6 +52,20 @@ export interface GatewaySetup {
   readonly connectTimeout?: number;
 }
 
+/** Returns an FTP forward with default options from a free port of 127.0.0.1, through `yourserver`. */
+export function ftpForward(target: Endpoint, over: Partial<ForwardSpec> = {}): ForwardSpec {
+  return {
+    name: 'ftp',
+    direction: 'local',
+    plugin: ftp,
+    pluginConfig: ftp.schema.parse({}),
+    server: 'yourserver',
+    bind: { host: '127.0.0.1', port: 0 },
+    target,
+    ...over,
+  };
+}
+
 /** One event of a gateway, by its name. */
 export type Happening = { [K in keyof GatewayEvents]: [K, GatewayEvents[K][0]] }[keyof GatewayEvents];
 

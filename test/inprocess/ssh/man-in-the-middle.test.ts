@@ -5,15 +5,14 @@ import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
 import { check } from '../../../src/check/check.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
-import type { ForwardSpec } from '../../../src/core/forward.ts';
 import { Gateway } from '../../../src/core/gateway.ts';
 import { DirectTransport } from '../../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import type { Prompter, SshOptions, StrictHostKeyChecking } from '../../../src/core/ssh/options.ts';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { TransportState } from '../../../src/core/transport.ts';
-import { ftp } from '../../../src/ftp/plugin.ts';
 import { startCli } from '../../support/cli.ts';
+import { ftpForward } from '../../support/gateway.ts';
 import type { RawSshConnection } from '../../support/raw-ssh/connection.ts';
 import { newHostKey, type RawHostKey, stolenHostKey } from '../../support/raw-ssh/host-key.ts';
 import { exchangeKeys, POINTS, rekey } from '../../support/raw-ssh/key-exchange.ts';
@@ -126,15 +125,7 @@ async function ftpThrough(test: TestContext, { known = new Map(), options }: Set
   const file = await knownHosts(test, known);
   const login = testOptions({ user: USER, userKnownHostsFile: [file], ...options });
   const transport = sshTransport(login, prompter, silentLogger);
-  const spec: ForwardSpec = {
-    name: 'ftp',
-    direction: 'local',
-    plugin: ftp,
-    pluginConfig: ftp.schema.parse({}),
-    server: 'yourserver',
-    bind: { host: '127.0.0.1', port: 0 },
-    target: { host: '127.0.0.1', port: 21 },
-  };
+  const spec = ftpForward({ host: '127.0.0.1', port: 21 });
   const gateway = new Gateway({
     transports: new Map([['yourserver', transport]]),
     local: new DirectTransport(),
@@ -402,17 +393,7 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
           const findings = await check(
             {
               servers: new Map([['office', login]]),
-              forwards: [
-                {
-                  name: 'ftp',
-                  direction: 'local',
-                  plugin: ftp,
-                  pluginConfig: ftp.schema.parse({}),
-                  server: 'office',
-                  bind: { host: '127.0.0.1', port: 0 },
-                  target: { host: '127.0.0.1', port: 21 },
-                } as ForwardSpec,
-              ],
+              forwards: [ftpForward({ host: '127.0.0.1', port: 21 }, { server: 'office' })],
             },
             {
               local: new DirectTransport(),

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../../src/core/endpoint.ts';
 import { Gateway } from '../../../src/core/gateway.ts';
 import { DirectTransport } from '../../../src/core/local/tcp-transport.ts';
 import { SshSupervisor } from '../../../src/core/ssh/link/supervisor.ts';
-import { ftp } from '../../../src/ftp/plugin.ts';
+import { ftpForward } from '../../support/gateway.ts';
 import { connectTo, silentLog } from '../../support/ssh-login.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
@@ -34,17 +34,7 @@ it('carries FTP the other way, its data ports asked of the SSH server', async (t
   const gateway = new Gateway({
     transports: new Map([['yourserver', supervisor]]),
     local: new DirectTransport(),
-    forwards: [
-      {
-        name: 'ftp',
-        direction: 'remote',
-        plugin: ftp,
-        pluginConfig: ftp.schema.parse({}),
-        server: 'yourserver',
-        bind: { host: 'localhost', port: 0 },
-        target: server,
-      },
-    ],
+    forwards: [ftpForward(server, { direction: 'remote', bind: { host: 'localhost', port: 0 } })],
     log: silentLog,
   });
   let at: Endpoint = { host: '', port: 0 };

@@ -12,8 +12,8 @@ import { KeyAgent, signByKey } from '../../../src/core/ssh/auth/key-agent.ts';
 import { SshSupervisor } from '../../../src/core/ssh/link/supervisor.ts';
 import type { Prompter, SshOptions } from '../../../src/core/ssh/options.ts';
 import type { SshConnection } from '../../../src/core/ssh/ssh2/connection.ts';
-import { ftp } from '../../../src/ftp/plugin.ts';
 import { deferred } from '../../support/deferred.ts';
+import { ftpForward } from '../../support/gateway.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import type { RawSshConnection } from '../../support/raw-ssh/connection.ts';
 import { Reader } from '../../support/raw-ssh/encoding.ts';
@@ -377,17 +377,7 @@ describe('an FTP client whose channel the server confirms and closes in one segm
     const gateway = new Gateway({
       transports: new Map([['yourserver', supervisor]]),
       local: new DirectTransport(),
-      forwards: [
-        {
-          name: 'ftp',
-          direction: 'local',
-          plugin: ftp,
-          pluginConfig: ftp.schema.parse({}),
-          server: 'yourserver',
-          bind: { host: '127.0.0.1', port: 0 },
-          target: TARGET,
-        },
-      ],
+      forwards: [ftpForward(TARGET)],
       log: silentLog,
     });
     test.onTestFinished(() => gateway.stop());
