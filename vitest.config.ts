@@ -33,6 +33,7 @@ export default defineConfig({
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
           globalSetup: ['test/lab/setup.ts'],
+          setupFiles: ['test/lab/support/claim.ts'],
           // As many as test/lab/setup.ts makes labs.
           maxWorkers: Math.min(2, availableParallelism()),
           // After the others: what it counts on is time.

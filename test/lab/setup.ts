@@ -85,7 +85,7 @@ async function createLab(images: Record<ImageName, string>): Promise<Lab> {
     );
   }
   await createKeys(hosts);
-  return { hosts, pub, scratch };
+  return { folder, hosts, pub, scratch };
 }
 
 /** The tests run what is in src/ now. A type error does not keep tsc from writing dist/, so by hand it is only said. */

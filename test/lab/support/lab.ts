@@ -4,6 +4,8 @@ import type { Hosts } from './topology.ts';
 /** What the setup gives the tests. Paths are this machine's. */
 export interface Lab {
   readonly hosts: Hosts;
+  /** The folder of this machine that holds all that is the lab's own. */
+  readonly folder: string;
   /** What the FTP servers have as `pub/` and host A as /pub; see files.ts. */
   readonly pub: string;
   /** Host A's /lab. */
@@ -17,14 +19,14 @@ declare module 'vitest' {
   }
 }
 
-/** Returns the lab of this test file; to be called in tests and hooks only. No other file uses it meanwhile. */
+/**
+ * Returns the lab of this test file, which claim.ts has claimed: no other file uses it meanwhile.
+ * Call it in tests and hooks only.
+ */
 export function lab(): Lab {
-  const labs = inject('labs');
-  // Files that run at the same time have different numbers, from 1 to as many as there are workers.
-  const given = labs[Number(process.env.VITEST_POOL_ID ?? 1) - 1];
-  if (given === undefined)
-    throw new Error(`no lab for worker ${process.env.VITEST_POOL_ID} of ${labs.length}`);
-  return given;
+  const lab = inject('labs')[Number(process.env.SSHFERRY_LAB)];
+  if (lab === undefined) throw new Error('this test file has claimed no lab');
+  return lab;
 }
 
 /** `describe`, skipped if there is no lab (setup.ts says why). */
