@@ -2,6 +2,11 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
+/** Tests that take minutes even in their shortest version: `npm run test:long` sets the variable. */
+function longOnly(variable: string, file: string): string[] {
+  return process.env[variable] ? [] : [file];
+}
+
 export default defineConfig({
   test: {
     projects: [
@@ -22,8 +27,10 @@ export default defineConfig({
         test: {
           name: 'inprocess',
           include: ['test/inprocess/**/*.test.ts'],
-          // Minutes, even in its shortest version; `npm run test:long` has it.
-          exclude: process.env.SSHFERRY_MEMORY ? [] : ['test/inprocess/resident-memory.test.ts'],
+          exclude: [
+            ...longOnly('SSHFERRY_MEMORY', 'test/inprocess/resident-memory.test.ts'),
+            ...longOnly('SSHFERRY_BENCH', 'test/inprocess/bench.test.ts'),
+          ],
           globalSetup: ['test/inprocess/setup.ts'],
           testTimeout: 30_000,
         },
@@ -32,6 +39,7 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
+          exclude: longOnly('SSHFERRY_SOAK_MINUTES', 'test/lab/soak.test.ts'),
           globalSetup: ['test/lab/setup.ts'],
           setupFiles: ['test/lab/support/claim.ts'],
           // As many as test/lab/setup.ts makes labs.

@@ -27,6 +27,11 @@ const LONG: Readonly<Record<string, Long>> = {
     command: vitest('inprocess', 'test/inprocess/resident-memory.test.ts'),
     env: { SSHFERRY_MEMORY: '20000' },
   },
+  bench: {
+    minutes: 1,
+    command: vitest('inprocess', 'test/inprocess/bench.test.ts'),
+    env: { SSHFERRY_BENCH: 'smoke' },
+  },
   uploads: {
     minutes: 60,
     command: vitest('inprocess', 'test/inprocess/ftp/quick-clients.test.ts'),

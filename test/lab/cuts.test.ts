@@ -15,7 +15,7 @@ import { attempt, mayHang, TRANSFER_CLIENTS, type Transfer } from './support/tra
 import { YOU } from './support/users.ts';
 
 /** How often SSH is cut; each time under one download and one upload. SSHFERRY_CUTS=500 for a long run. */
-const CUTS = Number(process.env.SSHFERRY_CUTS ?? 60);
+const CUTS = Number(process.env.SSHFERRY_CUTS ?? 16);
 /** So many sshferries at a time, each with an sshd of its own. */
 const LINES = 6;
 const SEED = runSeed();
