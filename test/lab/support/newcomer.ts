@@ -10,7 +10,7 @@ import { joining } from './topology.ts';
 import { ferry } from './users.ts';
 
 /** How long a command may take, in milliseconds; the longest are npm's and a transfer. */
-const PATIENCE = 60_000;
+const PATIENCE = 300_000;
 const PROMPT = /\n[$#]$/;
 
 /** One line to type, and what is answered to each question that comes of it. */
