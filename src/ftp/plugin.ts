@@ -3,6 +3,7 @@ import { awaitGreeting } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
 import { type FtpConfig, schema } from './config.ts';
 import { ControlConnection } from './control-connection.ts';
+import { probeFtp } from './probe/probe.ts';
 import { reply } from './wire/words.ts';
 
 export type { FtpConfig } from './config.ts';
@@ -14,6 +15,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   defaultPorts: [21],
   run: (session, config) => runFtp(session, config),
   refusal: (error) => refusalFor(error, (text) => reply(421, text)),
+  probe: probeFtp,
 };
 
 async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {

@@ -2,13 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
-import { pluginNamed } from '../../src/app/plugins.ts';
+import { type AnyPlugin, pluginNamed } from '../../src/app/plugins.ts';
 import { check } from '../../src/check/check.ts';
 import type { Findings, Step } from '../../src/check/report.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { ForwardSpec } from '../../src/core/forward.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { ProbeFailure } from '../../src/core/probe/failure.ts';
 import { sshTransport } from '../../src/core/ssh/transport.ts';
 import { activeResources } from '../support/gateway.ts';
 import { type FtpPeer, ScriptedFtpServer } from '../support/scripted-ftp-server.ts';
@@ -20,7 +21,8 @@ import { listenTcp } from '../support/tcp.ts';
 const PASSWORD = 'Quince-7719-jam';
 
 interface Setup {
-  readonly type: string;
+  /** A built-in protocol by its name, or a plugin. */
+  readonly type: string | AnyPlugin;
   readonly target: Endpoint;
   readonly ssh?: SshServerOptions;
   /** What the person answers after the SSH password. */
@@ -49,7 +51,7 @@ async function checkOne(
   await writeFile(knownHosts, `[127.0.0.1]:${ssh.port} ${ssh.hostKey.line}\n`);
   const netrc = path.join(dir, 'netrc');
   await writeFile(netrc, setup.netrc ?? '', { mode: 0o600 });
-  const plugin = pluginNamed(type);
+  const plugin = typeof type === 'string' ? pluginNamed(type) : type;
   if (plugin === undefined) throw new Error(`no plugin ${type}`);
   const forward: ForwardSpec = {
     name: 'it',
@@ -71,7 +73,7 @@ async function checkOne(
       log: silentLogger,
       connect: (_, options, prompter, progress) => sshTransport(options, prompter, silentLogger, progress),
       prompter: person,
-      ftpUser: setup.ftpUser ?? null,
+      targetUser: setup.ftpUser ?? null,
       netrc,
       timeout,
       signal: setup.signal ?? new AbortController().signal,
@@ -242,6 +244,37 @@ describe('check of other protocols', () => {
   it('asks of plain TCP only that the target takes the connection', async (test) => {
     const target = await listenTcp(test, () => {});
     expect(told((await checkOne(test, { type: 'tcp', target })).findings)).toEqual(['listen ok', 'reach ok']);
+  });
+
+  it('has a plugin of a further protocol try itself', async (test) => {
+    const target = await listenTcp(test, (socket) => {
+      socket.on('error', () => {}).write('200 news\r\n');
+    });
+    const nntp: AnyPlugin = {
+      ...(pluginNamed('tcp') as AnyPlugin),
+      name: 'nntp',
+      greet: async (client) => {
+        const line = (await client.line()).toString().trim();
+        if (!line.startsWith('200')) throw new ProbeFailure('WRONG_GREETING', line);
+        return line;
+      },
+    };
+    const { findings } = await checkOne(test, { type: nntp, target });
+    expect(told(findings)).toEqual(['listen ok', 'reach ok', 'greeting ok']);
+    expect(last(findings)?.text).toBe('200 news');
+
+    const probing: AnyPlugin = {
+      ...nntp,
+      probe: async ({ client, steps }) => {
+        await steps.take('news', () => client.line().then(String));
+        await steps.take('groups', () => Promise.reject(new ProbeFailure('HUNG_UP', 'none')));
+        steps.skipped('articles', 'no groups');
+      },
+    };
+    const { findings: probed } = await checkOne(test, { type: probing, target });
+    const steps = ['listen ok', 'reach ok', 'news ok', 'groups failed HUNG_UP', 'articles skipped'];
+    expect(told(probed)).toEqual(steps);
+    expect(probed.works).toBe(false);
   });
 
   it('says that the SSH server does not answer for a target', async (test) => {

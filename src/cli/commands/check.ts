@@ -71,7 +71,7 @@ export const check: Subcommand = {
       connect: (server, options, prompter, progress) =>
         environment.connect(options, log.child({ server }), { prompter, progress }),
       prompter: environment.prompter(),
-      ftpUser: flags.ftpLogin ?? null,
+      targetUser: flags.ftpLogin ?? null,
       netrc: environment.env.NETRC || path.join(environment.env.HOME || homedir(), '.netrc'),
       timeout: flags.timeout * 1000,
       own: environment.script,

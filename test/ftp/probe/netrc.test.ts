@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { ftpAccount } from '../../src/check/ftp-account.ts';
-import { findNetrc, parseNetrc } from '../../src/check/netrc.ts';
+import { ftpAccount } from '../../../src/ftp/probe/account.ts';
+import { findNetrc, parseNetrc } from '../../../src/ftp/probe/netrc.ts';
 
 describe('parseNetrc', () => {
   it.each([
