@@ -3,6 +3,13 @@ import { addressFamily, type Endpoint } from '../core/endpoint.ts';
 /** An invalid part of an address. The message names the part, its value, and what was expected. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
+  /** An argument that would be right, without its flag; null for the usual one. */
+  readonly example: string | null;
+
+  constructor(message: string, example: string | null = null) {
+    super(message);
+    this.example = example;
+  }
 }
 
 /** Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by GatewayPorts (`-g`). */

@@ -59,10 +59,9 @@ export async function findConfigFile(
     if (found !== null) return { path: file, named: false };
   }
   if (optional) return null;
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `no config file found: looked for ${files.join(' and ')}; create one with sshferry init, or name one with -c FILE`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `no config file found: looked for ${files.join(' and ')}`, {
+    hint: 'create one with sshferry init, or name one with -c FILE',
+  });
 }
 
 /** The content of a config file. */
@@ -143,7 +142,8 @@ export function selectForwards(config: Config, names: readonly string[], file: s
       const known = [...Object.keys(config.forwards), ...Object.keys(config.groups)];
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${file} has no forward or group '${name}'${didYouMean(name, known)}; expected one of ${known.join(', ')}`,
+        `${file} has no forward or group '${name}'${didYouMean(name, known)}`,
+        { hint: `expected one of ${known.join(', ')}` },
       );
     }
     for (const member of members) wanted.add(member);

@@ -41,23 +41,23 @@ const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; 
  */
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
   const flag = /R/.test(origin) ? '-R' : '-L';
-  const example = (spec: string) => `such as ${flag} ${spec}`;
   try {
     const { type, address } = splitType(text.trim(), types);
     const fields = splitColons(address);
     if (fields.length > 4) {
       throw new AddressError(
-        `too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
+        `too many colons; expected ${FORM} with IPv6 addresses in brackets`,
+        '8021:[::1]:21',
       );
     }
     if (fields.length < 3) {
       const missing = fields.length === 1 ? 'the host and its port are missing' : 'only two parts';
-      throw new AddressError(`${missing}; expected ${FORM}, ${example('8021:localhost:21')}`);
+      throw new AddressError(`${missing}; expected ${FORM}`);
     }
     const [hostPort = '', host = '', port = '', bind] = fields.reverse();
     const listen = {
       host: bind === undefined ? null : parseBindHost(bind),
-      port: listenPort(port, types, [host, hostPort], flag),
+      port: listenPort(port, types, [host, hostPort]),
     };
     const target = {
       host: parseHost(host, 'the target host'),
@@ -67,8 +67,10 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
-    const hint = error.message.includes(`such as ${flag}`) ? '' : `, ${example('8021:localhost:21')}`;
-    throw new GatewayError(code, `${origin} ${text}: ${error.message}${hint}`);
+    const example = error.example ?? '8021:localhost:21';
+    throw new GatewayError(code, `${error.message}, such as ${flag} ${example}`, {
+      where: `${origin} ${text}`,
+    });
   }
 }
 
@@ -93,17 +95,13 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   );
 }
 
-function listenPort(
-  text: string,
-  types: readonly ForwardType[],
-  [host, hostPort]: [string, string],
-  flag: string,
-): number {
+function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
   const type = types.find(({ name }) => name === text.toLowerCase());
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
-      `the port to listen on is '${text}'; use a number, and put the type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
+      `the port to listen on is '${text}'; use a number, and put the type before a slash`,
+      `${type.name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

@@ -85,7 +85,8 @@ export function inputFromArguments(
     if (earlier !== undefined) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${text}: port ${forward.listen.port} is already used by ${earlier}; give each forward its own port`,
+        `${text}: port ${forward.listen.port} is already used by ${earlier}`,
+        { hint: 'give each forward its own port' },
       );
     }
     taken.set(place, text);

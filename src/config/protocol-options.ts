@@ -51,10 +51,9 @@ export function findProtocolOption(key: string, options: readonly ProtocolOption
   const prefixed = options.filter(({ protocol }) => key.toLowerCase().startsWith(protocol));
   if (prefixed.length === 0 && nearest(key, keys) === null) return null;
   const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `-o ${key}: unknown option${didYouMean(key, keys)}; expected one of ${expected}`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `-o ${key}: unknown option${didYouMean(key, keys)}`, {
+    hint: `expected one of ${expected}`,
+  });
 }
 
 /**

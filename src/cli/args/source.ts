@@ -40,7 +40,8 @@ export async function readSource(command: Command, environment: Environment): Pr
   if (given !== undefined && hasSshFlags(command)) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `-c ${given} names a config file, which excludes the flags of ssh; set the options in the file (for ciphers without a file: -o Ciphers=…)`,
+      `-c ${given} names a config file, which excludes the flags of ssh`,
+      { hint: 'set the options in the file (for ciphers without a file: -o Ciphers=…)' },
     );
   }
   if (!hasSshFlags(command) && !command.args.some((word) => /[@:]/.test(word))) {

@@ -81,16 +81,15 @@ export function readSshArguments(command: Command): { args: Arguments; notes: re
   const [destination, ...remoteCommand] = command.args;
   const flags = command.opts<Flags>();
   if (destination === undefined) {
-    throw new GatewayError('CONFIG_INVALID', `missing host; expected [user@]host, ${EXAMPLE}`);
+    throw new GatewayError('CONFIG_INVALID', 'missing host', { hint: `expected [user@]host, ${EXAMPLE}` });
   }
   if (remoteCommand.length > 0) {
-    throw new GatewayError(
-      'CONFIG_UNSUPPORTED',
-      `sshferry does not run commands on the server; omit '${remoteCommand.join(' ')}', or use ssh`,
-    );
+    throw new GatewayError('CONFIG_UNSUPPORTED', 'sshferry does not run commands on the server', {
+      hint: `omit '${remoteCommand.join(' ')}', or use ssh`,
+    });
   }
   if (flags['4'] && flags['6']) {
-    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other; use one of them');
+    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other', { hint: 'use one of them' });
   }
   const args: Arguments = {
     destination,

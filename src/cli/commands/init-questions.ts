@@ -12,10 +12,9 @@ const TRIES = 3;
 export async function askForArguments({ prompter, plugins, platform }: Environment): Promise<Arguments> {
   const person = prompter();
   if (!person.interactive) {
-    throw new GatewayError(
-      'CONFIG_INVALID',
-      'cannot ask questions without a terminal; pass the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
-    );
+    throw new GatewayError('CONFIG_INVALID', 'cannot ask questions without a terminal', {
+      hint: 'pass the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+    });
   }
   const ask = async <T>(question: string, otherwise: string, read: (answer: string) => T): Promise<T> => {
     const suffix = otherwise === '' ? ': ' : ` [${otherwise}]: `;

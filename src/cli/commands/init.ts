@@ -37,10 +37,9 @@ export const init: Subcommand = {
     const asked = command.args.length === 0 && !hasSshFlags(command);
     const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
     if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
-      throw new GatewayError(
-        'CONFIG_INVALID',
-        'nothing to forward; add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
-      );
+      throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
+        hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+      });
     }
     const text = newConfigFile(
       inputFromArguments(args, environment.plugins),

@@ -170,7 +170,7 @@ export class ClientDoor {
   }
 
   #refusal(outcome: Outcome, port: number): GatewayError {
-    return new GatewayError('DATA_REFUSED', `data port ${port}: ${WORDS[outcome]}`);
+    return new GatewayError('DATA_REFUSED', WORDS[outcome], { where: `data port ${port}` });
   }
 
   #logRefused(): void {

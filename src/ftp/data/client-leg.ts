@@ -173,5 +173,5 @@ export class ClientLeg {
 function bindHost(local: string, family: 4 | 'any'): string {
   if (family === 'any' || addressFamily(local) === 4) return local;
   if (isLoopback(local)) return 'localhost';
-  throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
+  throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6`, { hint: 'use EPSV' });
 }

@@ -29,9 +29,8 @@ export class PortRange {
       }
     }
     const range = `${this.#first}-${this.#last}`;
-    throw new GatewayError(
-      'LISTEN_IN_USE',
-      `no data port is free in ${range}; widen FtpDataPorts or try again`,
-    );
+    throw new GatewayError('LISTEN_IN_USE', `no data port is free in ${range}`, {
+      hint: 'widen FtpDataPorts or try again',
+    });
   }
 }

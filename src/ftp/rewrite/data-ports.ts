@@ -143,5 +143,7 @@ export function whyCut({ ends }: DataPort, counts: (end: Cut) => boolean = () =>
 /** Why it cannot serve a transfer in this direction; null if it can. The server would take an upload for empty. */
 function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
   if (direction !== 'upload' || !halfClosed) return null;
-  return new GatewayError('ABANDONED', 'the data connection was for a download; use PASV or EPSV again');
+  return new GatewayError('ABANDONED', 'the data connection was for a download', {
+    hint: 'use PASV or EPSV again',
+  });
 }

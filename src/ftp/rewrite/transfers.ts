@@ -233,7 +233,10 @@ export class Transfers {
   #onRefused(port: DataPort, followed: boolean): void {
     const { ports } = this.#dialogue;
     if (followed)
-      ports.drop(port, new GatewayError('ABANDONED', 'the transfer was refused; use PASV or EPSV again'));
+      ports.drop(
+        port,
+        new GatewayError('ABANDONED', 'the transfer was refused', { hint: 'use PASV or EPSV again' }),
+      );
     else ports.giveBack(port);
   }
 }

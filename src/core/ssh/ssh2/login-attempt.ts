@@ -39,7 +39,8 @@ export class LoginAttempt {
       this.#over.abort(
         new GatewayError(
           'SSH_TIMEOUT',
-          `${where}: no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+          `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+          { where },
         ),
       ),
     );
