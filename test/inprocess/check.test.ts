@@ -166,7 +166,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toContain('"530 alice/[password] is wrong"');
   });
 
-  it('tells the person who gives no password from a server that takes none', async (test) => {
+  it('tells a cancelled password prompt from a rejected password', async (test) => {
     const target = await ftpServer(test, async (peer) => {
       peer.reply('220 ready');
       await peer.expect('USER', '331 password?');
@@ -184,7 +184,7 @@ describe('check of FTP', () => {
     ['at USER', ['530 Non-anonymous sessions must use encryption.'], 'tls'],
     ['at USER, as proftpd', ['550 SSL/TLS required on the control channel'], 'tls'],
     ['at PASS', ['331 password?', '530 Please use TLS first'], 'ftp-login'],
-  ] as const)('tells a server that demands TLS %s', async ([, [user = '', pass = ''], step], test) => {
+  ] as const)('reports a server that demands TLS %s', async ([, [user = '', pass = ''], step], test) => {
     const target = await ftpServer(test, async (peer) => {
       peer.reply('220 ready');
       await peer.expect('USER', user);
@@ -195,7 +195,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toMatch(/TLSRequired off/);
   });
 
-  it('says that a data connection hangs, and how long it waited', async (test) => {
+  it('reports a data connection that hangs, and how long it waited', async (test) => {
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
       const data = await peer.passive();
@@ -208,7 +208,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toMatch(/within 0\.5 s/);
   });
 
-  it('says what the SSH server said of the data port, not what the FTP reply made of it', async (test) => {
+  it("reports the SSH server's reason for refusing the data port, not the FTP reply made from it", async (test) => {
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
       await peer.passive();
@@ -241,12 +241,12 @@ describe('check of other protocols', () => {
     expect(told(findings)).toEqual(['listen ok', 'reach ok', expected]);
   });
 
-  it('asks of plain TCP only that the target takes the connection', async (test) => {
+  it('only connects, for plain TCP', async (test) => {
     const target = await listenTcp(test, () => {});
     expect(told((await checkOne(test, { type: 'tcp', target })).findings)).toEqual(['listen ok', 'reach ok']);
   });
 
-  it('has a plugin of a further protocol try itself', async (test) => {
+  it('lets a custom plugin probe its own protocol', async (test) => {
     const target = await listenTcp(test, (socket) => {
       socket.on('error', () => {}).write('200 news\r\n');
     });
@@ -277,14 +277,14 @@ describe('check of other protocols', () => {
     expect(probed.works).toBe(false);
   });
 
-  it('says that the SSH server does not answer for a target', async (test) => {
+  it('reports an SSH server that does not answer the request for a target', async (test) => {
     const target = { host: '127.0.0.1', port: 9 };
     const ssh = { allowForward: () => new Promise<never>(() => {}) };
     const { findings } = await checkOne(test, { type: 'tcp', target, ssh, timeout: 500 });
     expect(told(findings)).toEqual(['listen ok', 'reach failed NO_ANSWER']);
   });
 
-  it('ends at once when it is broken off, and leaves nothing', async (test) => {
+  it('ends at once when it is aborted, and leaves nothing behind', async (test) => {
     const target = await listenTcp(test, () => {});
     const before = activeResources();
     const abort = new AbortController();

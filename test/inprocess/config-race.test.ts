@@ -100,7 +100,7 @@ function publicKey({ public: text }: { public: string }): Buffer {
 it
   .skipIf(process.getuid?.() !== 0)
   .for(READERS.map((reader, index) => ({ reader, index, name: reader.name })))(
-  "another user's $name never counts, however the name is exchanged while it is read ($index)",
+  "never uses another user's $name, even if the file is swapped while it is read ($index)",
   { timeout: 120_000 },
   async ({ reader }, test) => {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-race-'));

@@ -79,7 +79,7 @@ describeLab('a port of one user', () => {
     await fetches(client);
   });
 
-  it('could be, with LocalUsers=any: what is tried above does work', async () => {
+  it('can be used with LocalUsers=any, so the attempts above are real', async () => {
     await ferryOn('-o', 'LocalUsers=any', '-L', '8021:localhost:21');
     const stolen = await steal(lab().hosts.a.container, '127.0.0.1', 8021, OTHER);
     expect(stolen).toEqual({ code: 0, stdout: expect.stringMatching(/^220 /), stderr: '' });
@@ -98,7 +98,7 @@ describeLab('a port of one user', () => {
   });
 
   it.each(['v4', 'v6'] as const)(
-    'that listens for other hosts serves its client’s address alone: %s',
+    'that listens for other hosts serves only its client’s address: %s',
     async (family) => {
       const sshferry = await ferryOn('-g', '-L', '8021:localhost:21');
       const { a, b } = lab().hosts;
@@ -114,7 +114,7 @@ describeLab('a port of one user', () => {
     ['127.0.0.1', 'v4', 1],
     ['::1', 'v6', 2],
   ] as const)(
-    'is not opened for active mode, and nobody else is dialled: %s',
+    'is not opened for active mode, and no other host is dialled: %s',
     async (host, family, protocol) => {
       const sshferry = await ferryOn('-L', '8021:localhost:21');
       const { a, b } = lab().hosts;

@@ -46,7 +46,7 @@ describeLab(`an SSH connection that goes away ${CYCLES} times under FTP and POP3
     await Promise.all(programs.map((program) => program.signal('KILL')));
   });
 
-  it('comes back each time by itself, and tells clients in their protocol', {
+  it('reconnects each time by itself, and refuses clients in their protocol', {
     timeout: 3_600_000,
   }, async () => {
     const script = '/app/test/lab/support/working-clients.py';
@@ -70,7 +70,7 @@ describeLab(`an SSH connection that goes away ${CYCLES} times under FTP and POP3
     }
   });
 
-  it('is the same process, and holds what it held before the first client', async () => {
+  it('is the same process, and holds the same resources as before the first client', async () => {
     await vi.waitFor(
       async () => {
         const after = await holdings(lab().hosts.a.container, sshferry.pid, YOU);
