@@ -29,7 +29,7 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
     roff(`Also as in ssh: ${Object.keys(OPTION_FLAGS).join(', ')}.`),
     '.SH "OPTIONS OF \\-o"',
     roff(
-      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that ask for something sshferry does not do are an error. Beyond these:',
+      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that request something that sshferry does not support are an error. Beyond these:',
     ),
     ...options.flatMap(({ key, description }) => ['.TP', `.B ${roff(key)}`, roff(description)]),
     '.SH SUBCOMMANDS',

@@ -40,7 +40,7 @@ async function setUp(
   return { target, gateway, client };
 }
 
-/** The one line that a client is told before it is hung up on. */
+/** The one line that a client gets before its connection is closed. */
 async function lastLine(client: Wire): Promise<string> {
   const text = (await client.rest()).bytes.toString();
   expect(text).toMatch(/^[^\r\n]+\r\n$/);

@@ -32,7 +32,7 @@ async function answerAt(host: string, port: number): Promise<string> {
   return text;
 }
 
-/** Somebody else's listener. */
+/** Another program's listener. */
 async function occupy(test: Test, host: string): Promise<number> {
   const server = net.createServer();
   server.listen({ host, port: 0, ipv6Only: true });

@@ -21,7 +21,7 @@ import { canBeAnother, OTHER_USER, Stranger } from '../support/stranger.ts';
 const OTHER = OTHER_USER;
 
 if (!canBeAnother) console.warn('SKIPPED: to connect as another user takes Linux and root');
-// A machine of CI that cannot do it fails, so that nobody takes the skip for a pass.
+// A CI machine that cannot do it fails: a skip must not look like a pass.
 const asRoot = describe.skipIf(!canBeAnother && process.env.CI !== 'true');
 
 type Test = Pick<TestContext, 'onTestFinished'>;
@@ -56,7 +56,7 @@ function admissionOf(
   };
 }
 
-/** Greets whoever it is handed. */
+/** Greets every client. */
 async function greeter(test: Test, transport: Transport, host = '127.0.0.1'): Promise<Listening> {
   const listening = await transport.listen({ host, port: 0 }, (stream) => {
     stream.on('error', () => {});
@@ -67,7 +67,7 @@ async function greeter(test: Test, transport: Transport, host = '127.0.0.1'): Pr
   return listening;
 }
 
-/** Connects from a process of that user and gives what it was sent; null when it was reset. */
+/** Connects from a process of that user and returns what it received; null if it was reset. */
 async function connectAs(uid: number, port: number, how = '', host = '127.0.0.1'): Promise<string | null> {
   const script = `
     process.setgid(${uid}); process.setuid(${uid});
@@ -426,7 +426,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** An FTP server with one file; gives its port. */
+/** An FTP server with one file; returns its port. */
 async function ftpServer(test: Test): Promise<number> {
   const listen = async (onConnection: (socket: net.Socket) => void) => {
     const server = net.createServer((socket) => {

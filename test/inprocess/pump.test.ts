@@ -40,7 +40,7 @@ async function forward(onTarget: (socket: net.Socket) => void, onEnd?: (d: Direc
   return { ssh, dial, results, streams };
 }
 
-/** Sends `total` random bytes as fast as they are taken, then ends; gives their digest. */
+/** Sends `total` random bytes as fast as they are taken, then ends; returns their digest. */
 async function send(stream: Duplex, total: number): Promise<string> {
   const hash = createHash('sha256');
   const block = randomBytes(256 * 1024);

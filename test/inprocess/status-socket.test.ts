@@ -63,7 +63,7 @@ describe('the socket', () => {
     const directory = path.join(runtime, `sshferry-${process.getuid?.()}`);
     expect(path.dirname(file)).toBe(directory);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
-    // Found by somebody who has a runtime directory, too.
+    // A process that has a runtime directory finds it too.
     const both = { ...owner, env: { TMPDIR: runtime, XDG_RUNTIME_DIR: '/nonexistent' } };
     expect(await findRunning(both)).toEqual([file]);
   });

@@ -158,8 +158,8 @@ describeWith([SSHD, 'ssh-keygen', 'tmux'], 'in a terminal of 80 columns', () => 
       expect(after.join('\n')).not.toContain('hunter2');
       await below.press('C-c');
       expect((await below.shows(/ended/)).at(-1)).toMatch(/ended 0$/);
-      const nobody = await run(process.execPath, [CLI, 'status'], { env }).catch((error) => error);
-      expect(nobody).toMatchObject({
+      const none = await run(process.execPath, [CLI, 'status'], { env }).catch((error) => error);
+      expect(none).toMatchObject({
         code: 1,
         stdout: '',
         stderr: 'sshferry: no sshferry of yours is running\n',

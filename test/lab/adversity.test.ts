@@ -42,7 +42,7 @@ function listing(): Promise<Buffer> {
   return curl(lab().hosts.a.container, ftpUrl({ host: 'localhost', port: FTP }, 'pub/'));
 }
 
-/** Somebody who connects to sshd and does not log in. Settles when sshd has greeted them. */
+/** A client that connects to sshd and does not log in. Settles when sshd has greeted it. */
 async function loiterer(): Promise<Program> {
   const script = `import socket, time
 s = socket.create_connection(("yourserver", ${PORT})); print(s.recv(100), flush=True); time.sleep(600)`;

@@ -80,7 +80,7 @@ while True:
     taken.append(server.accept())
 `;
 
-/** On yourserver's port 2300 somebody takes every connection and says nothing. */
+/** On yourserver's port 2300, a program accepts every connection and stays silent. */
 async function muteServer(): Promise<void> {
   const mute = await keep(Program.start(lab().hosts.b.container, ['python3', '-c', MUTE]));
   await mute.waitFor(/listening/);

@@ -12,7 +12,7 @@ const FTP = ['-L', '8021:localhost:21'];
 
 const running: Program[] = [];
 
-/** Runs sshferry to an end that must come by itself; gives its exit status and the lines on stderr. */
+/** Runs sshferry until it ends by itself; returns its exit status and the lines on stderr. */
 async function failing(...flags: string[]): Promise<{ code: number; lines: string[] }> {
   const argv = sshferryArgv('--log-format', 'pretty', ...flags);
   const sshferry = await Program.start(lab().hosts.a.container, argv, { user: YOU });
@@ -23,7 +23,7 @@ async function failing(...flags: string[]): Promise<{ code: number; lines: strin
   return { code, lines: sshferry.stderr.trimEnd().split('\n') };
 }
 
-/** What a client that connects to a port of host A, and says nothing, is told until it is hung up on. */
+/** Everything that a silent client of a port of host A gets until its connection is closed. */
 function told(port: number): Promise<string> {
   return mustExec(lab().hosts.a.container, [
     'ncat',

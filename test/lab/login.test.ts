@@ -28,7 +28,7 @@ async function sshferry(...flags: string[]): Promise<Program> {
 }
 
 /**
- * sshferry at a terminal of its own, with somebody there who gives these answers, each to the question that fits its pattern.
+ * sshferry at a terminal of its own, where a person types these answers, each to the question that fits its pattern.
  * Settles when it forwards.
  */
 async function attended(flags: string[], answers: readonly (readonly [string, string])[]): Promise<Program> {
@@ -171,7 +171,7 @@ describeLab('logging in to a real sshd', () => {
     const key = ['-i', ENCRYPTED_KEY, '-o', 'IdentitiesOnly=yes', ...BATCH];
     const at = ['-p', '2401', '-o', 'HostKeyAlias=yourserver'];
     const argv = sshferryArgv('--log-format', 'pretty', ...key, ...at, ...FTP, LOGIN);
-    // Without the agent nobody can unlock it.
+    // Without the agent, it cannot be unlocked.
     const { code, stderr } = await exec(a, argv, { user: YOU });
     expect(code).toBe(255);
     expect(stderr).toMatch(/\.ssh\/encrypted is encrypted.*ssh-add/);

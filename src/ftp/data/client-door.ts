@@ -83,7 +83,7 @@ export class ClientDoor {
     if (outcome !== 'none') return this.#refusal(outcome, port);
     return new GatewayError(
       'DATA_TIMEOUT',
-      `nobody connected to the data port ${port} within ${ms / 1000} s`,
+      `no client connected to the data port ${port} within ${ms / 1000} s`,
     );
   }
 

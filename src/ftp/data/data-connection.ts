@@ -73,7 +73,7 @@ export class DataConnection {
   /** Dials the server's port. */
   dialServer(to: Endpoint, forMs: number | null, reach: boolean): void {
     if (forMs !== null) {
-      const text = `nobody asked for a data port within ${forMs / 1000} s`;
+      const text = `no client asked for a data port within ${forMs / 1000} s`;
       this.#timer.start('unclaimed', forMs, () =>
         this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text)),
       );
@@ -124,7 +124,7 @@ export class DataConnection {
     this.#listening = listening;
     const { port } = listening.endpoint;
     const { acceptTimeout } = this.#options;
-    const text = `nobody connected to the data port ${port} within ${acceptTimeout / 1000} s`;
+    const text = `no client connected to the data port ${port} within ${acceptTimeout / 1000} s`;
     this.#timer.start('accept', acceptTimeout, () =>
       this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text)),
     );

@@ -25,7 +25,7 @@ import { Transfers } from './transfers.ts';
  * Theory of operation
  * ===================
  * FtpControl sits between an FTP client and an FTP server (RFC 959). Bytes and results go in,
- * actions come out (action.ts). It does no I/O, and any split of the input gives the same actions.
+ * actions come out (action.ts). It does no I/O, and any split of the input produces the same actions.
  *
  * Three queues
  * - Held lines of the client (command-intake.ts). command-router.ts takes them one by one and
@@ -209,7 +209,7 @@ export class FtpControl {
     }
   }
 
-  /** Sends the local replies whose turn has come, and gives the transfer at the head its data port. */
+  /** Sends the local replies whose turn has come, and assigns its data port to the transfer at the head. */
   #settle(): void {
     if (this.#dialogue.midReply) return;
     this.#dialogue.sendDueReplies();

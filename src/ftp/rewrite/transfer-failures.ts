@@ -16,7 +16,7 @@ export const ABORT_GRACE = 2000;
  */
 const REFUSAL_GRACE = 3000;
 
-/** Fails transfers whose data connection breaks, or whose client gives them up. */
+/** Fails transfers whose data connection breaks, or whose client abandons them. */
 export class TransferFailures {
   readonly #dialogue: Dialogue;
   readonly #reports: TransferReports;

@@ -76,10 +76,10 @@ describe('findNetrc', () => {
 
 describe('ftpAccount', () => {
   const through = { host: 'office', hostName: 'office.example.com' };
-  const nobody = { interactive: false, ask: () => Promise.reject(new Error('nobody')), tell() {} };
+  const noTerminal = { interactive: false, ask: () => Promise.reject(new Error('no terminal')), tell() {} };
 
   async function user(file: string, host: string, asked: string | null = null) {
-    const source = { user: asked, netrc: file, prompter: nobody };
+    const source = { user: asked, netrc: file, prompter: noTerminal };
     return (await ftpAccount({ host, port: 21 }, through, source))?.user;
   }
 

@@ -8,7 +8,7 @@ import { Wire } from '../../support/wire.ts';
 
 type Session = Pick<FtpSession, 'client' | 'peer'>;
 
-/** The first of `count` ports in a row that nobody holds now. */
+/** The first of `count` consecutive ports that are free now. */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = 20_000 + Math.floor(Math.random() * 10_000);

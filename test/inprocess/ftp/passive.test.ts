@@ -199,7 +199,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(await far.ended()).toBe('ECONNRESET');
     await expect(client.data(where)).rejects.toThrow('ECONNREFUSED');
     expect(await client.command('STOR f')).toMatch(
-      /^425 sshferry: nobody connected to the data port \d+ within 0\.1 s$/,
+      /^425 sshferry: no client connected to the data port \d+ within 0\.1 s$/,
     );
     expect(gateway.network.listeners.size).toBe(1);
     if (gateway.ssh) expect(gateway.ssh.channels).toBe(1);
@@ -211,7 +211,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     await agree(session);
     client.send('RETR f');
     await peer.command('RETR');
-    expect(await client.reply()).toMatch(/^425 sshferry: nobody connected/);
+    expect(await client.reply()).toMatch(/^425 sshferry: no client connected/);
     peer.reply('425 no data connection');
     // The server's own answer to it is dropped, and the replies stay in step.
     client.send('NOOP');

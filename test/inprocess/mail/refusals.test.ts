@@ -34,7 +34,7 @@ async function setUp(test: Test, plugin: AnyPlugin, setup: Setup = {}) {
   return { target, gateway, connect };
 }
 
-/** All that the client is told, as one line, after which it is hung up on. */
+/** Everything that the client gets, as one line, until its connection is closed. */
 async function lastWords(client: Wire): Promise<string> {
   const { bytes, ending } = await client.rest();
   expect(ending).toBe('eof');

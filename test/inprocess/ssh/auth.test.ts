@@ -51,14 +51,14 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     await rm(dir, { recursive: true });
   });
 
-  /** Starts an sshd of its own and gives its port. */
+  /** Starts an sshd of its own and returns its port. */
   async function sshd(...settings: string[]): Promise<number> {
     const { port, server } = await startSshd(dir, settings);
     servers.push(server);
     return port;
   }
 
-  /** Logs in and out again; gives null, or the words of the failure. */
+  /** Logs in and out again; returns null, or the message of the failure. */
   async function login(port: number, changes: Partial<SshOptions>, prompter = new ScriptedPrompter(null)) {
     const options = sshOptions({
       hostName: '127.0.0.1',

@@ -94,7 +94,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     return client;
   }
 
-  /** A download that stands still until `goOn`, once it has begun. */
+  /** A download that has begun and pauses until `goOn`. */
   async function halfway(client: Client) {
     const begun = deferred<void>();
     const goOn = deferred<void>();

@@ -53,7 +53,7 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     return connectTo(port, { ...options }, { identities });
   }
 
-  /** Waits until no more comes, and gives how much lies there unread. */
+  /** Waits until no more arrives, and returns how much is unread. */
   async function stalled(stream: Duplex): Promise<number> {
     for (let last = -1; ; ) {
       const now = stream.readableLength;

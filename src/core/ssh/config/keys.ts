@@ -127,7 +127,7 @@ interface Missing {
 
 const NO = /^(no|false|none)$/i;
 
-/** Keys that ask for something that sshferry does not do. */
+/** Keys that request something that sshferry does not support. */
 export const MISSING: readonly Missing[] = [
   { name: 'BindInterface', fine: NO, why: 'use BindAddress', needed: true },
   {
