@@ -106,7 +106,7 @@ export const LOG_EVENTS = {
   'ftp.data.unreachable': {
     levels: ['debug'],
     fields: ['session', 'forward', 'host', 'port'],
-    when: "a data port of the FTP server could not be reached",
+    when: 'a data port of the FTP server could not be reached',
   },
   'ftp.data.prohibited': {
     levels: ['warn'],
