@@ -101,7 +101,10 @@ function synopsis(name: string, command: Command): string {
   return `\\fBsshferry${name === '' ? '' : ` ${roff(name)}`}\\fR ${words.replaceAll('-', '\\-')}`;
 }
 
-/** Returns the options that `--help` shows, without those that `besides` describes in the same words. */
+/**
+ * Returns the options that `--help` shows, without those that `besides` describes in the same
+ * words.
+ */
 function optionItems(command: Command, besides?: Command): string[] {
   const known = new Set(besides?.options.map(text));
   return command.options
@@ -121,7 +124,10 @@ function withoutStop(words: string): string {
   return words.replace(/\.$/, '');
 }
 
-/** Escapes text for man(7), so that it prints backslashes and hyphens as they are and no line is a request. */
+/**
+ * Escapes text for man(7), so that it prints backslashes and hyphens as they are and no line is a
+ * request.
+ */
 function roff(words: string): string {
   return words
     .replaceAll('\\', '\\e')

@@ -12,7 +12,10 @@ export class AddressError extends Error {
   }
 }
 
-/** Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by GatewayPorts (`-g`). */
+/**
+ * Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by
+ * GatewayPorts (`-g`).
+ */
 export interface ListenAddress {
   readonly host: string | null;
   readonly port: number;
@@ -44,7 +47,10 @@ export function splitColons(text: string): string[] {
   }
 }
 
-/** Parses a decimal TCP port. 0 is valid only with `zero`, as "any free port". `what` names the port in the AddressError. */
+/**
+ * Parses a decimal TCP port. 0 is valid only with `zero`, as "any free port". `what` names the port
+ * in the AddressError.
+ */
 export function parsePort(text: string, what: string, { zero = false } = {}): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
   if (port >= (zero ? 0 : 1) && port <= 65535) return port;

@@ -13,9 +13,10 @@ export interface Issue {
 }
 
 /**
- * Returns the mistakes that the schema cannot detect, because they span several parts of a file or need ssh's own rules: unknown
- * names, duplicate ports, invalid hosts and unknown options of ssh. `input` is the content of the file as it was read, valid or
- * not. What the schema refuses is skipped here.
+ * Returns the mistakes that the schema cannot detect, because they span several parts of a file or
+ * need ssh's own rules: unknown names, duplicate ports, invalid hosts and unknown options of ssh.
+ * `input` is the content of the file as it was read, valid or not. What the schema refuses is
+ * skipped here.
  */
 export function crossCheck(input: unknown): Issue[] {
   const { servers, forwards, groups } = keysOf(input);

@@ -23,7 +23,10 @@ export interface ForwardArgument {
   readonly target: Target;
 }
 
-/** Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that port. */
+/**
+ * Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that
+ * port.
+ */
 export function typeByPort(port: number, types: readonly ForwardType[]): string {
   return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
 }
@@ -32,12 +35,13 @@ const FORM = '[type/][bind_address:]port:host:hostport';
 const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
 
 /**
- * Parses the argument of `-L` or `-R`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1). The
- * `type/` prefix is that of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 means any free port. `origin`
- * names the argument in errors: `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
+ * Parses the argument of `-L` or `-R`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses
+ * in brackets, as in ssh(1). The `type/` prefix is that of SSH Tectia. An empty bind address and
+ * `*` mean every interface. Port 0 means any free port. `origin` names the argument in errors:
+ * `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
  *
- * Throws a GatewayError that shows the argument, the invalid part and what was expected: `CONFIG_INVALID`, or
- * `CONFIG_UNSUPPORTED` for Unix sockets.
+ * Throws a GatewayError that shows the argument, the invalid part and what was expected:
+ * `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for Unix sockets.
  */
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
   const flag = /R/.test(origin) ? '-R' : '-L';
@@ -74,7 +78,10 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   }
 }
 
-/** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */
+/**
+ * Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's
+ * old syntax for IPv6.
+ */
 function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };

@@ -8,7 +8,10 @@ import { reply } from './wire/words.ts';
 
 export type { FtpConfig } from './config.ts';
 
-/** FTP (RFC 959 and its extensions): the control connection is followed, data connections are carried through SSH as well. */
+/**
+ * FTP (RFC 959 and its extensions): the control connection is followed, data connections are
+ * carried through SSH as well.
+ */
 export const ftp: ProtocolPlugin<FtpConfig> = {
   name: 'ftp',
   schema,

@@ -32,8 +32,9 @@ export async function readFileSource(command: Command, environment: Environment)
 }
 
 /**
- * Returns the RunRequest of a parsed command with `addSourceArguments`. It reads the config file if `-c` names one, if there are no
- * words, or if a file exists and all words are plain names; otherwise the arguments of a tunnel. Rejects with `CONFIG_*`.
+ * Returns the RunRequest of a parsed command with `addSourceArguments`. It reads the config file if
+ * `-c` names one, if there are no words, or if a file exists and all words are plain names;
+ * otherwise the arguments of a tunnel. Rejects with `CONFIG_*`.
  */
 export async function readSource(command: Command, environment: Environment): Promise<RunRequest> {
   const { config: given } = command.opts<{ config?: string }>();

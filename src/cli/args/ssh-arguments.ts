@@ -23,8 +23,8 @@ interface Flags {
 }
 
 /**
- * Adds the flags of ssh: those that sshferry supports, and hidden ones that it accepts or refuses with a reason. `without` names
- * flags (`-c`) that mean something else in this command.
+ * Adds the flags of ssh: those that sshferry supports, and hidden ones that it accepts or refuses
+ * with a reason. `without` names flags (`-c`) that mean something else in this command.
  */
 export function addSshFlags(command: Command, { without = [] }: { without?: readonly string[] } = {}): void {
   const flag = (flags: string, description: string) => {
@@ -74,8 +74,9 @@ export function hasSshFlags(command: Command): boolean {
 }
 
 /**
- * Returns the arguments of a parsed command with `addSshFlags` and `addLogFlags`, whose words are `[user@]host`. `notes` are
- * remarks for `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for what only ssh supports.
+ * Returns the arguments of a parsed command with `addSshFlags` and `addLogFlags`, whose words are
+ * `[user@]host`. `notes` are remarks for `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for
+ * what only ssh supports.
  */
 export function readSshArguments(command: Command): { args: Arguments; notes: readonly string[] } {
   const [destination, ...remoteCommand] = command.args;

@@ -8,7 +8,10 @@ import type { Environment } from '../environment.ts';
 /** How often a question is asked before its answer has to be valid. */
 const TRIES = 3;
 
-/** Asks in four questions what to forward. Returns the arguments of that tunnel, or rejects with `CONFIG_INVALID`. */
+/**
+ * Asks in four questions what to forward. Returns the arguments of that tunnel, or rejects with
+ * `CONFIG_INVALID`.
+ */
 export async function askForArguments({ prompter, plugins, platform }: Environment): Promise<Arguments> {
   const person = prompter();
   if (!person.interactive) {

@@ -62,7 +62,10 @@ function argument(command: Command): string {
   return config === undefined ? '' : ` -c ${escapeControls(config)}`;
 }
 
-/** Writes the whole file or nothing, readable by the own user only. Overwrites an existing file only with `force`. */
+/**
+ * Writes the whole file or nothing, readable by the own user only. Overwrites an existing file only
+ * with `force`.
+ */
 async function writeNew(
   file: string,
   text: string,

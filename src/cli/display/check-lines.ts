@@ -41,7 +41,10 @@ export function forwardHeading(
   return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 
-/** Returns the lines of one step: mark, title, finding and time. Long text continues below, indented. */
+/**
+ * Returns the lines of one step: mark, title, finding and time. Long text continues below,
+ * indented.
+ */
 export function stepLines(step: Step, { unicode, color, width }: TerminalStyle): string[] {
   const [mark, markColor] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];

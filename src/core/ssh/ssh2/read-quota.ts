@@ -7,8 +7,8 @@ const QUOTA = 512 * 1024;
 const SHORT_QUOTA = 64 * 1024;
 
 /**
- * Limits how much of one busy TCP connection is handled in one turn of the event loop. libuv reads up
- * to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
+ * Limits how much of one busy TCP connection is handled in one turn of the event loop. libuv reads
+ * up to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
  * machine, in which other connections wait.
  *
  * Call only after a reader is attached, and only if nothing else pauses the socket.
