@@ -45,7 +45,7 @@ static void setting(const char *name, const char *value) {
   if (!file || fputs(value, file) < 0 || fclose(file) != 0) die(path);
 }
 
-/* Buffers beyond any bandwidth-delay product here, so that TCP itself limits nobody on the line. */
+/* Buffers beyond any bandwidth-delay product here, so that TCP itself limits no connection on the line. */
 static void tune(void) {
   setting("tcp_rmem", "4096 131072 134217728");
   setting("tcp_wmem", "4096 16384 134217728");

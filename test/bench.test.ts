@@ -76,6 +76,6 @@ it('draws each ratio as long as it is, with its target', () => {
   expect(picture.match(/class="target"/g)).toHaveLength(4);
 });
 
-it('gives every row a name of its own', () => {
+it('names every row differently', () => {
   expect(new Set(ROWS.map(({ id }) => id)).size).toBe(ROWS.length);
 });

@@ -119,7 +119,9 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
   return Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
     const plugin = plugins.find((candidate) => candidate.name === forward.type);
     if (plugin === undefined) {
-      throw new GatewayError('CONFIG_INVALID', `forward ${name}: unknown type '${forward.type}'`);
+      throw new GatewayError('CONFIG_INVALID', `unknown type '${forward.type}'`, {
+        where: `forward ${name}`,
+      });
     }
     const { direction, listen } = forward;
     // On the server, its own GatewayPorts decides what a bind address means.

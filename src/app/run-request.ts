@@ -86,5 +86,5 @@ export async function resolveConfig(
   const whole = none ? config : configFromArguments(source.args, environment.plugins, lines);
   if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
   const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
-  throw new GatewayError('CONFIG_INVALID', `nothing to forward${hint}; add -L or -R, ${EXAMPLE}`);
+  throw new GatewayError('CONFIG_INVALID', `nothing to forward${hint}`, { hint: `add -L or -R, ${EXAMPLE}` });
 }

@@ -19,8 +19,8 @@ export interface CheckDeps extends Omit<ForwardDeps, 'accounts'> {
   /** Returns the transport of one login, which reports how far it is to `progress`. */
   connect(server: string, options: SshOptions, prompter: Prompter, progress: OnProgress): ManagedTransport;
   readonly prompter: Prompter;
-  /** The requested FTP user; null takes the user of the .netrc. */
-  readonly ftpUser: string | null;
+  /** The requested user of the targets; null takes the user of the .netrc. */
+  readonly targetUser: string | null;
   /** Path of the .netrc. */
   readonly netrc: string;
 }
@@ -41,7 +41,7 @@ export interface CheckListener {
 export async function check(plan: CheckPlan, deps: CheckDeps, listener: CheckListener): Promise<Findings> {
   const clock = new Stopwatch();
   const prompter = clock.watch(deps.prompter);
-  const accounts = { user: deps.ftpUser, netrc: deps.netrc, prompter };
+  const accounts = { user: deps.targetUser, netrc: deps.netrc, prompter };
   const servers: ServerReport[] = [];
   const forwards: ForwardReport[] = [];
   const newSteps = () =>

@@ -5,17 +5,15 @@ import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
 import type { Logger } from '../core/log.ts';
+import { ProbeFailure } from '../core/probe/failure.ts';
+import { LineClient } from '../core/probe/line-client.ts';
+import type { AccountSource } from '../core/probe/probe.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
 import { destinationOf, formatTarget } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
-import { type AccountSource, ftpAccount } from './ftp-account.ts';
-import { FtpDialogue, loggedIn } from './ftp-dialogue.ts';
-import { greeting, isGreeted } from './greeting.ts';
-import { LineClient } from './line-client.ts';
 import { ObservedTransport } from './observed.ts';
 import { portHolder } from './port-holder.ts';
-import { CheckFailure } from './report.ts';
 import type { Steps } from './steps.ts';
 
 /** The dependencies of a forward's check. */
@@ -96,7 +94,7 @@ async function checkThrough(
         if (error !== null) throw error;
         return `${login.host} reaches ${formatTarget(spec.target)}`;
       });
-      if (reached) await talk(spec, login, stream, steps, { ...deps, endpoint, route });
+      if (reached) await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
     } finally {
       stream.destroy();
     }
@@ -124,103 +122,38 @@ async function checkRemote(
     stream.on('error', () => {});
     try {
       const where = formatTarget(target);
-      if (!isGreeted(plugin.name)) return `this machine reaches ${where}`;
-      return `${where}: ${await greeting(plugin.name, where, new LineClient(stream, where, deps.timeout))}`;
+      if (!plugin.greet) return `this machine reaches ${where}`;
+      return `${where}: ${await plugin.greet(new LineClient(stream, where, deps.timeout))}`;
     } finally {
       stream.destroy();
     }
   });
 }
 
-interface TalkDeps extends ForwardDeps {
+interface ProbeDeps extends ForwardDeps {
   /** Where the gateway listens. */
-  readonly endpoint: Endpoint;
+  readonly gateway: Endpoint;
   readonly route: ObservedTransport;
 }
 
 /** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
-async function talk(
-  spec: ForwardSpec,
+async function probe(
+  { plugin, target }: ForwardSpec,
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
-  deps: TalkDeps,
+  { accounts, local, gateway, route, timeout, signal }: ProbeDeps,
 ): Promise<void> {
-  const { plugin, target } = spec;
-  const where = formatTarget(target);
-  if (plugin.name === 'ftp') {
-    const client = new LineClient(stream, where, deps.timeout);
-    await talkFtp(spec, login, new FtpDialogue(client, where), steps, deps);
-  } else if (isGreeted(plugin.name)) {
-    await steps.take('greeting', () =>
-      greeting(plugin.name, where, new LineClient(stream, where, deps.timeout)),
-    );
+  const newClient = () => new LineClient(stream, formatTarget(target), timeout);
+  if (plugin.probe) {
+    const bulkFailure = () =>
+      route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
+    const about = { target, through: login, accounts, near: local, gateway };
+    await plugin.probe({ ...about, client: newClient(), steps, timeout, signal, bulkFailure });
+  } else if (plugin.greet) {
+    const greet = plugin.greet.bind(plugin);
+    await steps.take('greeting', () => greet(newClient()));
   }
-}
-
-async function talkFtp(
-  { target }: ForwardSpec,
-  login: SshOptions,
-  ftp: FtpDialogue,
-  steps: Steps,
-  { accounts, route, local, endpoint, timeout, signal }: TalkDeps,
-): Promise<void> {
-  if (!(await steps.take('greeting', () => ftp.greeting()))) return;
-
-  // The account is looked up first. An unusable .netrc is reported only at the login step, after
-  // the steps that do not need it.
-  const account = ftpAccount(target, login, accounts);
-  const user = (await account.catch(() => null))?.user ?? login.user;
-  let words = { code: 0, words: '', final: '' };
-  const plain = await steps.take('tls', async () => {
-    words = await ftp.user(user);
-    return 'the server takes logins without TLS of its own (SSH encrypts)';
-  });
-  if (!plain) return;
-
-  const found = await account.catch((error: unknown) => error);
-  if (found === null) {
-    steps.skipped(
-      'ftp-login',
-      'login and listing not tried: give --ftp-login USER, or write the login into ~/.netrc',
-    );
-    return await ftp.leave();
-  }
-  const entered = await steps.take('ftp-login', async () => {
-    const { password } = await account.then((given) => given ?? Promise.reject(new Error('no account')));
-    // 331 asks for a password. Any other reply decides the login.
-    return words.code === 331 ? ftp.password(user, await password(signal)) : loggedIn(user, words);
-  });
-  if (!entered) return await ftp.leave();
-
-  /**
-   * Runs `act`. If it fails, throws the gateway's own error for the data connection, which says
-   * more than the FTP reply made from it.
-   */
-  const explained = async <T>(act: () => Promise<T>) => {
-    try {
-      return await act();
-    } catch (error) {
-      throw route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? error;
-    }
-  };
-  let port = 0;
-  const told = await steps.take('data-port', () =>
-    explained(async () => {
-      const passive = await ftp.passive();
-      port = passive.port;
-      return `${passive.verb} names a data port`;
-    }),
-  );
-  if (told) {
-    await steps.take('listing', () =>
-      explained(async () => {
-        const { bytes, lines } = await ftp.list(local, { host: endpoint.host, port }, timeout);
-        return `${lines} ${lines === 1 ? 'line' : 'lines'}, ${bytes} bytes through a data connection`;
-      }),
-    );
-  }
-  await ftp.leave();
 }
 
 async function withinTime<T>(
@@ -233,7 +166,7 @@ async function withinTime<T>(
     timer = setTimeout(
       () =>
         reject(
-          new CheckFailure(
+          new ProbeFailure(
             'NO_ANSWER',
             `${formatTarget(target)} was not reached within ${timeout / 1000} s; a firewall may be in the way`,
           ),

@@ -3,7 +3,6 @@ import { GatewayError } from '../core/errors.ts';
 import type { LoginProgress, OnProgress } from '../core/ssh/connection/progress.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport } from '../core/transport.ts';
-import type { StepName } from './report.ts';
 import type { Steps } from './steps.ts';
 
 /**
@@ -15,20 +14,20 @@ export async function checkLogin(
   connect: (progress: OnProgress) => ManagedTransport,
   steps: Steps,
 ): Promise<ManagedTransport | null> {
-  const told = new Told(options, steps);
-  const transport = connect((progress) => told.add(progress));
+  const recorder = new LoginRecorder(options, steps);
+  const transport = connect((progress) => recorder.add(progress));
   try {
     await transport.start();
     return transport;
   } catch (error) {
-    steps.failed(told.failedStep(error), error);
+    steps.failed(recorder.failedStep(error), error);
     await transport.stop();
     return null;
   }
 }
 
 /** Turns the progress of a login into steps. */
-class Told {
+class LoginRecorder {
   readonly #options: SshOptions;
   readonly #steps: Steps;
   /** The last stage that the current host's login reported. */
@@ -69,7 +68,7 @@ class Told {
   }
 
   /** Returns the step at which a login failed. */
-  failedStep(error: unknown): StepName {
+  failedStep(error: unknown): 'resolve' | 'connect' | 'host-key' | 'login' {
     if (error instanceof GatewayError) {
       if (error.code === 'SSH_HOST_KEY' || error.code === 'SSH_UNSUPPORTED') return 'host-key';
       if (error.code === 'SSH_AUTH') return 'login';

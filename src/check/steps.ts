@@ -1,7 +1,9 @@
 import { GatewayError } from '../core/errors.ts';
+import { ProbeFailure } from '../core/probe/failure.ts';
+import type { ProbeSteps } from '../core/probe/probe.ts';
 import type { Prompter } from '../core/ssh/options.ts';
 import { observePrompter } from '../core/ssh/prompt/prompter.ts';
-import { CheckFailure, type Step, type StepName } from './report.ts';
+import type { Step } from './report.ts';
 
 /**
  * A clock, in milliseconds, that stops while a prompt is open: no step is charged for a person's
@@ -28,7 +30,7 @@ export class Stopwatch {
 }
 
 /** Collects the steps of one server or forward. */
-export class Steps {
+export class Steps implements ProbeSteps {
   readonly done: Step[] = [];
   readonly #clock: Stopwatch;
   readonly #onStep: (step: Step) => void;
@@ -49,7 +51,7 @@ export class Steps {
    * Runs one step. `act` returns the finding, or rejects with the cause of a failure, which is
    * recorded as `failed` does. Returns whether the step worked.
    */
-  async take(name: StepName, act: () => Promise<string>): Promise<boolean> {
+  async take(name: string, act: () => Promise<string>): Promise<boolean> {
     this.#since = this.#clock.now();
     try {
       this.ok(name, await act());
@@ -61,18 +63,18 @@ export class Steps {
   }
 
   /** Records a step that took the time since the previous one. */
-  ok(name: StepName, text: string): void {
+  ok(name: string, text: string): void {
     this.#add({ name, outcome: 'ok', ms: this.#elapsed(), text });
   }
 
   /** Records a failed step, timed like `ok`. Rethrows an error that is a bug and not a finding. */
-  failed(name: StepName, error: unknown): void {
-    if (!(error instanceof GatewayError || error instanceof CheckFailure)) throw error;
+  failed(name: string, error: unknown): void {
+    if (!(error instanceof GatewayError || error instanceof ProbeFailure)) throw error;
     const { code, message } = error;
     this.#add({ name, outcome: 'failed', ms: this.#elapsed(), text: message, code });
   }
 
-  skipped(name: StepName, why: string): void {
+  skipped(name: string, why: string): void {
     this.#add({ name, outcome: 'skipped', ms: 0, text: why });
   }
 

@@ -29,7 +29,7 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
     roff(`Also as in ssh: ${Object.keys(OPTION_FLAGS).join(', ')}.`),
     '.SH "OPTIONS OF \\-o"',
     roff(
-      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that ask for something sshferry does not do are an error. Beyond these:',
+      'The keys of ssh_config(5). Keys that have no effect on forwarding are accepted, with a note at -v. Keys that request something that sshferry does not support are an error. Beyond these:',
     ),
     ...options.flatMap(({ key, description }) => ['.TP', `.B ${roff(key)}`, roff(description)]),
     '.SH SUBCOMMANDS',
@@ -101,7 +101,10 @@ function synopsis(name: string, command: Command): string {
   return `\\fBsshferry${name === '' ? '' : ` ${roff(name)}`}\\fR ${words.replaceAll('-', '\\-')}`;
 }
 
-/** Returns the options that `--help` shows, without those that `besides` describes in the same words. */
+/**
+ * Returns the options that `--help` shows, without those that `besides` describes in the same
+ * words.
+ */
 function optionItems(command: Command, besides?: Command): string[] {
   const known = new Set(besides?.options.map(text));
   return command.options
@@ -121,7 +124,10 @@ function withoutStop(words: string): string {
   return words.replace(/\.$/, '');
 }
 
-/** Escapes text for man(7), so that it prints backslashes and hyphens as they are and no line is a request. */
+/**
+ * Escapes text for man(7), so that it prints backslashes and hyphens as they are and no line is a
+ * request.
+ */
 function roff(words: string): string {
   return words
     .replaceAll('\\', '\\e')

@@ -3,9 +3,19 @@ import { addressFamily, type Endpoint } from '../core/endpoint.ts';
 /** An invalid part of an address. The message names the part, its value, and what was expected. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
+  /** An argument that would be right, without its flag; null for the usual one. */
+  readonly example: string | null;
+
+  constructor(message: string, example: string | null = null) {
+    super(message);
+    this.example = example;
+  }
 }
 
-/** Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by GatewayPorts (`-g`). */
+/**
+ * Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by
+ * GatewayPorts (`-g`).
+ */
 export interface ListenAddress {
   readonly host: string | null;
   readonly port: number;
@@ -37,7 +47,10 @@ export function splitColons(text: string): string[] {
   }
 }
 
-/** Parses a decimal TCP port. 0 is valid only with `zero`, as "any free port". `what` names the port in the AddressError. */
+/**
+ * Parses a decimal TCP port. 0 is valid only with `zero`, as "any free port". `what` names the port
+ * in the AddressError.
+ */
 export function parsePort(text: string, what: string, { zero = false } = {}): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
   if (port >= (zero ? 0 : 1) && port <= 65535) return port;

@@ -13,9 +13,10 @@ export interface Issue {
 }
 
 /**
- * Returns the mistakes that the schema cannot detect, because they span several parts of a file or need ssh's own rules: unknown
- * names, duplicate ports, invalid hosts and unknown options of ssh. `input` is the content of the file as it was read, valid or
- * not. What the schema refuses is skipped here.
+ * Returns the mistakes that the schema cannot detect, because they span several parts of a file or
+ * need ssh's own rules: unknown names, duplicate ports, invalid hosts and unknown options of ssh.
+ * `input` is the content of the file as it was read, valid or not. What the schema refuses is
+ * skipped here.
  */
 export function crossCheck(input: unknown): Issue[] {
   const { servers, forwards, groups } = keysOf(input);
@@ -38,9 +39,9 @@ function checkServer(path: string[], server: unknown): Issue[] {
       check();
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      // A file has no flags, and the path already names the key.
-      const message = `${error.message.replace(/^-o /, '').replace(`${key.at(-1)}: `, '')}${hint}`;
-      issues.push({ path: [...path, ...key], message, at });
+      // The path already names the key.
+      const message = error.where === undefined ? error.message : error.what;
+      issues.push({ path: [...path, ...key], message: message + hint, at });
     }
   };
   if (typeof host === 'string' && host !== '') {
@@ -50,7 +51,7 @@ function checkServer(path: string[], server: unknown): Issue[] {
   for (const [key, value] of Object.entries(keysOf(options))) {
     const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : String([value].flat()[0]);
     const hint = canonicalKey(key) === null ? '; expected one of ssh_config(5)' : '; leave it out';
-    attempt(['options', key], 'key', () => checkOption(key, text), hint);
+    attempt(['options', key], 'key', () => checkOption(key, text, ''), hint);
   }
   return issues;
 }

@@ -17,7 +17,9 @@ export interface Place {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Returns the paths to search, in this order: the working directory, then the user's configuration. */
+/**
+ * Returns the paths to search, in this order: the working directory, then the user's configuration.
+ */
 export function searchedFiles({ cwd, env }: Place): string[] {
   // The XDG base directory specification says to ignore a relative path.
   const xdg = env.XDG_CONFIG_HOME;
@@ -28,14 +30,17 @@ export function searchedFiles({ cwd, env }: Place): string[] {
 /** A config file to read. */
 export interface ConfigPlace {
   readonly path: string;
-  /** Whether `-c` named it. Otherwise the search found it, and in a shared directory it may be another user's. */
+  /**
+   * Whether `-c` named it. Otherwise the search found it, and in a shared directory it may be
+   * another user's.
+   */
   readonly named: boolean;
 }
 
 /**
- * Returns the given config file, or the first of `searchedFiles` that exists. If none exists, it rejects
- * with `CONFIG_INVALID`, or returns null with `optional`. `loadConfigFile`, which opens the file, decides
- * whether to trust it.
+ * Returns the given config file, or the first of `searchedFiles` that exists. If none exists, it
+ * rejects with `CONFIG_INVALID`, or returns null with `optional`. `loadConfigFile`, which opens the
+ * file, decides whether to trust it.
  */
 export async function findConfigFile(given: string | undefined, place: Place): Promise<ConfigPlace>;
 export async function findConfigFile(
@@ -59,10 +64,9 @@ export async function findConfigFile(
     if (found !== null) return { path: file, named: false };
   }
   if (optional) return null;
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `no config file found: looked for ${files.join(' and ')}; create one with sshferry init, or name one with -c FILE`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `no config file found: looked for ${files.join(' and ')}`, {
+    hint: 'create one with sshferry init, or name one with -c FILE',
+  });
 }
 
 /** The content of a config file. */
@@ -73,9 +77,10 @@ export interface LoadedFile {
 }
 
 /**
- * Reads and checks a config file. Rejects with `CONFIG_FILE`: all mistakes with their places in the file, or why the file cannot
- * be used at all. A config file can name programs to run, so only its owner may be able to write to it. A file that `-c` did not
- * name must belong to this user or root. `shown` is the name of the file in messages.
+ * Reads and checks a config file. Rejects with `CONFIG_FILE`: all mistakes with their places in the
+ * file, or why the file cannot be used at all. A config file can name programs to run, so only its
+ * owner may be able to write to it. A file that `-c` did not name must belong to this user or root.
+ * `shown` is the name of the file in messages.
  */
 export async function loadConfigFile(
   place: ConfigPlace,
@@ -128,8 +133,8 @@ function fileError(message: string, cause?: unknown): GatewayError {
 }
 
 /**
- * Returns the Config with only the forwards of these names and groups, and the servers that they need. No names select all
- * forwards. Throws `CONFIG_INVALID` for an unknown name.
+ * Returns the Config with only the forwards of these names and groups, and the servers that they
+ * need. No names select all forwards. Throws `CONFIG_INVALID` for an unknown name.
  */
 export function selectForwards(config: Config, names: readonly string[], file: string): Config {
   const wanted = new Set(names.length === 0 ? Object.keys(config.forwards) : []);
@@ -143,7 +148,8 @@ export function selectForwards(config: Config, names: readonly string[], file: s
       const known = [...Object.keys(config.forwards), ...Object.keys(config.groups)];
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${file} has no forward or group '${name}'${didYouMean(name, known)}; expected one of ${known.join(', ')}`,
+        `${file} has no forward or group '${name}'${didYouMean(name, known)}`,
+        { hint: `expected one of ${known.join(', ')}` },
       );
     }
     for (const member of members) wanted.add(member);

@@ -23,7 +23,10 @@ export interface ForwardArgument {
   readonly target: Target;
 }
 
-/** Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that port. */
+/**
+ * Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that
+ * port.
+ */
 export function typeByPort(port: number, types: readonly ForwardType[]): string {
   return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
 }
@@ -32,32 +35,33 @@ const FORM = '[type/][bind_address:]port:host:hostport';
 const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
 
 /**
- * Parses the argument of `-L` or `-R`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses in brackets, as in ssh(1). The
- * `type/` prefix is that of SSH Tectia. An empty bind address and `*` mean every interface. Port 0 means any free port. `origin`
- * names the argument in errors: `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
+ * Parses the argument of `-L` or `-R`: `[type/][bind_address:]port:host:hostport`, IPv6 addresses
+ * in brackets, as in ssh(1). The `type/` prefix is that of SSH Tectia. An empty bind address and
+ * `*` mean every interface. Port 0 means any free port. `origin` names the argument in errors:
+ * `-L`, `-R`, or ssh_config's `LocalForward`, `RemoteForward`.
  *
- * Throws a GatewayError that shows the argument, the invalid part and what was expected: `CONFIG_INVALID`, or
- * `CONFIG_UNSUPPORTED` for Unix sockets.
+ * Throws a GatewayError that shows the argument, the invalid part and what was expected:
+ * `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for Unix sockets.
  */
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
   const flag = /R/.test(origin) ? '-R' : '-L';
-  const example = (spec: string) => `such as ${flag} ${spec}`;
   try {
     const { type, address } = splitType(text.trim(), types);
     const fields = splitColons(address);
     if (fields.length > 4) {
       throw new AddressError(
-        `too many colons; expected ${FORM} with IPv6 addresses in brackets, ${example('8021:[::1]:21')}`,
+        `too many colons; expected ${FORM} with IPv6 addresses in brackets`,
+        '8021:[::1]:21',
       );
     }
     if (fields.length < 3) {
       const missing = fields.length === 1 ? 'the host and its port are missing' : 'only two parts';
-      throw new AddressError(`${missing}; expected ${FORM}, ${example('8021:localhost:21')}`);
+      throw new AddressError(`${missing}; expected ${FORM}`);
     }
     const [hostPort = '', host = '', port = '', bind] = fields.reverse();
     const listen = {
       host: bind === undefined ? null : parseBindHost(bind),
-      port: listenPort(port, types, [host, hostPort], flag),
+      port: listenPort(port, types, [host, hostPort]),
     };
     const target = {
       host: parseHost(host, 'the target host'),
@@ -67,12 +71,17 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
-    const hint = error.message.includes(`such as ${flag}`) ? '' : `, ${example('8021:localhost:21')}`;
-    throw new GatewayError(code, `${origin} ${text}: ${error.message}${hint}`);
+    const example = error.example ?? '8021:localhost:21';
+    throw new GatewayError(code, `${error.message}, such as ${flag} ${example}`, {
+      where: `${origin} ${text}`,
+    });
   }
 }
 
-/** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */
+/**
+ * Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's
+ * old syntax for IPv6.
+ */
 function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };
@@ -93,17 +102,13 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   );
 }
 
-function listenPort(
-  text: string,
-  types: readonly ForwardType[],
-  [host, hostPort]: [string, string],
-  flag: string,
-): number {
+function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
   const type = types.find(({ name }) => name === text.toLowerCase());
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
-      `the port to listen on is '${text}'; use a number, and put the type before a slash, such as ${flag} ${type.name}/${port}:${host}:${hostPort}`,
+      `the port to listen on is '${text}'; use a number, and put the type before a slash`,
+      `${type.name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

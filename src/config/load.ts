@@ -51,8 +51,9 @@ export interface ArgumentsInput {
 }
 
 /**
- * Returns the Config of these arguments, with one server whose name is the destination. `lines` are the LocalForward and
- * RemoteForward lines of ssh_config, in the syntax of `-L` and `-R`. Throws `CONFIG_*`, naming the argument and what was expected.
+ * Returns the Config of these arguments, with one server whose name is the destination. `lines` are
+ * the LocalForward and RemoteForward lines of ssh_config, in the syntax of `-L` and `-R`. Throws
+ * `CONFIG_*`, naming the argument and what was expected.
  */
 export function configFromArguments(
   args: Arguments,
@@ -69,7 +70,10 @@ export function configFromArguments(
   throw new GatewayError('CONFIG_INVALID', issues.join('; '));
 }
 
-/** Returns the arguments in the form of a config file, not yet checked as a whole. Throws like `configFromArguments`. */
+/**
+ * Returns the arguments in the form of a config file, not yet checked as a whole. Throws like
+ * `configFromArguments`.
+ */
 export function inputFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
@@ -85,7 +89,8 @@ export function inputFromArguments(
     if (earlier !== undefined) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `${text}: port ${forward.listen.port} is already used by ${earlier}; give each forward its own port`,
+        `${text}: port ${forward.listen.port} is already used by ${earlier}`,
+        { hint: 'give each forward its own port' },
       );
     }
     taken.set(place, text);
@@ -133,7 +138,10 @@ export function inputFromArguments(
   };
 }
 
-/** The options of sshferry that belong to no protocol, with their descriptions. In `-o` the names are capitalized. */
+/**
+ * The options of sshferry that belong to no protocol, with their descriptions. In `-o` the names
+ * are capitalized.
+ */
 export const OWN_OPTIONS = {
   localUsers:
     'Other users of this machine who may connect to loopback forwards: any, or user names and uids; Linux only.',
@@ -144,7 +152,10 @@ export const OWN_OPTIONS = {
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
-/** Sorts `-o` into the options of ssh_config, of protocols, and of sshferry. The first value of a key counts, as in ssh. */
+/**
+ * Sorts `-o` into the options of ssh_config, of protocols, and of sshferry. The first value of a
+ * key counts, as in ssh.
+ */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
   const known = protocolOptions(plugins);
   const own: Partial<Record<OwnOption, string>> = {};
@@ -187,7 +198,9 @@ function numeric(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }
 
-/** Returns a forward's name for logs: its type and port, with a number appended if that is taken. */
+/**
+ * Returns a forward's name for logs: its type and port, with a number appended if that is taken.
+ */
 function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
   const name = `${direction === 'remote' ? 'remote-' : ''}${type}-${listen.port}`;
   for (let n = 1; ; n++) {

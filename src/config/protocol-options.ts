@@ -8,7 +8,10 @@ export interface OptionOwner {
   readonly schema: ZodType;
 }
 
-/** One field of a protocol's configuration, and its name in `-o`: field `dataPorts` of `ftp` is `FtpDataPorts`. */
+/**
+ * One field of a protocol's configuration, and its name in `-o`: field `dataPorts` of `ftp` is
+ * `FtpDataPorts`.
+ */
 export interface ProtocolOption {
   readonly key: string;
   readonly protocol: string;
@@ -29,8 +32,8 @@ export function protocolOptions(plugins: readonly OptionOwner[]): ProtocolOption
 }
 
 /**
- * Splits the argument of `-o` as ssh does: `Key=Value` or `Key Value`, without surrounding blanks and without one pair of double
- * quotes around the value. Throws `CONFIG_INVALID`.
+ * Splits the argument of `-o` as ssh does: `Key=Value` or `Key Value`, without surrounding blanks
+ * and without one pair of double quotes around the value. Throws `CONFIG_INVALID`.
  */
 export function splitOption(text: string): [key: string, value: string] {
   const [, key, value] = /^\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*?)\s*$/s.exec(text) ?? [];
@@ -41,8 +44,8 @@ export function splitOption(text: string): [key: string, value: string] {
 }
 
 /**
- * Returns the protocol option with that key, ignoring case, or null for a key of ssh_config. Throws `CONFIG_INVALID` with a
- * suggestion for an unknown key that resembles a protocol option.
+ * Returns the protocol option with that key, ignoring case, or null for a key of ssh_config. Throws
+ * `CONFIG_INVALID` with a suggestion for an unknown key that resembles a protocol option.
  */
 export function findProtocolOption(key: string, options: readonly ProtocolOption[]): ProtocolOption | null {
   const found = options.find((option) => option.key.toLowerCase() === key.toLowerCase());
@@ -51,15 +54,14 @@ export function findProtocolOption(key: string, options: readonly ProtocolOption
   const prefixed = options.filter(({ protocol }) => key.toLowerCase().startsWith(protocol));
   if (prefixed.length === 0 && nearest(key, keys) === null) return null;
   const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `-o ${key}: unknown option${didYouMean(key, keys)}; expected one of ${expected}`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `-o ${key}: unknown option${didYouMean(key, keys)}`, {
+    hint: `expected one of ${expected}`,
+  });
 }
 
 /**
- * Converts the value of an option to the type of its field: `yes` and `no` to a boolean, digits to a number, otherwise text. Throws
- * `CONFIG_INVALID` with the values that the field allows.
+ * Converts the value of an option to the type of its field: `yes` and `no` to a boolean, digits to
+ * a number, otherwise text. Throws `CONFIG_INVALID` with the values that the field allows.
  */
 export function readProtocolValue(option: ProtocolOption, value: string): unknown {
   for (const candidate of readings(value)) {
@@ -77,7 +79,10 @@ function* readings(value: string): Generator<unknown> {
   yield value.toLowerCase();
 }
 
-/** Describes the values that a field allows; if its schema does not show them, with the schema's own message about `value`. */
+/**
+ * Describes the values that a field allows; if its schema does not show them, with the schema's own
+ * message about `value`.
+ */
 function expectation(schema: ZodType, value: string): string {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodBoolean) return 'yes or no';

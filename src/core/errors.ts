@@ -83,15 +83,15 @@ export type RefusalReason =
 /** Details of a GatewayError, all optional. */
 export interface ErrorDetails {
   readonly cause?: unknown;
-  readonly reason?: RefusalReason;
+  readonly reason?: RefusalReason | undefined;
   /** Overrides the code's own. */
   readonly fault?: Fault;
   /** Overrides the code's own. */
   readonly expected?: boolean;
   /** The host, forward or file that it concerns; comes first in the message. */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** What to do about it; comes last in the message. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /**

@@ -10,7 +10,7 @@ export type Line = Uint8Array | 'too-long';
 /**
  * Splits a byte stream into lines that end in LF (RFC 959 requires CRLF, but LF alone occurs in
  * practice). It holds at most `limit` bytes. A longer line is returned as 'too-long' once, as soon
- * as that is certain, and skipped up to its end. Any split of the input gives the same lines.
+ * as that is certain, and skipped up to its end. Any split of the input produces the same lines.
  */
 export class LineSplitter {
   readonly #limit: number;

@@ -106,7 +106,7 @@ export const LOG_EVENTS = {
   'ftp.data.unreachable': {
     levels: ['debug'],
     fields: ['session', 'forward', 'host', 'port'],
-    when: "a data port of the FTP server's could not be reached",
+    when: 'a data port of the FTP server could not be reached',
   },
   'ftp.data.prohibited': {
     levels: ['warn'],
@@ -116,12 +116,12 @@ export const LOG_EVENTS = {
   'ftp.prefetch.off': {
     levels: ['debug', 'info'],
     fields: ['session', 'forward'],
-    when: 'the session goes on without `FtpPrefetch`: the greeting does not say that the server is vsftpd (at info), the server does not support it, or the client sent QUIT, REIN, USER, HOST, PORT, EPRT, LPRT or EPSV ALL, or it disconnected',
+    when: 'the session continues without `FtpPrefetch`: the greeting does not name vsftpd (at info), the server does not support it, or the client disconnected or sent QUIT, REIN, USER, HOST, PORT, EPRT, LPRT or EPSV ALL',
   },
   'ftp.reply.dropped': {
     levels: ['debug'],
     fields: ['session', 'forward'],
-    when: 'sshferry dropped a reply of the server that no command had asked for',
+    when: 'sshferry dropped a reply of the server that answers no command',
   },
   'ssh.agent': {
     levels: ['debug', 'warn'],
@@ -131,7 +131,7 @@ export const LOG_EVENTS = {
   'ssh.auth': {
     levels: ['debug'],
     fields: ['server', 'method', 'err'],
-    when: 'sshferry tries an authentication method, or gave up the login',
+    when: 'sshferry tries an authentication method, or has given up the login',
   },
   'ssh.backoff': {
     levels: ['debug'],
@@ -141,7 +141,7 @@ export const LOG_EVENTS = {
   'ssh.data': {
     levels: ['debug', 'warn'],
     fields: ['server', 'err'],
-    when: 'a further SSH connection for data failed; the main one carries the data; warn if the server did not prove its host key there',
+    when: 'an additional SSH connection for data failed, so the main one carries the data; warn if the server did not prove its host key there',
   },
   'ssh.handshake': {
     levels: ['debug'],
@@ -191,12 +191,12 @@ export const LOG_EVENTS = {
   'reload.failed': {
     levels: ['error'],
     fields: ['code'],
-    when: 'the changed config file cannot be applied; everything runs on as before',
+    when: 'the changed config file cannot be applied; nothing changes',
   },
   'log.lost': {
     levels: ['warn'],
     fields: ['lines'],
-    when: 'that many lines before this one were dropped: the terminal was stopped (Ctrl-S), or a pipe was full',
+    when: '`lines` lines before this one were dropped: the terminal was stopped (Ctrl-S), or a pipe was full',
   },
   service: {
     levels: ['warn'],
@@ -216,7 +216,7 @@ export const LOG_EVENTS = {
   note: {
     levels: ['debug'],
     fields: [],
-    when: 'a remark on the command line, or on the version and its native parts',
+    when: 'a note on the command line, or on the version and its native parts',
   },
   fatal: {
     levels: ['error'],
@@ -231,7 +231,7 @@ export const LOG_EVENTS = {
   message: {
     levels: ['error', 'warn', 'info', 'debug', 'trace'],
     fields: [],
-    when: 'a line without a name of its own, as from a plugin of a library user; it can have any fields',
+    when: 'a line without a name of its own, such as one from a plugin of a library user; it can have any fields',
   },
 } as const satisfies Record<string, LogEventSpec>;
 

@@ -3,6 +3,8 @@ import type { ZodType } from 'zod';
 import type { GatewayError } from './errors.ts';
 import type { GatewayEvents } from './events.ts';
 import type { Logger } from './log.ts';
+import type { LineClient } from './probe/line-client.ts';
+import type { ProbeSession } from './probe/probe.ts';
 import type { Target } from './target.ts';
 import type { Transfer, TransferEnd, TransferRequest } from './transfers.ts';
 import type { Peer, Transport } from './transport.ts';
@@ -60,4 +62,14 @@ export interface ProtocolPlugin<C> {
    * protocol has none.
    */
   refusal(error: GatewayError): Uint8Array | null;
+  /**
+   * Waits for the server's greeting and leaves. Returns the greeting for people; rejects with a
+   * GatewayError or a ProbeFailure. Without it, `sshferry check` only connects.
+   */
+  greet?(client: LineClient): Promise<string>;
+  /**
+   * Tries more than the greeting, through a gateway: `sshferry check` calls it in place of `greet`.
+   * It must record at least one step. It need not close `client`.
+   */
+  probe?(session: ProbeSession): Promise<void>;
 }

@@ -26,7 +26,9 @@ export function routeOf(
 ): Route {
   const ssh = transports.get(spec.server);
   if (ssh === undefined) {
-    throw new GatewayError('CONFIG_INVALID', `forward ${spec.name}: no server is named ${spec.server}`);
+    throw new GatewayError('CONFIG_INVALID', `no server is named ${spec.server}`, {
+      where: `forward ${spec.name}`,
+    });
   }
   const [near, far] = spec.direction === 'local' ? [local, ssh] : [ssh, local];
   return { spec, ssh, near, far };

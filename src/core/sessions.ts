@@ -87,7 +87,9 @@ export class Sessions {
    * not been admitted, so nothing is read from it.
    */
   turnAway({ plugin }: ForwardSpec, client: Duplex): void {
-    const error = new GatewayError('SESSION_LIMIT', 'too many connections are open here; try again later');
+    const error = new GatewayError('SESSION_LIMIT', 'too many connections are open here', {
+      hint: 'try again later',
+    });
     client.on('error', () => {});
     this.#fullLog.add('full', (count) => this.#logFull(count));
     const words = plugin.refusal(error);

@@ -3,17 +3,22 @@ import { awaitGreeting } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
 import { type FtpConfig, schema } from './config.ts';
 import { ControlConnection } from './control-connection.ts';
+import { probeFtp } from './probe/probe.ts';
 import { reply } from './wire/words.ts';
 
 export type { FtpConfig } from './config.ts';
 
-/** FTP (RFC 959 and its extensions): the control connection is followed, data connections are carried through SSH as well. */
+/**
+ * FTP (RFC 959 and its extensions): the control connection is followed, data connections are
+ * carried through SSH as well.
+ */
 export const ftp: ProtocolPlugin<FtpConfig> = {
   name: 'ftp',
   schema,
   defaultPorts: [21],
   run: (session, config) => runFtp(session, config),
   refusal: (error) => refusalFor(error, (text) => reply(421, text)),
+  probe: probeFtp,
 };
 
 async function runFtp(session: SessionContext, config: FtpConfig): Promise<void> {

@@ -59,8 +59,8 @@ const ORIGIN = /[\r\n]Origin: *([!-~]{1,200})[\r\n]/i;
  * a TLS ClientHello is refused whenever it comes. Line ends, blanks and Telnet negotiation do not
  * count as speech: PuTTY's Telnet mode begins with them.
  *
- * It does no I/O, and any split of the input gives the same verdict. It holds at most LONGEST_LINE
- * and one chunk.
+ * It does no I/O, and any split of the input produces the same verdict. It holds at most
+ * LONGEST_LINE and one chunk.
  */
 export class FirstWords {
   readonly #options: FirstWordsOptions;

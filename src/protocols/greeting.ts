@@ -73,7 +73,8 @@ export class ClientGate {
       case 'early':
         return new GatewayError(
           'CLIENT_EARLY',
-          `refused ${who}: it sent commands before the server's greeting, as a web page would; if it is no browser, set -o ${protocol}ClientSpeaksFirst=yes`,
+          `refused ${who}: it sent commands before the server's greeting, as a web page would`,
+          { hint: `if it is no browser, set -o ${protocol}ClientSpeaksFirst=yes` },
         );
       case 'http': {
         const page = origin === null ? 'a web page may have sent it' : `the web page ${origin} sent it`;
@@ -82,7 +83,8 @@ export class ClientGate {
       case 'tls':
         return new GatewayError(
           'CLIENT_TLS',
-          `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already; for a TLS server, use a forward of type tcp`,
+          `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already`,
+          { hint: 'for a TLS server, use a forward of type tcp' },
         );
     }
   }

@@ -27,7 +27,7 @@ export class Written implements Output {
   }
 }
 
-/** A transport that is told what becomes of it. */
+/** A transport whose states the test sets. */
 export class FakeTransport implements ManagedTransport {
   state: TransportState = 'idle';
   stopped = 0;
@@ -80,7 +80,7 @@ export function environment(over: Partial<Environment> = {}): Environment {
     plugins: schemas.map((plugin) => ({ ...plugin, run: async () => {}, refusal: () => null })),
     prompter: () => ({
       interactive: false,
-      ask: () => Promise.reject(new Error('nobody is there to ask')),
+      ask: () => Promise.reject(new Error('there is no terminal')),
       tell: (text) => stderr.write(text),
     }),
     local: async () => localhost,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CheckFailure, type ForwardReport, type ServerReport } from '../../src/check/report.ts';
+import type { ForwardReport, ServerReport } from '../../src/check/report.ts';
 import { reportLine, reportText } from '../../src/cli/commands/running.ts';
 import { forwardHeading, serverHeading, stepLines, verdict } from '../../src/cli/display/check-lines.ts';
 import { forwardLines } from '../../src/cli/display/forward-lines.ts';
@@ -8,6 +8,7 @@ import { transferLines } from '../../src/cli/display/transfer-lines.ts';
 import { reportFailure } from '../../src/cli/serve/failure.ts';
 import { formatMistakes } from '../../src/config/diagnose.ts';
 import { type ErrorCode, GatewayError } from '../../src/core/errors.ts';
+import { ProbeFailure } from '../../src/core/probe/failure.ts';
 import { shownName } from '../../src/ftp/wire/command.ts';
 import { createLogger } from '../../src/log/logger.ts';
 import type { Status } from '../../src/status/schema.ts';
@@ -104,7 +105,7 @@ const PATHS: Readonly<Record<string, () => string>> = {
     formatMistakes('f', `a: "${HOSTILE}"`, [{ line: 1, column: 3, message: HOSTILE }]),
   'a step of check': () =>
     stepLines(
-      { name: 'greeting', outcome: 'failed', ms: 1, text: new CheckFailure('NO_ANSWER', HOSTILE).message },
+      { name: 'greeting', outcome: 'failed', ms: 1, text: new ProbeFailure('NO_ANSWER', HOSTILE).message },
       style,
     ).join('\n'),
   'any text as a step of check': () =>
@@ -147,7 +148,7 @@ test.each(['the log in JSON', 'status --json'])('%s passes the text to programs 
 
 test('the message of an error is one line when it is created', () => {
   expect(new GatewayError('SSH_AUTH', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
-  expect(new CheckFailure('NO_ANSWER', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+  expect(new ProbeFailure('NO_ANSWER', HOSTILE).message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
 });
 
 test('without UTF-8 the log keeps to ASCII: a multibyte character can contain the byte of a C1 control', () => {

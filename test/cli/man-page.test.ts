@@ -31,7 +31,7 @@ describe('sshferry(1)', () => {
     expect(checkOption('LogLevel', 'DEBUG')).toBe('LogLevel has no effect here');
     expect(() => checkOption('CertificateFile', '~/.ssh/id-cert.pub')).toThrow('is not supported');
     expect(page()).toContain('Keys that have no effect on forwarding are accepted');
-    expect(page()).toContain('Keys that ask for something sshferry does not do are an error');
+    expect(page()).toContain('Keys that request something that sshferry does not support are an error');
   });
 
   test('escapes words that roff would interpret', () => {

@@ -48,7 +48,7 @@ it.each([
   ['fe80::1', 6],
   ['fe80::1%eth0', 6],
   ['example.com', 0],
-])('gives the family of %s: %d', (host, family) => {
+])('returns the family of %s: %d', (host, family) => {
   expect(addressFamily(host)).toBe(family);
 });
 
@@ -57,7 +57,7 @@ it.each([
   ['fe80::1%eth1', 'fe80::2%eth0', 'fe80::1%eth1'],
   ['fd00::1', 'fe80::2%eth0', 'fd00::1'],
   ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
-])('gives %s, named by %s, its zone: %s', (host, peer, expected) => {
+])('adds the zone of %s, named by %s: %s', (host, peer, expected) => {
   expect(withZoneOf(host, peer)).toBe(expected);
 });
 

@@ -81,7 +81,7 @@ it('keeps the listeners and clients of forwards that are the same', async () => 
   await gateway.stop();
 });
 
-it('gives clients of a removed forward their time, then ends them with the reason', async () => {
+it('lets clients of a removed forward finish for a while, then ends them with the reason', async () => {
   const { gateway, now, events, connect, open } = await running();
   const [kept, removed] = [connect(0), connect(1)];
   await gateway.change({ ...now, forwards: now.forwards.slice(0, 1), drainMs: 20 });

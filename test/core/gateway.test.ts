@@ -8,7 +8,7 @@ import type { ProtocolPlugin } from '../../src/core/plugin.ts';
 import type { ManagedTransport, Peer } from '../../src/core/transport.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
 
-/** Why sessions of this test were ended, as their plugins are told. */
+/** The reasons that the plugins got for the end of their sessions. */
 let ended: string[] = [];
 beforeEach(() => {
   ended = [];

@@ -33,7 +33,7 @@ describe('LineSplitter', () => {
     ).toEqual(lines);
   });
 
-  it('gives copies: a buffer that its reader uses again does not change them', () => {
+  it('returns copies: a reader that reuses its buffer does not change them', () => {
     const splitter = new LineSplitter(100);
     const chunk = bytes('NOOP\r\nQU');
     const [first] = splitter.push(chunk);

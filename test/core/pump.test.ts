@@ -152,7 +152,7 @@ describe('pump', () => {
     expect(count()).toEqual(before);
   });
 
-  it('gives chunks in order and each once, whatever their sizes', async () => {
+  it('passes chunks in order and each once, whatever their sizes', async () => {
     const { client, a, b, server } = parties();
     const seen: Uint8Array[] = [];
     const done = pump(a, b, { onData: (direction, chunk) => direction === 'aToB' && seen.push(chunk) });

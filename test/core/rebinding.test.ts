@@ -65,7 +65,7 @@ describe('planRebinding', () => {
     expect([plan.opening, plan.closing]).toEqual([[other], [one]]);
   });
 
-  it('gives one listener to one route', () => {
+  it('assigns one listener to one route', () => {
     const files = active(route('files', 8021));
     const [first, second] = [route('first', 8021), route('second', 8021)];
     expect(planRebinding([files], [first, second])).toMatchObject({ opening: [second], closing: [] });

@@ -16,7 +16,7 @@ function setUp(cost: number) {
       return left > 0;
     });
   };
-  /** Runs one turn; gives what was done in it. */
+  /** Runs one turn; returns what was done in it. */
   const turn = () => {
     const before = done.length;
     expect(planned.length).toBeLessThanOrEqual(1);

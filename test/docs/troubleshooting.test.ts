@@ -13,7 +13,7 @@ function codesIn(file: string): string[] {
   return [...new Set([...words].map(([, quoted, key]) => quoted ?? key ?? ''))];
 }
 
-const codes = [...codesIn('src/core/errors.ts'), ...codesIn('src/check/report.ts')];
+const codes = [...codesIn('src/core/errors.ts'), ...codesIn('src/core/probe/failure.ts')];
 
 describe('docs/troubleshooting.md', () => {
   test('has an entry for every error code, and for no other', () => {

@@ -2,13 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
-import { pluginNamed } from '../../src/app/plugins.ts';
+import { type AnyPlugin, pluginNamed } from '../../src/app/plugins.ts';
 import { check } from '../../src/check/check.ts';
 import type { Findings, Step } from '../../src/check/report.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { ForwardSpec } from '../../src/core/forward.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { ProbeFailure } from '../../src/core/probe/failure.ts';
 import { sshTransport } from '../../src/core/ssh/transport.ts';
 import { activeResources } from '../support/gateway.ts';
 import { type FtpPeer, ScriptedFtpServer } from '../support/scripted-ftp-server.ts';
@@ -20,7 +21,8 @@ import { listenTcp } from '../support/tcp.ts';
 const PASSWORD = 'Quince-7719-jam';
 
 interface Setup {
-  readonly type: string;
+  /** A built-in protocol by its name, or a plugin. */
+  readonly type: string | AnyPlugin;
   readonly target: Endpoint;
   readonly ssh?: SshServerOptions;
   /** What the person answers after the SSH password. */
@@ -49,7 +51,7 @@ async function checkOne(
   await writeFile(knownHosts, `[127.0.0.1]:${ssh.port} ${ssh.hostKey.line}\n`);
   const netrc = path.join(dir, 'netrc');
   await writeFile(netrc, setup.netrc ?? '', { mode: 0o600 });
-  const plugin = pluginNamed(type);
+  const plugin = typeof type === 'string' ? pluginNamed(type) : type;
   if (plugin === undefined) throw new Error(`no plugin ${type}`);
   const forward: ForwardSpec = {
     name: 'it',
@@ -71,7 +73,7 @@ async function checkOne(
       log: silentLogger,
       connect: (_, options, prompter, progress) => sshTransport(options, prompter, silentLogger, progress),
       prompter: person,
-      ftpUser: setup.ftpUser ?? null,
+      targetUser: setup.ftpUser ?? null,
       netrc,
       timeout,
       signal: setup.signal ?? new AbortController().signal,
@@ -164,7 +166,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toContain('"530 alice/[password] is wrong"');
   });
 
-  it('tells the person who gives no password from a server that takes none', async (test) => {
+  it('tells a cancelled password prompt from a rejected password', async (test) => {
     const target = await ftpServer(test, async (peer) => {
       peer.reply('220 ready');
       await peer.expect('USER', '331 password?');
@@ -182,7 +184,7 @@ describe('check of FTP', () => {
     ['at USER', ['530 Non-anonymous sessions must use encryption.'], 'tls'],
     ['at USER, as proftpd', ['550 SSL/TLS required on the control channel'], 'tls'],
     ['at PASS', ['331 password?', '530 Please use TLS first'], 'ftp-login'],
-  ] as const)('tells a server that demands TLS %s', async ([, [user = '', pass = ''], step], test) => {
+  ] as const)('reports a server that demands TLS %s', async ([, [user = '', pass = ''], step], test) => {
     const target = await ftpServer(test, async (peer) => {
       peer.reply('220 ready');
       await peer.expect('USER', user);
@@ -193,7 +195,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toMatch(/TLSRequired off/);
   });
 
-  it('says that a data connection hangs, and how long it waited', async (test) => {
+  it('reports a data connection that hangs, and how long it waited', async (test) => {
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
       const data = await peer.passive();
@@ -206,7 +208,7 @@ describe('check of FTP', () => {
     expect(last(findings)?.text).toMatch(/within 0\.5 s/);
   });
 
-  it('says what the SSH server said of the data port, not what the FTP reply made of it', async (test) => {
+  it("reports the SSH server's reason for refusing the data port, not the FTP reply made from it", async (test) => {
     const target = await ftpServer(test, async (peer) => {
       await letIn(peer);
       await peer.passive();
@@ -239,19 +241,50 @@ describe('check of other protocols', () => {
     expect(told(findings)).toEqual(['listen ok', 'reach ok', expected]);
   });
 
-  it('asks of plain TCP only that the target takes the connection', async (test) => {
+  it('only connects, for plain TCP', async (test) => {
     const target = await listenTcp(test, () => {});
     expect(told((await checkOne(test, { type: 'tcp', target })).findings)).toEqual(['listen ok', 'reach ok']);
   });
 
-  it('says that the SSH server does not answer for a target', async (test) => {
+  it('lets a custom plugin probe its own protocol', async (test) => {
+    const target = await listenTcp(test, (socket) => {
+      socket.on('error', () => {}).write('200 news\r\n');
+    });
+    const nntp: AnyPlugin = {
+      ...(pluginNamed('tcp') as AnyPlugin),
+      name: 'nntp',
+      greet: async (client) => {
+        const line = (await client.line()).toString().trim();
+        if (!line.startsWith('200')) throw new ProbeFailure('WRONG_GREETING', line);
+        return line;
+      },
+    };
+    const { findings } = await checkOne(test, { type: nntp, target });
+    expect(told(findings)).toEqual(['listen ok', 'reach ok', 'greeting ok']);
+    expect(last(findings)?.text).toBe('200 news');
+
+    const probing: AnyPlugin = {
+      ...nntp,
+      probe: async ({ client, steps }) => {
+        await steps.take('news', () => client.line().then(String));
+        await steps.take('groups', () => Promise.reject(new ProbeFailure('HUNG_UP', 'none')));
+        steps.skipped('articles', 'no groups');
+      },
+    };
+    const { findings: probed } = await checkOne(test, { type: probing, target });
+    const steps = ['listen ok', 'reach ok', 'news ok', 'groups failed HUNG_UP', 'articles skipped'];
+    expect(told(probed)).toEqual(steps);
+    expect(probed.works).toBe(false);
+  });
+
+  it('reports an SSH server that does not answer the request for a target', async (test) => {
     const target = { host: '127.0.0.1', port: 9 };
     const ssh = { allowForward: () => new Promise<never>(() => {}) };
     const { findings } = await checkOne(test, { type: 'tcp', target, ssh, timeout: 500 });
     expect(told(findings)).toEqual(['listen ok', 'reach failed NO_ANSWER']);
   });
 
-  it('ends at once when it is broken off, and leaves nothing', async (test) => {
+  it('ends at once when it is aborted, and leaves nothing behind', async (test) => {
     const target = await listenTcp(test, () => {});
     const before = activeResources();
     const abort = new AbortController();

@@ -5,12 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { loadSource } from '../../src/app/run-request.ts';
-import { findNetrc } from '../../src/check/netrc.ts';
 import type { Environment } from '../../src/cli/environment.ts';
 import { findConfigFile, type LoadedFile, loadConfigFile } from '../../src/config/file.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { prepareIdentities } from '../../src/core/ssh/auth/identity.ts';
 import { configFiles } from '../../src/core/ssh/config/files.ts';
+import { findNetrc } from '../../src/ftp/probe/netrc.ts';
 import { plugins } from '../config/plugins.ts';
 import { newKeyPair } from '../support/key-pair.ts';
 import { sshOptions } from '../support/ssh-person.ts';
@@ -100,7 +100,7 @@ function publicKey({ public: text }: { public: string }): Buffer {
 it
   .skipIf(process.getuid?.() !== 0)
   .for(READERS.map((reader, index) => ({ reader, index, name: reader.name })))(
-  "another user's $name never counts, however the name is exchanged while it is read ($index)",
+  "never uses another user's $name, even if the file is swapped while it is read ($index)",
   { timeout: 120_000 },
   async ({ reader }, test) => {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-race-'));

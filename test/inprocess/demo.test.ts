@@ -122,7 +122,7 @@ describe('npm run demo', () => {
     await rm(temp, { recursive: true, force: true });
   });
 
-  it('lists, downloads and uploads by FTP, and tells of each', async () => {
+  it('lists, downloads and uploads by FTP, and logs each transfer', async () => {
     const files = await mkdtemp(path.join(temp, 'client-'));
     const [uploaded, downloaded] = [path.join(files, 'up'), path.join(files, 'down')];
     const content = Buffer.alloc(3_000_000, 'ferry\n');
@@ -143,12 +143,12 @@ describe('npm run demo', () => {
     await rm(files, { recursive: true });
   });
 
-  it('hands out its letters by POP3, dots stuffed', async () => {
+  it('serves its messages by POP3, with dot-stuffing', async () => {
     expect(await retrieve(ports[1], 2)).toContain('as two:\r\n..\r\nThat was it.\r\n.\r\n');
     await shown(demo, /pop3 +read +letter 2/);
   });
 
-  it('delivers a letter sent by SMTP to the POP3 mailbox', async () => {
+  it('delivers a message sent by SMTP to the POP3 mailbox', async () => {
     const before = await converse(ports[1], [
       [/^\+OK/, 'USER demo\r\n'],
       [/^\+OK/, 'PASS demo\r\n'],
@@ -189,7 +189,7 @@ describe('npm run demo', () => {
     await shown(demo, /smtp +sent +you@example\.com/);
   });
 
-  it('names a port that is taken and the option to choose another', async () => {
+  it('names a port in use and the option to choose another', async () => {
     const second = startDemo(options(), temp);
     expect(await second.ended).toBe(2);
     expect(second.output).toBe('');

@@ -52,7 +52,7 @@ async function startWithFew(test: TestContext, plugin: string, greeting: string)
   return { port, log: () => log };
 }
 
-/** What a client is told first, `nothing` if it is hung up on without a word. */
+/** The first line that a client gets; `nothing` if the connection is closed without one. */
 async function connect(test: TestContext, port: number): Promise<{ socket: net.Socket; word: string }> {
   const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: false });
   test.onTestFinished(() => void socket.destroy());

@@ -23,7 +23,7 @@ it('frees the port as soon as a listener is closed, and leaves its connections a
   stream.destroy();
 });
 
-it.runIf(process.platform === 'linux')('has the kernel ask after clients that are silent', async (test) => {
+it.runIf(process.platform === 'linux')("enables TCP keepalive on clients' connections", async (test) => {
   const accepted = deferred<net.Socket>();
   const listening = await new DirectTransport().listen({ host: '127.0.0.1', port: 0 }, (stream) =>
     accepted.resolve(stream as net.Socket),

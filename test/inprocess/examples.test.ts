@@ -48,7 +48,7 @@ describe('the examples of the library', () => {
     expect(said.join('\n')).toMatch(/^RETR readme\.txt: \d+ bytes in \d+ ms, complete$/m);
   });
 
-  test('nntp.ts carries its protocol, and refuses in its words', async ({ onTestFinished }) => {
+  test("nntp.ts carries NNTP, and refuses in NNTP's own words", async ({ onTestFinished }) => {
     const news = await listenTcp({ onTestFinished }, (socket) => {
       socket.on('error', () => {});
       socket.end('200 posting allowed\r\n');
@@ -69,7 +69,7 @@ describe('the examples of the library', () => {
     expect(await greeting(gateway.endpoint('gone'))).toMatch(/^400 .*127\.0\.0\.1:1.*refused.*\r\n$/);
   });
 
-  test('a wrong configuration is named by its place', async () => {
+  test('an invalid configuration is reported with its place', async () => {
     const forwards = { files: { listen: 8021, server: 'ofice', to: 'localhost:21' } };
     await expect(createGateway({ servers: { office: office() }, forwards })).rejects.toThrow(
       /forwards\.files\.server: .*'ofice'.*office/,

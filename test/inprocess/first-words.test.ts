@@ -40,7 +40,7 @@ async function setUp(
   return { target, gateway, client };
 }
 
-/** The one line that a client is told before it is hung up on. */
+/** The one line that a client gets before its connection is closed. */
 async function lastLine(client: Wire): Promise<string> {
   const text = (await client.rest()).bytes.toString();
   expect(text).toMatch(/^[^\r\n]+\r\n$/);
@@ -95,7 +95,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     expect([error?.code, bytesUp]).toEqual([code, 0]);
   });
 
-  it('refuses words that are no line when the greeting comes, and in its place', async (test) => {
+  it('refuses an incomplete line when the greeting comes, and sends the refusal instead', async (test) => {
     const { target, gateway, client } = await setUp(test, plugin);
     client.write(TURN_ALLOCATE);
     const server = await target.accept();
@@ -105,7 +105,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     expect((await server.control.rest()).bytes.toString()).toBe('');
   });
 
-  it('refuses commands that have come together with the greeting', async (test) => {
+  it('refuses commands that arrived together with the greeting', async (test) => {
     const { target, gateway, client } = await setUp(test, plugin);
     const server = await target.accept();
     // The greeting is on its way, and nothing of it has reached the client.
@@ -115,7 +115,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     expect((await gateway.happened('session.end')).error).toMatchObject({ code: 'CLIENT_EARLY' });
   });
 
-  it('passes them if the option says so, but never a request', async (test) => {
+  it('passes them if the option allows it, but never an HTTP request', async (test) => {
     const { target, gateway, client } = await setUp(test, plugin, { clientSpeaksFirst: true });
     client.write(`${login}\r\n`);
     const { control } = await target.accept();
@@ -142,7 +142,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     else expect(Buffer.from(said, 'latin1').toString('hex')).toBe('fffb1ffffb20fffd01');
   });
 
-  it('passes the end of a client that has said nothing, and words without a line end', async (test) => {
+  it('passes on the end of a silent client, and text without a line end', async (test) => {
     const { target, client, gateway } = await setUp(test, plugin);
     client.end();
     const server = await target.accept();
@@ -162,7 +162,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     control.end();
   });
 
-  it('passes on that the server hangs up without a greeting', async (test) => {
+  it("passes on a server's close without a greeting", async (test) => {
     const { target, client } = await setUp(test, plugin);
     const { control } = await target.accept();
     control.end();
@@ -170,7 +170,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
     client.end();
   });
 
-  it('ends with a client that breaks off before the greeting', async (test) => {
+  it('ends when the client breaks the connection before the greeting', async (test) => {
     const { target, client, gateway } = await setUp(test, plugin);
     const { control } = await target.accept();
     client.reset();
@@ -180,7 +180,7 @@ describe.each(GREETED)('$plugin.name', ({ plugin, greeting, refusal, login }) =>
   });
 });
 
-it('a client may begin with TLS if servers on the target’s port wait for that', async (test) => {
+it('a client may start with TLS if the target’s port is one for implicit TLS', async (test) => {
   const target = await ScriptedFtpServer.start(test);
   const gateway = await startGateway(test, {
     plugin: imap,
@@ -195,7 +195,7 @@ it('a client may begin with TLS if servers on the target’s port wait for that'
   expect((await control.take(CLIENT_HELLO.length)).equals(CLIENT_HELLO)).toBe(true);
 });
 
-it('tcp is left alone', async (test) => {
+it('tcp is not checked', async (test) => {
   const { target, client } = await setUp(test, tcp);
   client.write(POST);
   const { control } = await target.accept();

@@ -92,7 +92,7 @@ describeWith(['script'], 'text of a hostile server, on a terminal', () => {
   );
 
   it.for(ways.map((words) => ({ words })))(
-    'in what is no identification: sshferry $words',
+    'in a first line that is no SSH identification: sshferry $words',
     async ({ words }, test) => {
       const { port } = await listenTcp(test, (socket: net.Socket) => {
         socket.on('error', () => {});
@@ -128,7 +128,7 @@ describeWith(['script'], 'text of a hostile server, on a terminal', () => {
     expect(terminal.screen).not.toMatch(UNSAFE);
   });
 
-  it('controls in the own config file', async (test) => {
+  it("control characters in the user's own config file", async (test) => {
     const file = path.join(dir, 'sshferry.yaml');
     await writeFile(file, `servers: { "a\\e[2J": { host: h } }\nforwards: { "b\\x9b1m": { to: "x:1" } }\n`);
     const terminal = onTerminal(test, [process.execPath, CLI, 'check', '-c', file], env());

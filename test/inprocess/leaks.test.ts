@@ -9,7 +9,7 @@ const CONTROL_CONNECTIONS = 100;
 const TRANSFERS_EACH = 10;
 const MiB = 1024 * 1024;
 
-it('leaves nothing behind: 2 clients, 100 control connections, 1,000 transfers, and what goes wrong between them', {
+it('leaves nothing behind after 2 clients, 100 control connections, 1,000 transfers, and failures between them', {
   timeout: 120_000,
 }, async (test) => {
   const server = await ScriptedFtpServer.start(test);

@@ -32,7 +32,7 @@ async function answerAt(host: string, port: number): Promise<string> {
   return text;
 }
 
-/** Somebody else's listener. */
+/** Another program's listener. */
 async function occupy(test: Test, host: string): Promise<number> {
   const server = net.createServer();
   server.listen({ host, port: 0, ipv6Only: true });
@@ -56,7 +56,7 @@ async function isFree(host: string, port: number): Promise<boolean> {
 }
 
 describe('Listener', () => {
-  it('binds both loopbacks for localhost, with one port, and no other address', async (test) => {
+  it('binds both loopback addresses for localhost on one port, and no other address', async (test) => {
     const { listener } = await open(test, 'localhost');
     const { host, port } = listener.endpoint;
     expect(host).toBe('127.0.0.1');
@@ -103,7 +103,7 @@ describe('Listener', () => {
     expect(await isFree(other, port)).toBe(true);
   });
 
-  it.for(['::1', '127.0.0.1'])('names the address %s that is taken as it was given', async (host, test) => {
+  it.for(['::1', '127.0.0.1'])('names the address %s in use as it was given', async (host, test) => {
     const port = await occupy(test, host);
     const where = formatEndpoint({ host, port });
     await expect(Listener.open(new DirectTransport(), { host, port }, () => {})).rejects.toThrow(
@@ -111,7 +111,7 @@ describe('Listener', () => {
     );
   });
 
-  it('says that the machine has no such address', async () => {
+  it('reports that the machine has no such address', async () => {
     const opening = Listener.open(new DirectTransport(), { host: '192.0.2.1', port: 0 }, () => {});
     await expect(opening).rejects.toMatchObject({
       code: 'LISTEN_FAILED',
@@ -120,7 +120,7 @@ describe('Listener', () => {
     });
   });
 
-  it('says that a port needs root, and which one does not', async (test) => {
+  it('reports that a port needs root, and proposes one that does not', async (test) => {
     // As the kernel answers a user without the privilege; a test that runs as root would be let in.
     const listen = vi.spyOn(net.Server.prototype, 'listen').mockImplementation(function (this: net.Server) {
       queueMicrotask(() => this.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' })));
@@ -145,7 +145,7 @@ describe('Listener', () => {
     expect(await isFree('::1', port)).toBe(true);
   });
 
-  it('tells both ends of a connection', async (test) => {
+  it('reports both ends of a connection', async (test) => {
     const { listener, accepted } = await open(test, 'localhost');
     const { port } = listener.endpoint;
     await answerAt('::1', port);

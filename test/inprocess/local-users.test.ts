@@ -21,7 +21,7 @@ import { canBeAnother, OTHER_USER, Stranger } from '../support/stranger.ts';
 const OTHER = OTHER_USER;
 
 if (!canBeAnother) console.warn('SKIPPED: to connect as another user takes Linux and root');
-// A machine of CI that cannot do it fails, so that nobody takes the skip for a pass.
+// A CI machine that cannot do it fails: a skip must not look like a pass.
 const asRoot = describe.skipIf(!canBeAnother && process.env.CI !== 'true');
 
 type Test = Pick<TestContext, 'onTestFinished'>;
@@ -56,7 +56,7 @@ function admissionOf(
   };
 }
 
-/** Greets whoever it is handed. */
+/** Greets every client. */
 async function greeter(test: Test, transport: Transport, host = '127.0.0.1'): Promise<Listening> {
   const listening = await transport.listen({ host, port: 0 }, (stream) => {
     stream.on('error', () => {});
@@ -67,7 +67,7 @@ async function greeter(test: Test, transport: Transport, host = '127.0.0.1'): Pr
   return listening;
 }
 
-/** Connects from a process of that user and gives what it was sent; null when it was reset. */
+/** Connects from a process of that user and returns what it received; null if it was reset. */
 async function connectAs(uid: number, port: number, how = '', host = '127.0.0.1'): Promise<string | null> {
   const script = `
     process.setgid(${uid}); process.setuid(${uid});
@@ -87,7 +87,7 @@ async function connectAs(uid: number, port: number, how = '', host = '127.0.0.1'
   return out.slice(4).trimEnd();
 }
 
-test('the own user comes in, over IPv4 and IPv6', async (t) => {
+test('admits the own user, over IPv4 and IPv6', async (t) => {
   const { log, warnings } = recording();
   const transport = await localTransport([], log);
   for (const host of ['127.0.0.1', '::1']) {
@@ -158,7 +158,7 @@ asRoot('a port of the own user', () => {
   test.each([
     ['FIN_WAIT2', '05', false],
     ['TIME_WAIT', '06', true],
-  ])('one that has closed, in %s, does not pass for root', async (_, state, alsoUs) => {
+  ])("one that has closed, in %s, is not taken for root's", async (_, state, alsoUs) => {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -219,7 +219,7 @@ asRoot('addresses that are used again', () => {
   const FOREIGN = 'MAIL FROM:<stranger@example.com>\r\n';
   const OWN = 'NOOP\r\n';
 
-  test('a connection that was reset does not come in by the row of the next one', async (t) => {
+  test('does not admit a connection that was reset by the entry of the next one', async (t) => {
     const { log, warnings } = recording();
     const stranger = await Stranger.start(t);
     const accepted = deferred<void>();
@@ -261,7 +261,7 @@ asRoot('addresses that are used again', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('while our end is connected, no other connection has them', async (t) => {
+  test("a connection's ports belong to no other connection while our end is connected", async (t) => {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -325,7 +325,7 @@ describe.runIf(process.platform === 'linux')('a connection that its program has 
   });
 });
 
-describe.runIf(process.platform === 'linux')('a process in want of something', () => {
+describe.runIf(process.platform === 'linux')('a process that lacks', () => {
   /** Runs a greeter, and reads its lines. It is a child of `sh -c`, which may arrange things first. */
   async function greeting(t: Test, arrange: string, ...args: string[]) {
     const greeter = new URL('../support/greeter.ts', import.meta.url).pathname;
@@ -337,7 +337,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
     return { next: async () => JSON.parse((await lines.next()).value) as Record<string, unknown> };
   }
 
-  test('of descriptors still judges', async (t) => {
+  test('descriptors still identifies users', async (t) => {
     const { next } = await greeting(t, 'ulimit -n 200;', '1');
     const { port } = await next();
     const socket = net.connect(Number(port), '127.0.0.1');
@@ -352,7 +352,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
   });
 
   asRoot('of', () => {
-    test('/proc does not listen, and says so', async (t) => {
+    test('/proc does not listen, and reports it', async (t) => {
       const { next } = await greeting(
         t,
         'exec unshare -m sh -c \'mount -t tmpfs none /proc; exec "$@"\' sh "$@";',
@@ -365,7 +365,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
       });
     });
 
-    test('a uid of its own in a user namespace does not start, and says so', async (t) => {
+    test('a uid of its own in a user namespace does not start, and reports it', async (t) => {
       const { next } = await greeting(t, 'exec unshare -U "$@";');
       expect(await next()).toEqual({
         code: 'CONFIG_INVALID',
@@ -375,7 +375,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
       });
     });
 
-    test('names for other users, in a user namespace, refuses them', async (t) => {
+    test('names for other users in a user namespace refuses them', async (t) => {
       const { next } = await greeting(t, 'exec unshare -U -r "$@";');
       const { port } = await next();
       expect(await connectAs(0, Number(port))).toBe('hello');
@@ -387,7 +387,7 @@ describe.runIf(process.platform === 'linux')('a process in want of something', (
 });
 
 test.runIf(process.platform === 'linux')(
-  'a few readings find the owners of 200 connections at once',
+  'finds the owners of 200 simultaneous connections in a few reads',
   async (t) => {
     const { log, warnings } = recording();
     let readings = 0;
@@ -426,7 +426,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** An FTP server with one file; gives its port. */
+/** An FTP server with one file; returns its port. */
 async function ftpServer(test: Test): Promise<number> {
   const listen = async (onConnection: (socket: net.Socket) => void) => {
     const server = net.createServer((socket) => {

@@ -53,12 +53,12 @@ describe('the package, installed outside the project', { timeout: 180_000 }, () 
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test('is installed without a word about scripts that are to be allowed', () => {
+  test('is installed without a warning about install scripts', () => {
     expect(said.stdout).toMatch(/added \d+ packages/);
     expect(said.stderr).not.toContain('install-scripts');
   });
 
-  test('has all that it needs and no leftovers of development', () => {
+  test('has all files that it needs and no leftovers of development', () => {
     const kinds =
       /^(dist\/.*\.(js|d\.ts)|dist\/sshferry\.1|[A-Z]+(\.md)?|(package|npm-shrinkwrap)\.json|schema\/.*\.json|docs\/[\w.-]+\.(md|svg|yaml|service|json)|examples\/\w+\.ts)$/;
     expect(packed.filter((name) => !kinds.test(name))).toEqual([]);
@@ -83,7 +83,7 @@ describe('the package, installed outside the project', { timeout: 180_000 }, () 
     );
   });
 
-  test('only what docs/security.md gives a reason for is installed with it, in the versions that were tested', async () => {
+  test('installs only the packages that docs/security.md justifies, in the versions that were tested', async () => {
     const docs = await readFile(path.join(ROOT, 'docs/security.md'), 'utf8');
     const section = /^## Dependencies$[\s\S]*?(?=^## |(?![\s\S]))/m.exec(docs)?.[0] ?? '';
     const documented = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
@@ -96,7 +96,7 @@ describe('the package, installed outside the project', { timeout: 180_000 }, () 
     }
   });
 
-  test('its shrinkwrap has no package of development', async () => {
+  test('its shrinkwrap has no development package', async () => {
     const { packages } = JSON.parse(await readFile(installed(SHRINKWRAP), 'utf8'));
     const names = Object.keys(packages).filter((name) => name !== '');
     expect(names.map((name) => name.replace(/^.*node_modules\//, '')).sort()).toEqual(

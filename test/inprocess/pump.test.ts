@@ -40,7 +40,7 @@ async function forward(onTarget: (socket: net.Socket) => void, onEnd?: (d: Direc
   return { ssh, dial, results, streams };
 }
 
-/** Sends `total` random bytes as fast as they are taken, then ends; gives their digest. */
+/** Sends `total` random bytes as fast as they are taken, then ends; returns their digest. */
 async function send(stream: Duplex, total: number): Promise<string> {
   const hash = createHash('sha256');
   const block = randomBytes(256 * 1024);
@@ -62,7 +62,7 @@ async function digest(stream: Duplex): Promise<string> {
 }
 
 describe('through SSH', () => {
-  it('carries 64 MB each way at once, whole, in bounded memory', async () => {
+  it('carries 64 MB in both directions at once, complete, in bounded memory', async () => {
     const total = 64 * MiB;
     const far = deferred<[string, string]>();
     const { dial, results, streams } = await forward((socket) => {
@@ -137,7 +137,7 @@ describe('through SSH', () => {
   });
 
   it.each(['reset', 'fin'] as const)(
-    'an SSH connection lost by %s resets the client in mid transfer',
+    'an SSH connection lost by %s resets the client during a transfer',
     async (how) => {
       const { ssh, dial, results } = await forward((socket) => {
         socket.on('error', () => {});
@@ -157,7 +157,7 @@ describe('through SSH', () => {
     },
   );
 
-  it('a target that resets, resets the client', async () => {
+  it("a target's reset resets the client", async () => {
     const arrived = deferred<net.Socket>();
     const { dial } = await forward(arrived.resolve);
     const client = dial();
@@ -171,7 +171,7 @@ describe('through SSH', () => {
     expect(ended).not.toHaveBeenCalled();
   });
 
-  it('a client that resets, resets the target: half an upload is not whole', async () => {
+  it("a client's reset resets the target: half an upload does not look complete", async () => {
     const arrived = deferred<net.Socket>();
     const { dial, results } = await forward(arrived.resolve);
     const client = dial();
@@ -186,7 +186,7 @@ describe('through SSH', () => {
     await vi.waitFor(() => expect(results[0]).toMatchObject({ aToB: { end: 'cut', by: 'a' } }));
   });
 
-  it('tells of a flushed direction while the client keeps its half open', async () => {
+  it('reports a flushed direction while the client keeps its half open', async () => {
     const down = deferred<Leg>();
     const { dial } = await forward(
       (socket) => socket.end('a whole file'),

@@ -49,7 +49,7 @@ describe('a reset that reaches the kernel before its data is read', () => {
     expect(far.writableFinished).toBe(false);
   });
 
-  it('does not keep a plain end of file from being one', async (test) => {
+  it('does not affect a plain end of file', async (test) => {
     const { client, accepted } = await connected(test);
     client.end('all of it');
     const far = silent();
@@ -58,7 +58,7 @@ describe('a reset that reaches the kernel before its data is read', () => {
   });
 });
 
-it('resets a socket in the very moment in which its end of file goes out, and leaves none behind', async (test) => {
+it('resets a socket while its end of file goes out, and leaves none behind', async (test) => {
   const { client, accepted } = await connected(test);
   const ended = once(client.resume(), 'end');
   await new Promise((resolve) => accepted.write('all of it', resolve));

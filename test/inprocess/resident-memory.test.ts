@@ -24,7 +24,7 @@ const SMALL_FILE = 4096;
 const LARGE_FILE = 1_000_000_000;
 /** What the built command may have a minute after its last download, in MB. */
 const LIMIT = 130;
-/** The time in which an idle process gives back what it had, in milliseconds. */
+/** The time in which an idle process releases its memory, in milliseconds. */
 const IDLE = 60_000;
 
 describeWith([SSHD, 'ssh-keygen', 'vsftpd'], 'the built command with sshd and vsftpd', () => {

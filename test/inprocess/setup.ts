@@ -11,7 +11,7 @@ async function build(): Promise<void> {
 
 /**
  * Builds, and on a machine of CI, where nothing may be skipped, installs the programs that some tests run beside sshferry. Elsewhere those
- * tests are skipped, loudly, where a program is missing: a server is not to be put on somebody's machine unasked.
+ * tests are skipped, loudly, where a program is missing: a server must not be installed on a person's machine unasked.
  */
 export async function setup(): Promise<void> {
   await build();

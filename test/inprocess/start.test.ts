@@ -28,7 +28,7 @@ describe.skipIf(process.platform === 'win32')('SIGUSR1 does not open the inspect
   });
 
   it.for([0, 30, 60, 90, 120, 150, 200, 250])(
-    'nor %i ms after its start, but for a moment',
+    'nor within %i ms after its start, except for a moment',
     async (ms, test) => {
       const { child, port, up, ended } = await start(test, []);
       await delay(ms);
@@ -39,7 +39,7 @@ describe.skipIf(process.platform === 'win32')('SIGUSR1 does not open the inspect
     },
   );
 
-  it('but --inspect does, for the person who wants it', async (test) => {
+  it('but --inspect does', async (test) => {
     const { child, port, up } = await start(test, ['--inspect']);
     await up;
     child.kill('SIGUSR1');
@@ -55,7 +55,7 @@ describe.skipIf(process.platform === 'win32')('SIGUSR1 does not open the inspect
     [[], '--max-old-space-size=100 --inspect-wait', true],
     [['--inspect-port=9230'], '--inspect-publish-uid=http', false],
     [['--enable-source-maps'], undefined, false],
-  ])('%j and NODE_OPTIONS=%s ask for it: %s', (argv, options, wanted) => {
+  ])('%j and NODE_OPTIONS=%s request it: %s', (argv, options, wanted) => {
     expect(isInspectorWanted(argv, options === undefined ? {} : { NODE_OPTIONS: options })).toBe(wanted);
   });
 
@@ -117,7 +117,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh'], 'with 64 file descriptors', () => {
     expect(await readFile(path.join(dir, 'fetched'), 'utf8')).toHaveLength(100_000);
   });
 
-  it('a Node that must load its modules side by side says in one line how many it needs', async (test) => {
+  it('a Node that must load its modules in parallel reports in one line how many it needs', async (test) => {
     const child = limited(test, 64, ['--no-experimental-require-module'], ['--version']);
     expect(await child.ended).toBe(255);
     expect(child.stderr).toBe(
@@ -128,7 +128,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh'], 'with 64 file descriptors', () => {
   });
 
   it.runIf(process.features.require_module)(
-    'with 24, one line says how many it needs: none is left for the pipes of ssh -G',
+    'with 24, which leaves none for the pipes of ssh -G, one line says how many it needs',
     async (test) => {
       const child = limited(test, 24, [], ['-p', '1', '-L', 'ftp/0:localhost:21', '127.0.0.1']);
       expect(await child.ended).toBe(255);

@@ -57,18 +57,18 @@ describe('the socket', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('is among the temporary files if there is no runtime directory', async () => {
+  test('is in the temporary directory if there is no runtime directory', async () => {
     const by = { ...owner, env: { TMPDIR: runtime } };
     const { path: file } = await open(42, source, by);
     const directory = path.join(runtime, `sshferry-${process.getuid?.()}`);
     expect(path.dirname(file)).toBe(directory);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
-    // Found by somebody who has a runtime directory, too.
+    // A process that has a runtime directory finds it too.
     const both = { ...owner, env: { TMPDIR: runtime, XDG_RUNTIME_DIR: '/nonexistent' } };
     expect(await findRunning(both)).toEqual([file]);
   });
 
-  test('is not put into a directory that other users can read', async () => {
+  test('is not created in a directory that other users can read', async () => {
     await mkdir(path.join(runtime, 'sshferry'));
     await chmod(path.join(runtime, 'sshferry'), 0o755);
     await expect(open(42)).rejects.toThrow(/sshferry is open to other users; chmod 700 mends that/);
@@ -85,7 +85,7 @@ describe('the socket', () => {
     ).rejects.toThrow(/too long for a socket/);
   });
 
-  test('that a dead process left is replaced by one of the same name, and removed by who looks for others', async () => {
+  test('of a dead process is replaced by a process of the same name, and removed by commands that look for others', async () => {
     await open(1);
     const directory = path.join(runtime, 'sshferry');
     await leaveSocket(path.join(directory, '42.sock'));
@@ -96,7 +96,7 @@ describe('the socket', () => {
     expect((await readdir(directory)).sort()).toEqual(['1.sock', '42.sock']);
   });
 
-  test('of a live process of the same number is left alone', async () => {
+  test('of a live process with the same pid is not touched', async () => {
     const first = await open(42);
     const second = await open(42);
     expect(path.basename(second.path)).toBe('42-1.sock');
@@ -104,13 +104,13 @@ describe('the socket', () => {
   });
 });
 
-describe('an asker', () => {
+describe('a client of the socket', () => {
   test('gets the status', async () => {
     const { path: file } = await open(42);
     expect(await askStatus(file)).toMatchObject({ version: '1.2.3', pid: 42, transfers: [] });
   });
 
-  test('gets it again and again until one of them ends', async () => {
+  test('gets it repeatedly until either side ends', async () => {
     const server = await open(42);
     const times: string[] = [];
     for await (const { now } of watchStatus(server.path, 100, new AbortController().signal)) {
@@ -126,7 +126,7 @@ describe('an asker', () => {
     expect(enough.signal.aborted).toBe(true);
   });
 
-  test('may have the configuration read again, and hears what came of it', async () => {
+  test('can reload the configuration, and gets the result', async () => {
     const { path: good } = await open(1, { ...source, reload: async () => ['files: added'] });
     expect(await askReload(good)).toEqual(['files: added']);
     const failing = async () => Promise.reject(new Error('line 3: what is prefech?'));
@@ -141,7 +141,7 @@ describe('an asker', () => {
     ['{"request":"format-disk"}\n'],
     ['{"request":"watch","every":0}\n'],
     ['x'.repeat(10_000)],
-  ])('that says %.30j gets a refusal, and others are served on', async (text) => {
+  ])('that sends %.30j is refused, and others are still served', async (text) => {
     const { path: file } = await open(42);
     const socket = net.connect(file);
     socket.write(text);
@@ -151,7 +151,7 @@ describe('an asker', () => {
     expect(await askStatus(file)).toMatchObject({ pid: 42 });
   });
 
-  test('is refused when there are very many', async () => {
+  test('is refused if there are too many', async () => {
     const { path: file } = await open(42);
     const sockets = Array.from({ length: 16 }, () => net.connect(file));
     await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
@@ -170,7 +170,7 @@ describe('an asker', () => {
   });
 });
 
-test.each([[[]], [['--json']]])('status --watch %j ends when its reader has gone', async (flags) => {
+test.each([[[]], [['--json']]])('status --watch %j ends when its reader has closed', async (flags) => {
   await open(42);
   const cli = path.join(import.meta.dirname, '../../dist/cli.js');
   const watch = spawn(process.execPath, [cli, 'status', '--watch', ...flags], {
@@ -181,7 +181,7 @@ test.each([[[]], [['--json']]])('status --watch %j ends when its reader has gone
   expect(await once(watch, 'exit')).toEqual([0, null]);
 });
 
-test('status --json comes whole through a pipe that is read later', async () => {
+test('status --json arrives complete through a pipe that is read later', async () => {
   const many = new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
   for (let id = 0; id < 900; id++) {
     const client = { host: '127.0.0.1', port: 1 };
@@ -220,7 +220,7 @@ describe('sshferry status --ready', () => {
   const ends = { endpoint: end, listen: end, target: { host: 'localhost', port: 110 } };
   const forward = { forward: 'f', type: 'pop3', direction: 'local', server: 'a', ...ends } as const;
 
-  test('fails while a server is not connected, or nothing listens yet', async () => {
+  test('fails while a server is not connected or nothing listens yet', async () => {
     const ledger = told();
     await open(42, { ...source, status: () => ledger.status(1) });
     expect((await ask()).status).toBe(1);
@@ -246,7 +246,7 @@ describe('sshferry status --ready', () => {
     expect((await ask()).status).toBe(1);
   });
 
-  test('fails if one does not answer, unless another was asked for', async () => {
+  test('fails if one does not answer, unless the command names another', async () => {
     const ready = told();
     ready.transportState({ server: 'a', state: 'ready' }, 1);
     ready.forwardListening(forward);
@@ -265,7 +265,7 @@ describe('sshferry status --ready', () => {
     expect((await ask('42')).status).toBe(0);
   });
 
-  test('is a question, not a view', async () => {
+  test('excludes the options of a view', async () => {
     expect((await ask('--watch')).stderr).toMatch(/'--ready' cannot be used with option '--watch'/);
   });
 });

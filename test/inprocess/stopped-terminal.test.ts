@@ -63,7 +63,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'a reader of the log that takes not
     for (let i = 0; i < TRANSFERS; i++) await client.downloadTo(path.join(dir, 'fetched'), NAME);
   };
 
-  it('Ctrl-S stops neither a forward nor the end, and the lines that are lost are counted', {
+  it('Ctrl-S stops neither a forward nor the shutdown, and lost lines are counted', {
     timeout: TIMEOUT,
   }, async (test) => {
     const [port, to] = await ports(test);
@@ -83,7 +83,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'a reader of the log that takes not
     await expect.poll(() => terminal.screen.slice(before)).toMatch(/RETR n+ .* complete/);
   });
 
-  it('it ends by a signal though the terminal is stopped', { timeout: TIMEOUT }, async (test) => {
+  it('ends on a signal even if the terminal is stopped', { timeout: TIMEOUT }, async (test) => {
     const [port, to] = await ports(test);
     const terminal = onTerminal(
       test,
@@ -97,7 +97,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'a reader of the log that takes not
     expect(await terminal.ended).toBe(0);
   });
 
-  it('nor does a pipe that is full', { timeout: TIMEOUT }, async (test) => {
+  it('a full pipe does not stop them either', { timeout: TIMEOUT }, async (test) => {
     const [port, to] = await ports(test);
     const [program = '', ...args] = argv(port, to, 'json');
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: env() });

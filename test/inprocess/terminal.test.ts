@@ -92,7 +92,7 @@ describeWith([SSHD, 'ssh-keygen', 'tmux'], 'in a terminal of 80 columns', () => 
     { locale: 'C.UTF-8', name: 'RETR a\\x1b[2J 日本語 report.pdf', bar: '█████░░░░░░░' },
     { locale: 'C', name: 'RETR a\\x1b[2J ??? report.pdf', bar: '[####......]' },
   ])(
-    'transfers stand below the log and in the watched status, the locale being $locale',
+    'transfers are shown below the log and in the watched status, in the locale $locale',
     {
       timeout: 120_000,
     },
@@ -158,8 +158,8 @@ describeWith([SSHD, 'ssh-keygen', 'tmux'], 'in a terminal of 80 columns', () => 
       expect(after.join('\n')).not.toContain('hunter2');
       await below.press('C-c');
       expect((await below.shows(/ended/)).at(-1)).toMatch(/ended 0$/);
-      const nobody = await run(process.execPath, [CLI, 'status'], { env }).catch((error) => error);
-      expect(nobody).toMatchObject({
+      const none = await run(process.execPath, [CLI, 'status'], { env }).catch((error) => error);
+      expect(none).toMatchObject({
         code: 1,
         stdout: '',
         stderr: 'sshferry: no sshferry of yours is running\n',
@@ -167,7 +167,7 @@ describeWith([SSHD, 'ssh-keygen', 'tmux'], 'in a terminal of 80 columns', () => 
     },
   );
 
-  it('every line of the JSON log is as docs/logs.md has it', async (test) => {
+  it('every line of the JSON log is as docs/logs.md says', async (test) => {
     const server = await ScriptedFtpServer.start(test);
     const port = await freePort();
     const log = file('log');

@@ -77,7 +77,7 @@ describeWith([SSHD, 'ssh-keygen'], 'sshferry up, through a real sshd', () => {
     return { word: await Promise.race([word, closed]), closed };
   }
 
-  it('applies what has changed in the file, and nothing of a wrong one, under a client in the middle of a download', async () => {
+  it("applies the file's changes, and nothing of an invalid file, during a client's download", async () => {
     const ftp = await startFtpServer(file('ftp'));
     onTestFinished(() => ftp.close());
     const [one, two] = [await sayer('one'), await sayer('two')];

@@ -42,7 +42,7 @@ function listing(): Promise<Buffer> {
   return curl(lab().hosts.a.container, ftpUrl({ host: 'localhost', port: FTP }, 'pub/'));
 }
 
-/** Somebody who connects to sshd and does not log in. Settles when sshd has greeted them. */
+/** A client that connects to sshd and does not log in. Settles when sshd has greeted it. */
 async function loiterer(): Promise<Program> {
   const script = `import socket, time
 s = socket.create_connection(("yourserver", ${PORT})); print(s.recv(100), flush=True); time.sleep(600)`;
@@ -61,7 +61,7 @@ describeLab('hard times for the SSH connection', () => {
     await Promise.all(running.splice(0).map((program) => program.signal('KILL')));
   });
 
-  it('is turned away by MaxStartups: says so, and what to do', async () => {
+  it('is refused by MaxStartups: reports it, and what to do', async () => {
     await sshd({ MaxStartups: '1' });
     await loiterer();
     const { code, stderr } = await exec(lab().hosts.a.container, argv([]), { user: YOU });
@@ -69,7 +69,7 @@ describeLab('hard times for the SSH connection', () => {
     expect(stderr).toMatch(/yourserver:2380 .*MaxStartups.*/);
   });
 
-  it('is turned away by MaxStartups: ConnectionAttempts gets it in when there is room', async () => {
+  it('is refused by MaxStartups: ConnectionAttempts retries until it gets in', async () => {
     await sshd({ MaxStartups: '1' });
     const guest = await loiterer();
     const program = await sshferry(['-o', 'ConnectionAttempts=60']);
@@ -80,7 +80,7 @@ describeLab('hard times for the SSH connection', () => {
     expect(await program.stop()).toBe(0);
   });
 
-  it('is turned away by MaxStartups while it runs: data takes the connection there is, and a lost one is made again', async () => {
+  it('is refused by MaxStartups while it runs: data uses the existing connection, and a lost one is reopened', async () => {
     const server = await sshd({ MaxStartups: '1' });
     const program = await sshferry();
     await program.waitFor(READY);
@@ -95,7 +95,7 @@ describeLab('hard times for the SSH connection', () => {
     expect(await program.stop()).toBe(0);
   });
 
-  it('finds another host key at its next connection: ends at once, loudly, with 255', async () => {
+  it('finds another host key at a reconnect: ends at once with a warning and status 255', async () => {
     const server = await sshd();
     const program = await sshferry();
     await program.waitFor(READY);
@@ -121,7 +121,7 @@ describeLab('hard times for the SSH connection', () => {
     expect(impostor.stderr).not.toMatch(/Accepted|Failed/);
   });
 
-  it('sleeps for longer than sshd waits, as a laptop does, and is back after waking', async () => {
+  it('sleeps for longer than sshd waits, as a laptop does, and reconnects after waking', async () => {
     await sshd({ ClientAliveInterval: '1', ClientAliveCountMax: '2' });
     const program = await sshferry();
     await program.waitFor(READY);
@@ -133,7 +133,7 @@ describeLab('hard times for the SSH connection', () => {
     expect(await program.stop()).toBe(0);
   });
 
-  it('cannot look its server up for a while, and is back once it can', async () => {
+  it("cannot resolve its server's name for a while, and reconnects once it can", async () => {
     const { a, b } = lab().hosts;
     const server = await sshd();
     const before = await mustExec(a.container, ['cat', '/etc/hosts']);

@@ -15,7 +15,7 @@ function telltales(): (string | Buffer)[] {
 }
 
 describeLab('a capture of the wire between A and yourserver', () => {
-  it('finds password, file name and content of plain FTP, and the packets that carried them', async () => {
+  it('finds the password, file name and content of plain FTP, and the packets that carried them', async () => {
     const { a } = lab().hosts;
     makeFile(lab().pub, NAME, 100_000);
     const capture = await Capture.start(lab(), 'plain-ftp');
@@ -27,7 +27,7 @@ describeLab('a capture of the wire between A and yourserver', () => {
     expect(await captured.find(telltales())).toHaveLength(3);
   });
 
-  it('finds nothing of the same file when it goes by scp, and only TCP port 22', async () => {
+  it('finds nothing of the same file when it is sent by scp, and only TCP port 22', async () => {
     const { a } = lab().hosts;
     const { sha256 } = makeFile(lab().pub, NAME, 100_000);
     const capture = await Capture.start(lab(), 'scp');

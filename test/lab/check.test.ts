@@ -80,7 +80,7 @@ while True:
     taken.append(server.accept())
 `;
 
-/** On yourserver's port 2300 somebody takes every connection and says nothing. */
+/** On yourserver's port 2300, a program accepts every connection and stays silent. */
 async function muteServer(): Promise<void> {
   const mute = await keep(Program.start(lab().hosts.b.container, ['python3', '-c', MUTE]));
   await mute.waitFor(/listening/);
@@ -113,7 +113,7 @@ describeLab('sshferry check', () => {
     await Promise.all(running.splice(0).map((program) => program.signal('KILL')));
   });
 
-  it('says that all works: FTP with a listing, POP3, SMTP, IMAP, plain TCP, and the other way', async () => {
+  it('reports that all works: FTP with a listing, POP3, SMTP, IMAP, plain TCP, and -R', async () => {
     const flags = [...FTP, ...MAIL, '-L', 'tcp/8022:localhost:22', '-R', 'tcp/9022:localhost:22'];
     const squatter = await keep(
       Program.start(
@@ -149,7 +149,7 @@ describeLab('sshferry check', () => {
     expect(forwards[2]?.steps.at(-1)?.text).toMatch(/^"220 yourserver/);
   });
 
-  it('prints it for people, with what a bug report needs, in 80 columns', async () => {
+  it('prints it for people, with the facts for a bug report, in 80 columns', async () => {
     const { code, stdout, stderr } = await check([...FTP, LOGIN], ferry.password);
     expect(code).toBe(0);
     expect(stderr).toBe('');
@@ -162,7 +162,7 @@ describeLab('sshferry check', () => {
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it('keeps to ASCII where the locale is no UTF-8', async () => {
+  it('prints ASCII only if the locale is not UTF-8', async () => {
     const { stdout } = await check([...FTP, '-L', '8099:localhost:9', LOGIN], null, 'C');
     expect(stdout).toMatch(/^[\x00-\x7f]*$/);
     expect(stdout).toMatch(/ {2}ok {3}greeting/);
@@ -170,7 +170,7 @@ describeLab('sshferry check', () => {
     expect(stdout).toMatch(/1 of 2 forwards works\./);
   });
 
-  it('goes without an FTP login where none is given, and says how to give one', async () => {
+  it('skips the FTP login if none is given, and says how to give one', async () => {
     const { forwards } = await findings(0, [...FTP, LOGIN]);
     expect(told(forwards[0]?.steps)).toEqual([
       'listen ok',
@@ -182,20 +182,20 @@ describeLab('sshferry check', () => {
     expect(forwards[0]?.steps.at(-1)?.text).toMatch(/--ftp-login.*netrc/);
   });
 
-  it('tells a wrong host name', async () => {
+  it('reports a wrong host name', async () => {
     const found = await findings(255, [...FTP, 'ferry@nowhere.invalid']);
     expect(told(found.servers[0]?.steps)).toEqual(['resolve failed SSH_CONNECT']);
     expect(failure(found)).toMatch(/nowhere\.invalid.*check the spelling|cannot be looked up/);
     expect(told(found.forwards[0]?.steps)).toEqual(['listen ok', 'reach skipped']);
   });
 
-  it('tells a port that sshd does not listen on', async () => {
+  it('reports a port that sshd does not listen on', async () => {
     const found = await findings(255, ['-p', '2222', ...FTP, LOGIN]);
     expect(told(found.servers[0]?.steps)).toEqual(['resolve ok', 'connect failed SSH_CONNECT']);
     expect(failure(found)).toMatch(/connection refused; does sshd run there, and on port 2222/);
   });
 
-  it('tells a changed host key', async () => {
+  it('reports a changed host key', async () => {
     const a = lab().hosts.a.container;
     const wrong = (await mustExec(a, ['cat', `${STRANGER_KEY}.pub`])).split(' ').slice(0, 2).join(' ');
     await writeFile(a, '/tmp/changed', `yourserver ${wrong}\n`, YOU);
@@ -208,33 +208,33 @@ describeLab('sshferry check', () => {
     expect(failure(found)).toMatch(/has changed.*ssh-keygen -f "\/tmp\/changed" -R/);
   });
 
-  it('tells an unknown host key where there is nobody to ask', async () => {
+  it('reports an unknown host key if there is no terminal', async () => {
     const found = await findings(255, ['-o', 'UserKnownHostsFile=/dev/null', ...FTP, LOGIN]);
     expect(told(found.servers[0]?.steps).at(-1)).toBe('host-key failed SSH_HOST_KEY');
     expect(failure(found)).toMatch(/no ED25519 host key is known.*no terminal to ask/);
   });
 
-  it('tells that no key is accepted', async () => {
+  it('reports that the server accepts no key', async () => {
     const keys = ['-i', STRANGER_KEY, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'];
     const found = await findings(255, [...keys, ...FTP, LOGIN]);
     expect(told(found.servers[0]?.steps).at(-1)).toBe('login failed SSH_AUTH');
     expect(failure(found)).toMatch(/permission denied.*authorized_keys/);
   });
 
-  it('tells an encrypted key that nobody can unlock', async () => {
+  it('reports an encrypted key if there is no terminal for its passphrase', async () => {
     const keys = ['-i', ENCRYPTED_KEY, '-o', 'IdentitiesOnly=yes'];
     const found = await findings(255, [...keys, ...FTP, LOGIN]);
     expect(failure(found)).toMatch(/is encrypted, and sshferry has no terminal.*ssh-add/);
   });
 
-  it('tells an SSH port that takes connections and says nothing', async () => {
+  it('reports an SSH port that accepts connections and stays silent', async () => {
     await muteServer();
     const found = await findings(255, ['-p', '2300', '-o', 'ConnectTimeout=3', ...FTP, LOGIN]);
     expect(told(found.servers[0]?.steps).at(-1)).toBe('host-key failed SSH_TIMEOUT');
     expect(failure(found)).toMatch(/no login within 3 s/);
   });
 
-  it('tells targets that refuse, hang, or speak something else, and tries the others', async () => {
+  it('reports targets that refuse, hang, or speak another protocol, and tries the others', async () => {
     await muteServer();
     const { forwards } = await findings(1, [
       ...['-L', 'ftp/8021:localhost:9', '-L', 'ftp/8022:localhost:2300', '-L', 'pop3/8110:localhost:25'],
@@ -252,7 +252,7 @@ describeLab('sshferry check', () => {
 
   const alias = ['-p', '2501', '-o', 'HostKeyAlias=yourserver'];
 
-  it('tells that the SSH server forwards nothing', async () => {
+  it('reports that the SSH server forwards nothing', async () => {
     await keep(startSshd(lab().hosts.b, 2501, { AllowTcpForwarding: 'no' }));
     const found = await findings(1, [...alias, ...FTP, '-R', '9099:localhost:9', LOGIN], ferry.password);
     expect(told(found.servers[0]?.steps)).toEqual(LOGGED_IN);
@@ -268,7 +268,7 @@ describeLab('sshferry check', () => {
     );
   });
 
-  it('tells that the SSH server forwards to FTP but not to its data ports', async () => {
+  it('reports that the SSH server forwards to FTP but not to its data ports', async () => {
     await keep(startSshd(lab().hosts.b, 2501, { PermitOpen: 'localhost:21' }));
     const found = await findings(1, [...alias, ...FTP, LOGIN], ferry.password);
     const steps = told(found.forwards[0]?.steps);
@@ -282,7 +282,7 @@ describeLab('sshferry check', () => {
   it.each([
     ['for a login', { force_local_logins_ssl: 'YES' }, 'tls'],
     ['for data connections', { force_local_data_ssl: 'YES' }, 'listing'],
-  ])('tells an FTP server that demands TLS %s', async (what, settings, step) => {
+  ])('reports an FTP server that demands TLS %s', async (what, settings, step) => {
     const options = Object.entries({ ...settings, listen_port: '2121' }).map(
       ([key, value]) => `-o${key}=${value}`,
     );
@@ -300,13 +300,13 @@ describeLab('sshferry check', () => {
     expect(failure(found)).toMatch(new RegExp(`demands TLS ${what}: "5\\d\\d .*ssl=NO`));
   });
 
-  it('tells a wrong FTP password', async () => {
+  it('reports a wrong FTP password', async () => {
     const found = await findings(1, [...FTP, LOGIN], WRONG_PASSWORD);
     expect(told(found.forwards[0]?.steps).at(-1)).toBe('ftp-login failed FTP_LOGIN');
     expect(failure(found)).toMatch(/does not take the password of ferry: "530 Login incorrect/);
   });
 
-  it('does not use a .netrc that others can read, nor asks where there is no terminal', async () => {
+  it('does not use a .netrc that others can read, and does not ask without a terminal', async () => {
     const a = lab().hosts.a.container;
     await writeFile(a, '/tmp/open.netrc', `machine yourserver login ferry password ${ferry.password}\n`, YOU);
     await mustExec(a, ['chmod', '644', '/tmp/open.netrc'], { user: YOU });
@@ -320,7 +320,7 @@ describeLab('sshferry check', () => {
     expect(told(found.forwards[0]?.steps).at(-1)).toBe('ftp-login failed NO_PASSWORD');
   });
 
-  it('says whether the local port is free: one that sshferry holds is fine, one of another program is not', async () => {
+  it('reports whether the local port is free: sshferry may hold it, another program may not', async () => {
     const a = lab().hosts.a.container;
     const sshferry = await keep(startSshferry(lab(), ...FTP));
     const squatter = await keep(
@@ -345,7 +345,7 @@ describeLab('sshferry check', () => {
     expect(await sshferry.stop()).toBe(0);
   });
 
-  it('checks every server of a file, and those that work although another does not', async () => {
+  it('checks every server of a file, even if another one fails', async () => {
     const a = lab().hosts.a.container;
     const yaml = `
 servers:
@@ -372,7 +372,7 @@ forwards:
     expect(one.stdout).not.toContain('nowhere');
   });
 
-  it('tells of each host on the way', async () => {
+  it('reports each jump host', async () => {
     const jump = ['-J', 'ferry@yourserver.example.com'];
     const { servers } = await findings(0, [...jump, '-L', '8110:localhost:110', LOGIN]);
     expect(told(servers[0]?.steps)).toEqual([...LOGGED_IN, 'host-key ok', 'login ok']);
@@ -380,7 +380,7 @@ forwards:
     expect(hops).toEqual([true, true, true, true, false, false]);
   });
 
-  it('asks for the FTP password on a terminal, shows it nowhere, and paints the marks unless NO_COLOR', async () => {
+  it('asks for the FTP password on a terminal, shows it nowhere, and colours the marks unless NO_COLOR is set', async () => {
     const argv = sshferryArgv('check', '--ftp-login', ferry.name, ...FTP, LOGIN);
     const question = 'FTP password of ferry at localhost:21 behind yourserver: ';
     for (const [env, mark] of [
@@ -399,7 +399,7 @@ forwards:
     }
   });
 
-  it('is a usage error where there is nothing to check', async () => {
+  it('is a usage error if there is nothing to check', async () => {
     const { code, stderr } = await check([LOGIN]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^sshferry: nothing to forward/);

@@ -97,7 +97,7 @@ describeLab(`SSH that is cut under a transfer, ${CUTS} times, seed ${SEED}`, () 
     await Promise.all(programs.map((program) => program.signal('KILL')));
   });
 
-  it('never has a client report success for a file that is not whole', { timeout: 3_600_000 }, async () => {
+  it('never lets a client report success for an incomplete file', { timeout: 3_600_000 }, async () => {
     let left = CUTS;
     await Promise.all(
       lines.map(async (line, i) => {
@@ -117,7 +117,7 @@ describeLab(`SSH that is cut under a transfer, ${CUTS} times, seed ${SEED}`, () 
     expect(verdicts.filter(({ moment }) => moment === 'during').length).toBeGreaterThan(CUTS / 4);
   });
 
-  it('leaves the same processes, which hold nothing but their listeners and SSH', async () => {
+  it('leaves the same processes, which hold only their listeners and SSH connections', async () => {
     for (const { sshferry, ports, port } of lines) {
       await vi.waitFor(
         async () => {

@@ -39,7 +39,7 @@ async function fetches(client: Program): Promise<void> {
   expect(got).toBe(`${sha256} 150 226`);
 }
 
-/** Connects and reads a line; gives what came, and how it ended. */
+/** Connects and reads a line; returns what came, and how it ended. */
 async function steal(container: string, host: string, port: number, user?: string) {
   const script = 'exec 3<>/dev/tcp/$1/$2 && head -n 1 <&3';
   const argv = ['bash', '-c', script, 'bash', host, String(port)];
@@ -63,7 +63,7 @@ describeLab('a port of one user', () => {
     ['127.0.0.1', 'EPSV', ['127.0.0.1']],
     ['127.0.0.1', 'PASV', ['127.0.0.1']],
     ['::1', 'EPSV', ['::1']],
-    // It is told an IPv4 address, and some clients dial the control connection's own all the same.
+    // It gets an IPv4 address, and some clients dial the address of the control connection all the same.
     ['::1', 'PASV', ['127.0.0.1', '::1']],
   ])('cannot be used by another user of the machine: %s, %s', async (host, ask, addresses) => {
     const sshferry = await ferryOn('-L', '8021:localhost:21');
@@ -79,7 +79,7 @@ describeLab('a port of one user', () => {
     await fetches(client);
   });
 
-  it('could be, with LocalUsers=any: what is tried above does work', async () => {
+  it('can be used with LocalUsers=any, so the attempts above are real', async () => {
     await ferryOn('-o', 'LocalUsers=any', '-L', '8021:localhost:21');
     const stolen = await steal(lab().hosts.a.container, '127.0.0.1', 8021, OTHER);
     expect(stolen).toEqual({ code: 0, stdout: expect.stringMatching(/^220 /), stderr: '' });
@@ -98,7 +98,7 @@ describeLab('a port of one user', () => {
   });
 
   it.each(['v4', 'v6'] as const)(
-    'that listens for other hosts serves its client’s address alone: %s',
+    'that listens for other hosts serves only its client’s address: %s',
     async (family) => {
       const sshferry = await ferryOn('-g', '-L', '8021:localhost:21');
       const { a, b } = lab().hosts;
@@ -114,7 +114,7 @@ describeLab('a port of one user', () => {
     ['127.0.0.1', 'v4', 1],
     ['::1', 'v6', 2],
   ] as const)(
-    'is not opened for active mode, and nobody else is dialled: %s',
+    'is not opened for active mode, and no other host is dialled: %s',
     async (host, family, protocol) => {
       const sshferry = await ferryOn('-L', '8021:localhost:21');
       const { a, b } = lab().hosts;

@@ -28,7 +28,7 @@ describeLab('SIGTERM while clients download and upload', () => {
     await Promise.all(running.splice(0).map((program) => program.signal('KILL')));
   });
 
-  it('lets both finish, takes no new client, and ends with 0', async () => {
+  it('lets both finish, accepts no new client, and ends with status 0', async () => {
     const sshferry = await start('120');
     const [download, upload] = await transfers(8 * MB);
     await sshferry.signal('TERM');
@@ -54,7 +54,7 @@ describeLab('SIGTERM while clients download and upload', () => {
     expect(await checksum(b.container, stored)).toBe(await checksum(a.container, LOCAL));
   });
 
-  it('cuts those that outlast DrainTimeout, and neither looks complete', async () => {
+  it('ends those that outlast DrainTimeout, and neither looks complete', async () => {
     const sshferry = await start('2');
     const [download, upload] = await transfers(1 * MB);
     await sshferry.signal('TERM');

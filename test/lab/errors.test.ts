@@ -12,7 +12,7 @@ const FTP = ['-L', '8021:localhost:21'];
 
 const running: Program[] = [];
 
-/** Runs sshferry to an end that must come by itself; gives its exit status and the lines on stderr. */
+/** Runs sshferry until it ends by itself; returns its exit status and the lines on stderr. */
 async function failing(...flags: string[]): Promise<{ code: number; lines: string[] }> {
   const argv = sshferryArgv('--log-format', 'pretty', ...flags);
   const sshferry = await Program.start(lab().hosts.a.container, argv, { user: YOU });
@@ -23,7 +23,7 @@ async function failing(...flags: string[]): Promise<{ code: number; lines: strin
   return { code, lines: sshferry.stderr.trimEnd().split('\n') };
 }
 
-/** What a client that connects to a port of host A, and says nothing, is told until it is hung up on. */
+/** Everything that a silent client of a port of host A gets until its connection is closed. */
 function told(port: number): Promise<string> {
   return mustExec(lab().hosts.a.container, [
     'ncat',
@@ -48,7 +48,7 @@ describeLab('what goes wrong', () => {
     ['no host', FTP, /host/],
     ['an unknown option', ['-o', 'NoSuchOption=1', ...FTP, LOGIN], /NoSuchOption/i],
     ['a flag that is not there', ['-D', '1080', ...FTP, LOGIN], /-D/],
-  ])('is a usage error, 2, in one line and a hint: %s', async (_, flags, expected) => {
+  ])('is a usage error, status 2, with one line and a hint: %s', async (_, flags, expected) => {
     const { code, lines } = await failing(...flags);
     expect(code).toBe(2);
     expect(lines[0]).toMatch(/^sshferry: /);
@@ -56,7 +56,7 @@ describeLab('what goes wrong', () => {
     expect(lines.slice(1)).toEqual(["Try 'sshferry --help'."]);
   });
 
-  it('prints help and version and ends with 0', async () => {
+  it('prints help and version and ends with status 0', async () => {
     const a = lab().hosts.a.container;
     const help = await mustExec(a, sshferryArgv('--help'));
     expect(help).toContain('-L');
@@ -64,19 +64,19 @@ describeLab('what goes wrong', () => {
     expect(await mustExec(a, sshferryArgv('--version'))).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  it('says that nothing listens on the SSH port and ends with 255', async () => {
+  it('reports that nothing listens on the SSH port and ends with status 255', async () => {
     const { code, lines } = await failing('-p', '2222', ...FTP, LOGIN);
     expect(code).toBe(255);
     expect(lines).toEqual([expect.stringMatching(/yourserver.*2222.*refused/)]);
   });
 
-  it('says that there is no such host and ends with 255', async () => {
+  it('reports that there is no such host and ends with status 255', async () => {
     const { code, lines } = await failing(...FTP, 'ferry@nowhere.invalid');
     expect(code).toBe(255);
     expect(lines).toEqual([expect.stringMatching(/nowhere\.invalid/)]);
   });
 
-  it('warns of a changed host key as loudly as ssh, with both fingerprints, and ends with 255', async () => {
+  it('warns of a changed host key as ssh does, with both fingerprints, and ends with status 255', async () => {
     const { a } = lab().hosts;
     const wrong = (await mustExec(a.container, ['cat', `${STRANGER_KEY}.pub`]))
       .split(' ')
@@ -92,14 +92,14 @@ describeLab('what goes wrong', () => {
     expect(await fingerprints()).toContainEqual(expect.stringMatching(fingerprintIn(text, known)));
   });
 
-  it('refuses an unknown host key where there is nobody to ask, names its fingerprint, and ends with 255', async () => {
+  it('refuses an unknown host key without a terminal, names its fingerprint, and ends with status 255', async () => {
     const { code, lines } = await failing('-o', 'UserKnownHostsFile=/dev/null', ...FTP, LOGIN);
     expect(code).toBe(255);
     expect(lines.join('\n')).toMatch(/yourserver/);
     expect(await fingerprints()).toContainEqual(expect.stringMatching(fingerprintIn(lines.join('\n'), '')));
   });
 
-  it('says that the server takes none of the keys and ends with 255', async () => {
+  it('reports that the server accepts none of the keys and ends with status 255', async () => {
     const login = ['-i', STRANGER_KEY, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'];
     const { code, lines } = await failing(...login, ...FTP, LOGIN);
     expect(code).toBe(255);
@@ -109,7 +109,7 @@ describeLab('what goes wrong', () => {
     await expect(told(8021)).rejects.toThrow(/refused/);
   });
 
-  it('says that a local port is taken, proposes another, and ends with 255', async () => {
+  it('reports a local port in use, proposes another, and ends with status 255', async () => {
     const a = lab().hosts.a.container;
     const squatter = await Program.start(a, ['ncat', '--verbose', '--listen', 'localhost', '8021'], {
       user: OTHER,
@@ -121,13 +121,13 @@ describeLab('what goes wrong', () => {
     expect(lines).toEqual([expect.stringMatching(/localhost:8021: another program .* 9021/)]);
   });
 
-  it('says that port 110 needs root, proposes another, and ends with 255', async () => {
+  it('reports that port 110 needs root, proposes another, and ends with status 255', async () => {
     const { code, lines } = await failing('-L', '110:localhost:110', LOGIN);
     expect(code).toBe(255);
     expect(lines).toEqual([expect.stringMatching(/localhost:110: ports below 1024 need root.* 8110/)]);
   });
 
-  it('tells each client in its own protocol that the target refuses, and lives on', async () => {
+  it('tells each client in its own protocol that the target refuses, and keeps running', async () => {
     const dead = ['ftp/8021', 'pop3/8110', 'smtp/8025', 'imap/8143', 'tcp/8099'];
     const sshferry = await startSshferry(
       lab(),

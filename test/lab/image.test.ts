@@ -73,7 +73,7 @@ describeLab('the image of sshferry itself', () => {
     if (container !== undefined) await run(['docker', 'rm', '--force', container]);
   });
 
-  it('becomes healthy when all is connected, read-only and unprivileged as it is', async () => {
+  it('becomes healthy when everything is connected, although read-only and unprivileged', async () => {
     await becomes('healthy').catch(async (error) => {
       const { stdout, stderr } = await run(['docker', 'logs', container]);
       throw new Error(`${stdout}${stderr}`, { cause: error });
@@ -107,7 +107,7 @@ describeLab('the image of sshferry itself', () => {
     config();
   });
 
-  it('is unhealthy while sshd is gone, and healthy when that is back', async () => {
+  it('is unhealthy while sshd is down, and healthy when it is up again', async () => {
     await sshd.stop();
     await exec(lab().hosts.b.container, ['pkill', '-u', 'ferry', 'sshd'], { user: 'root' });
     await becomes('unhealthy');
@@ -127,7 +127,7 @@ describeLab('the image of sshferry itself', () => {
     expect(await docker('inspect', '--format', '{{.State.ExitCode}}', container)).toBe('0');
   });
 
-  it('holds sshferry, a Node.js that fits, and nothing of whoever built it', async () => {
+  it('holds sshferry, a suitable Node.js, and no traces of the build machine', async () => {
     const sh = (script: string) =>
       mustRun(['docker', 'run', '--rm', '--entrypoint', 'sh', '--user', '0', image, '-c', script]);
     expect(lines(await sh('ls -A /usr/local/lib/node_modules /usr/local/lib/node_modules/sshferry'))).toEqual(
@@ -144,7 +144,7 @@ describeLab('the image of sshferry itself', () => {
     );
   });
 
-  it('runs as any other user, too', async () => {
+  it('also runs as any other user', async () => {
     const refused = await run([
       'docker',
       'run',

@@ -28,7 +28,7 @@ async function sshferry(...flags: string[]): Promise<Program> {
 }
 
 /**
- * sshferry at a terminal of its own, with somebody there who gives these answers, each to the question that fits its pattern.
+ * sshferry at a terminal of its own, where a person types these answers, each to the question that fits its pattern.
  * Settles when it forwards.
  */
 async function attended(flags: string[], answers: readonly (readonly [string, string])[]): Promise<Program> {
@@ -79,7 +79,7 @@ describeLab('logging in to a real sshd', () => {
     await Promise.all(running.splice(0).map((program) => program.signal('KILL')));
   });
 
-  it('goes through two jump hosts in a row, each with its own user, key and host key', async () => {
+  it('connects through two jump hosts, each with its own user, key and host key', async () => {
     const { a, b } = lab().hosts;
     const [first, second, last] = await Promise.all([2401, 2402, 2403].map((port) => sshd(port)));
     await mustExec(b.container, ['install', '-d', '-m', '700', '/home/alice/.ssh'], { user: alice.name });
@@ -122,7 +122,7 @@ describeLab('logging in to a real sshd', () => {
     expect(await program.stop()).toBe(0);
   });
 
-  it('names the jump host that does not let it in, and ends with 255', async () => {
+  it('names the jump host that refuses the login, and ends with status 255', async () => {
     const { a, b } = lab().hosts;
     await sshd(2401, { PubkeyAuthentication: 'no', PasswordAuthentication: 'no' });
     const known = (await hostKeys(b.container))
@@ -142,7 +142,7 @@ describeLab('logging in to a real sshd', () => {
     ]);
   });
 
-  it('knows a server from a hashed known_hosts', async () => {
+  it('recognizes a server by a hashed known_hosts', async () => {
     const a = lab().hosts.a.container;
     await mustExec(a, ['cp', KNOWN_HOSTS, '/tmp/known-hashed']);
     await mustExec(a, ['ssh-keygen', '-q', '-H', '-f', '/tmp/known-hashed']);
@@ -171,7 +171,7 @@ describeLab('logging in to a real sshd', () => {
     const key = ['-i', ENCRYPTED_KEY, '-o', 'IdentitiesOnly=yes', ...BATCH];
     const at = ['-p', '2401', '-o', 'HostKeyAlias=yourserver'];
     const argv = sshferryArgv('--log-format', 'pretty', ...key, ...at, ...FTP, LOGIN);
-    // Without the agent nobody can unlock it.
+    // Without the agent, it cannot be unlocked.
     const { code, stderr } = await exec(a, argv, { user: YOU });
     expect(code).toBe(255);
     expect(stderr).toMatch(/\.ssh\/encrypted is encrypted.*ssh-add/);
@@ -185,7 +185,7 @@ describeLab('logging in to a real sshd', () => {
     expect(await program.stop()).toBe(0);
   });
 
-  it('unlocks an encrypted key with the passphrase that somebody types', async () => {
+  it('unlocks an encrypted key with the typed passphrase', async () => {
     const program = await attended(
       ['-i', ENCRYPTED_KEY, '-o', 'IdentitiesOnly=yes'],
       [[`passphrase for .*${ENCRYPTED_KEY}`, PASSPHRASE]],
@@ -194,7 +194,7 @@ describeLab('logging in to a real sshd', () => {
     expect(program.output).not.toContain(PASSPHRASE);
   });
 
-  it('logs in with a password that somebody types, at the second attempt', async () => {
+  it('logs in with a typed password, at the second attempt', async () => {
     const server = await sshd(2401, { PubkeyAuthentication: 'no', KbdInteractiveAuthentication: 'no' });
     const program = await attended(
       ['-p', '2401', '-o', 'HostKeyAlias=yourserver'],
@@ -209,7 +209,7 @@ describeLab('logging in to a real sshd', () => {
     expect(program.output).not.toContain(ferry.password);
   });
 
-  it('answers both prompts of a keyboard-interactive login, in their order', async () => {
+  it('answers both prompts of a keyboard-interactive login, in order', async () => {
     const b = lab().hosts.b.container;
     const code = '770413';
     // PAM goes by the name that sshd runs under. pam_stress asks a question of its own, and what it was told is checked.

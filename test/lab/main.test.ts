@@ -52,7 +52,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     await sshferry?.signal('KILL');
   });
 
-  it('says what it forwards, and that the leg behind yourserver is outside SSH', () => {
+  it('prints what it forwards, and that the leg behind yourserver is outside SSH', () => {
     const line = 'ftp +localhost:8021 → localhost:21 +control and data through ferry@yourserver';
     expect(sshferry.stdout).toMatch(new RegExp(line));
     expect(sshferry.stdout).toMatch(/from yourserver on to vsftpd .*outside SSH/);
@@ -72,7 +72,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
         expect(hexNames(listed, '0a')).toEqual(await names(server(), '/home/ferry/pub'));
       });
 
-      it.each(PASSIVE)('gives and takes small and empty files with %s', async (mode, flags) => {
+      it.each(PASSIVE)('downloads and uploads small and empty files with %s', async (mode, flags) => {
         for (const name of ['small.bin', 'empty.bin']) {
           const { sha256 } = makeFile(lab().pub, name, name === 'small.bin' ? 1000 : 0);
           await curl(a, ...flags, '--output', `/tmp/${port}.bin`, ftpUrl(site, `pub/${name}`));
@@ -115,7 +115,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
         }
       });
 
-      it('has its Shift_JIS names translated by lftp', async () => {
+      it('lets lftp translate its Shift_JIS names', async () => {
         const { sha256 } = makeFile(lab().pub, SJIS_NAME, 3000);
         const charset = ['set ftp:use-utf8 no', 'set ftp:charset SHIFT_JIS', 'set file:charset UTF-8'];
         await lftp(a, site, ...charset, 'get pub/日本語表.txt -o /tmp/sjis.bin');
@@ -165,7 +165,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
       });
 
       const [large, size] = port === 8021 ? [BIG, 500] : [MIDDLE, 64];
-      it(`downloads and uploads ${size} MB, equal by checksum`, { timeout: 600_000 }, async () => {
+      it(`downloads and uploads ${size} MB with equal checksums`, { timeout: 600_000 }, async () => {
         const { sha256 } = makeFile(lab().pub, large, size * MB);
         await curl(a, '--output', `/tmp/${large}`, ftpUrl(site, `pub/${large}`));
         expect(await checksum(a, `/tmp/${large}`)).toBe(sha256);
@@ -175,7 +175,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
         await mustExec(server(), ['rm', `/home/ferry/incoming/${large}`]);
       });
 
-      it('refuses TLS in words, and the session lives on', async () => {
+      it('refuses TLS with a reason, and the session continues', async () => {
         const login = ['USER ferry', `PASS ${ferry.password}`];
         const argv = rawFtp(site, [...login, 'AUTH TLS', 'PBSZ 0', 'FEAT', 'NOOP', 'QUIT']);
         const replies = (await mustExec(a, argv)).split('\r\n');
@@ -188,7 +188,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     });
   }
 
-  it('sends mail by swaks and reads it back by POP3 with curl and with fetchmail', async () => {
+  it('sends mail with swaks and reads it back over POP3 with curl and with fetchmail', async () => {
     for (const user of [ferry, alice]) {
       const subject = `Letter ${randomUUID()}`;
       subjects.push(subject);
@@ -232,7 +232,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     );
   });
 
-  it('holds nothing but its listeners and its SSH connections, one of them for data, when all clients have gone', async () => {
+  it('holds only its listeners and its SSH connections, one of them for data, when all clients have left', async () => {
     await vi.waitFor(
       async () => {
         const { listeners, connections } = await holdings(a, sshferry.pid, YOU);
@@ -244,14 +244,14 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
     );
   });
 
-  it('ends with 0 on Ctrl-C, having said no secret and shown no stack', async () => {
+  it('ends with status 0 on Ctrl-C, having printed no secret and no stack trace', async () => {
     expect(await sshferry.stop()).toBe(0);
     expect(sshferry.output).not.toContain(ferry.password);
     expect(sshferry.output).not.toContain(alice.password);
     expect(sshferry.output).not.toMatch(/^\s+at /m);
   });
 
-  it('let nothing onto the wire but SSH: no packet, no password, no file name, no content', {
+  it('sent nothing but SSH over the wire: no password, no file name, no content', {
     timeout: 300_000,
   }, async () => {
     const captured = await capture.stop();

@@ -58,7 +58,7 @@ describeLab('every client with every server', () => {
     expect(await matrix.try(client)).toEqual([]);
   });
 
-  it('is not what has two servers answer ncftpls with 550', async () => {
+  it('is not why two servers reply 550 to ncftpls', async () => {
     const answers = await Promise.all(
       FTP_HOSTS.map(async (server) => {
         const { container, host } = await matrix.withoutSshferry(server, 'passive', 4);
@@ -76,7 +76,7 @@ describeLab('every client with every server', () => {
     });
   });
 
-  it('leaves nothing but the listeners and the SSH connections', async () => {
+  it('leaves only the listeners and the SSH connections', async () => {
     await matrix.nothingIsLeft();
     expect(await sshferry?.stop()).toBe(0);
     expect(sshferry?.output).not.toMatch(/^\s+at /m);

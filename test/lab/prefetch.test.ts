@@ -30,7 +30,7 @@ describeLab('FtpPrefetch=yes', () => {
     const server = () => lab().hosts.c[name].container;
 
     describeLab(name, () => {
-      it.each(['--ftp-pasv', '--disable-epsv'])(`gives one curl ${FILES} files (%s)`, async (mode) => {
+      it.each(['--ftp-pasv', '--disable-epsv'])(`serves ${FILES} files to one curl (%s)`, async (mode) => {
         const folder = `/tmp/prefetch-${name}${mode}`;
         await mustExec(a, ['mkdir', folder]);
         const few = `pub/many/[000-${String(FILES - 1).padStart(3, '0')}].bin`;
@@ -42,7 +42,7 @@ describeLab('FtpPrefetch=yes', () => {
       });
 
       if (name === 'vsftpd') {
-        it('is asked for a port more than the client asks for', async () => {
+        it('requests one more port than the client', async () => {
           const count = async () => (await docker('logs', server())).match(/"EPSV"/g)?.length ?? 0;
           const before = await count();
           const few = ftpUrl(site, 'pub/many/00[1-5].bin');

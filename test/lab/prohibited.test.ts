@@ -50,7 +50,7 @@ describeLab('an sshd that does not allow everything', () => {
     ['smtp', '8021:localhost:25', '421 4.3.2 sshferry: '],
     ['imap', '8021:localhost:143', '* BYE [UNAVAILABLE] sshferry: '],
   ])(
-    'AllowTcpForwarding no: a client of %s and the log are told which setting to look at',
+    'AllowTcpForwarding no: a client of %s and the log learn which setting to check',
     async (_, forward, start) => {
       const sshferry = await restricted({ AllowTcpForwarding: 'no' }, '-L', forward);
       const argv = ['ncat', '--no-shutdown', '--recv-only', 'localhost', '8021'];
@@ -65,7 +65,7 @@ describeLab('an sshd that does not allow everything', () => {
     },
   );
 
-  it('PermitOpen localhost:21 alone: the login works, and the reply to EPSV says what else has to be allowed', async () => {
+  it('PermitOpen localhost:21 only: the login works, and the reply to EPSV says what else to allow', async () => {
     const sshferry = await restricted({ PermitOpen: 'localhost:21' }, ...FTP);
     const [refused] = await replies('EPSV');
     expect(refused).toMatch(/^425 sshferry: yourserver does not allow forwarding to localhost:\d+/);
@@ -79,7 +79,7 @@ describeLab('an sshd that does not allow everything', () => {
     expect(await sshferry.stop()).toBe(0);
   });
 
-  it('MaxSessions 0: all works, and -v says what there is no session for', async () => {
+  it('MaxSessions 0: all works, and -v says why there is no session', async () => {
     const sshferry = await restricted({ MaxSessions: '0' }, '-v', ...FTP);
     await sshferry.waitFor(/no session .*small messages may be slow/);
     await listed();
@@ -87,7 +87,7 @@ describeLab('an sshd that does not allow everything', () => {
     expect(sshferry.stderr).not.toMatch(/\b(warn|error) /);
   });
 
-  it('MaxSessions 0: without -v nothing is said, because nothing is wrong', async () => {
+  it('MaxSessions 0: without -v nothing is logged, because nothing is wrong', async () => {
     const sshferry = await restricted({ MaxSessions: '0' }, ...FTP);
     await listed();
     expect(await sshferry.stop()).toBe(0);

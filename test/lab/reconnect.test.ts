@@ -19,7 +19,7 @@ const [FTP, POP3] = [8350, 8351];
 const KINDS = ['session killed', 'sshd restarted', 'link down'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** What each protocol's clients are told when they cannot be served. */
+/** The refusal that each protocol's clients get when they cannot be served. */
 const REFUSALS = { ftp: /^421 sshferry: /, pop3: /^-ERR \[SYS\/TEMP\] / };
 
 let sshd: Program;
@@ -46,7 +46,7 @@ describeLab(`an SSH connection that goes away ${CYCLES} times under FTP and POP3
     await Promise.all(programs.map((program) => program.signal('KILL')));
   });
 
-  it('comes back each time by itself, and tells clients in their protocol', {
+  it('reconnects each time by itself, and refuses clients in their protocol', {
     timeout: 3_600_000,
   }, async () => {
     const script = '/app/test/lab/support/working-clients.py';
@@ -70,7 +70,7 @@ describeLab(`an SSH connection that goes away ${CYCLES} times under FTP and POP3
     }
   });
 
-  it('is the same process, and holds what it held before the first client', async () => {
+  it('is the same process, and holds the same resources as before the first client', async () => {
     await vi.waitFor(
       async () => {
         const after = await holdings(lab().hosts.a.container, sshferry.pid, YOU);
@@ -91,7 +91,7 @@ function kindOf(i: number): Kind {
   return i % 2 === 0 ? 'session killed' : 'sshd restarted';
 }
 
-/** Takes the connection away, gives back what it takes, and waits until both clients are served again. */
+/** Takes the connection away, restores it, and waits until both clients are served again. */
 async function cycle(kind: Kind, clients: Program): Promise<void> {
   const line: SshLine = { hosts: lab().hosts, port: PORT, sshd: sshd.pid };
   const [from, heard] = [sshferry.stderr.length, clients.stdout.length];
@@ -100,7 +100,7 @@ async function cycle(kind: Kind, clients: Program): Promise<void> {
     expect(await killSessions(line, 'all')).toBeGreaterThan(0);
     possible = Date.now();
   } else if (kind === 'sshd restarted') {
-    // The listener first: else somebody could slip in.
+    // The listener first: else a client could slip in.
     await sshd.signal('STOP');
     await killSessions(line, 'all');
     await sshd.signal('KILL');

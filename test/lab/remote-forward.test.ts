@@ -22,7 +22,7 @@ describeLab('FtpActive=remote-forward', () => {
   });
 
   it.each(['127.0.0.1', '[::1]', 'localhost'])(
-    'has the server at %s connect to sshd, which leads to the client',
+    'opens data connections from the server at %s through sshd to the client',
     async (target) => {
       const { a, b } = lab().hosts;
       sshferry = await startSshferry(lab(), '-o', 'FtpActive=remote-forward', '-L', `8021:${target}:21`);

@@ -9,7 +9,7 @@ const login = `${ferry.name}:${ferry.password}`;
 const curl = ['curl', '--silent', '--show-error', '--fail', '--max-time', '20'];
 
 describeLab('the lab itself', () => {
-  it('has yourserver serve FTP, POP3 and IMAP after a login', async () => {
+  it('yourserver serves FTP, POP3 and IMAP after a login', async () => {
     const a = lab().hosts.a.container;
     expect(await mustExec(a, [...curl, `ftp://${login}@yourserver/pub/`])).toContain('small.bin');
     // The list of messages may be empty; the dialogue, which curl writes to standard error, is not.
@@ -24,7 +24,7 @@ describeLab('the lab itself', () => {
       '587, with one',
       ['--port', '587', '--auth', 'PLAIN', '--auth-user', ferry.name, '--auth-password', ferry.password],
     ],
-  ])('has yourserver deliver mail that comes to port %s', async (port, flags) => {
+  ])('yourserver delivers mail that arrives at port %s', async (port, flags) => {
     const { a, b } = lab().hosts;
     const subject = `to port ${port}`;
     const to = `${alice.name}@yourserver.example.com`;
@@ -34,7 +34,7 @@ describeLab('the lab itself', () => {
     await mustExec(b.container, ['sh', '-c', wait, 'sh', subject], { timeout: 20 });
   });
 
-  it.each(FTP_HOSTS)('has %s serve FTP over IPv4 and IPv6', async (name) => {
+  it.each(FTP_HOSTS)('%s serves FTP over IPv4 and IPv6', async (name) => {
     const { a, b, c } = lab().hosts;
     for (const address of [c[name].inner?.v4, `[${c[name].inner?.v6}]`]) {
       const ssh = await startSsh(lab(), `8021:${address}:21`);
@@ -46,7 +46,7 @@ describeLab('the lab itself', () => {
     expect(await mustExec(b.container, ['ls', '/home/ferry/pub'])).toContain('small.bin');
   });
 
-  it('keeps host A off the network behind yourserver', async () => {
+  it('host A cannot reach the network behind yourserver', async () => {
     const { a, c } = lab().hosts;
     expect(a.inner).toBeNull();
     const probe = [

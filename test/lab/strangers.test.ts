@@ -53,7 +53,7 @@ describeLab('clients that were new to sshferry', () => {
     expect(await matrix.try(client)).toEqual([]);
   });
 
-  it('leave nothing but the listeners and the SSH connections', async () => {
+  it('leave only the listeners and the SSH connections', async () => {
     await matrix.nothingIsLeft();
     expect(await sshferry?.stop()).toBe(0);
     expect(sshferry?.output).not.toMatch(/^\s+at /m);

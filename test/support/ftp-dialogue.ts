@@ -252,7 +252,7 @@ export interface Options {
   /** Whether the scenario begins with the server's 220 and a login. */
   readonly greeted?: boolean;
   readonly loggedIn?: boolean;
-  /** Whether it says of timers, of what has to be reached before it is told, of second attempts and of refused transfers. */
+  /** Whether to record timers, ports that must be reached before they are advertised, second attempts and refused transfers. */
   readonly details?: boolean;
 }
 

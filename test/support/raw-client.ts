@@ -42,7 +42,7 @@ export class RawClient {
     return lines.join('\n');
   }
 
-  /** Sends a command and gives its reply. */
+  /** Sends a command and returns its reply. */
   async command(line: string): Promise<string> {
     this.send(line);
     return this.reply();

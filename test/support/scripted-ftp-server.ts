@@ -5,7 +5,7 @@ import { Wire } from './wire.ts';
 
 type Test = Pick<TestContext, 'onTestFinished'>;
 
-/** Things that come one after the other, for whoever asks first. */
+/** A queue of items; waiting callers get them in the order of their calls. */
 class Queue<T> {
   readonly #items: T[] = [];
   readonly #takers: ((item: T) => void)[] = [];
@@ -119,7 +119,7 @@ export class FtpPeer {
     return listenData(this.#test, this.#host);
   }
 
-  /** Takes PASV or EPSV and answers with a listener of its own; gives what accepts at it. */
+  /** Takes PASV or EPSV and answers with a listener of its own; returns an object that accepts on it. */
   async passive(): Promise<DataListener> {
     const verb = await this.command();
     const data = await this.listenData();

@@ -48,7 +48,7 @@ export function testOptions(over: Partial<SshOptions> & { port: number }): SshOp
   };
 }
 
-/** Somebody who answers every question with `answer`. */
+/** A person who answers every question with `answer`. */
 export function typing(answer: string): Prompter {
   return { interactive: true, ask: async () => answer, tell() {} };
 }

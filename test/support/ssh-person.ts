@@ -43,7 +43,7 @@ export function sshOptions(changes: Partial<SshOptions> = {}): SshOptions {
   };
 }
 
-/** A person who gives these answers in turn (an Error is giving up), or nobody for null; records what was shown. */
+/** A person who types these answers in turn (an Error cancels), or no terminal if null; records what was shown. */
 export class ScriptedPrompter implements Prompter {
   readonly interactive: boolean;
   readonly asked: Array<{ question: string; echo: boolean }> = [];
@@ -58,7 +58,7 @@ export class ScriptedPrompter implements Prompter {
   async ask(question: string, { echo }: { echo: boolean }): Promise<string> {
     this.asked.push({ question, echo });
     const answer = this.#answers.shift();
-    if (answer === undefined) throw new Error(`nobody expected: ${question}`);
+    if (answer === undefined) throw new Error(`unexpected question: ${question}`);
     if (answer instanceof Error) throw answer;
     return answer;
   }

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 export const SSHD = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'].find(existsSync) ?? 'sshd';
 
 /**
- * Starts an sshd on a free port of 127.0.0.1, with `host` and `authorized_keys` of `directory`; whoever starts it kills it.
+ * Starts an sshd on a free port of 127.0.0.1, with `host` and `authorized_keys` of `directory`; the caller kills it.
  * `settings` are further lines of its sshd_config.
  */
 export async function startSshd(
@@ -42,7 +42,7 @@ export async function startSshd(
   return { port, server };
 }
 
-/** A port of 127.0.0.1 that nobody has. */
+/** A free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const probe = net.createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');

@@ -32,15 +32,17 @@ export async function readFileSource(command: Command, environment: Environment)
 }
 
 /**
- * Returns the RunRequest of a parsed command with `addSourceArguments`. It reads the config file if `-c` names one, if there are no
- * words, or if a file exists and all words are plain names; otherwise the arguments of a tunnel. Rejects with `CONFIG_*`.
+ * Returns the RunRequest of a parsed command with `addSourceArguments`. It reads the config file if
+ * `-c` names one, if there are no words, or if a file exists and all words are plain names;
+ * otherwise the arguments of a tunnel. Rejects with `CONFIG_*`.
  */
 export async function readSource(command: Command, environment: Environment): Promise<RunRequest> {
   const { config: given } = command.opts<{ config?: string }>();
   if (given !== undefined && hasSshFlags(command)) {
     throw new GatewayError(
       'CONFIG_INVALID',
-      `-c ${given} names a config file, which excludes the flags of ssh; set the options in the file (for ciphers without a file: -o Ciphers=…)`,
+      `-c ${given} names a config file, which excludes the flags of ssh`,
+      { hint: 'set the options in the file (for ciphers without a file: -o Ciphers=…)' },
     );
   }
   if (!hasSshFlags(command) && !command.args.some((word) => /[@:]/.test(word))) {

@@ -23,8 +23,8 @@ interface Flags {
 }
 
 /**
- * Adds the flags of ssh: those that sshferry supports, and hidden ones that it accepts or refuses with a reason. `without` names
- * flags (`-c`) that mean something else in this command.
+ * Adds the flags of ssh: those that sshferry supports, and hidden ones that it accepts or refuses
+ * with a reason. `without` names flags (`-c`) that mean something else in this command.
  */
 export function addSshFlags(command: Command, { without = [] }: { without?: readonly string[] } = {}): void {
   const flag = (flags: string, description: string) => {
@@ -74,23 +74,23 @@ export function hasSshFlags(command: Command): boolean {
 }
 
 /**
- * Returns the arguments of a parsed command with `addSshFlags` and `addLogFlags`, whose words are `[user@]host`. `notes` are
- * remarks for `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for what only ssh supports.
+ * Returns the arguments of a parsed command with `addSshFlags` and `addLogFlags`, whose words are
+ * `[user@]host`. `notes` are remarks for `-v`. Throws `CONFIG_INVALID`, or `CONFIG_UNSUPPORTED` for
+ * what only ssh supports.
  */
 export function readSshArguments(command: Command): { args: Arguments; notes: readonly string[] } {
   const [destination, ...remoteCommand] = command.args;
   const flags = command.opts<Flags>();
   if (destination === undefined) {
-    throw new GatewayError('CONFIG_INVALID', `missing host; expected [user@]host, ${EXAMPLE}`);
+    throw new GatewayError('CONFIG_INVALID', 'missing host', { hint: `expected [user@]host, ${EXAMPLE}` });
   }
   if (remoteCommand.length > 0) {
-    throw new GatewayError(
-      'CONFIG_UNSUPPORTED',
-      `sshferry does not run commands on the server; omit '${remoteCommand.join(' ')}', or use ssh`,
-    );
+    throw new GatewayError('CONFIG_UNSUPPORTED', 'sshferry does not run commands on the server', {
+      hint: `omit '${remoteCommand.join(' ')}', or use ssh`,
+    });
   }
   if (flags['4'] && flags['6']) {
-    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other; use one of them');
+    throw new GatewayError('CONFIG_INVALID', '-4 and -6 exclude each other', { hint: 'use one of them' });
   }
   const args: Arguments = {
     destination,

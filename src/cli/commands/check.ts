@@ -16,7 +16,10 @@ import { EXIT, reportFailure } from '../serve/failure.ts';
 import { ShutdownCauses } from '../serve/shutdown-causes.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** The version of the `--json` format. It goes up when a reader of the old format would no longer understand it. */
+/**
+ * The version of the `--json` format. It goes up when a reader of the old format would no longer
+ * understand it.
+ */
 const FORMAT = 1;
 const DEFAULT_TIMEOUT = 30;
 /** Columns of an output that is not a terminal, or whose size is unknown. */
@@ -28,7 +31,10 @@ interface Flags {
   timeout: number;
 }
 
-/** `sshferry check`: logs in, tests each forward end to end, and reports what works and how to fix the rest. */
+/**
+ * `sshferry check`: logs in, tests each forward end to end, and reports what works and how to fix
+ * the rest.
+ */
 export const check: Subcommand = {
   name: 'check',
   define: () =>
@@ -71,7 +77,7 @@ export const check: Subcommand = {
       connect: (server, options, prompter, progress) =>
         environment.connect(options, log.child({ server }), { prompter, progress }),
       prompter: environment.prompter(),
-      ftpUser: flags.ftpLogin ?? null,
+      targetUser: flags.ftpLogin ?? null,
       netrc: environment.env.NETRC || path.join(environment.env.HOME || homedir(), '.netrc'),
       timeout: flags.timeout * 1000,
       own: environment.script,

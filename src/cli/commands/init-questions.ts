@@ -8,14 +8,16 @@ import type { Environment } from '../environment.ts';
 /** How often a question is asked before its answer has to be valid. */
 const TRIES = 3;
 
-/** Asks in four questions what to forward. Returns the arguments of that tunnel, or rejects with `CONFIG_INVALID`. */
+/**
+ * Asks in four questions what to forward. Returns the arguments of that tunnel, or rejects with
+ * `CONFIG_INVALID`.
+ */
 export async function askForArguments({ prompter, plugins, platform }: Environment): Promise<Arguments> {
   const person = prompter();
   if (!person.interactive) {
-    throw new GatewayError(
-      'CONFIG_INVALID',
-      'cannot ask questions without a terminal; pass the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
-    );
+    throw new GatewayError('CONFIG_INVALID', 'cannot ask questions without a terminal', {
+      hint: 'pass the arguments of a tunnel, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+    });
   }
   const ask = async <T>(question: string, otherwise: string, read: (answer: string) => T): Promise<T> => {
     const suffix = otherwise === '' ? ': ' : ` [${otherwise}]: `;

@@ -37,10 +37,9 @@ export const init: Subcommand = {
     const asked = command.args.length === 0 && !hasSshFlags(command);
     const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
     if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
-      throw new GatewayError(
-        'CONFIG_INVALID',
-        'nothing to forward; add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
-      );
+      throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
+        hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+      });
     }
     const text = newConfigFile(
       inputFromArguments(args, environment.plugins),
@@ -63,7 +62,10 @@ function argument(command: Command): string {
   return config === undefined ? '' : ` -c ${escapeControls(config)}`;
 }
 
-/** Writes the whole file or nothing, readable by the own user only. Overwrites an existing file only with `force`. */
+/**
+ * Writes the whole file or nothing, readable by the own user only. Overwrites an existing file only
+ * with `force`.
+ */
 async function writeNew(
   file: string,
   text: string,

@@ -1,4 +1,4 @@
-import type { Findings, ForwardReport, ServerReport, Step, StepName } from '../../check/report.ts';
+import type { Findings, ForwardReport, ServerReport, Step } from '../../check/report.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { formatTarget } from '../../core/target.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
@@ -6,7 +6,8 @@ import { formatDuration } from '../../core/text/units.ts';
 import { painted, type TerminalStyle } from './terminal-style.ts';
 import { shown } from './text.ts';
 
-const TITLES: Readonly<Record<StepName, string>> = {
+/** Titles by step. A step without one shows its name. */
+const TITLES: Readonly<Partial<Record<string, string>>> = {
   resolve: 'name',
   connect: 'connection',
   'host-key': 'host key',
@@ -40,11 +41,14 @@ export function forwardHeading(
   return shown(`${name}: ${type}, ${from} ${unicode ? '→' : '->'} ${to}`, { unicode });
 }
 
-/** Returns the lines of one step: mark, title, finding and time. Long text continues below, indented. */
+/**
+ * Returns the lines of one step: mark, title, finding and time. Long text continues below,
+ * indented.
+ */
 export function stepLines(step: Step, { unicode, color, width }: TerminalStyle): string[] {
   const [mark, markColor] = MARKS[step.outcome][unicode ? 'unicode' : 'ascii'];
   const time = step.outcome === 'skipped' ? [] : [`(${duration(step.ms)})`];
-  const head = `  ${mark} ${TITLES[step.name].padEnd(TITLE_WIDTH)} `;
+  const head = `  ${mark} ${(TITLES[step.name] ?? step.name).padEnd(TITLE_WIDTH)} `;
   const text = shown(step.text, { unicode });
   const [first = '', ...more] = wrapped([...text.split(' '), ...time], Math.max(20, width - head.length));
   return [

@@ -74,9 +74,8 @@ export class UserAdmission implements Admission {
     } catch (error) {
       throw new GatewayError(
         'LISTEN_FAILED',
-        `cannot tell which users connect to ${host}: ${(error as Error).message}; ` +
-          'check that /proc is mounted, or let every local user in with LocalUsers=any',
-        { cause: error },
+        `cannot tell which users connect to ${host}: ${(error as Error).message}`,
+        { hint: 'check that /proc is mounted, or let every local user in with LocalUsers=any', cause: error },
       );
     }
   }

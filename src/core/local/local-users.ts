@@ -43,10 +43,9 @@ export async function resolveLocalUsers(users: LocalUsers, own: OwnIdentity): Pr
     const uid = /^\d+$/.test(user) ? Number(user) : await own.lookUp(user);
     const given = `LocalUsers=${users.join(',')}`;
     if (uid === null) {
-      throw new GatewayError(
-        'CONFIG_INVALID',
-        `${given}: this machine has no user '${user}'; expected user names or numeric uids, separated by commas, or any`,
-      );
+      throw new GatewayError('CONFIG_INVALID', `${given}: this machine has no user '${user}'`, {
+        hint: 'expected user names or numeric uids, separated by commas, or any',
+      });
     }
     if (uid === own.overflow) throw ambiguous(`${given}: user '${user}' (uid ${uid})`);
     uids.add(uid);
@@ -57,8 +56,8 @@ export async function resolveLocalUsers(users: LocalUsers, own: OwnIdentity): Pr
 function ambiguous(who: string): GatewayError {
   return new GatewayError(
     'CONFIG_INVALID',
-    `${who} cannot be told from other users: in this user namespace the uid stands for all users who are not mapped; ` +
-      'map the user, or let every local user in with LocalUsers=any',
+    `${who} cannot be told from other users: in this user namespace the uid stands for all users who are not mapped`,
+    { hint: 'map the user, or let every local user in with LocalUsers=any' },
   );
 }
 

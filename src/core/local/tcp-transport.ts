@@ -258,7 +258,8 @@ function describe(error: NodeJS.ErrnoException): string {
 function tooManyFiles(bind: Endpoint): GatewayError {
   return new GatewayError(
     'LISTEN_FAILED',
-    `cannot listen on ${formatEndpoint(bind)}: nearly all file descriptors are in use; raise the limit (ulimit -n)`,
+    `cannot listen on ${formatEndpoint(bind)}: nearly all file descriptors are in use`,
+    { hint: 'raise the limit (ulimit -n)' },
   );
 }
 
@@ -270,22 +271,21 @@ function listenError(bind: Endpoint, error: NodeJS.ErrnoException): GatewayError
     bind.port < 1024 ? 8000 + bind.port : bind.port < 64_000 ? bind.port + 1000 : bind.port - 1000;
   switch (error.code) {
     case 'EADDRINUSE':
-      return new GatewayError(
-        'LISTEN_IN_USE',
-        `cannot listen on ${where}: another program holds this port; end it or choose another port, such as ${other}`,
-        { cause: error },
-      );
+      return new GatewayError('LISTEN_IN_USE', `cannot listen on ${where}: another program holds this port`, {
+        hint: `end it or choose another port, such as ${other}`,
+        cause: error,
+      });
     case 'EACCES':
       return new GatewayError(
         'LISTEN_PRIVILEGE',
-        `cannot listen on ${where}: ports below 1024 need root here; try ${other}`,
-        { cause: error },
+        `cannot listen on ${where}: ports below 1024 need root here`,
+        { hint: `try ${other}`, cause: error },
       );
     case 'EADDRNOTAVAIL':
       return new GatewayError(
         'LISTEN_FAILED',
-        `cannot listen on ${where}: this machine has no such address; give one of its own, or localhost`,
-        { cause: error },
+        `cannot listen on ${where}: this machine has no such address`,
+        { hint: 'give one of its own, or localhost', cause: error },
       );
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

@@ -9,8 +9,8 @@ import { ClientChoice, type Outcome } from './client-choice.ts';
 /** Times of a ClientDoor, in milliseconds. */
 export interface DoorTimes {
   /**
-   * How long after it has read the go-ahead a client may take to connect, before a closed connection
-   * is taken for the client's. docs/security.md has the measurements.
+   * How long after it has read the go-ahead a client may take to connect, before a closed
+   * connection is taken for the client's. docs/security.md has the measurements.
    */
   readonly hold: number;
   /** How often to look whether the client has read the go-ahead. */
@@ -21,7 +21,9 @@ export interface DoorTimes {
 
 export const DOOR_TIMES: DoorTimes = { hold: 100, poll: 20, grace: 5000 };
 
-/** In how many turns of the event loop in a row no connection has come: Node accepts one in each. */
+/**
+ * In how many turns of the event loop in a row no connection has come: Node accepts one in each.
+ */
 const QUIET_TURNS = 2;
 
 /** Dependencies of a ClientDoor. */
@@ -83,7 +85,7 @@ export class ClientDoor {
     if (outcome !== 'none') return this.#refusal(outcome, port);
     return new GatewayError(
       'DATA_TIMEOUT',
-      `nobody connected to the data port ${port} within ${ms / 1000} s`,
+      `no client connected to the data port ${port} within ${ms / 1000} s`,
     );
   }
 
@@ -170,7 +172,7 @@ export class ClientDoor {
   }
 
   #refusal(outcome: Outcome, port: number): GatewayError {
-    return new GatewayError('DATA_REFUSED', `data port ${port}: ${WORDS[outcome]}`);
+    return new GatewayError('DATA_REFUSED', WORDS[outcome], { where: `data port ${port}` });
   }
 
   #logRefused(): void {

@@ -32,7 +32,8 @@ interface LegOwner {
 /**
  * The client's half of a data connection: listens for the client (passive) or dials it (active).
  *
- * A listener takes one connection, within `acceptTimeout`, and only from the control client's address.
+ * A listener takes one connection, within `acceptTimeout`, and only from the control client's
+ * address.
  */
 export class ClientLeg {
   readonly #session: SessionContext;
@@ -70,11 +71,15 @@ export class ClientLeg {
     return this.#listening !== null;
   }
 
-  /** Binds a port for the client. Returns where the client is to connect; `family: 4` if only IPv4 can be named. */
+  /**
+   * Binds a port for the client. Returns where the client is to connect; `family: 4` if only IPv4
+   * can be named.
+   */
   async listen(family: 4 | 'any'): Promise<Endpoint> {
     const { advertise, ports, acceptTimeout } = this.#options;
     const { local, bound: asked } = this.#session.peer;
-    // A listener on every interface of the SSH server: the data port has its own, and is named by the server's address.
+    // A listener on every interface of the SSH server: the data port has its own, and is named by
+    // the server's address.
     const named = asked === undefined ? null : (advertise ?? bindHost(local.host, family));
     const host = asked ?? bindHost(local.host, family);
     const arrive = (stream: Duplex, peer: Peer) =>
@@ -97,7 +102,8 @@ export class ClientLeg {
   /** Dials the client's own port. Rejects with a GatewayError. */
   async dial(to: Endpoint): Promise<void> {
     const { host } = this.#session.peer.local;
-    // Clients compare where the connection comes from with where they dialled. Equal addresses need no binding.
+    // Clients compare where the connection comes from with where they dialled. Equal addresses need
+    // no binding.
     const bound = host !== to.host && addressFamily(host) === addressFamily(to.host);
     const from = bound ? { localAddress: host } : {};
     try {
@@ -166,12 +172,12 @@ export class ClientLeg {
 }
 
 /**
- * Returns the address to bind: the one that the client connected to. A PASV reply can only name an IPv4 one, but some
- * clients (basic-ftp, curl) dial the control connection's own address whatever the reply says. On loopback the port is
- * bound for both.
+ * Returns the address to bind: the one that the client connected to. A PASV reply can only name an
+ * IPv4 one, but some clients (basic-ftp, curl) dial the control connection's own address whatever
+ * the reply says. On loopback the port is bound for both.
  */
 function bindHost(local: string, family: 4 | 'any'): string {
   if (family === 'any' || addressFamily(local) === 4) return local;
   if (isLoopback(local)) return 'localhost';
-  throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6; use EPSV`);
+  throw new GatewayError('LISTEN_FAILED', `PASV cannot name ${local}, which is IPv6`, { hint: 'use EPSV' });
 }

@@ -12,10 +12,14 @@ import type { DataReport } from './data-report.ts';
 import { type DataState, follows } from './data-state.ts';
 import { DataTimer } from './data-timer.ts';
 
-/** How long a side may keep its end open after its last byte, with no byte moving, in milliseconds. */
+/**
+ * How long a side may keep its end open after its last byte, with no byte moving, in milliseconds.
+ */
 const LINGER = 60_000;
 
-/** One data connection: the client's leg, the server's leg, and the pump once both are connected. */
+/**
+ * One data connection: the client's leg, the server's leg, and the pump once both are connected.
+ */
 export class DataConnection {
   /** Bytes that have passed so far. */
   readonly bytes = { download: 0, upload: 0 };
@@ -73,7 +77,7 @@ export class DataConnection {
   /** Dials the server's port. */
   dialServer(to: Endpoint, forMs: number | null, reach: boolean): void {
     if (forMs !== null) {
-      const text = `nobody asked for a data port within ${forMs / 1000} s`;
+      const text = `no client asked for a data port within ${forMs / 1000} s`;
       this.#timer.start('unclaimed', forMs, () =>
         this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text)),
       );
@@ -92,7 +96,9 @@ export class DataConnection {
     this.#complete(this.#bindForServer(dial, host));
   }
 
-  /** Binds a port for the client; with `reach`, completes once the server's port is reached as well. */
+  /**
+   * Binds a port for the client; with `reach`, completes once the server's port is reached as well.
+   */
   listenForClient(family: 4 | 'any', reach: boolean): void {
     this.#timer.stop();
     const bound = this.#client.listen(family);
@@ -124,7 +130,7 @@ export class DataConnection {
     this.#listening = listening;
     const { port } = listening.endpoint;
     const { acceptTimeout } = this.#options;
-    const text = `nobody connected to the data port ${port} within ${acceptTimeout / 1000} s`;
+    const text = `no client connected to the data port ${port} within ${acceptTimeout / 1000} s`;
     this.#timer.start('accept', acceptTimeout, () =>
       this.#fail('gateway', new GatewayError('DATA_TIMEOUT', text)),
     );
@@ -178,7 +184,8 @@ export class DataConnection {
     this.#enter('joined');
     if (this.#closeExpected) this.#limitServerClose();
     void pump(client, server, {
-      // The server's end is spared: an upload that the client cut must not look whole before FtpControl has aborted it.
+      // The server's end is spared: an upload that the client cut must not look whole before
+      // FtpControl has aborted it.
       spare: 'b',
       onData: (flow, chunk) => {
         this.bytes[flow === 'aToB' ? 'upload' : 'download'] += chunk.length;
@@ -188,7 +195,10 @@ export class DataConnection {
     }).then(() => this.#pumped(server));
   }
 
-  /** Both directions are over. The server's end may still be spared: until it is abandoned or released. */
+  /**
+   * Both directions are over. The server's end may still be spared: until it is abandoned or
+   * released.
+   */
   #pumped(server: Duplex): void {
     if (this.#reason !== null) return void server.resume();
     this.#enter('draining');
@@ -223,7 +233,10 @@ export class DataConnection {
     else this.#timer.stop();
   }
 
-  /** A client may read slowly. A server that says that the transfer is complete may not keep its end open. */
+  /**
+   * A client may read slowly. A server that says that the transfer is complete may not keep its end
+   * open.
+   */
   #limitServerClose(): void {
     const moved = this.bytes.download + this.bytes.upload;
     this.#timer.start('serverClose', LINGER, () => {
@@ -247,7 +260,10 @@ export class DataConnection {
     if (this.#state === 'draining') this.#stop(abandoned());
   }
 
-  /** No bytes will pass. The owner may abandon it with a grace when it gets the report; otherwise it ends at once. */
+  /**
+   * No bytes will pass. The owner may abandon it with a grace when it gets the report; otherwise it
+   * ends at once.
+   */
   #fail(by: 'client' | 'server' | 'gateway', error: GatewayError): void {
     if (this.#reason !== null || this.#failed) return;
     this.#failed = true;
@@ -257,7 +273,9 @@ export class DataConnection {
     this.#stop(error);
   }
 
-  /** Ends all that belongs to it: the server's leg, or the dial to the server, only after `graceMs`. */
+  /**
+   * Ends all that belongs to it: the server's leg, or the dial to the server, only after `graceMs`.
+   */
   #stop(reason: GatewayError, graceMs = 0): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
@@ -277,7 +295,10 @@ export class DataConnection {
     if (this.#server !== null) resetStream(this.#server, reason);
   }
 
-  /** Drops what the server still sends: until it has sent all, it may not read its control connection (pure-ftpd). */
+  /**
+   * Drops what the server still sends: until it has sent all, it may not read its control
+   * connection (pure-ftpd).
+   */
   #drain(server: Duplex, reason: GatewayError): void {
     const end = () => this.#end(reason);
     if (server.closed || server.readableEnded) return end();

@@ -1,6 +1,8 @@
 import { GatewayError } from '../../core/errors.ts';
 
-/** A range of local ports for data connections, `FtpDataPorts`; shared by all sessions of a forward. */
+/**
+ * A range of local ports for data connections, `FtpDataPorts`; shared by all sessions of a forward.
+ */
 export class PortRange {
   readonly #first: number;
   readonly #last: number;
@@ -14,8 +16,9 @@ export class PortRange {
   }
 
   /**
-   * Calls `listen` with one port after the other until it succeeds. It goes on after the port that it chose last, so that a
-   * port just closed rests for as long as possible. Rejects with `LISTEN_IN_USE` when none is free.
+   * Calls `listen` with one port after the other until it succeeds. It goes on after the port that
+   * it chose last, so that a port just closed rests for as long as possible. Rejects with
+   * `LISTEN_IN_USE` when none is free.
    */
   async bind<T>(listen: (port: number) => Promise<T>): Promise<T> {
     const count = this.#last - this.#first + 1;
@@ -29,9 +32,8 @@ export class PortRange {
       }
     }
     const range = `${this.#first}-${this.#last}`;
-    throw new GatewayError(
-      'LISTEN_IN_USE',
-      `no data port is free in ${range}; widen FtpDataPorts or try again`,
-    );
+    throw new GatewayError('LISTEN_IN_USE', `no data port is free in ${range}`, {
+      hint: 'widen FtpDataPorts or try again',
+    });
   }
 }

@@ -25,7 +25,8 @@ import { Transfers } from './transfers.ts';
  * Theory of operation
  * ===================
  * FtpControl sits between an FTP client and an FTP server (RFC 959). Bytes and results go in,
- * actions come out (action.ts). It does no I/O, and any split of the input gives the same actions.
+ * actions come out (action.ts). It does no I/O, and any split of the input produces the same
+ * actions.
  *
  * Three queues
  * - Held lines of the client (command-intake.ts). command-router.ts takes them one by one and
@@ -77,7 +78,10 @@ import { Transfers } from './transfers.ts';
  * - A success never passes for a transfer that SSH, sshferry, the server or an uploading client cut.
  */
 
-/** Follows one FTP control connection and decides what passes, what is rewritten and which data ports are opened. */
+/**
+ * Follows one FTP control connection and decides what passes, what is rewritten and which data ports
+ * are opened.
+ */
 export class FtpControl {
   readonly #dialogue: Dialogue;
   readonly #commands: CommandIntake;
@@ -124,8 +128,8 @@ export class FtpControl {
   }
 
   /**
-   * How many bytes are kept here. Apart from what came together with the line that is held, it is at most an unfinished
-   * line of each side and an unfinished reply that names a port.
+   * How many bytes are kept here. Apart from what came together with the line that is held, it is
+   * at most an unfinished line of each side and an unfinished reply that names a port.
    */
   get kept(): number {
     return this.#commands.kept + this.#replies.kept + this.#text.kept;
@@ -146,12 +150,16 @@ export class FtpControl {
   receive(from: Side, bytes: Uint8Array): Action[] {
     if (this.#dialogue.closed || this.#ends.hasEnded(from)) return [];
     const lines = from === 'client' ? this.#commands.push(bytes) : this.#replies.push(bytes);
-    // After each line: what the other side has waiting must not depend on how many lines come together.
+    // After each line: what the other side has waiting must not depend on how many lines come
+    // together.
     for (const _ of lines) this.#advance();
     return this.#proceed();
   }
 
-  /** A side has closed its writing half. An unfinished command is not sent on; an unfinished reply counts. */
+  /**
+   * A side has closed its writing half. An unfinished command is not sent on; an unfinished reply
+   * counts.
+   */
   end(from: Side): Action[] {
     if (this.#dialogue.closed || this.#ends.hasEnded(from)) return [];
     this.#ends.setEnded(from);
@@ -209,7 +217,10 @@ export class FtpControl {
     }
   }
 
-  /** Sends the local replies whose turn has come, and gives the transfer at the head its data port. */
+  /**
+   * Sends the local replies whose turn has come, and assigns its data port to the transfer at the
+   * head.
+   */
   #settle(): void {
     if (this.#dialogue.midReply) return;
     this.#dialogue.sendDueReplies();
@@ -239,7 +250,10 @@ export class FtpControl {
     if (catchUp(this.#dialogue, code, deps)) this.#settle();
   }
 
-  /** Whether the line can be dealt with now. If not, sees to it that what it waits for is on its way. */
+  /**
+   * Whether the line can be dealt with now. If not, sees to it that what it waits for is on its
+   * way.
+   */
   #mayPass(line: ReplyLine | GatewayError): boolean {
     if (this.#dialogue.waits('server')) return false;
     if (line instanceof GatewayError || !line.first || line.code === null || line.code >= 300) return true;

@@ -6,9 +6,13 @@ import type { Action, DataEnd } from './action.ts';
 /** A data connection that was agreed upon, from the reply that names it to the end of its bytes. */
 export interface DataPort {
   readonly id: number;
-  /** Where to reach the client in active mode; null in passive mode, and once it is being reached. */
+  /**
+   * Where to reach the client in active mode; null in passive mode, and once it is being reached.
+   */
   connect: Endpoint | null;
-  /** The family of the loopback address at which the server connects, for FtpActive=remote-forward. */
+  /**
+   * The family of the loopback address at which the server connects, for FtpActive=remote-forward.
+   */
   remote: 4 | 6 | null;
   readonly ends: Record<Direction, DataEnd | null>;
   /** The writing half at the server's end is closed: the client sends nothing. */
@@ -21,7 +25,10 @@ export interface DataPort {
 
 type Cut = DataEnd & { how: 'cut' };
 
-/** The data connections of one control connection. Only one at a time waits for its transfer command. */
+/**
+ * The data connections of one control connection. Only one at a time waits for its transfer
+ * command.
+ */
 export class DataPorts {
   readonly #emit: (action: Action) => void;
   readonly #live = new Map<number, DataPort>();
@@ -82,7 +89,10 @@ export class DataPorts {
     else this.drop(port, new GatewayError('ABANDONED', 'the transfer was refused'));
   }
 
-  /** Notes how its bytes ended in one direction. Null for one that is gone, or if that is known already. */
+  /**
+   * Notes how its bytes ended in one direction. Null for one that is gone, or if that is known
+   * already.
+   */
   ended(id: number, direction: Direction, end: DataEnd): DataPort | null {
     const port = this.#live.get(id);
     if (port === undefined || port.ends[direction] !== null) return null;
@@ -91,7 +101,10 @@ export class DataPorts {
     return port;
   }
 
-  /** Has it given up; what has not ended in it counts as cut. The server's end goes only after `graceMs`. */
+  /**
+   * Has it given up; what has not ended in it counts as cut. The server's end goes only after
+   * `graceMs`.
+   */
   abandon(port: DataPort, end: Cut, graceMs = 0): void {
     port.ends.download ??= end;
     port.ends.upload ??= end;
@@ -115,9 +128,10 @@ export class DataPorts {
 }
 
 /**
- * Why a data connection whose transfer has not begun can no longer serve it; null if it can. One that its client broke counts only for
- * an upload, which would leave an empty file: a client that hangs up on a download gets the server's word. The direction that a
- * transfer does not use may end in any way: the server can have sent a small file and closed before its 150 arrives.
+ * Why a data connection whose transfer has not begun can no longer serve it; null if it can. One
+ * that its client broke counts only for an upload, which would leave an empty file: a client that
+ * hangs up on a download gets the server's word. The direction that a transfer does not use may end
+ * in any way: the server can have sent a small file and closed before its 150 arrives.
  */
 export function brokenEnd(port: DataPort, direction: Direction): GatewayError | null {
   const own = port.ends[direction];
@@ -140,8 +154,13 @@ export function whyCut({ ends }: DataPort, counts: (end: Cut) => boolean = () =>
   return null;
 }
 
-/** Why it cannot serve a transfer in this direction; null if it can. The server would take an upload for empty. */
+/**
+ * Why it cannot serve a transfer in this direction; null if it can. The server would take an upload
+ * for empty.
+ */
 function unfitFor({ halfClosed }: DataPort, direction: Direction): GatewayError | null {
   if (direction !== 'upload' || !halfClosed) return null;
-  return new GatewayError('ABANDONED', 'the data connection was for a download; use PASV or EPSV again');
+  return new GatewayError('ABANDONED', 'the data connection was for a download', {
+    hint: 'use PASV or EPSV again',
+  });
 }

@@ -7,16 +7,20 @@ import type { Dialogue } from './dialogue.ts';
 import type { Transfer } from './pending.ts';
 import type { TransferReports } from './transfer-reports.ts';
 
-/** How long a server may take to notice an ABOR before its data connection is closed, in milliseconds. */
+/**
+ * How long a server may take to notice an ABOR before its data connection is closed, in
+ * milliseconds.
+ */
 export const ABORT_GRACE = 2000;
 
 /**
- * How long the server may take to say why it refuses a transfer whose data connection has failed, in milliseconds. A server that
- * refuses may close its port at once, and the failed dial is then known before the refusal.
+ * How long the server may take to say why it refuses a transfer whose data connection has failed,
+ * in milliseconds. A server that refuses may close its port at once, and the failed dial is then
+ * known before the refusal.
  */
 const REFUSAL_GRACE = 3000;
 
-/** Fails transfers whose data connection breaks, or whose client gives them up. */
+/** Fails transfers whose data connection breaks, or whose client abandons them. */
 export class TransferFailures {
   readonly #dialogue: Dialogue;
   readonly #reports: TransferReports;
@@ -27,8 +31,9 @@ export class TransferFailures {
   }
 
   /**
-   * ABOR has been sent on. A server that is busy sending may notice it only by the urgent data that comes with it
-   * (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds its data connection closed.
+   * ABOR has been sent on. A server that is busy sending may notice it only by the urgent data that
+   * comes with it (RFC 959 4.1.3), which SSH does not carry: it has a little time, and then finds
+   * its data connection closed.
    */
   onAbort(): void {
     const { head } = this.#dialogue.pending;
@@ -43,9 +48,10 @@ export class TransferFailures {
   }
 
   /**
-   * The bytes of a data connection did not all arrive. An upload that its client cut short, or never came for: SSH knows no
-   * reset, so closing the channel would look to the server like the end of the file. The server is sent ABOR first, and has a little
-   * time to do so. What is cut in the direction that a transfer does not use does it no harm: its own bytes may still be under
+   * The bytes of a data connection did not all arrive. An upload that its client cut short, or
+   * never came for: SSH knows no reset, so closing the channel would look to the server like the
+   * end of the file. The server is sent ABOR first, and has a little time to do so. What is cut in
+   * the direction that a transfer does not use does it no harm: its own bytes may still be under
    * way.
    */
   onCut(port: DataPort, direction: Direction, end: DataEnd & { how: 'cut' }): void {
@@ -74,8 +80,9 @@ export class TransferFailures {
   }
 
   /**
-   * The data connection of the transfer at the head has failed: the server may wait for it a long time, and the client need not.
-   * Where the transfer has not begun the server gets a little time to refuse it in its own words, unless `now`.
+   * The data connection of the transfer at the head has failed: the server may wait for it a long
+   * time, and the client need not. Where the transfer has not begun the server gets a little time
+   * to refuse it in its own words, unless `now`.
    */
   failIfUnusable(now = false): void {
     const { head } = this.#dialogue.pending;
@@ -96,7 +103,10 @@ export class TransferFailures {
     });
   }
 
-  /** The client gets sshferry's own reply to the transfer at the head; the server's, which is still to come, is dropped. */
+  /**
+   * The client gets sshferry's own reply to the transfer at the head; the server's, which is still
+   * to come, is dropped.
+   */
   failEarly(transfer: Transfer, code: number, error: GatewayError): void {
     if (this.#dialogue.midReply || transfer.failedEarly) return;
     transfer.failedEarly = true;

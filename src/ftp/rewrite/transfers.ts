@@ -44,14 +44,14 @@ export class Transfers {
   }
 
   /**
-   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in block mode, or if it has
-   * records, the data marks its end.
+   * RFC 959 3.4: in stream mode, as in deflate, the end of a file is the end of the connection; in
+   * block mode, or if it has records, the data marks its end.
    */
   get #endsWithConnection(): boolean {
     return 'SZ'.includes(this.#mode) && this.#structure !== 'R';
   }
 
-  // -------------------------------------------------------------------------------------------- the client's commands
+  // ------------------------------------------------------------------------- the client's commands
 
   /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
@@ -60,7 +60,8 @@ export class Transfers {
     const port = pending.someFromClient() ? null : ports.next;
     const broken = port && brokenEnd(port, direction);
     if (port !== null && broken !== null) {
-      // Not sent on: the server would wait for a connection that cannot come, and an upload would leave an empty file.
+      // Not sent on: the server would wait for a connection that cannot come, and an upload would
+      // leave an empty file.
       ports.drop(port, broken);
       this.#refuse(transfer, port, broken);
       return null;
@@ -92,16 +93,20 @@ export class Transfers {
   }
 
   /**
-   * A command that sshferry does not know begins a transfer: the server says so, and the client has agreed upon a data connection.
-   * Which way the data goes is not known; the server's end of it counts.
+   * A command that sshferry does not know begins a transfer: the server says so, and the client has
+   * agreed upon a data connection. Which way the data goes is not known; the server's end of it
+   * counts.
    */
   begun({ verb, path }: Passed): Transfer {
     return newTransfer(verb, path, 'download');
   }
 
-  // ---------------------------------------------------------------------------------------------- the server's replies
+  // -------------------------------------------------------------------------- the server's replies
 
-  /** Gives the data connection to the transfer whose turn has come, and answers one whose data connection failed. */
+  /**
+   * Gives the data connection to the transfer whose turn has come, and answers one whose data
+   * connection failed.
+   */
   settleHead(): void {
     const { pending, ports, midReply } = this.#dialogue;
     const { head } = pending;
@@ -123,8 +128,8 @@ export class Transfers {
   }
 
   /**
-   * vsftpd says 226 when its end of the data connection has been acknowledged, which sshd's system puts off by 40 ms. Where that
-   * side has closed its own end before, it acknowledges at once.
+   * vsftpd says 226 when its end of the data connection has been acknowledged, which sshd's system
+   * puts off by 40 ms. Where that side has closed its own end before, it acknowledges at once.
    */
   #hastenEnd({ verb, port }: Transfer): void {
     const useful = this.#dialogue.isVsftpd && this.#endsWithConnection;
@@ -134,21 +139,26 @@ export class Transfers {
     this.#dialogue.emit({ type: 'halfClose', id: port.id });
   }
 
-  /** Whether a reply with this code, below 300, may reach the client now. Where it has to wait, sees to what it waits for. */
+  /**
+   * Whether a reply with this code, below 300, may reach the client now. Where it has to wait, sees
+   * to what it waits for.
+   */
   mayPass(transfer: Transfer, code: number): boolean {
     const { port, failedEarly } = transfer;
     if (failedEarly || port === null) return true;
-    // Its data connection failed before it began, so that it cannot have succeeded: a beginning may still show a stray reply.
+    // Its data connection failed before it began, so that it cannot have succeeded: a beginning may
+    // still show a stray reply.
     if (transfer.failing && !transfer.started && code >= 200) return false;
     if (!this.#reachClient(port)) return false;
     return code < 200 || !this.#endsWithConnection || this.#hasEnded(transfer, port);
   }
 
   /**
-   * Whether the data that a transfer's success speaks of has reached the other side, or failed to. An upload is known to have
-   * arrived when the server has closed its end as well: the data may have gone through another SSH connection than this reply,
-   * and if that one was lost with bytes under way, the server has taken the part that it got for the whole. It may take its time
-   * over closing, but neither side waits for ever.
+   * Whether the data that a transfer's success speaks of has reached the other side, or failed to.
+   * An upload is known to have arrived when the server has closed its end as well: the data may
+   * have gone through another SSH connection than this reply, and if that one was lost with bytes
+   * under way, the server has taken the part that it got for the whole. It may take its time over
+   * closing, but neither side waits for ever.
    */
   #hasEnded({ direction }: Transfer, port: DataPort): boolean {
     const { download, upload } = port.ends;
@@ -177,13 +187,19 @@ export class Transfers {
     return false;
   }
 
-  /** Whether a success before the transfer's beginning can mean an earlier command: no other transfer waits after this one. */
+  /**
+   * Whether a success before the transfer's beginning can mean an earlier command: no other
+   * transfer waits after this one.
+   */
   mayMeetStray(transfer: Transfer): boolean {
     if (transfer.started || transfer.failedEarly) return false;
     return !this.#dialogue.pending.hasLaterTransfer(transfer);
   }
 
-  /** A success that was held for the end of its data did not mean it: the data connection may take its time again. */
+  /**
+   * A success that was held for the end of its data did not mean it: the data connection may take
+   * its time again.
+   */
   onStray({ port }: Transfer): void {
     if (!port?.closeExpected || port.over) return;
     port.closeExpected = false;
@@ -210,11 +226,15 @@ export class Transfers {
     };
   }
 
-  /** A final reply to the transfer: returns what becomes of its lines. A success is replaced if the data was cut. */
+  /**
+   * A final reply to the transfer: returns what becomes of its lines. A success is replaced if the
+   * data was cut.
+   */
   onFinal(transfer: Transfer, code: number, pass: Sink): Sink {
     const { port, direction, failedEarly } = transfer;
     const end = port === null ? null : endOf(port, direction);
-    // A client that hung up on a download gets the server's own word; an upload that it cut short was never whole.
+    // A client that hung up on a download gets the server's own word; an upload that it cut short
+    // was never whole.
     const excused = direction === 'download' && end?.how === 'cut' && end.by === 'client';
     const error = code < 300 && end?.how === 'cut' && !excused ? end.error : null;
     return (line) => {
@@ -229,11 +249,16 @@ export class Transfers {
     };
   }
 
-  /** The client may still use what it asked for, unless the server has another port for it by now. */
+  /**
+   * The client may still use what it asked for, unless the server has another port for it by now.
+   */
   #onRefused(port: DataPort, followed: boolean): void {
     const { ports } = this.#dialogue;
     if (followed)
-      ports.drop(port, new GatewayError('ABANDONED', 'the transfer was refused; use PASV or EPSV again'));
+      ports.drop(
+        port,
+        new GatewayError('ABANDONED', 'the transfer was refused', { hint: 'use PASV or EPSV again' }),
+      );
     else ports.giveBack(port);
   }
 }
@@ -253,7 +278,10 @@ function newTransfer(verb: string, path: string, direction: Direction): Transfer
   };
 }
 
-/** How a transfer's data ended. An upload whose last bytes were under way when SSH was lost has not arrived. */
+/**
+ * How a transfer's data ended. An upload whose last bytes were under way when SSH was lost has not
+ * arrived.
+ */
 function endOf({ ends }: DataPort, direction: Direction): DataEnd | null {
   const lost = direction === 'upload' && ends.download?.how === 'cut' && ends.download.by === 'gateway';
   return lost && ends.upload?.how !== 'cut' ? ends.download : ends[direction];

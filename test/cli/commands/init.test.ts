@@ -12,7 +12,7 @@ async function folder(): Promise<string> {
   return dir;
 }
 
-/** A person at a terminal who gives these answers, then aborts; records the questions. */
+/** A person at a terminal who types these answers, then aborts; records the questions. */
 function person(answers: string[]) {
   const asked: string[] = [];
   return {
@@ -167,7 +167,7 @@ test.each([
 
 test.each([
   [
-    'nobody to ask',
+    'no terminal',
     [],
     {},
     /cannot ask questions without a terminal; pass the arguments of a tunnel, such as sshferry init -L/,

@@ -143,7 +143,7 @@ describe('whether a program has read all that it was sent', () => {
   test.each([
     ['it has', user(1000, 0), true],
     ['it has not', user(1000, 12), false],
-    ['nobody knows', 'unknown' as const, true],
+    ['unknown user', 'unknown' as const, true],
   ])('%s', async (_, owner, read) => expect(await setUp({ owner }).admission.hasRead(loopback())).toBe(read));
 
   test('is not asked of clients on other hosts', async () => {

@@ -5,7 +5,7 @@ import { Descriptors } from '../../../src/core/local/descriptors.ts';
 const socket = (fd: number) => ({ _handle: { fd } });
 
 it.each([
-  // A quarter is for what those who are here already need.
+  // A quarter is for the needs of the clients that are already connected.
   [256, 191, false],
   [256, 192, true],
   // 16 at least, and 256 at most.

@@ -208,7 +208,7 @@ describe('none is taken', () => {
 
 describe('the error of a client whose time is over', () => {
   test.each([
-    ['nothing', [], 'nobody connected to the data port 50001 within 60 s'],
+    ['nothing', [], 'no client connected to the data port 50001 within 60 s'],
     [
       'a closed one before the transfer began',
       ['closed'],

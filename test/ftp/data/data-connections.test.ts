@@ -224,7 +224,7 @@ describe('a data port that is dialled before the client asks', () => {
       far.dials[0]?.answer(server.ours);
       data.offer(2, SERVER, 4, false);
       await vi.advanceTimersByTimeAsync(30_000);
-      const vain = cutBy('gateway', 'nobody asked for a data port within 30 s');
+      const vain = cutBy('gateway', 'no client asked for a data port within 30 s');
       expect(report.ended.mock.calls).toEqual([
         [1, 'download', vain],
         [1, 'upload', vain],
@@ -312,8 +312,8 @@ describe('a connection whose server says that all is done, and keeps it open', (
     await vi.advanceTimersByTimeAsync(0);
     data.expectClose(1, true);
     await vi.advanceTimersByTimeAsync(60_000);
-    const nobody = 'nobody connected to the data port 50000 within 60 s';
-    expect(report.ended).toHaveBeenCalledWith(1, 'download', cutBy('gateway', nobody));
+    const unused = 'no client connected to the data port 50000 within 60 s';
+    expect(report.ended).toHaveBeenCalledWith(1, 'download', cutBy('gateway', unused));
   });
 });
 

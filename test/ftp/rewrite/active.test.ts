@@ -244,7 +244,7 @@ function remote(id: number, verb: 'PORT' | 'EPRT'): Step[] {
 describe('FtpActive=remote-forward', () => {
   const policy = { active: 'remote-forward' } as const;
   scenario(
-    'PORT: the server is told of a listener of its own side',
+    'PORT: the server gets the address of a listener on its own side',
     [
       client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4'),
       stands(1, toServer('PORT 127,0,0,1,195,80')),
@@ -291,7 +291,7 @@ describe('FtpActive=remote-forward', () => {
     { policy },
   );
   scenario(
-    'refused by a server that sshd has reached over IPv6: it is told of a listener there, now and afterwards',
+    'refused by a server that sshd has reached over IPv6: it gets a listener there from then on',
     [
       ...remote(1, 'PORT'),
       server('500 Illegal PORT', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),
@@ -343,7 +343,7 @@ describe('FtpActive=remote-forward', () => {
     { policy },
   );
   scenario(
-    'while the server is told of the other, the next command waits',
+    'while the server gets the other, the next command waits',
     [
       ...remote(1, 'PORT'),
       server('500 No', 'abandon 1', 'offer 2 remote 10.9.8.7:2048 6'),

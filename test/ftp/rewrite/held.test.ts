@@ -252,7 +252,7 @@ describe('the first data port of a session', () => {
   const OTHER = 'log ftp.data.other-kind';
   const offer = (id: number, family: 4 | 'any') => `offer ${id} local ftp.test:1025 ${family}`;
   scenario(
-    'is told once it is reached; the next at once',
+    'is advertised once it is reached; the next one at once',
     [
       client('EPSV', toServer('EPSV')),
       server('229 (|||1025|)', `${offer(1, 'any')} reach`, 'timer 1 8000'),
@@ -349,7 +349,7 @@ describe('the first data port of a session', () => {
     ),
   ]);
   scenario(
-    'of an active client is told once it is reached, and the other kind is asked for',
+    'of an active client is used once it is reached, and the other kind is requested',
     [
       client('PORT 10,9,8,7,8,0', toServer('EPSV')),
       server('229 (|||1025|)', 'dial 1 ftp.test:1025 reach', 'timer 1 8000'),
@@ -374,7 +374,7 @@ describe('active mode without a login that the server has accepted', () => {
   const asking = [client('PORT 10,9,8,7,8,0', toServer('EPSV'))];
   const LOGGED_OUT: Options = { loggedIn: false };
   scenario(
-    'dials nobody, though the server names a port',
+    'dials no host, although the server names a port',
     [
       ...asking,
       server('229 (|||1025|)', NO_LOGIN),
@@ -395,7 +395,7 @@ describe('active mode without a login that the server has accepted', () => {
     ['after another USER', 'USER a\r\nUSER b', '230 In\r\n331 More'],
   ] as const) {
     scenario(
-      `dials nobody ${name}`,
+      `dials no host ${name}`,
       [
         client(commands, toServer(commands)),
         server(replies, toClient(replies)),
@@ -459,7 +459,7 @@ describe('FtpActive=remote-forward', () => {
   const OK = toClient('200 PORT command successful');
   const literal = (host: string): Options => ({ policy: { ...policy, target: { host, port: 21 } } });
   scenario(
-    'with the target ::1: the server is told of ::1',
+    'with the target ::1: the server gets ::1',
     [
       client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 6'),
       standsAt(1, '::1', toServer('EPRT |2|::1|50000|')),
@@ -472,7 +472,7 @@ describe('FtpActive=remote-forward', () => {
     literal('::1'),
   );
   scenario(
-    'with the target 127.0.0.1: the server is told of that',
+    'with the target 127.0.0.1: the server gets 127.0.0.1',
     [client('PORT 10,9,8,7,8,0', 'offer 1 remote 10.9.8.7:2048 4')],
     literal('127.0.0.1'),
   );

@@ -23,7 +23,7 @@ import {
 
 const download = [...passive(1), ...retrieving(1)];
 const upload = [...passive(1), ...storing(1)];
-const NOBODY = toClient('426 sshferry: nobody came');
+const UNUSED = toClient('426 sshferry: no client came');
 const BROKEN = toClient('426 sshferry: cut by gateway');
 
 describe('a download', () => {
@@ -126,14 +126,14 @@ describe('a download', () => {
   scenario('that the client never connected for: 426 at once', [
     ...download,
     server('226 Done'),
-    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+    unreached(1, 'DATA_TIMEOUT', 'no client came', 'abandon 1', UNUSED, 'end 1 426 DATA_TIMEOUT'),
     ...inStep(),
   ]);
   scenario(
-    'that nobody came for, and whose server says nothing yet: 426 at once',
+    'that no client connected for, and whose server says nothing yet: 426 at once',
     [
       ...download,
-      unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', NOBODY, 'end 1 426 DATA_TIMEOUT'),
+      unreached(1, 'DATA_TIMEOUT', 'no client came', 'abandon 1', UNUSED, 'end 1 426 DATA_TIMEOUT'),
       server('426 Broken'),
       ...inStep(),
     ],
@@ -241,10 +241,18 @@ describe('an upload', () => {
   );
   for (const code of ['DATA_TIMEOUT', 'CHANNEL_REFUSED'] as const) {
     scenario(
-      `that never stood (${code}): 426 at once, and the server is told to abort, or it would take it for empty`,
+      `that was never connected (${code}): 426 at once, and ABOR to the server, which would store an empty file`,
       [
         ...upload,
-        unreached(1, code, 'nobody came', toServer('ABOR'), 'abandon 1 later', NOBODY, `end 1 426 ${code}`),
+        unreached(
+          1,
+          code,
+          'no client came',
+          toServer('ABOR'),
+          'abandon 1 later',
+          UNUSED,
+          `end 1 426 ${code}`,
+        ),
         server('226 Done'),
         server('226 Aborted'),
         ...inStep(),
@@ -452,7 +460,7 @@ describe('the end of the control connection', () => {
   scenario('by the server with 421, which passes in place of a reply that would be swallowed', [
     ...passive(1),
     client('RETR f', toServer('RETR f')),
-    unreached(1, 'DATA_TIMEOUT', 'nobody came', 'abandon 1', toClient('425 sshferry: nobody came')),
+    unreached(1, 'DATA_TIMEOUT', 'no client came', 'abandon 1', toClient('425 sshferry: no client came')),
     server('421 Timeout', toClient('421 Timeout')),
   ]);
 });

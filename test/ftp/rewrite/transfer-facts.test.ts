@@ -44,7 +44,7 @@ test.each([
   expect(sizes('C: RETR f', ...`S: ${reply}`.split('\r\n'))).toEqual([size]),
 );
 
-test('SIZE gives the length if 150 does not, for that name alone', () => {
+test('SIZE provides the length if 150 does not, for that name only', () => {
   const size = ['C: SIZE f', 'S: 213 5000'];
   expect(sizes(...size, 'C: RETR f', 'S: 150 Go')).toEqual([5000]);
   expect(sizes(...size, 'C: RETR g', 'S: 150 Go')).toEqual([null]);

@@ -48,22 +48,25 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'complete', bytes: 300_000 });
   });
 
-  it.for(VERBS)('%s: carries an upload, the client reached before the server sees it', async (verb, test) => {
-    const session = await activeSession(test, { transport, verb });
-    const { client, peer, own, listening, gateway } = session;
-    const far = new Wire(await listening.accept());
-    client.send('STOR f');
-    const data = new Wire(await own.accept());
-    data.end(pattern(300_000));
-    await peer.expect('STOR f', '150 send it');
-    expect(await client.reply()).toBe('150 send it');
-    const { bytes, ending } = await far.rest();
-    expect([bytes.equals(pattern(300_000)), ending]).toEqual([true, 'eof']);
-    far.end();
-    peer.reply('226 stored');
-    expect(await client.reply()).toBe('226 stored');
-    expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'complete', bytes: 300_000 });
-  });
+  it.for(VERBS)(
+    '%s: carries an upload; connects to the client before the server gets the command',
+    async (verb, test) => {
+      const session = await activeSession(test, { transport, verb });
+      const { client, peer, own, listening, gateway } = session;
+      const far = new Wire(await listening.accept());
+      client.send('STOR f');
+      const data = new Wire(await own.accept());
+      data.end(pattern(300_000));
+      await peer.expect('STOR f', '150 send it');
+      expect(await client.reply()).toBe('150 send it');
+      const { bytes, ending } = await far.rest();
+      expect([bytes.equals(pattern(300_000)), ending]).toEqual([true, 'eof']);
+      far.end();
+      peer.reply('226 stored');
+      expect(await client.reply()).toBe('226 stored');
+      expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'complete', bytes: 300_000 });
+    },
+  );
 
   it('serves a client that accepts before it reads 150, and one that accepts only after', async (test) => {
     const session = await activeSession(test, { transport });
@@ -155,7 +158,7 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(gateway.network.streams.size).toBe(1);
   });
 
-  it('refuses it with FtpActive=refuse', async (test) => {
+  it('refuses active mode with FtpActive=refuse', async (test) => {
     const { client, peer } = await ftpSession(test, { transport, config: { active: 'refuse' } });
     expect(await client.command(`PORT ${six(50_000)}`)).toMatch(/^502 .*FtpActive=refuse/);
     client.send('NOOP');
@@ -163,7 +166,7 @@ describe.each(TRANSPORTS)('active mode over %s', (transport) => {
     expect(peer.commands).toEqual(['NOOP']);
   });
 
-  it('goes back to passive mode: the client’s port is forgotten', async (test) => {
+  it('forgets the client’s port when the client goes back to passive mode', async (test) => {
     const session = await activeSession(test, { transport });
     const { client, peer, own } = session;
     const { where, listening } = await agree(session);
@@ -209,7 +212,7 @@ describe.each(TRANSPORTS)('FtpActive=remote-forward over %s', (transport) => {
     return { host: '127.0.0.1', port: port ? Number(port) : Number(p1) * 256 + Number(p2) };
   }
 
-  it.for(VERBS)('%s: the server connects, and its download comes through', async (verb, test) => {
+  it.for(VERBS)("%s: carries a download over the server's connection", async (verb, test) => {
     const { client, peer, own, where, gateway } = await remoteSession(test, verb);
     expect(where.port).not.toBe(own.port);
     peer.reply('200 ok');
@@ -231,7 +234,7 @@ describe.each(TRANSPORTS)('FtpActive=remote-forward over %s', (transport) => {
     if (gateway.ssh) await eventually(() => expect(gateway.ssh?.listeners).toBe(0));
   });
 
-  it('an upload comes through, and its end', async (test) => {
+  it('carries an upload and its end', async (test) => {
     const { client, peer, own, where } = await remoteSession(test);
     peer.reply('200 ok');
     await client.reply();

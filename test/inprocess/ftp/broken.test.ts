@@ -9,7 +9,7 @@ describe('when SSH is lost', () => {
   it.for([
     ['in mid download', true],
     ['before 150', false],
-  ] as const)('%s, the data is reset and the client told', async ([, started], test) => {
+  ] as const)('%s, the data is reset and the client gets an error', async ([, started], test) => {
     const session = await ftpSession(test, { transport: 'ssh' });
     const { client, peer, gateway } = session;
     const { data, far } = await openData(session);
@@ -31,7 +31,7 @@ describe('when SSH is lost', () => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed', bytes: 100_000 });
   });
 
-  it('in mid upload, the data is reset and the client told', async (test) => {
+  it('during an upload, the data is reset and the client gets an error', async (test) => {
     const session = await ftpSession(test, { transport: 'ssh' });
     const { client, gateway } = session;
     const { data, far } = await openData(session);
@@ -70,7 +70,7 @@ describe('when SSH is lost', () => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
   });
 
-  it('with a data port told and not used, the port is gone', async (test) => {
+  it('with an advertised data port that is unused, the port is closed', async (test) => {
     const session = await ftpSession(test, { transport: 'ssh' });
     const { client, gateway } = session;
     const { where } = await agree(session);
@@ -84,7 +84,7 @@ describe('when SSH is lost', () => {
 });
 
 describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
-  it('by the server’s reset in a download: reset, and 426 in place of 226', async (test) => {
+  it('by the server’s reset during a download: the data is reset, and 226 becomes 426', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { data, far } = await openData(session);
@@ -98,7 +98,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
   });
 
-  it('by the server’s reset in an upload: reset, and the server’s own reply', async (test) => {
+  it('by the server’s reset during an upload: the data is reset, and the server’s own reply follows', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -112,7 +112,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await client.reply()).toBe('452 disk full');
   });
 
-  it('by the client’s reset in an upload: ABOR comes first, then 426', async (test) => {
+  it('by the client’s reset during an upload: the server gets ABOR first, then 426 is sent', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { data, far } = await openData(session);
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
   });
 
-  it('by the client’s closing early in a download: the server’s own reply', async (test) => {
+  it('by the client’s early close during a download: the client gets the server’s own reply', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -150,7 +150,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await client.reply()).toBe('426 broken pipe');
   });
 
-  it('by the server’s reset of the control connection: 421, and the data with it', async (test) => {
+  it('by the server’s reset of the control connection: 421, and the data is reset too', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -164,7 +164,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await new Wire(far).ended()).toBe('ECONNRESET');
   });
 
-  it('by the client’s reset of the control connection: all of it goes', async (test) => {
+  it('by the client’s reset of the control connection: everything is closed', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { data, far } = await openData(session);
@@ -182,7 +182,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     ['the control connection alone', false],
     ['both connections', true],
   ] as const)(
-    'by the client’s reset of %s in an upload: ABOR comes before the end of the data',
+    'by the client’s reset of %s during an upload: the server gets ABOR before the end of the data',
     async ([, both], test) => {
       const session = await ftpSession(test, { transport });
       const { client, peer, gateway } = session;
@@ -204,7 +204,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     },
   );
 
-  it('by the client’s reset of the control connection in an upload: a reply that was on its way is not the end', async (test) => {
+  it('by the client’s reset of the control connection during an upload: a reply on its way does not end it', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -223,7 +223,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await incoming.ended()).toBe('ECONNRESET');
   });
 
-  it('by the client’s reset of the control connection in an upload, which the server does not abort', async (test) => {
+  it('by the client’s reset of the control connection during an upload that the server does not abort', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, gateway } = session;
     const { data, far } = await openData(session);
@@ -238,7 +238,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(gateway.network.streams.size).toBe(0);
   });
 
-  it('by a dead data port at the server: 425 in words, and the session lives', async (test) => {
+  it('by a closed data port on the server: 425 with the reason, and the session continues', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     client.send('EPSV');
@@ -252,7 +252,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(gateway.network.listeners.size).toBe(1);
   });
 
-  it('by sshferry’s own stop in a transfer: reset, and 421', async (test) => {
+  it('by sshferry’s own stop during a transfer: the data is reset, and 421 is sent', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, gateway, peer } = session;
     const { data, far } = await openData(session);
@@ -270,7 +270,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await gateway.happened('transfer.end')).toMatchObject({ outcome: 'failed' });
   });
 
-  it('by the server’s goodbye behind a long reply, with a data port told: the client gets all of it', async (test) => {
+  it('by the server’s 221 after a long reply, with an advertised data port: the client gets all of it', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     await agree(session);
@@ -281,7 +281,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
     expect(await client.control.ended()).toBe('eof');
   });
 
-  it('lets a client that says goodbye early read all that was sent to it', async (test) => {
+  it('lets a client that quits early read everything that was sent to it', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { where, listening } = await agree(session);
@@ -302,7 +302,7 @@ describe.each(TRANSPORTS)('when a side breaks, over %s', (transport) => {
   });
 });
 
-it('says in words that sshd does not allow the data ports', async (test) => {
+it('tells the client that sshd does not allow the data ports', async (test) => {
   let control = true;
   const session = await ftpSession(test, {
     transport: 'ssh',

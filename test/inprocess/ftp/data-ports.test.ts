@@ -8,7 +8,7 @@ import { Wire } from '../../support/wire.ts';
 
 type Session = Pick<FtpSession, 'client' | 'peer'>;
 
-/** The first of `count` ports in a row that nobody holds now. */
+/** The first of `count` consecutive ports that are free now. */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = 20_000 + Math.floor(Math.random() * 10_000);
@@ -40,7 +40,7 @@ async function download({ client, peer }: Session, at: Awaited<ReturnType<typeof
 }
 
 describe('FtpDataPorts', () => {
-  it('tells ports of the range only, says when it is used up, and uses them again', async (test) => {
+  it('advertises only ports of the range, reports when none is free, and reuses them', async (test) => {
     const first = await freePorts(2);
     const config = { dataPorts: new PortRange(first, first + 1) };
     const one = await ftpSession(test, { config });
@@ -65,7 +65,7 @@ describe('FtpDataPorts', () => {
     await download(two, b);
   });
 
-  it('goes on to the next port although the last is free, so that it rests', async (test) => {
+  it('uses the next port even if the last is free, so that the last one rests', async (test) => {
     const first = await freePorts(3);
     const session = await ftpSession(test, { config: { dataPorts: new PortRange(first, first + 2) } });
     const told: number[] = [];
@@ -92,7 +92,7 @@ describe('FtpAdvertise', () => {
 });
 
 describe('over IPv6', () => {
-  it.for(['127.0.0.1', '::1'])('a port told by PASV answers at %s', async (host, test) => {
+  it.for(['127.0.0.1', '::1'])('a port advertised by PASV answers at %s', async (host, test) => {
     const session = await ftpSession(test, { listen: '::1' });
     const passive = await agree(session, 'PASV');
     expect(passive.where.host).toBe('127.0.0.1');

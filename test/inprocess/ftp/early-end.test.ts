@@ -5,7 +5,7 @@ import { TRANSPORTS } from '../../support/gateway.ts';
 describe.each(TRANSPORTS)(
   'an end-of-file that arrives while sshferry holds its side, over %s',
   (transport) => {
-    it('the client ended after PORT: the server hears of it once PORT has its reply', async (test) => {
+    it('the client ended after PORT: the server gets the end after the reply to PORT', async (test) => {
       const session = await ftpSession(test, { transport });
       const { client, peer, gateway } = session;
       client.send('PORT 127,0,0,1,200,0');
@@ -21,7 +21,7 @@ describe.each(TRANSPORTS)(
       await gateway.happened('session.end');
     });
 
-    it('the server ended after 226: the client gets both once the data has arrived', async (test) => {
+    it('the server ended after 226: the client gets both after the data has arrived', async (test) => {
       const session = await ftpSession(test, { transport });
       const { client, peer, gateway } = session;
       const { where, listening } = await agree(session);

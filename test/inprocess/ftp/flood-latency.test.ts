@@ -24,7 +24,7 @@ const SLOWEST = 1000;
 const MEMORY = 200;
 
 it.runIf(process.platform === 'linux')(
-  'four clients and a server that flood with empty lines delay no other session, and cost little memory',
+  'four clients and a server that flood sshferry with empty lines delay no other session, and cost little memory',
   { timeout: 60_000 + SECONDS * 1000 },
   async (test) => {
     const { pid, port } = await start(test);

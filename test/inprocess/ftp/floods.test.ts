@@ -7,7 +7,7 @@ const ANSWER = '500 Empty command\r\n';
 const MANY = 20_000;
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  it('a client’s many lines are answered in turn with others’, and every one of them', async (test) => {
+  it("a client’s many lines are all answered, in turn with other clients' lines", async (test) => {
     const session = await ftpSession(test, { transport });
     const other = await anotherSession(test, session);
     const { client } = session;
@@ -24,7 +24,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await client.reply()).toBe('200 at last');
   });
 
-  it('a server’s many lines pass in turn with other sessions, whole and before its end', async (test) => {
+  it('a server’s many lines pass in turn with other sessions, completely and before its end', async (test) => {
     const session = await ftpSession(test, { transport });
     const other = await anotherSession(test, session);
     const lines = '211-\r\n'.repeat(MANY);
@@ -38,14 +38,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await session.gateway.happened('session.end');
   });
 
-  it('lines of a lone CR, which end nothing, have their turns too', async (test) => {
+  it('lines with a lone CR, which is no line end, take turns too', async (test) => {
     const { client, peer } = await ftpSession(test, { transport });
     client.control.write(`NOOP ${'\r'.repeat(16_000)}\n`);
     const noop = await peer.command('NOOP');
     expect(noop.trimEnd()).toBe('NOOP');
   });
 
-  it('reads a bounded amount from a client while others have their turn', async (test) => {
+  it('reads a bounded amount from a client while others take their turn', async (test) => {
     const { client, gateway } = await ftpSession(test, { transport });
     // It reads nothing of the answers.
     client.control.socket.pause();
@@ -84,7 +84,7 @@ describe('before a login', () => {
     expect(await peer.control.ended()).not.toBeNull();
   });
 
-  it('as many are no reason after one', async (test) => {
+  it('as many after a login do not', async (test) => {
     const { client, peer } = await ftpSession(test, { transport: 'direct' });
     client.control.write('\r\n'.repeat(1500));
     for (let i = 0; i < 1500; i++) expect(await client.reply()).toBe('500 Empty command');
@@ -93,7 +93,7 @@ describe('before a login', () => {
     expect(await client.reply()).toBe('200 here');
   });
 
-  it('known commands are none of them', async (test) => {
+  it('known commands do not count', async (test) => {
     const { client, peer } = await ftpSession(test, { login: false });
     for (let i = 0; i < 1100; i++) {
       client.send('FEAT');

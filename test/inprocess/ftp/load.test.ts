@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 const LARGE = 256 * MIB;
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  it('holds little of a large file for a client that does not read, and serves others beside it', async (test) => {
+  it('buffers little of a large file for a client that does not read, and serves others meanwhile', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, gateway } = session;
     const { where, listening } = await agree(session);
@@ -42,7 +42,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await eventually(() => expect(gateway.network.unsent).toBe(0));
   });
 
-  it('takes a large upload no faster than the server does', async (test) => {
+  it('reads a large upload no faster than the server does', async (test) => {
     const session = await ftpSession(test, { transport });
     const { data, far } = await openData(session);
     await begin(session, 'STOR large');
@@ -63,7 +63,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(offered).toBeLessThan(64 * MIB);
   });
 
-  it('takes no more commands from a client that does not read the answers', async (test) => {
+  it('reads no more commands from a client that does not read the replies', async (test) => {
     const { client, gateway } = await ftpSession(test, { transport });
     client.control.socket.pause();
     const commands = Buffer.from('AUTH TLS\r\n'.repeat(MIB / 10));

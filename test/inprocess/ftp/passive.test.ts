@@ -5,28 +5,25 @@ import { pattern } from '../../support/scripted-ftp-server.ts';
 import { Wire } from '../../support/wire.ts';
 
 describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
-  it.for(['EPSV', 'PASV'] as const)(
-    'carries a download after %s, 226 behind its bytes',
-    async (verb, test) => {
-      const session = await ftpSession(test, { transport });
-      const { client, peer, gateway } = session;
-      const { data, far } = await openData(session, verb);
-      await begin(session, 'RETR f');
-      peer.reply('226 done');
-      far.end(pattern(300_000));
-      expect(await client.reply()).toBe('226 done');
-      const { bytes, ending } = await data.rest();
-      expect([bytes.equals(pattern(300_000)), ending]).toEqual([true, 'eof']);
-      expect(await gateway.happened('transfer.end')).toMatchObject({
-        outcome: 'complete',
-        bytes: 300_000,
-        direction: 'download',
-        path: 'f',
-      });
-    },
-  );
+  it.for(['EPSV', 'PASV'] as const)('carries a download after %s, then 226', async (verb, test) => {
+    const session = await ftpSession(test, { transport });
+    const { client, peer, gateway } = session;
+    const { data, far } = await openData(session, verb);
+    await begin(session, 'RETR f');
+    peer.reply('226 done');
+    far.end(pattern(300_000));
+    expect(await client.reply()).toBe('226 done');
+    const { bytes, ending } = await data.rest();
+    expect([bytes.equals(pattern(300_000)), ending]).toEqual([true, 'eof']);
+    expect(await gateway.happened('transfer.end')).toMatchObject({
+      outcome: 'complete',
+      bytes: 300_000,
+      direction: 'download',
+      path: 'f',
+    });
+  });
 
-  it('carries an upload, and its end', async (test) => {
+  it('carries an upload and its end', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { data, far } = await openData(session);
@@ -45,7 +42,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     });
   });
 
-  it('holds 226 until the client has been given every byte', async (test) => {
+  it('holds 226 until the client has every byte', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { where, listening } = await agree(session);
@@ -88,7 +85,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(await client.reply()).toBe('226 done');
   });
 
-  it('takes 226 in the segment of 150, and data that ended before 150', async (test) => {
+  it('accepts 226 in the same segment as 150, and data that ended before 150', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -101,7 +98,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('short');
   });
 
-  it('gives a refused transfer’s data port to the next one', async (test) => {
+  it('reuses a refused transfer’s data port for the next one', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { where, listening } = await agree(session);
@@ -117,7 +114,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('here');
   });
 
-  it('starts again after 550 with a new data port', async (test) => {
+  it('starts over after 550 with a new data port', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const first = await agree(session);
@@ -164,7 +161,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('still here');
   });
 
-  it('resets a stranger at the data port, says so, and lets the client in behind it', async (test) => {
+  it('resets a stranger at the data port, logs it, and admits the client afterwards', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const { where, listening } = await agree(session);
@@ -184,7 +181,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('for the client');
   });
 
-  it('lets anybody in with FtpDataPeer=any', async (test) => {
+  it('admits any host with FtpDataPeer=any', async (test) => {
     const session = await ftpSession(test, { transport, config: { dataPeer: 'any' } });
     const { where, listening } = await agree(session);
     const data = await session.client.data(where, '127.0.0.2');
@@ -194,7 +191,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('to whom it may concern');
   });
 
-  it('frees a data port that gets no connection, and answers 425', async (test) => {
+  it('frees a data port that gets no connection, and replies 425', async (test) => {
     const session = await ftpSession(test, { transport, config: { dataTimeout: 0.1 } });
     const { client, gateway } = session;
     const { where, listening } = await agree(session);
@@ -202,19 +199,19 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(await far.ended()).toBe('ECONNRESET');
     await expect(client.data(where)).rejects.toThrow('ECONNREFUSED');
     expect(await client.command('STOR f')).toMatch(
-      /^425 sshferry: nobody connected to the data port \d+ within 0\.1 s$/,
+      /^425 sshferry: no client connected to the data port \d+ within 0\.1 s$/,
     );
     expect(gateway.network.listeners.size).toBe(1);
     if (gateway.ssh) expect(gateway.ssh.channels).toBe(1);
   });
 
-  it('answers 425 if the data port of a started transfer gets no connection', async (test) => {
+  it('replies 425 if the data port of a started transfer gets no connection', async (test) => {
     const session = await ftpSession(test, { transport, config: { dataTimeout: 0.3 } });
     const { client, peer } = session;
     await agree(session);
     client.send('RETR f');
     await peer.command('RETR');
-    expect(await client.reply()).toMatch(/^425 sshferry: nobody connected/);
+    expect(await client.reply()).toMatch(/^425 sshferry: no client connected/);
     peer.reply('425 no data connection');
     // The server's own answer to it is dropped, and the replies stay in step.
     client.send('NOOP');
@@ -222,7 +219,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(await client.reply()).toBe('200 noop');
   });
 
-  it('retracts the port of an earlier PASV', async (test) => {
+  it('closes the port of an earlier PASV', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, gateway } = session;
     const first = await agree(session, 'PASV');
@@ -236,7 +233,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await second.data.rest()).bytes.toString()).toBe('new');
   });
 
-  it('retracts the port when the client asks for active mode instead', async (test) => {
+  it('closes the port when the client asks for active mode instead', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const first = await agree(session, 'PASV');
@@ -247,7 +244,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(gateway.network.listeners.size).toBe(1);
   });
 
-  it('aborts a download: the data is reset, the server’s two replies come through', async (test) => {
+  it('aborts a download: the data is reset, and the client gets the server’s two replies', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -264,7 +261,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect(await data.ended()).toBe('ECONNRESET');
   });
 
-  it('answers ABOR after PASV with the server’s words, and the next transfer works', async (test) => {
+  it("passes on the server's reply to ABOR after PASV, and the next transfer works", async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     await agree(session);
@@ -277,7 +274,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).ending).toBe('eof');
   });
 
-  it.for(['REIN', 'USER other'])('passes %s in mid transfer', async (command, test) => {
+  it.for(['REIN', 'USER other'])('passes %s during a transfer', async (command, test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -291,7 +288,7 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     expect((await data.rest()).bytes.toString()).toBe('whole');
   });
 
-  it('finishes an upload behind which the client has said QUIT', async (test) => {
+  it('finishes an upload after which the client has sent QUIT', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);

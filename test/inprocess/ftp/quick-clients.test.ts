@@ -86,7 +86,7 @@ const CLIENTS = [
 
 onLinux.each(KERNELS)('on %s', (kernel) => {
   it.for(CLIENTS)(
-    'with %i sockets in TIME_WAIT, a client that connects %s the 150 and closes at once puts files of %i bytes',
+    'with %i sockets in TIME_WAIT, a client that connects %s the 150 and closes at once uploads files of %i bytes',
     { timeout: TIMEOUT },
     async ([timeWait, when, size], test) => {
       const { port, stored, warnings } = await setUp(test, kernel);
@@ -104,7 +104,7 @@ onLinux.each(KERNELS)('on %s', (kernel) => {
   );
 
   it.skipIf(!perl && process.env.CI !== 'true').for([0, 5000])(
-    "with %i sockets in TIME_WAIT, Perl's Net::FTP puts files of 100 bytes",
+    "with %i sockets in TIME_WAIT, Perl's Net::FTP uploads files of 100 bytes",
     { timeout: TIMEOUT },
     async (timeWait, test) => {
       const { port, stored, warnings } = await setUp(test, kernel);

@@ -28,7 +28,7 @@ async function carries(
 }
 
 describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
-  it('the ports of EPSV cannot be reached, those of PASV can: the client gets the latter, now and afterwards', async (test) => {
+  it('the ports of EPSV are unreachable, those of PASV are reachable: the client gets the latter from then on', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     client.send('EPSV');
@@ -56,7 +56,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     expect((await new Wire(await own.accept()).rest()).bytes.toString()).toBe('file');
   });
 
-  it('150 to a command that sshferry does not know: an active client is connected to', async (test) => {
+  it('150 to a command that sshferry does not know: sshferry connects to an active client', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     const own = await listenData(test, '127.0.0.1');
@@ -80,7 +80,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     });
   });
 
-  it('226 before 150, which comes later: the upload begins, and what it stores is whole', async (test) => {
+  it('226 before 150: the upload begins, and the stored file is complete', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -100,7 +100,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     expect(await client.reply()).toBe('200 noop');
   });
 
-  it('553- and then 150 to an upload: it goes on, and so does the session', async (test) => {
+  it('553- and then 150 to an upload: the upload and the session continue', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const { data, far } = await openData(session);
@@ -122,7 +122,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     await carries(session, where, listening);
   });
 
-  it('a 227 that nothing asked for: the next PASV is not answered by it', async (test) => {
+  it('an unsolicited 227: it does not answer the next PASV', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;
     const trap = await listenData(test, '127.0.0.1');
@@ -138,7 +138,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     expect(trap.waiting).toBe(0);
   });
 
-  it('it hangs up while PORT is on its way as EPSV: the session ends with the client', async (test) => {
+  it('it hangs up while PORT is pending as EPSV: the session ends', async (test) => {
     const { client, peer, gateway } = await ftpSession(test, { transport });
     client.send(portCommand(50_000));
     await peer.command('EPSV');
@@ -149,7 +149,7 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     expect(await peer.control.ended()).toBe('eof');
   });
 
-  it('it refuses a transfer: the log tells of that', async (test) => {
+  it('it refuses a transfer: the log reports that', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer, gateway } = session;
     await agree(session);
@@ -162,8 +162,8 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
   });
 });
 
-describe('a refusal that is on its way when the data port turns out to be closed', () => {
-  /** A session behind an SSH server that answers the second data port's dial when it is told to. */
+describe('a refusal that is on its way when the data port proves closed', () => {
+  /** A session behind an SSH server that answers the second data port's dial when the test says so. */
   async function late(test: TestContext) {
     const dialled = deferred<void>();
     const answered = deferred<void>();
@@ -192,7 +192,7 @@ describe('a refusal that is on its way when the data port turns out to be closed
     return { ...session, first, refuse: () => answered.resolve() };
   }
 
-  it("is the client's reply", async (test) => {
+  it('is passed to the client', async (test) => {
     const { client, peer, refuse, gateway } = await late(test);
     refuse();
     await eventually(() => expect(gateway.network.listeners.size).toBe(1));
@@ -200,7 +200,7 @@ describe('a refusal that is on its way when the data port turns out to be closed
     expect(await client.reply()).toBe('550 forbidden');
   });
 
-  it('does not come: 425, soon', async (test) => {
+  it('does not arrive: 425, soon', async (test) => {
     const { client, peer, refuse, gateway } = await late(test);
     refuse();
     expect(await client.reply()).toMatch(/^425 sshferry: .*refused/);
@@ -216,7 +216,7 @@ describe('a refusal that is on its way when the data port turns out to be closed
     });
   });
 
-  it('does not come, and the server had begun: 426 at once', async (test) => {
+  it('does not arrive, and the server had begun: 426 at once', async (test) => {
     const { client, peer, refuse } = await late(test);
     peer.reply('150 send it');
     expect(await client.reply()).toBe('150 send it');
@@ -227,7 +227,7 @@ describe('a refusal that is on its way when the data port turns out to be closed
 });
 
 describe('the address that active data comes from', () => {
-  it.for(['127.0.0.1', '127.0.0.5'])('is the one that the client has dialled: %s', async (dialled, test) => {
+  it.for(['127.0.0.1', '127.0.0.5'])('is the address that the client dialled: %s', async (dialled, test) => {
     const session = await ftpSession(test, { listen: '0.0.0.0' });
     const { server, gateway } = session;
     const client = await RawClient.connect(test, { host: dialled, port: gateway.endpoint.port }, '127.0.0.1');

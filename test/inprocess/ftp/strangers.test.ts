@@ -97,7 +97,7 @@ asRoot.each(KERNELS)('another user at a data port, on %s', (kernel) => {
     expect(got).toBe('');
   };
 
-  describe.each(ENDS)('who connects, sends, and then: %s', (end) => {
+  describe.each(ENDS)('who connects, sends, and then %s', (end) => {
     it('does not disturb a client that connects afterwards', { timeout: TIMEOUT }, async (test) => {
       const { client, stranger, stored, begin } = await setUp(test, kernel);
       for (let i = 0; i < TRIES; i++) {
@@ -166,7 +166,7 @@ asRoot.each(KERNELS)('another user at a data port, on %s', (kernel) => {
     });
   });
 
-  it('who connects all the time to the only data port does not disturb a client', {
+  it('who connects constantly to the only data port does not disturb a client', {
     timeout: TIMEOUT,
   }, async (test) => {
     const port = await freePort();
@@ -185,7 +185,7 @@ asRoot.each(KERNELS)('another user at a data port, on %s', (kernel) => {
     expect(warnings.length).toBeLessThan(TRIES + 3);
   });
 
-  it('who comes while the client is stopped does not get in, however long that takes', async (test) => {
+  it('who connects while the client is stopped is not admitted, however long that takes', async (test) => {
     const { stranger, stored, gatewayPort, interrupt } = await setUp(test, kernel);
     const file = new URL('../../support/quick-client.mjs', import.meta.url).pathname;
     const args = [file, String(gatewayPort), '1', 'after', '9', 'patient'];
@@ -205,7 +205,7 @@ asRoot.each(KERNELS)('another user at a data port, on %s', (kernel) => {
   });
 
   it.for(['reset', 'hold'] as const)(
-    'is what a client that never connects is told of (%s), soon and truly',
+    'is the reason that a client that never connects gets soon (%s)',
     async (end, test) => {
       const { client, stranger, begin, errors } = await setUp(test, kernel);
       const begun = performance.now();

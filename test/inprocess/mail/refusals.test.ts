@@ -34,7 +34,7 @@ async function setUp(test: Test, plugin: AnyPlugin, setup: Setup = {}) {
   return { target, gateway, connect };
 }
 
-/** All that the client is told, as one line, after which it is hung up on. */
+/** Everything that the client gets, as one line, until its connection is closed. */
 async function lastWords(client: Wire): Promise<string> {
   const { bytes, ending } = await client.rest();
   expect(ending).toBe('eof');
@@ -44,7 +44,7 @@ async function lastWords(client: Wire): Promise<string> {
   return text.trimEnd();
 }
 
-describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) => {
+describe.each(WORDS)('$plugin.name reports in its own words', ({ plugin, words }) => {
   it('that SSH was lost, at the end of a line', async (test) => {
     const { target, gateway, connect } = await setUp(test, plugin);
     const client = await connect();
@@ -58,7 +58,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     expect(await gateway.happened('session.end')).toMatchObject({ error: { code: 'SSH_LOST' } });
   });
 
-  it('nothing in the middle of a line: the connection is reset', async (test) => {
+  it('nothing within a line: the connection is reset', async (test) => {
     const { target, gateway, connect } = await setUp(test, plugin);
     const client = await connect();
     const { control: server } = await target.accept();
@@ -68,7 +68,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     expect(await client.rest()).toEqual({ bytes: Buffer.alloc(0), ending: 'ECONNRESET' });
   });
 
-  it('that SSH is down when it comes', async (test) => {
+  it('that SSH is down when the client connects', async (test) => {
     const { gateway, connect } = await setUp(test, plugin, { connectTimeout: 0.1 });
     await gateway.ssh?.close();
     await gateway.happened('transport.state', ({ state }) => state === 'backoff');
@@ -84,7 +84,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     expect(text).toMatch(/cannot connect to 127\.0\.0\.1:\d+|127\.0\.0\.1:\d+.*refused/);
   });
 
-  it('that forwarding is prohibited, and where to look', async (test) => {
+  it('that forwarding is prohibited, and which setting to check', async (test) => {
     const { connect } = await setUp(test, plugin, { ssh: { allowForward: () => 'prohibited' } });
     const text = await lastWords(await connect());
     expect(text.startsWith(words)).toBe(true);
@@ -93,7 +93,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
     );
   });
 
-  it('that there are too many, and serves again when one has gone', async (test) => {
+  it('that there are too many clients, and serves again when one has left', async (test) => {
     const { target, gateway, connect } = await setUp(test, plugin, { maxSessions: 1 });
     const first = await connect();
     const { control: server } = await target.accept();
@@ -116,7 +116,7 @@ describe.each(WORDS)('$plugin.name says in its own words', ({ plugin, words }) =
   });
 });
 
-describe('tcp has no words, and breaks off', () => {
+describe('tcp has no error replies, and resets the connection', () => {
   it.for([
     ['when SSH is lost', {}],
     ['when the target refuses', { ssh: { allowForward: () => 'connect-failed' as const } }],

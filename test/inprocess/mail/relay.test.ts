@@ -74,7 +74,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await gateway.happened('session.end', (end) => end.bytesUp === message.length);
   });
 
-  it('ends well when QUIT crosses the server’s close: the client reads all that was sent to it', async (test) => {
+  it('ends cleanly when QUIT crosses the server’s close: the client reads everything that was sent to it', async (test) => {
     const { client, server, gateway } = await joined(test, smtp, { transport });
     client.socket.pause();
     server.end('421 4.4.2 idle for too long, closing\r\n');
@@ -91,7 +91,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 });
 
-it('does not count it as a normal end that SSH was lost behind the server’s own', async (test) => {
+it('does not treat a loss of SSH after the server’s end as a normal end', async (test) => {
   const { client, server, gateway } = await joined(test, smtp, { transport: 'ssh' });
   server.end('221 bye\r\n');
   await client.line();

@@ -51,14 +51,14 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     await rm(dir, { recursive: true });
   });
 
-  /** Starts an sshd of its own and gives its port. */
+  /** Starts an sshd of its own and returns its port. */
   async function sshd(...settings: string[]): Promise<number> {
     const { port, server } = await startSshd(dir, settings);
     servers.push(server);
     return port;
   }
 
-  /** Logs in and out again; gives null, or the words of the failure. */
+  /** Logs in and out again; returns null, or the message of the failure. */
   async function login(port: number, changes: Partial<SshOptions>, prompter = new ScriptedPrompter(null)) {
     const options = sshOptions({
       hostName: '127.0.0.1',
@@ -112,7 +112,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     });
   });
 
-  it('asks for no passphrase when another key is enough, or the server does not know the key', async () => {
+  it('asks for no passphrase if another key is enough or the server does not know the key', async () => {
     const port = await sshd();
     const person = new ScriptedPrompter([]);
     expect(await login(port, { identityFile: [file('plain'), file('locked')] }, person)).toBeNull();
@@ -125,7 +125,7 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     expect(person.asked).toEqual([]);
   });
 
-  it('with two factors, an agent’s key or an encrypted one the first of them', async () => {
+  it('with two factors, the first of them an agent’s key or an encrypted one', async () => {
     const port = await sshd('AuthenticationMethods publickey,publickey');
     expect(await login(port, { identityAgent: file('agent'), identityFile: [file('plain')] })).toBeNull();
     const person = new ScriptedPrompter(['open sesame']);
@@ -133,14 +133,14 @@ describeWith([SSHD, 'ssh-keygen', 'ssh-agent', 'ssh-add'], 'login to a real sshd
     expect(await login(port, { identityFile: [file('plain')] })).toContain('permission denied (publickey)');
   });
 
-  it('says what was tried when no key fits', async () => {
+  it('reports what was tried if no key fits', async () => {
     const message = await login(await sshd('PasswordAuthentication no', 'KbdInteractiveAuthentication no'), {
       identityFile: [file('stranger')],
     });
     expect(message).toMatch(/permission denied \(publickey.*\): tried key .*stranger; .*authorized_keys/);
   });
 
-  it('knows "too many authentication failures"', async () => {
+  it('recognizes "too many authentication failures"', async () => {
     const port = await sshd('MaxAuthTries 1');
     expect(await login(port, { identityFile: [file('stranger'), file('plain')] })).toContain(
       'IdentitiesOnly=yes',

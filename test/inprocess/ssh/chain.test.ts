@@ -50,7 +50,7 @@ function hops(servers: readonly TestSshServer[], over: Partial<SshOptions> = {})
 const connections = (servers: readonly TestSshServer[]) => servers.map((server) => server.connections);
 
 describe('jump hosts', () => {
-  it('are logged in to one through the other, with the host key of each verified', async (test) => {
+  it('are reached one through the other, and each host key is verified', async (test) => {
     const servers = await serve(test, 3);
     const echo = await listenTcp(test, (socket) => socket.pipe(socket));
     const shown: Buffer[] = [];
@@ -113,21 +113,18 @@ describe('jump hosts', () => {
     await Promise.all(servers.map((server) => server.close()));
   });
 
-  it.each(['connect-failed', 'prohibited'] as const)(
-    'may be tried again after a refusal: %s',
-    async (answer) => {
-      const server = await startSshServer({ allowForward: () => answer });
-      const chain = connectChain([hop(server, 'gate'), hop({ port: 22 }, 'inner')], silentLog, patient);
-      await expect(chain).rejects.toMatchObject({
-        code: 'SSH_CONNECT',
-        message: expect.stringContaining('127.0.0.1:22'),
-      });
-      await vi.waitFor(() => expect(server.connections).toBe(0));
-      await server.close();
-    },
-  );
+  it.each(['connect-failed', 'prohibited'] as const)('may be retried after a refusal: %s', async (answer) => {
+    const server = await startSshServer({ allowForward: () => answer });
+    const chain = connectChain([hop(server, 'gate'), hop({ port: 22 }, 'inner')], silentLog, patient);
+    await expect(chain).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining('127.0.0.1:22'),
+    });
+    await vi.waitFor(() => expect(server.connections).toBe(0));
+    await server.close();
+  });
 
-  it('take no longer than the connect timeout', async () => {
+  it('do not exceed the connect timeout', async () => {
     const server = await startSshServer({ allowForward: () => new Promise(() => {}) });
     const inner = hop({ port: 22 }, 'inner', { connectTimeout: 0.1 });
     await expect(connectChain([hop(server, 'gate'), inner], silentLog, patient)).rejects.toMatchObject({
@@ -136,7 +133,7 @@ describe('jump hosts', () => {
     await server.close();
   });
 
-  it('can be called off on the way', async () => {
+  it('can be aborted on the way', async () => {
     const owner = new AbortController();
     const reason = new Error('called off');
     const server = await startSshServer({
@@ -153,7 +150,7 @@ describe('jump hosts', () => {
 });
 
 it.each([0, 1])(
-  'a login that never gets ready, as with a mute agent, can be called off: at number %i',
+  'a login that never finishes, as with a silent agent, can be aborted: at number %i',
   async (which) => {
     const owner = new AbortController();
     const server = await startSshServer();
@@ -205,7 +202,7 @@ describe('ProxyCommand', () => {
         () => false,
       );
 
-  it('carries the connection, and is ended with it', async (test) => {
+  it('carries the connection, and ends with it', async (test) => {
     const [server] = (await serve(test, 1)) as [TestSshServer];
     const { command, gone } = await proxy(test, server.port);
     const echo = await listenTcp(test, (socket) => socket.pipe(socket));
@@ -223,7 +220,7 @@ describe('ProxyCommand', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('leads to the first of a chain', async (test) => {
+  it('leads to the first host of a chain', async (test) => {
     const servers = await serve(test, 2);
     const [first, last] = servers as [TestSshServer, TestSshServer];
     const { command, gone } = await proxy(test, first.port);
@@ -243,7 +240,7 @@ describe('ProxyCommand', () => {
     ['true', 'exit status 0'],
     ['no-such-program-here 2>/dev/null', 'exit status 127'],
     ['sh -c "kill -9 \\$\\$"', 'ended by SIGKILL'],
-  ])('says in one line that it failed: %s', async (proxyCommand, why) => {
+  ])('reports its failure in one line: %s', async (proxyCommand, why) => {
     const failed = connectChain([hop({ port: 1 }, 'far', { proxyCommand })], silentLog, patient);
     await expect(failed).rejects.toMatchObject({
       code: 'SSH_CONNECT',
@@ -251,7 +248,7 @@ describe('ProxyCommand', () => {
     });
   });
 
-  it('that cannot be run for want of file descriptors may be tried again', async () => {
+  it('that cannot run for lack of file descriptors may be retried', async () => {
     const source = fileURLToPath(new URL('../../../src/core/ssh/link/proxy-command.ts', import.meta.url));
     const script = `
       import { closeSync, openSync } from 'node:fs';
@@ -273,7 +270,7 @@ describe('ProxyCommand', () => {
     expect(stdout.trim()).toBe('SSH_CONNECT true ProxyCommand cannot be run: too many open files: cat');
   });
 
-  it('that says nothing is ended after the connect timeout', async () => {
+  it('that stays silent is ended after the connect timeout', async () => {
     const far = hop({ port: 1 }, 'far', { proxyCommand: 'sleep 60', connectTimeout: 0.2 });
     await expect(connectChain([far], silentLog, patient)).rejects.toMatchObject({ code: 'SSH_TIMEOUT' });
     await vi.waitFor(() => expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap'));

@@ -91,7 +91,7 @@ describe('ends', () => {
     expect(await connection.closed).toMatchObject({ code: 'SSH_LOST', retryable: true });
   });
 
-  it('a connection lost after the EOF spoils nothing that was read', async (test) => {
+  it('a connection lost after the EOF does not affect data that was read', async (test) => {
     const { ssh, stream, target } = await open(test);
     const seen = watch(stream);
     target.end(Buffer.alloc(300_000));
@@ -128,7 +128,7 @@ describe('ends', () => {
     target.destroy();
   });
 
-  it('but not the end of what it has yet to take', async (test) => {
+  it('but not the end of the data that it has yet to receive', async (test) => {
     const { stream, channel } = await open(test, { ident: 'Go' });
     const seen = watch(stream);
     stream.resume();
@@ -148,7 +148,7 @@ describe('ends', () => {
     expect(seen).toMatchObject({ events: ['error', 'close'], error: { code: 'PEER_RESET' } });
   });
 
-  it('EOF and CLOSE in one go are a clean end, and a later end() is one too', async (test) => {
+  it('EOF and CLOSE in one packet are a clean end, and so is a later end()', async (test) => {
     const { stream, channel, target } = await open(test);
     const seen = watch(stream);
     target.pause();
@@ -162,7 +162,7 @@ describe('ends', () => {
     expect(seen).toEqual({ events: ['end', 'finish', 'close'], error: null });
   });
 
-  it('bytes for a channel that the other side has closed are an error, behind what it said', async (test) => {
+  it('a write to a channel that the other side has closed is an error, after the received data', async (test) => {
     const { stream, channel } = await open(test);
     const seen = watch(stream);
     channel.write('bye');
@@ -185,7 +185,7 @@ describe('ends', () => {
     expect(await new Promise((resolve) => stream.write('x', resolve))).toBeInstanceOf(Error);
   });
 
-  it('a write that waits for the window calls back when the connection goes', async (test) => {
+  it('a write that waits for the window calls back when the connection is lost', async (test) => {
     const { ssh, stream, target } = await open(test);
     target.pause();
     // More than the window of 2 MiB and what the sockets behind it hold.
@@ -208,7 +208,7 @@ describe('ends', () => {
     await vi.waitFor(() => expect(ssh.channels).toBe(0));
   });
 
-  it('destroy() sends CLOSE without EOF: half an upload must not look whole', async (test) => {
+  it('destroy() sends CLOSE without EOF: half an upload must not look complete', async (test) => {
     const { stream, channel, target } = await open(test);
     const ended = vi.fn();
     target.on('end', ended).resume();
@@ -241,7 +241,7 @@ describe('ends', () => {
 });
 
 describe('flow control', () => {
-  it('the fields of ssh2 that the receive window is kept with are there', async (test) => {
+  it('ssh2 has the fields that the receive window relies on', async (test) => {
     const { channel } = await open(test);
     const words = 'ssh2 1.17.0 has it; after an upgrade see src/core/ssh/ssh2/port.ts';
     const raw = channel as unknown as Record<string, Record<string, unknown>>;
@@ -254,7 +254,7 @@ describe('flow control', () => {
     expect(raw.incoming?.window, `ssh2's opening window: ${words}`).toBe(OPENING_WINDOW);
   });
 
-  it('the receive window grows while the reader keeps up, and a stall then fills it, no more', async (test) => {
+  it('the receive window grows while the reader keeps up, and a stall then fills only that', async (test) => {
     const { stream, target, channel } = await open(test);
     const { outgoing } = channel as unknown as { outgoing: { window: number } };
     let widest = 0;
@@ -278,7 +278,7 @@ describe('flow control', () => {
     await vi.waitFor(() => expect(bytes).toBe(total + 32 * MiB), { timeout: 20_000 });
   });
 
-  it('200 streams fit the budget with room for a download, and give it back', async (test) => {
+  it('200 streams fit the budget with room for a download, and return their share', async (test) => {
     const { connection, to } = await open(test);
     const before = processBudget.held;
     const streams = await Promise.all(
@@ -289,7 +289,7 @@ describe('flow control', () => {
     await vi.waitFor(() => expect(processBudget.held).toBe(before));
   });
 
-  it('a stream that need not carry much begins with less, which the server honours', async (test) => {
+  it('a control stream starts with a smaller window, which the server respects', async (test) => {
     const { ssh, connection } = await open(test);
     const to = await listenTcp(test, (socket) => socket.on('error', () => {}).write(Buffer.alloc(8 * MiB)));
     const small = processBudget.opening(false);
@@ -315,7 +315,7 @@ describe('flow control', () => {
     expect([stream.readableLength, outgoing.window]).toEqual([OPENING_WINDOW, 0]);
   });
 
-  it('a reader that takes little at a time, with stops, gets every byte', async (test) => {
+  it('a reader that reads little at a time, with pauses, gets every byte', async (test) => {
     const { stream, target } = await open(test);
     const sent = Buffer.alloc(24 * MiB, 'every byte, in its order. ');
     target.end(sent);
@@ -337,7 +337,7 @@ describe('flow control', () => {
     expect(String(chunk)).toBe('through');
   });
 
-  it('what arrives with the opening is not lost', async (test) => {
+  it("data that arrives together with the channel's confirmation is not lost", async (test) => {
     const ssh = await startSshServer();
     test.onTestFinished(() => ssh.close());
     const to = await listenTcp(test, (socket) => socket.end('220 hello\r\n'));
@@ -348,7 +348,7 @@ describe('flow control', () => {
     expect(String((await stream.toArray())[0])).toBe('220 hello\r\n');
   });
 
-  it('the SSH socket’s backpressure reaches the writers, and lets them on in turn', async (test) => {
+  it('the SSH socket’s backpressure reaches the writers, which then continue in turn', async (test) => {
     const ssh = await startSshServer();
     test.onTestFinished(() => ssh.close());
     const to = await listenTcp(test, (socket) => socket.resume());
@@ -381,7 +381,7 @@ describe('flow control', () => {
   });
 });
 
-it('keys can be exchanged anew while both directions are busy', async (test) => {
+it('a rekey succeeds while both directions are busy', async (test) => {
   const { ssh, stream, target } = await open(test);
   const total = 32 * 1024 * 1024;
   let down = 0;

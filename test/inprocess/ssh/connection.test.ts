@@ -60,7 +60,7 @@ describe('connecting', () => {
     expect(proven).toHaveBeenCalledExactlyOnceWith(ssh.hostKey.blob, '127.0.0.1');
   });
 
-  it('accepts the same key at a new key exchange without the verifier', async (test) => {
+  it('accepts the same key in a rekey without the verifier', async (test) => {
     const ssh = await serve(test);
     const judge = vi.fn(() => ({ status: 'accepted' }) as const);
     const connection = await connectTo(ssh.port, {}, { verifier: hostVerifier({ judge }) });
@@ -70,7 +70,7 @@ describe('connecting', () => {
     expect(connection.state).toBe('ready');
   });
 
-  it('ends with the verifier’s error when it says no, before any login', async (test) => {
+  it('ends with the verifier’s error if it refuses, before any login', async (test) => {
     const authenticate = vi.fn();
     const ssh = await serve(test, { authenticate });
     const error = new GatewayError('SSH_HOST_KEY', 'not this one');
@@ -87,7 +87,7 @@ describe('connecting', () => {
     await vi.waitFor(() => expect(ssh.connections).toBe(0));
   });
 
-  it('says that nothing listens there', async () => {
+  it('reports that nothing listens there', async () => {
     const port = await freePort();
     await expect(connectTo(port)).rejects.toMatchObject({
       code: 'SSH_CONNECT',
@@ -95,7 +95,7 @@ describe('connecting', () => {
     });
   });
 
-  it('says that there is no such host', async () => {
+  it('reports that there is no such host', async () => {
     await expect(connectTo(22, { hostName: 'no-such-host.invalid' })).rejects.toMatchObject({
       code: 'SSH_CONNECT',
       message: expect.stringMatching(/no-such-host\.invalid/),
@@ -110,7 +110,7 @@ describe('connecting', () => {
     ],
     ['hangs up', '', 'closed the connection during login'],
     ['has too many callers', 'Exceeded MaxStartups\r\n', 'Exceeded MaxStartups'],
-  ])('says that what listens there %s', async (_what, greeting, words) => {
+  ])('reports that the listening program %s', async (_what, greeting, words) => {
     const server = net
       .createServer((socket) => socket.on('error', () => {}).end(greeting))
       .listen(0, '127.0.0.1');
@@ -140,7 +140,7 @@ describe('connecting', () => {
       /no MAC in common: the server has hmac-md5; .*MACs=\+/,
     ],
     [{}, { hostKeyAlgorithms: ['ssh-dss'] }, /no host key format in common: the server has ssh-ed25519; /],
-  ] as const)('says what a server has that shares no algorithm (%j)', async (offered, options, message) => {
+  ] as const)('lists the algorithms of a server that shares none (%j)', async (offered, options, message) => {
     const ssh = await serve({ onTestFinished }, { algorithms: structuredClone(offered) as Algorithms });
     const wanted: Partial<SshOptions> = options;
     const { hostKeyAlgorithms: algorithms } = wanted;
@@ -151,7 +151,7 @@ describe('connecting', () => {
     });
   });
 
-  it('says that what listens there speaks another protocol, though it says no more and stays', async (test) => {
+  it('reports a server of another protocol, even if it then stays silent and connected', async (test) => {
     const { port } = await listenTcp(test, (socket) => socket.write('220 ftp ready\r\n'));
     await expect(connectTo(port, { connectTimeout: 0.5 })).rejects.toMatchObject({
       code: 'SSH_CONNECT',
@@ -174,7 +174,7 @@ describe('connecting', () => {
     await expect(connectTo(port, { connectTimeout: 0.1 })).rejects.toMatchObject({ code: 'SSH_TIMEOUT' });
   });
 
-  it('does not count the time a person takes', async (test) => {
+  it('does not count the time that a person takes', async (test) => {
     const ssh = await serve(test);
     const slow = { ...typing('demo'), ask: () => new Promise<string>((r) => setTimeout(r, 600, 'demo')) };
     let known = false;
@@ -191,7 +191,7 @@ describe('connecting', () => {
     await connection.close();
   });
 
-  it('does not count the time that an agent takes to sign: it may ask a person', async (test) => {
+  it('does not count the time that an agent takes to sign, because it may ask a person', async (test) => {
     const pair = newKeyPair();
     const ssh = await serve(test, { users: { demo: { publicKeys: [pair.public] } } });
     const publicKey = ssh2.utils.parseKey(pair.private);
@@ -206,7 +206,7 @@ describe('connecting', () => {
     await connection.close();
   });
 
-  it.each(['before', 'while connecting', 'at a prompt'])('can be called off %s', async (when) => {
+  it.each(['before', 'while connecting', 'at a prompt'])('can be aborted %s', async (when) => {
     const ssh = await startSshServer();
     const owner = new AbortController();
     const reason = new Error('called off');
@@ -224,7 +224,7 @@ describe('connecting', () => {
     await ssh.close();
   });
 
-  it('speaks over a stream that it is given', async (test) => {
+  it('works over a stream that the caller passes', async (test) => {
     const outer = await connected(test);
     const inner = await serve(test);
     const dial = () => outer.connection.openStream({ host: '127.0.0.1', port: inner.port });
@@ -252,7 +252,7 @@ describe('openStream', () => {
     ['connect-failed', 'is the service running'],
     ['unknown-type', 'does not support TCP forwarding'],
     ['shortage', 'no resources left'],
-  ] as const)('puts a refusal into words: %s', async (reason, words) => {
+  ] as const)('explains a refusal: %s', async (reason, words) => {
     const ssh = await startSshServer({ allowForward: () => reason });
     const connection = await connectTo(ssh.port);
     await expect(connection.openStream({ host: 'localhost', port: 21 })).rejects.toMatchObject({
@@ -288,7 +288,7 @@ describe('openStream', () => {
     target.close();
   });
 
-  it('rejects on a connection that is gone, and one that goes meanwhile', async (test) => {
+  it('rejects on a lost connection, and on one that is lost meanwhile', async (test) => {
     const { ssh, connection } = await connected(test, { allowForward: () => new Promise(() => {}) });
     const opening = connection.openStream({ host: 'localhost', port: 21 });
     ssh.killConnections();
@@ -302,7 +302,7 @@ describe('openStream', () => {
   });
 });
 
-it('survives a channel that is closed in the packet that opens it, before anybody can listen', async (test) => {
+it('survives a channel that is closed in the packet that opens it, before a handler is attached', async (test) => {
   const server = new ssh2.Server({ hostKeys: [newKeyPair().private] }, (client) => {
     client.on('error', () => {});
     client.on('authentication', (context) => context.accept());
@@ -330,7 +330,7 @@ it('survives a channel that is closed in the packet that opens it, before anybod
 });
 
 describe('listen', () => {
-  it('hands over what connects to the server’s port, until it is closed', async (test) => {
+  it('passes on connections to the server’s port, until it is closed', async (test) => {
     const { ssh, connection } = await connected(test);
     const arrived = deferred<[Duplex, Peer]>();
     const listening = await connection.listen({ host: '127.0.0.1', port: 0 }, (...it) => arrived.resolve(it));
@@ -349,7 +349,7 @@ describe('listen', () => {
     await vi.waitFor(() => expect(ssh.listeners).toBe(0));
   });
 
-  it('says in words that the server refuses', async (test) => {
+  it('explains that the server refuses', async (test) => {
     const { connection } = await connected(test, { allowListen: false });
     await expect(connection.listen({ host: '127.0.0.1', port: 2121 }, () => {})).rejects.toMatchObject({
       code: 'LISTEN_FAILED',
@@ -365,7 +365,7 @@ describe('session', () => {
     expect(ssh.sessionRequests).toEqual(['subsystem:sftp']);
   });
 
-  it('returns a remark if the server opens none', async (test) => {
+  it('returns a note if the server opens none', async (test) => {
     const { connection } = await connected(test, { allowSession: false });
     expect(await connection.session()).toContain('no session');
     expect(connection.state).toBe('ready');
@@ -383,7 +383,7 @@ describe('the end', () => {
     });
   });
 
-  it('gives open streams STOPPING when it is closed on purpose', async (test) => {
+  it('ends open streams with STOPPING when it is closed on purpose', async (test) => {
     const { connection } = await connected(test);
     const to = await listenTcp(test, () => {});
     const stream = await connection.openStream(to);
@@ -393,6 +393,6 @@ describe('the end', () => {
   });
 });
 
-it('knows whether ssh2 has its native addon', () => {
+it('detects whether ssh2 has its native addon', () => {
   expect(nativeCrypto()).toBeTypeOf('boolean');
 });

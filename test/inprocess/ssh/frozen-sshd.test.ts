@@ -32,7 +32,7 @@ describeWith([SSHD, 'ssh-keygen', 'pgrep'], 'a frozen sshd', () => {
     return [...own, ...(await Promise.all(own.map(children))).flat()];
   }
 
-  it('is named as the cause of a timeout, not the target, until it goes on', async (test) => {
+  it('is named as the cause of a timeout, not the target, until it continues', async (test) => {
     const options = testOptions({
       port: sshd.port,
       user: os.userInfo().username,

@@ -51,7 +51,7 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
   }
   const comment = () => `${os.userInfo().username}@${os.hostname()}`;
 
-  it('offers what the agent holds of the files, then its others, then the files', async () => {
+  it("offers the agent's keys that are among the files, then its others, then the files", async () => {
     expect(await labels(['plain', 'held'])).toEqual([
       `agent ${file('held')} (agent)`,
       `agent agent key ${comment()}`,
@@ -59,17 +59,17 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     ]);
   });
 
-  it('leaves out the agent’s other keys with IdentitiesOnly', async () => {
+  it('omits the agent’s other keys with IdentitiesOnly', async () => {
     expect(await labels(['held'], { identitiesOnly: true })).toEqual([`agent ${file('held')} (agent)`]);
   });
 
-  it('finds the key of a public file in the agent', async () => {
+  it('finds the key of a public key file in the agent', async () => {
     expect(await labels(['held.pub'], { identitiesOnly: true })).toEqual([
       `agent ${file('held.pub')} (agent)`,
     ]);
   });
 
-  it('says that a public file alone is of no use', async () => {
+  it('reports that a public key file alone is useless', async () => {
     expect(await labels(['plain.pub'])).toEqual([
       `agent agent key ${comment()}`,
       `agent agent key ${comment()}`,
@@ -79,14 +79,14 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     ]);
   });
 
-  it('does without an agent', async () => {
+  it('works without an agent', async () => {
     expect(await labels(['plain', 'ecdsa'], { identityAgent: file('nothing') })).toEqual([
       `file ${file('plain')}`,
       `file ${file('ecdsa')}`,
     ]);
   });
 
-  it('does without an agent that never answers, and says so', async () => {
+  it('does without an agent that never answers, and reports it', async () => {
     const mute = net.createServer(() => {}).listen(file('mute.sock'));
     await once(mute, 'listening');
     const identityAgent = file('mute.sock');
@@ -99,7 +99,7 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     mute.close();
   });
 
-  it('lists encrypted keys, both formats, and knows their public half', async () => {
+  it('lists encrypted keys of both formats with their public halves', async () => {
     const options = sshOptions({ identityFile: [file('locked'), file('pem')] });
     const identities = await prepareIdentities(options, log);
     expect(identities.map((i) => [i.type, i.type === 'encrypted' && i.publicKey?.type])).toEqual([
@@ -108,7 +108,7 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     ]);
   });
 
-  it('warns about a named file that is not there, not about a default one', async () => {
+  it('warns about a missing file that was named, not about a default one', async () => {
     expect(await labels(['nothing'], { identityAgent: null })).toEqual([]);
     expect(warnings).toEqual([expect.stringContaining('no such file')]);
     warnings.length = 0;
@@ -116,7 +116,7 @@ describeWith(['ssh-keygen', 'ssh-agent', 'ssh-add'], 'identities', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('ignores a key that others can read, and says how to mend it', async () => {
+  it('ignores a key that others can read, and says how to fix it', async () => {
     await chmod(file('ecdsa'), 0o640);
     expect(await labels(['ecdsa'], { identityAgent: null })).toEqual([]);
     await chmod(file('ecdsa'), 0o600);

@@ -401,7 +401,7 @@ describe('an attacker in the middle receives no FTP byte and displays nothing', 
               connect: (_, options, prompter, progress) =>
                 sshTransport(options, prompter, silentLogger, progress),
               prompter: person,
-              ftpUser: 'alice',
+              targetUser: 'alice',
               netrc: '/nonexistent',
               timeout: 5000,
               signal: new AbortController().signal,

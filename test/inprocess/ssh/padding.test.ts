@@ -24,7 +24,7 @@ function cipher(): Cipher {
 
 const AROUND = [...Array(600).keys(), 32 * 1024, 255 * 1024 + 9];
 
-it('a packet is what ssh2 makes of it, with other padding', async (test) => {
+it("a packet is the same as ssh2's, except for the padding", async (test) => {
   const prototype: Cipher = Object.getPrototypeOf(cipher());
   const before = prototype.allocPacket;
   const plain = AROUND.map((length) => before.call(cipher(), length));

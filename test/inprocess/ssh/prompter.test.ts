@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 describeWith(['script', 'stty'], 'a question on the terminal', () => {
-  /** Runs the child on a terminal of its own, typing each answer when its question shows; gives what the screen got. */
+  /** Runs the child on a terminal of its own, typing each answer when its question shows; returns what the screen got. */
   async function type(result: string, answers: ReadonlyArray<readonly [question: string, answer: string]>) {
     const child = fileURLToPath(new URL('./ask-child.ts', import.meta.url));
     const command = `${process.execPath} --import tsx ${child} ${result} </dev/null; stty -a`;
@@ -47,7 +47,7 @@ describeWith(['script', 'stty'], 'a question on the terminal', () => {
     expect(screen).toMatch(/ icanon .* echo /s);
   });
 
-  it('ends by Ctrl-C, of which SIGINT is heard first, and leaves the terminal as it was', async () => {
+  it('ends on Ctrl-C after SIGINT was raised, and restores the terminal', async () => {
     const result = path.join(dir, 'interrupted');
     const screen = await type(result, [['Hidden? ', 'half\x03']]);
     expect(JSON.parse(await readFile(result, 'utf8'))).toBe('interrupted after 1 SIGINT');
@@ -56,7 +56,7 @@ describeWith(['script', 'stty'], 'a question on the terminal', () => {
 });
 
 describe('SSH_ASKPASS', () => {
-  it('is asked when ssh would ask it, and answers in its first line', async () => {
+  it('is run when ssh would run it, and answers in its first line', async () => {
     const program = path.join(dir, 'askpass');
     await writeFile(program, '#!/bin/sh\necho "answer to $1"\necho more\n');
     await chmod(program, 0o700);
@@ -75,7 +75,7 @@ describe('SSH_ASKPASS', () => {
     );
   });
 
-  it('that fails gives no answer', async () => {
+  it('that fails returns no answer', async () => {
     const ask = chooseAsk({ SSH_ASKPASS: '/bin/false', SSH_ASKPASS_REQUIRE: 'force' }, false);
     await expect(ask?.('Password: ', { echo: false })).rejects.toThrow('gave no answer');
   });

@@ -37,14 +37,14 @@ async function turnsOf(
   return [...turns, now];
 }
 
-it('reads half a mebibyte of a connection before others have their turn, and all of it in the end', async (test) => {
+it('reads half a mebibyte of a connection before others take their turn, and all of it in the end', async (test) => {
   const most = Math.max(...(await turnsOf(test)));
   expect(most).toBeGreaterThan(256 * 1024);
   // Node takes one more piece of 64 KiB before it stops.
   expect(most).toBeLessThanOrEqual(640 * 1024);
 });
 
-it('reads less of it in a turn while clients come', async (test) => {
+it('reads less of it in a turn while clients arrive', async (test) => {
   // In the first it has seen none come.
   const [, ...turns] = await turnsOf(test, () => processArrivals.note());
   expect(turns.length).toBeGreaterThan(1);

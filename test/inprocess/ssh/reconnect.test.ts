@@ -85,7 +85,7 @@ function openThings(): Record<string, number> {
   return counts;
 }
 
-it(`comes back ${CYCLES} times, with clients working all along, and nothing is left behind`, async (test) => {
+it(`reconnects ${CYCLES} times while clients work, and leaves nothing behind`, async (test) => {
   const ssh = await startSshServer();
   test.onTestFinished(() => ssh.close());
   const ftpServer = await endlessFtp(test);

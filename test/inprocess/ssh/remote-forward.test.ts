@@ -10,7 +10,7 @@ import { connectTo, silentLog } from '../../support/ssh-login.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
-it('carries FTP the other way, its data ports asked of the SSH server', async (test) => {
+it('carries FTP the other way, with data ports on the SSH server', async (test) => {
   const ssh = await startSshServer();
   test.onTestFinished(() => ssh.close());
   const data = await listenTcp(test, (socket) => socket.end('the whole file'));

@@ -32,7 +32,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
   }
   const strip = (text: string) => text.replace(/\n\s+/g, '\n');
 
-  it.each(Object.entries(CONFIG_CASES))('means by %s what sshferry itself does', async (name, each) => {
+  it.each(Object.entries(CONFIG_CASES))('expands %s as sshferry itself does', async (name, each) => {
     const folder = path.join(dir, name.replace(/\W/g, '-'));
     const own = resolveCase(folder, each, { ...process.env, PATH: '/nonexistent' });
     const [byOwn, byG] = await Promise.allSettled([
@@ -47,7 +47,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     expect(byOwn.value.forwards).toEqual(byG.value.forwards);
   });
 
-  it('says of an empty configuration what the subset says', async () => {
+  it('reads an empty configuration as the subset does', async () => {
     const subset = await resolveSshOptions({
       destination: 'you@box',
       flags: { configFile: 'none' },
@@ -63,7 +63,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     expect(notes).toEqual([]);
   });
 
-  it('says of a full configuration what the subset says', async () => {
+  it('reads a full configuration as the subset does', async () => {
     const config = strip(`
       Host box
       HostName %h.example.com
@@ -110,7 +110,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     expect(options).toMatchObject({ port: 2022, user: 'matched' });
   });
 
-  it('gives ssh the flags, and lets them win', async () => {
+  it('passes the flags to ssh, and they take precedence', async () => {
     const { options } = await resolve('User file\nPort 1', {
       destination: 'box',
       flags: { port: 3, user: 'flag', family: 4, identityFile: ['/nonexistent/i'] },
@@ -126,12 +126,12 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     });
   });
 
-  it('turns keepalive off only when told by -o', async () => {
+  it('turns keepalive off only by -o', async () => {
     expect((await resolve('', { o: [['ServerAliveInterval', '0']] })).options.serverAliveInterval).toBe(0);
     expect((await resolve('')).options.serverAliveInterval).toBe(15);
   });
 
-  it('takes ProxyJump', async () => {
+  it('supports ProxyJump', async () => {
     const { options } = await resolve(
       strip(`
       Host box
@@ -164,7 +164,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
   });
 
   it.each(['Ciphers', 'MACs', 'KexAlgorithms', 'HostKeyAlgorithms'])(
-    'refuses %s -*, which leaves nothing',
+    'refuses %s -*, which leaves no algorithm',
     async (key) => {
       await expect(resolve(`${key} -*`)).rejects.toMatchObject({
         code: 'CONFIG_UNSUPPORTED',
@@ -174,7 +174,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
   );
 
   it.each(['PubkeyAcceptedAlgorithms', 'PubkeyAcceptedKeyTypes'])(
-    'takes what user keys may sign with from %s',
+    'takes the signature algorithms of user keys from %s',
     async (key) => {
       expect((await resolve('')).options.pubkeyAcceptedAlgorithms).toBeNull();
       const { options } = await resolve(`${key} +ssh-rsa`);
@@ -186,7 +186,7 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
     },
   );
 
-  it('reports what ssh does not accept, in its words', async () => {
+  it("reports what ssh rejects, in ssh's words", async () => {
     await expect(resolve('Hots box')).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringMatching(/hots/i),

@@ -94,7 +94,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     return client;
   }
 
-  /** A download that stands still until `goOn`, once it has begun. */
+  /** A download that has begun and pauses until `goOn`. */
   async function halfway(client: Client) {
     const begun = deferred<void>();
     const goOn = deferred<void>();
@@ -115,7 +115,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     return { download, goOn: goOn.resolve };
   }
 
-  it('has remote forwards on the ports that they had when it comes back, FTP too', async () => {
+  it('restores remote forwards on the same ports after a reconnect, for FTP too', async () => {
     const ftp = await startFtpServer(file('ftp'));
     onTestFinished(() => ftp.close());
     const target = await greeter();
@@ -146,7 +146,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     [[], 'asks again until it may'],
     [['-o', 'ExitOnForwardFailure=yes'], 'ends'],
   ] as const)(
-    'with %j, finding the port of a remote forward taken when it comes back, %s',
+    'with %j, if the port of a remote forward is in use after a reconnect, %s',
     async (flags, what) => {
       const target = await greeter();
       const port = await freePort();
@@ -180,7 +180,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     },
   );
 
-  it('goes by a ProxyCommand, which gets host and port and ends with it', async () => {
+  it('connects through a ProxyCommand, which gets host and port and ends with it', async () => {
     const target = await greeter();
     const local = await freePort();
     const relay = await startRelay(TEST, sshd.port);
@@ -204,7 +204,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     await vi.waitFor(() => expect(relay.connections).toHaveLength(0));
   });
 
-  it('spreads transfers over data connections, and loses with one only what it carried', async () => {
+  it('spreads transfers over data connections, and the loss of one ends only its own transfers', async () => {
     const ftp = await startFtpServer(file('ftp'));
     onTestFinished(() => ftp.close());
     const local = await freePort();
@@ -222,7 +222,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     expect([await first.download, await third.download]).toEqual([SIZE, SIZE]);
   });
 
-  it('ends its data connections with the main one, and has new ones with the next', async () => {
+  it('ends its data connections with the main one, and opens new ones after a reconnect', async () => {
     const ftp = await startFtpServer(file('ftp'));
     onTestFinished(() => ftp.close());
     const local = await freePort();
@@ -258,7 +258,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
 
   describe('a signal', () => {
     it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-      '%s ends it while it connects, and while it waits to',
+      '%s ends it while it connects, and while it waits to retry',
       async (signal) => {
         const mute = await listenTcp(TEST, () => {});
         const connecting = startCli(TEST, ['-L', '0:localhost:1', ...keyed(mute.port)]);
@@ -281,7 +281,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       },
     );
 
-    it('the second ends it at once, and a running transfer does not look whole', async () => {
+    it('a second one ends it at once, and a running transfer does not look complete', async () => {
       const target = await listenTcp(TEST, (socket) => socket.write('half'));
       const local = await freePort();
       const forward = ['-o', 'DrainTimeout=60', '-L', `tcp/${local}:127.0.0.1:${target.port}`];
@@ -299,7 +299,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
     });
   });
 
-  it('says that its time was over to who did not answer in it', async () => {
+  it('tells a person who did not answer in time that the time is over', async () => {
     const { port, server } = await startSshd(dir, ['LoginGraceTime 1', 'PubkeyAuthentication no']);
     onTestFinished(() => void server.kill());
     const absent = { ...typing(''), ask: () => new Promise<never>(() => {}) };
@@ -328,14 +328,14 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       return { terminal, status, stderr: () => readFile(file('stderr'), 'utf8') };
     }
 
-    it('ends by Ctrl-C as by any request', async () => {
+    it('ends on Ctrl-C as on any request', async () => {
       const { terminal, status, stderr } = await asked();
       terminal.stdin.write('\x03');
       await vi.waitFor(async () => expect(await status()).toBe(0), { timeout: 10_000 });
       expect(await stderr()).toBe('');
     });
 
-    it('ends by SIGHUP, without a crash, when the terminal goes', async () => {
+    it('ends on SIGHUP, without a crash, when the terminal closes', async () => {
       const { terminal, status, stderr } = await asked();
       terminal.kill('SIGKILL');
       await vi.waitFor(async () => expect(await status()).toBe(129), { timeout: 10_000 });

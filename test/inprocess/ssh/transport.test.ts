@@ -11,7 +11,7 @@ import { ScriptedPrompter } from '../../support/ssh-person.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
-/** A server that takes one key or the password `demo`, and the files of somebody who logs in there. */
+/** A server that takes one key or the password `demo`, and the files of a person who logs in there. */
 async function setUp(test: TestContext, passphrase = '') {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-'));
   const identity = path.join(dir, 'id_ed25519');
@@ -35,7 +35,7 @@ async function setUp(test: TestContext, passphrase = '') {
 }
 
 describe('sshTransport', () => {
-  it('carries bulk on a connection of its own, and comes back to none when it stops', async (test) => {
+  it('carries bulk data on a connection of its own, and closes both when it stops', async (test) => {
     const { ssh, options, echo } = await setUp(test);
     const transport = sshTransport(options, new ScriptedPrompter(null), silentLog);
     await transport.start();
@@ -51,7 +51,7 @@ describe('sshTransport', () => {
     await vi.waitFor(() => expect(ssh.connections).toBe(0));
   });
 
-  it('tells how far the login has come, once, and nothing of data connections', async (test) => {
+  it('reports the progress of the login once, and not that of data connections', async (test) => {
     const { ssh, options, echo } = await setUp(test);
     const told: LoginProgress[] = [];
     const named = { ...options, hostName: 'localhost', addressFamily: 'inet' as const };
@@ -102,7 +102,7 @@ describe('sshTransport', () => {
     await transport.stop();
   });
 
-  it('does not ask even if a second connection is demanded, and does without it', async (test) => {
+  it('does not ask even if a second connection is requested, and works without it', async (test) => {
     const { ssh, options, echo } = await setUp(test);
     const person = new ScriptedPrompter(['demo']);
     const demanding = { ...options, identityFile: [], dataConnections: 2 };
@@ -116,7 +116,7 @@ describe('sshTransport', () => {
     await transport.stop();
   });
 
-  it('needs no known_hosts entry for the second, but the very same key', async (test) => {
+  it('needs no known_hosts entry for the second connection, but the same key', async (test) => {
     const { ssh, options, echo, knownHosts } = await setUp(test);
     await writeFile(knownHosts, '');
     const person = new ScriptedPrompter(['yes']);

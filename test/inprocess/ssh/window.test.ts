@@ -53,7 +53,7 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     return connectTo(port, { ...options }, { identities });
   }
 
-  /** Waits until no more comes, and gives how much lies there unread. */
+  /** Waits until no more arrives, and returns how much is unread. */
   async function stalled(stream: Duplex): Promise<number> {
     for (let last = -1; ; ) {
       const now = stream.readableLength;
@@ -63,7 +63,7 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     }
   }
 
-  it('begins with 2 MiB, grows to 15 MiB while its reader keeps up, and loses no byte on the way', {
+  it('starts with 2 MiB, grows to 15 MiB while its reader keeps up, and loses no byte', {
     timeout: 180_000,
   }, async (test) => {
     const connection = await login();
@@ -108,7 +108,7 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     stream.destroy();
   });
 
-  it('is 128 KiB for commands, however much has been read', async (test) => {
+  it('is 128 KiB for a control connection, however much has been read', async (test) => {
     const connection = await login();
     test.onTestFinished(() => connection.close());
     const BLOCKS = 8;

@@ -1,4 +1,4 @@
-// Runs on host A: lists, gets, puts and resumes with basic-ftp, in the passive mode that it is told. The one argument is a
+// Runs on host A: lists, gets, puts and resumes with basic-ftp, in the given passive mode. The one argument is a
 // BasicFtpJob (clients.ts) with user and password; prints the names listed in pub/ as JSON.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -79,7 +79,7 @@ export class Capture {
   }
 }
 
-/** Reads a file once and gives those needles that occur in it, also where they span two reads. */
+/** Reads a file once and returns the needles that occur in it, even if they span two reads. */
 async function search(path: string, needles: readonly (string | Uint8Array)[]): Promise<Buffer[]> {
   const wanted = new Set(needles.map((needle) => Buffer.from(needle)));
   const longest = Math.max(...[...wanted].map((needle) => needle.length));

@@ -7,7 +7,7 @@ import { afterAll, inject } from 'vitest';
 const PATIENCE = 60_000;
 
 /**
- * vitest runs this before each test file. It claims a lab for the file alone, and gives it back at
+ * vitest runs this before each test file. It claims a lab for the file alone, and releases it at
  * the end of the file. VITEST_POOL_ID would not do: two files that run at the same time can have
  * the same one, because vitest (4.1) frees the last numbers of one project when the next project
  * already uses them.

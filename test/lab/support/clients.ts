@@ -69,7 +69,7 @@ export interface BasicFtpJob extends Site {
   readonly folder: string;
 }
 
-/** Runs basic-ftp on host A; gives the names that it listed in `pub`. */
+/** Runs basic-ftp on host A; returns the names that it listed in `pub`. */
 export async function basicFtp(a: string, job: BasicFtpJob): Promise<string[]> {
   const login = { user: ferry.name, password: ferry.password };
   const argv = ['node', '/app/test/lab/support/basic-ftp-client.mjs', JSON.stringify({ ...job, ...login })];

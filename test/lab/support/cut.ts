@@ -34,7 +34,7 @@ export async function resetConnections({ hosts, port }: SshLine, which: 'one' | 
   return reset.split('\n').filter((line) => line !== '').length;
 }
 
-/** Lets nothing of this line pass, both ways and without a word, until the function that it gives is called. */
+/** Drops everything on this line, silently and both ways, until the returned function is called. */
 export async function takeDown({ hosts, port }: SshLine): Promise<() => Promise<void>> {
   const set = (flag: '-I' | '-D') => {
     const script = `for t in iptables ip6tables; do

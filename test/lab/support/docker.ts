@@ -46,7 +46,7 @@ export async function mustRun(argv: readonly string[], options: RunOptions = {})
   return result.stdout.trim();
 }
 
-/** `docker …`, which must succeed; gives its stdout, trimmed. */
+/** `docker …`, which must succeed; returns its stdout, trimmed. */
 export function docker(...args: string[]): Promise<string> {
   return mustRun(['docker', ...args], { env: { DOCKER_BUILDKIT: '0' } });
 }

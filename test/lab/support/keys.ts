@@ -41,7 +41,7 @@ export async function hostKeys(container: string): Promise<string[]> {
   return keys;
 }
 
-/** Writes a file in a container; whoever may write there is `user`. */
+/** Writes a file in a container as `user`, who may write there. */
 export async function writeFile(
   container: string,
   path: string,

@@ -1,7 +1,7 @@
 import { describe, inject } from 'vitest';
 import type { Hosts } from './topology.ts';
 
-/** What the setup gives the tests. Paths are this machine's. */
+/** What the setup provides to the tests. Paths are this machine's. */
 export interface Lab {
   readonly hosts: Hosts;
   /** The folder of this machine that holds all that is the lab's own. */

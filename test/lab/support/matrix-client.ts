@@ -46,7 +46,7 @@ export interface MatrixClient {
 /** Seconds for one thing that a client does: 500 logins, at most, on a busy machine. */
 const PATIENCE = 180;
 
-/** Runs a client, which must succeed; gives its stdout. */
+/** Runs a client, which must succeed; returns its stdout. */
 export function runClient({ container }: Place, argv: readonly string[], stdin?: string): Promise<string> {
   return mustExec(container, argv, { timeout: PATIENCE, ...(stdin !== undefined && { stdin }) });
 }

@@ -36,7 +36,7 @@ export class Newcomer {
     this.#tmux = tmux;
   }
 
-  /** Sets the machine up, installs the package by `install`, typed by root, and gives what stood on the screen then. */
+  /** Sets the machine up, installs the package by `install`, typed by root, and returns what the screen then showed. */
   static async create(
     project: string,
     hosts: Hosts,
@@ -128,7 +128,7 @@ async function open(tmux: Tmux, name: string, container: string, user: 'root' | 
   return screen;
 }
 
-/** Types it and gives what stands on the screen in the end, the prompt that comes last left out. */
+/** Types it and returns what the screen shows in the end, without the last prompt. */
 export async function type(screen: Screen, { command, answers = [], until }: Typed): Promise<string[]> {
   await screen.press(command, 'Enter');
   for (const [question, answer] of answers) {

@@ -5,7 +5,7 @@ import { type ExecOptions, exec, execFlags } from './exec.ts';
 const PATIENCE = 30_000;
 
 /**
- * A program that runs on in a container, such as sshferry. Its output is kept for whoever has to explain a failure.
+ * A program that runs on in a container, such as sshferry. Its output is kept to explain a failure.
  * Whoever starts it stops it; what is left ends with the container.
  */
 export class Program {
@@ -62,12 +62,12 @@ export class Program {
     await exec(this.#container, ['kill', `-${name}`, String(this.pid)], { user: 'root' });
   }
 
-  /** Waits until it ends by itself and gives the exit status; rejects, with the output, when it does not. */
+  /** Waits until it ends by itself and returns the exit status; rejects with the output if it does not. */
   end(): Promise<number> {
     return this.#record.inTime(this.exited, 'end');
   }
 
-  /** Sends SIGINT, as Ctrl-C does, and gives the exit status. */
+  /** Sends SIGINT, as Ctrl-C does, and returns the exit status. */
   async stop(): Promise<number> {
     await this.signal('INT');
     return this.end();

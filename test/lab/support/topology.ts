@@ -144,7 +144,7 @@ export async function removeRun(runName: string): Promise<void> {
   if (networks.length > 0) await docker('network', 'rm', ...networks);
 }
 
-/** Removes what runs that crashed have left: those whose test process is gone. Gives their names. */
+/** Removes the leftovers of crashed runs, whose test process is gone. Returns their names. */
 export async function removeLeftovers(): Promise<string[]> {
   const format = `{{.Label "${LABEL}"}} {{.Label "${OWNER}"}}`;
   const found = new Set<string>();

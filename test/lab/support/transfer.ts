@@ -52,7 +52,7 @@ try {
 }
 `;
 
-/** How each client is told to make one attempt, and to say by its exit status whether it succeeded. */
+/** The arguments that make each client try once, with an exit status that says whether it succeeded. */
 const ARGV = {
   curl: ({ direction, port, remote, local }: Transfer) => [
     ...['curl', '--silent', '--show-error', '--max-time', '60', '--user', `${ferry.name}:${ferry.password}`],
@@ -92,7 +92,7 @@ export type TransferClient = keyof typeof ARGV;
 export const TRANSFER_CLIENTS = Object.keys(ARGV) as readonly TransferClient[];
 
 /**
- * lftp tries an upload again whatever it is told, as long as bytes have moved. By then it has dropped the file's beginning, so it
+ * lftp retries an upload whatever its settings, as long as bytes have moved. By then it has dropped the file's beginning, so it
  * sends what it still holds, gets a 226 for that, and waits for ever; it never says success.
  */
 export function mayHang({ client, direction }: Pick<Transfer, 'client' | 'direction'>): boolean {

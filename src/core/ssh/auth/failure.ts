@@ -31,20 +31,19 @@ export function authFailure(options: SshOptions, attempts: AuthAttempts, error: 
   if (/too many authentication failures/i.test(error.message)) {
     return new GatewayError(
       'SSH_AUTH',
-      `${who}: too many authentication failures: the server gave up after ${triedText(attempts)}; ` +
-        'offer only the right key: -i FILE -o IdentitiesOnly=yes',
-      cause,
+      `too many authentication failures: the server gave up after ${triedText(attempts)}`,
+      { where: who, hint: 'offer only the right key: -i FILE -o IdentitiesOnly=yes', ...cause },
     );
   }
   if (attempts.gaveUp) {
-    return new GatewayError('SSH_AUTH', `${who}: login cancelled at the prompt`, cause);
+    return new GatewayError('SSH_AUTH', 'login cancelled at the prompt', { where: who, ...cause });
   }
   const methods = attempts.methodsLeft.length === 0 ? '' : ` (${attempts.methodsLeft.join(',')})`;
-  return new GatewayError(
-    'SSH_AUTH',
-    `${who}: permission denied${methods}: tried ${triedText(attempts)}; ${remedy(options, attempts)}`,
-    cause,
-  );
+  return new GatewayError('SSH_AUTH', `permission denied${methods}: tried ${triedText(attempts)}`, {
+    where: who,
+    hint: remedy(options, attempts),
+    ...cause,
+  });
 }
 
 /** Returns a key's label for use in a sentence. */

@@ -51,8 +51,7 @@ export function checkUser(user: string, text: string): void {
 }
 
 function invalid(text: string, why: string, form = '[user@]host'): never {
-  throw new GatewayError(
-    'CONFIG_INVALID',
-    `${JSON.stringify(text)} is not an SSH destination: ${why}; write ${form}`,
-  );
+  throw new GatewayError('CONFIG_INVALID', `${JSON.stringify(text)} is not an SSH destination: ${why}`, {
+    hint: `write ${form}`,
+  });
 }

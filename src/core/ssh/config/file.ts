@@ -72,7 +72,7 @@ export class SshConfigReader {
 
   async #read(file: string, origin: Origin, state: State): Promise<void> {
     if (state.depth > MAX_DEPTH)
-      throw new GatewayError('CONFIG_INVALID', `${file}: too many nested Includes`);
+      throw new GatewayError('CONFIG_INVALID', 'too many nested Includes', { where: file });
     const text = await this.#files.text(file, origin);
     for (const [index, raw] of text.split('\n').entries()) {
       const line = splitLine(raw);

@@ -16,7 +16,8 @@ async function text(file: string, { checked, named }: Origin): Promise<string> {
     if (checked && (isForeign(stats) || isWritableByOthers(stats))) {
       throw new GatewayError(
         'CONFIG_INVALID',
-        `bad owner or permissions on ${file}: you or root must own it, and other users must not be able to write to it; fix it with: chmod go-w ${file}`,
+        `bad owner or permissions on ${file}: you or root must own it, and other users must not be able to write to it`,
+        { hint: `fix it with: chmod go-w ${file}` },
       );
     }
   };

@@ -127,7 +127,7 @@ interface Missing {
 
 const NO = /^(no|false|none)$/i;
 
-/** Keys that ask for something that sshferry does not do. */
+/** Keys that request something that sshferry does not support. */
 export const MISSING: readonly Missing[] = [
   { name: 'BindInterface', fine: NO, why: 'use BindAddress', needed: true },
   {
@@ -177,27 +177,26 @@ export function canonicalKey(key: string): string | null {
 /**
  * Checks one `-o Key=Value`. Returns a note if it has no effect here, else null. Throws
  * `CONFIG_INVALID` if ssh_config has no such key, and `CONFIG_UNSUPPORTED` if sshferry does not
- * support the value.
+ * support the value. `flag` precedes the key in errors; a config file has none.
  */
-export function checkOption(key: string, value: string): string | null {
+export function checkOption(key: string, value: string, flag: '-o ' | '' = '-o '): string | null {
   const name = canonicalKey(key);
   if (name === null) {
-    throw new GatewayError(
-      'CONFIG_INVALID',
-      `-o ${key}: there is no such option${didYouMean(key, knownNames())}`,
-    );
+    throw new GatewayError('CONFIG_INVALID', `there is no such option${didYouMean(key, knownNames())}`, {
+      where: `${flag}${key}`,
+    });
   }
   if (/[\r\n\0]/.test(value)) {
-    throw new GatewayError('CONFIG_INVALID', `-o ${name}: the value must be one line`);
+    throw new GatewayError('CONFIG_INVALID', 'the value must be one line', { where: `${flag}${name}` });
   }
   const gap = missing.get(name.toLowerCase());
   if (gap && !gap.fine.test(value.trim())) {
-    throw new GatewayError('CONFIG_UNSUPPORTED', `-o ${name}=${value} is not supported: ${gap.why}`);
+    throw new GatewayError('CONFIG_UNSUPPORTED', `${flag}${name}=${value} is not supported: ${gap.why}`);
   }
   if (/^(Local|Remote)Forward$/.test(name) && !/^[^/\s]\S*\s+[^/\s]\S*$/.test(value.trim())) {
     throw new GatewayError(
       'CONFIG_UNSUPPORTED',
-      `-o ${name}=${value} is not supported: a forward leads from a TCP port to a host and port; Unix sockets and SOCKS are not supported`,
+      `${flag}${name}=${value} is not supported: a forward leads from a TCP port to a host and port; Unix sockets and SOCKS are not supported`,
     );
   }
   return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;

@@ -21,10 +21,9 @@ export async function resolveJumps(
   within: readonly string[],
 ): Promise<{ hosts: readonly SshOptions[]; notes: readonly string[] }> {
   if (within.includes(proxyJump)) {
-    throw new GatewayError(
-      'CONFIG_INVALID',
-      `ProxyJump ${proxyJump} leads back to itself; give that host a ProxyJump none in ssh_config`,
-    );
+    throw new GatewayError('CONFIG_INVALID', `ProxyJump ${proxyJump} leads back to itself`, {
+      hint: 'give that host a ProxyJump none in ssh_config',
+    });
   }
   const hosts: SshOptions[] = [];
   const notes: string[] = [];

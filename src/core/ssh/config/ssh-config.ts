@@ -112,11 +112,10 @@ function runSsh(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<string
 }
 
 function tooManyFiles(code: string, cause: Error): GatewayError {
-  return new GatewayError(
-    'SSH_CONNECT',
-    `cannot run ssh to read ssh_config: too many open files (${code}); sshferry needs 64 or more: ulimit -n 64`,
-    { cause },
-  );
+  return new GatewayError('SSH_CONNECT', `cannot run ssh to read ssh_config: too many open files (${code})`, {
+    hint: 'sshferry needs 64 or more: ulimit -n 64',
+    cause,
+  });
 }
 
 function parseDump(text: string): Settings {

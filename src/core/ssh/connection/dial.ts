@@ -53,8 +53,8 @@ export async function dial(
 function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>): GatewayError {
   const { hostName, port, addressFamily } = options;
   const where = formatEndpoint({ host: hostName, port });
-  const failed = (why: string) =>
-    new GatewayError('SSH_CONNECT', `cannot connect to ${where}: ${why}`, { cause: error });
+  const failed = (why: string, hint?: string) =>
+    new GatewayError('SSH_CONNECT', `cannot connect to ${where}: ${why}`, { hint, cause: error });
 
   switch (error.code) {
     case 'ENOTFOUND':
@@ -64,16 +64,16 @@ function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>
           `"${hostName}" has no ${kind} address, and only ${kind} is allowed (-${FAMILY[addressFamily]}, AddressFamily)`,
         );
       }
-      return failed(`no host of the name "${hostName}"; check the spelling and this machine's DNS`);
+      return failed(`no host of the name "${hostName}"`, "check the spelling and this machine's DNS");
     case 'EAI_AGAIN':
-      return failed(`the name "${hostName}" cannot be looked up now; check this machine's network and DNS`);
+      return failed(`the name "${hostName}" cannot be looked up now`, "check this machine's network and DNS");
     case 'ECONNREFUSED':
       return failed(`connection refused; does sshd run there, and on port ${port} (-p)?`);
     case 'ETIMEDOUT':
       return failed('no answer; a firewall may be in the way, or the host is down');
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return failed("no route to it; check the address and this machine's network");
+      return failed('no route to it', "check the address and this machine's network");
     case 'EADDRNOTAVAIL':
       return failed(
         options.bindAddress === null

@@ -71,7 +71,7 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
       cause,
     );
   }
-  return new GatewayError('SSH_CONNECT', `${where}: the SSH handshake failed: ${text}`, cause);
+  return new GatewayError('SSH_CONNECT', `the SSH handshake failed: ${text}`, { where, ...cause });
 }
 
 /**

@@ -29,8 +29,8 @@ export function channelRefused(
   const said = singleLine(text);
   const quote = EMPTY_WORDS.test(said) ? '' : ` ("${said}")`;
   const reason = REASONS[code];
-  const refused = (message: string) =>
-    new GatewayError('CHANNEL_REFUSED', message, reason === undefined ? {} : { reason });
+  const refused = (what: string, hint?: string) =>
+    new GatewayError('CHANNEL_REFUSED', what, { reason, hint });
 
   switch (reason) {
     case 'prohibited':
@@ -46,7 +46,8 @@ export function channelRefused(
       return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);
     case 'unknown-type':
       return refused(
-        `${server} does not support TCP forwarding${quote}: it cannot reach ${where}; use another SSH server`,
+        `${server} does not support TCP forwarding${quote}: it cannot reach ${where}`,
+        'use another SSH server',
       );
     case 'shortage':
       return refused(
@@ -61,8 +62,8 @@ export function channelRefused(
 export function closedAtOnce(to: Endpoint, server: string): GatewayError {
   return new GatewayError(
     'CHANNEL_REFUSED',
-    `${formatEndpoint(to)} closed the connection as soon as ${server} had opened it; check the port`,
-    { reason: 'connect-failed' },
+    `${formatEndpoint(to)} closed the connection as soon as ${server} had opened it`,
+    { hint: 'check the port', reason: 'connect-failed' },
   );
 }
 

@@ -35,8 +35,8 @@ export function changed(shown: ShownKey, old: KnownHostsEntry): { error: Gateway
   const [oldType, oldMark] = [typeLabel(old.key), fingerprint(old.key)];
   return {
     error: refusal(
-      `the host key of ${name} has changed: it is ${type} ${mark} now, ${oldType} ${oldMark} in ${place(old)}; ` +
-        `if the server's administrator confirms the new one, remove the old with: ${removal(old, name)}`,
+      `the host key of ${name} has changed: it is ${type} ${mark} now, ${oldType} ${oldMark} in ${place(old)}`,
+      `if the server's administrator confirms the new one, remove the old with: ${removal(old, name)}`,
     ),
     warning: [
       RULE,
@@ -63,7 +63,8 @@ export function changed(shown: ShownKey, old: KnownHostsEntry): { error: Gateway
 export function changedMeanwhile({ name, key }: ShownKey, before: Buffer): GatewayError {
   return refusal(
     `the host key of ${name} has changed since sshferry started: it is ${typeLabel(key)} ${fingerprint(key)} now, ` +
-      `${typeLabel(before)} ${fingerprint(before)} before; if the server's administrator confirms the new one, restart sshferry`,
+      `${typeLabel(before)} ${fingerprint(before)} before`,
+    "if the server's administrator confirms the new one, restart sshferry",
   );
 }
 
@@ -143,6 +144,6 @@ function firstFile(options: SshOptions): string {
   return options.userKnownHostsFile[0] ?? options.globalKnownHostsFile[0] ?? 'known_hosts';
 }
 
-function refusal(message: string): GatewayError {
-  return new GatewayError('SSH_HOST_KEY', `host key verification failed: ${message}`);
+function refusal(why: string, hint?: string): GatewayError {
+  return new GatewayError('SSH_HOST_KEY', `host key verification failed: ${why}`, { hint });
 }

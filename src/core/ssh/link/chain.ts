@@ -140,8 +140,9 @@ async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal):
   } catch (cause) {
     signal.throwIfAborted();
     const error = asGatewayError(cause, 'SSH_CONNECT', next.host);
-    if (error.code === 'CHANNEL_TIMEOUT') throw new GatewayError('SSH_TIMEOUT', error.message, { cause });
-    if (error.code === 'CHANNEL_REFUSED') throw new GatewayError('SSH_CONNECT', error.message, { cause });
+    const { code, where, what, hint } = error;
+    if (code === 'CHANNEL_TIMEOUT') throw new GatewayError('SSH_TIMEOUT', what, { where, hint, cause });
+    if (code === 'CHANNEL_REFUSED') throw new GatewayError('SSH_CONNECT', what, { where, hint, cause });
     throw error;
   }
 }

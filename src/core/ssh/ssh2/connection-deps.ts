@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream';
 import type { Logger } from '../../log.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { Carrier } from '../connection/carrier.ts';
 import type { OnProgress } from '../connection/progress.ts';
 import type { HostVerifier } from '../host-key/host-key.ts';
 import type { Prompter } from '../options.ts';
@@ -21,6 +21,6 @@ export interface ConnectionDeps {
    * connection. Must have a time limit, and reject with the signal's reason when it aborts. The
    * connection owns the stream.
    */
-  readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
+  readonly dial?: (signal: AbortSignal) => Promise<Carrier>;
   readonly progress?: OnProgress;
 }

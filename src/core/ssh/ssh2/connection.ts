@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Channel, Client } from 'ssh2';
 import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
@@ -7,6 +6,7 @@ import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import type { Listening, Peer, Transport } from '../../transport.ts';
+import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
 import { lostConnection, type Ssh2Error } from '../connection/failures.ts';
@@ -46,7 +46,7 @@ export interface OpenOptions {
  */
 export class SshConnection implements Transport {
   readonly #client: Client;
-  readonly #socket: Duplex;
+  readonly #socket: Carrier;
   readonly #options: SshOptions;
   readonly #log: Logger;
   readonly #gate: SendGate;
@@ -60,15 +60,14 @@ export class SshConnection implements Transport {
   #closing = false;
 
   /** `client` has not yet logged in over `socket`. */
-  private constructor(client: Client, socket: Duplex, options: SshOptions, log: Logger) {
+  private constructor(client: Client, socket: Carrier, options: SshOptions, log: Logger) {
     this.#client = client;
     this.#socket = socket;
     this.#options = options;
     this.#log = log;
     this.#gate = new SendGate(socket, () => isExchanging(client));
     this.#liveness = new Liveness(client);
-    const address = socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
-    this.#remote = new RemoteForwards(client, options.host, address, (channel, peer) =>
+    this.#remote = new RemoteForwards(client, options.host, addressOf(socket), (channel, peer) =>
       this.#wrap(channel, peer),
     );
     client.on('handshake', () => this.#gate.exchanged());
@@ -88,9 +87,9 @@ export class SshConnection implements Transport {
    * `SSH_UNSUPPORTED`, or the signal's reason.
    */
   static async connect(options: SshOptions, deps: ConnectionDeps): Promise<SshConnection> {
-    const begin = (client: Client, socket: Duplex) => new SshConnection(client, socket, options, deps.log);
+    const begin = (client: Client, socket: Carrier) => new SshConnection(client, socket, options, deps.log);
     const connection = await handshake(options, deps, begin);
-    limitReads(connection.#socket);
+    if (addressOf(connection.#socket) !== null) limitReads(connection.#socket);
     return connection;
   }
 

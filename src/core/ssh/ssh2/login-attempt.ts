@@ -1,8 +1,7 @@
-import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { Client } from 'ssh2';
 import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
+import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { dial } from '../connection/dial.ts';
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
@@ -40,18 +39,19 @@ export class LoginAttempt {
       this.#over.abort(
         new GatewayError(
           'SSH_TIMEOUT',
-          `${where}: no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+          `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+          { where },
         ),
       ),
     );
   }
 
-  async run<T>(begin: (client: Client, socket: Duplex) => T): Promise<T> {
+  async run<T>(begin: (client: Client, socket: Carrier) => T): Promise<T> {
     const { signal } = this.#deps;
     const onAbort = () => this.#over.abort(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
-    let socket: Duplex | null = null;
+    let socket: Carrier | null = null;
     try {
       socket = await this.#dial();
       this.#report({ stage: 'connected', address: addressOf(socket) });
@@ -69,7 +69,7 @@ export class LoginAttempt {
     }
   }
 
-  async #dial(): Promise<Duplex> {
+  async #dial(): Promise<Carrier> {
     const { dial: reach } = this.#deps;
     const { signal } = this.#over;
     if (reach !== undefined) {
@@ -87,7 +87,7 @@ export class LoginAttempt {
     }
   }
 
-  #exchange(client: Client, socket: Duplex): Promise<void> {
+  #exchange(client: Client, socket: Carrier): Promise<void> {
     const exchange = new LoginExchange({
       client,
       socket,
@@ -107,8 +107,4 @@ export class LoginAttempt {
     if (this.#again !== null && (stage.stage === 'resolved' || stage.stage === 'connected')) return;
     this.#deps.progress?.({ ...stage, host: this.#options.host });
   }
-}
-
-function addressOf(socket: Duplex): string | null {
-  return socket instanceof Socket ? (socket.remoteAddress ?? null) : null;
 }

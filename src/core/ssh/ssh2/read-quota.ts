@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { processArrivals } from '../../local/accept-activity.ts';
 
@@ -8,15 +7,13 @@ const QUOTA = 512 * 1024;
 const SHORT_QUOTA = 64 * 1024;
 
 /**
- * Limits how much of one busy connection is handled in one turn of the event loop. libuv reads up
- * to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
+ * Limits how much of one busy TCP connection is handled in one turn of the event loop. libuv reads
+ * up to 2 MiB of it at a time; decrypting and forwarding that takes tens of milliseconds on a busy
  * machine, in which other connections wait.
  *
- * Call only after a reader is attached, and only if nothing else pauses the socket. Does nothing
- * unless it is a TCP socket.
+ * Call only after a reader is attached, and only if nothing else pauses the socket.
  */
 export function limitReads(socket: Duplex): void {
-  if (!(socket instanceof Socket)) return;
   let read = 0;
   let most = QUOTA;
   let arrivals = processArrivals.count;

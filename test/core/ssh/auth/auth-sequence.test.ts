@@ -99,10 +99,10 @@ describe('createAuthHandler', () => {
   });
 
   it('asks nothing without a terminal', async () => {
-    const nobody = new ScriptedPrompter(null);
-    const l = login({}, nobody, [fileIdentity('k')]);
+    const absent = new ScriptedPrompter(null);
+    const l = login({}, absent, [fileIdentity('k')]);
     expect(await l.run(ALL)).toEqual(['none', 'publickey']);
-    expect(nobody.asked).toEqual([]);
+    expect(absent.asked).toEqual([]);
   });
 
   it('continues with a second factor if the server requires one', async () => {

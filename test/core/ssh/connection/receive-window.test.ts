@@ -26,7 +26,7 @@ class Channel {
     return this.outstanding + this.unread;
   }
 
-  /** Receives up to `bytes`, as far as the window goes; gives what was granted. */
+  /** Receives up to `bytes`, as far as the window goes; returns what was granted. */
   receive(bytes: number): number {
     const taken = Math.min(bytes, this.outstanding);
     this.outstanding -= taken;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { demandsTls } from '../../src/check/ftp-dialogue.ts';
+import { demandsTls } from '../../../src/ftp/probe/ftp-client.ts';
 
 it.each([
   ['vsftpd', 530, '530 Non-anonymous sessions must use encryption.'],

@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
-import type { Endpoint } from '../core/endpoint.ts';
-import { asGatewayError } from '../core/errors.ts';
-import type { Transport } from '../core/transport.ts';
-import { parsePortReply } from '../ftp/wire/port-reply.ts';
-import { ReplyFramer } from '../ftp/wire/reply.ts';
-import { text, unwelcome } from './greeting.ts';
-import type { LineClient } from './line-client.ts';
-import { CheckFailure } from './report.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import { asGatewayError } from '../../core/errors.ts';
+import { ProbeFailure } from '../../core/probe/failure.ts';
+import type { LineClient } from '../../core/probe/line-client.ts';
+import type { Transport } from '../../core/transport.ts';
+import { text, unwelcome } from '../../protocols/probe-greeting.ts';
+import { parsePortReply } from '../wire/port-reply.ts';
+import { ReplyFramer } from '../wire/reply.ts';
 
 /** One reply: its code, its first line for people, and its last line as received. */
 export interface FtpReply {
@@ -19,23 +19,23 @@ export interface FtpReply {
  * A minimal FTP client that logs in and lists a folder, step by step. It talks to the gateway, as
  * any client would.
  */
-export class FtpDialogue {
+export class FtpClient {
   readonly #client: LineClient;
   readonly #who: string;
   readonly #framer = new ReplyFramer();
   /** The password, which must not be quoted if a server repeats it. */
   #secret = '';
 
-  constructor(client: LineClient, who: string) {
+  constructor(client: LineClient) {
     this.#client = client;
-    this.#who = who;
+    this.#who = client.who;
   }
 
   /** Waits for the 220; returns its first line. */
   async greeting(): Promise<string> {
     // 120: ready in a few minutes.
     const { code, words } = await this.#final();
-    if (code !== 220) throw unwelcome('ftp', this.#who, words, code >= 400);
+    if (code !== 220) throw unwelcome('FTP', this.#who, words, code >= 400);
     return `"${words}"`;
   }
 
@@ -67,7 +67,7 @@ export class FtpDialogue {
       if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
       refusal = reply;
     }
-    throw new CheckFailure(
+    throw new ProbeFailure(
       'FTP_REFUSED',
       `${this.#who} names no data port: "${refusal?.words}"; passive mode has to be allowed in its configuration`,
     );
@@ -86,7 +86,7 @@ export class FtpDialogue {
       const reply = begun.code < 200 ? await this.#reply() : begun;
       if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
       if (reply.code >= 300) {
-        throw new CheckFailure('FTP_REFUSED', `${this.#who} does not list the folder: "${reply.words}"`);
+        throw new ProbeFailure('FTP_REFUSED', `${this.#who} does not list the folder: "${reply.words}"`);
       }
       return await received;
     } finally {
@@ -100,7 +100,7 @@ export class FtpDialogue {
 
   async #command(verb: string, argument = '', wait: 'final' | 'preliminary' = 'final'): Promise<FtpReply> {
     if (/[\r\n\0]/.test(argument)) {
-      throw new CheckFailure(
+      throw new ProbeFailure(
         'FTP_LOGIN',
         `the FTP ${verb === 'USER' ? 'user' : 'password'} holds a line end`,
       );
@@ -122,7 +122,7 @@ export class FtpDialogue {
       const bytes = await this.#client.line();
       const { code, final } = this.#framer.next(bytes);
       words ??= this.#clean(text(bytes));
-      if (code === null) throw unwelcome('ftp', this.#who, words, false);
+      if (code === null) throw unwelcome('FTP', this.#who, words, false);
       if (final) return { code, words, final: bytes.toString('latin1') };
     }
   }
@@ -142,7 +142,7 @@ export interface Listing {
 const MAX_LISTING = 16 << 20;
 
 async function count(data: Duplex, timeout: number, who: string): Promise<Listing> {
-  const late = new CheckFailure(
+  const late = new ProbeFailure(
     'NO_ANSWER',
     `${who} took the command, but its data connection brought nothing to an end within ${timeout / 1000} s`,
   );
@@ -155,7 +155,7 @@ async function count(data: Duplex, timeout: number, who: string): Promise<Listin
       if (bytes > MAX_LISTING) break;
     }
   } catch (error) {
-    if (error instanceof CheckFailure) throw error;
+    if (error instanceof ProbeFailure) throw error;
     throw asGatewayError(error, 'PEER_RESET', `the data connection of ${who} broke`);
   } finally {
     clearTimeout(timer);
@@ -167,9 +167,9 @@ async function count(data: Duplex, timeout: number, who: string): Promise<Listin
 export function loggedIn(user: string, { code, words }: FtpReply): string {
   if (code >= 200 && code < 300) return `${user}: "${words}"`;
   if (code === 332) {
-    throw new CheckFailure('FTP_LOGIN', `the FTP server wants an account besides the password: "${words}"`);
+    throw new ProbeFailure('FTP_LOGIN', `the FTP server wants an account besides the password: "${words}"`);
   }
-  throw new CheckFailure(
+  throw new ProbeFailure(
     'FTP_LOGIN',
     `the FTP server does not take the password of ${user}: "${words}"; check both: they may be others than for SSH`,
   );
@@ -184,8 +184,8 @@ export function demandsTls({ code, words }: FtpReply): boolean {
   return code >= 400 && /\b(tls|ssl|ftps|encrypt(ion|ed)|cleartext|use auth)\b/i.test(words);
 }
 
-function tlsRequired({ words }: FtpReply, what: string): CheckFailure {
-  return new CheckFailure(
+function tlsRequired({ words }: FtpReply, what: string): ProbeFailure {
+  return new ProbeFailure(
     'TLS_REQUIRED',
     `the FTP server demands TLS ${what}: "${words}". SSH encrypts already, and sshferry has to read what is said, so let the ` +
       'server do without TLS for connections from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +

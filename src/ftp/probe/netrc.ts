@@ -1,5 +1,5 @@
-import { isForeign, isOpenToOthers, readChecked } from '../core/checked-file.ts';
-import { CheckFailure } from './report.ts';
+import { isForeign, isOpenToOthers, readChecked } from '../../core/checked-file.ts';
+import { ProbeFailure } from '../../core/probe/failure.ts';
 
 /** A .netrc's entry for one machine. */
 export interface NetrcEntry {
@@ -67,7 +67,7 @@ export async function findNetrc(
     .find((entry) => entry !== undefined);
   if (found === undefined) return null;
   if (found.password !== null && !isAnonymous(found.login) && exposed) {
-    throw new CheckFailure(
+    throw new ProbeFailure(
       'NO_PASSWORD',
       `${file} holds a password for ${found.machine} and belongs or is open to other users, so it is not used; fix it with: chmod 600 ${file}`,
     );

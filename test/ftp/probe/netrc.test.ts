@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { ftpAccount } from '../../src/check/ftp-account.ts';
-import { findNetrc, parseNetrc } from '../../src/check/netrc.ts';
+import { ftpAccount } from '../../../src/ftp/probe/account.ts';
+import { findNetrc, parseNetrc } from '../../../src/ftp/probe/netrc.ts';
 
 describe('parseNetrc', () => {
   it.each([
@@ -76,10 +76,10 @@ describe('findNetrc', () => {
 
 describe('ftpAccount', () => {
   const through = { host: 'office', hostName: 'office.example.com' };
-  const nobody = { interactive: false, ask: () => Promise.reject(new Error('nobody')), tell() {} };
+  const noTerminal = { interactive: false, ask: () => Promise.reject(new Error('no terminal')), tell() {} };
 
   async function user(file: string, host: string, asked: string | null = null) {
-    const source = { user: asked, netrc: file, prompter: nobody };
+    const source = { user: asked, netrc: file, prompter: noTerminal };
     return (await ftpAccount({ host, port: 21 }, through, source))?.user;
   }
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { type Line, LineSplitter } from '../core/lines.ts';
-import { singleLine } from '../core/text/control-characters.ts';
-import { CheckFailure } from './report.ts';
+import { type Line, LineSplitter } from '../lines.ts';
+import { singleLine } from '../text/control-characters.ts';
+import { ProbeFailure } from './failure.ts';
 
 /** The longest line that is read, in bytes. */
 const MAX_LINE = 8192;
@@ -11,7 +11,8 @@ const MAX_LINES = 256;
 /** The client's end of a line-based protocol. It bounds what it buffers and how long it waits. */
 export class LineClient {
   readonly #stream: Duplex;
-  readonly #who: string;
+  /** The other side, for messages. */
+  readonly who: string;
   readonly #timeout: number;
   readonly #lines: Line[] = [];
   readonly #splitter = new LineSplitter(MAX_LINE);
@@ -24,7 +25,7 @@ export class LineClient {
    */
   constructor(stream: Duplex, who: string, timeout: number) {
     this.#stream = stream;
-    this.#who = who;
+    this.who = who;
     this.#timeout = timeout;
     const over = () => {
       this.#over = true;
@@ -47,7 +48,7 @@ export class LineClient {
     for (;;) {
       const line = this.#lines.shift();
       if (line === 'too-long') {
-        throw new CheckFailure('WRONG_GREETING', `${this.#who} says lines of more than ${MAX_LINE} bytes`);
+        throw new ProbeFailure('WRONG_GREETING', `${this.who} says lines of more than ${MAX_LINE} bytes`);
       }
       if (line !== undefined) {
         this.#stream.resume();
@@ -77,10 +78,10 @@ export class LineClient {
     clearTimeout(timer);
   }
 
-  #hungUp(): CheckFailure {
+  #hungUp(): ProbeFailure {
     const rest = singleLine(Buffer.from(this.#splitter.rest()).toString('latin1'));
     const said = rest === '' ? 'without a word' : `after "${rest}"`;
-    return new CheckFailure('HUNG_UP', `${this.#who} hung up ${said}; its log may say why`);
+    return new ProbeFailure('HUNG_UP', `${this.who} hung up ${said}; its log may say why`);
   }
 
   #more(deadline: number): Promise<void> {
@@ -88,9 +89,9 @@ export class LineClient {
       const timer = setTimeout(
         () => {
           const seconds = this.#timeout / 1000;
-          const text = `${this.#who} took the connection, but said nothing within ${seconds} s`;
+          const text = `${this.who} took the connection, but said nothing within ${seconds} s`;
           const why = 'the service may hang, wait for TLS, or speak another protocol';
-          reject(new CheckFailure('NO_ANSWER', `${text}; ${why} (--timeout sets how long to wait)`));
+          reject(new ProbeFailure('NO_ANSWER', `${text}; ${why} (--timeout sets how long to wait)`));
         },
         Math.max(0, deadline - performance.now()),
       );

@@ -1,9 +1,9 @@
-import { isLoopback } from '../core/endpoint.ts';
-import { asGatewayError } from '../core/errors.ts';
-import type { Prompter } from '../core/ssh/options.ts';
-import { formatTarget, hostOf, type Target } from '../core/target.ts';
+import { isLoopback } from '../../core/endpoint.ts';
+import { asGatewayError } from '../../core/errors.ts';
+import { ProbeFailure } from '../../core/probe/failure.ts';
+import type { AccountSource, Through } from '../../core/probe/probe.ts';
+import { formatTarget, hostOf, type Target } from '../../core/target.ts';
 import { findNetrc, isAnonymous } from './netrc.ts';
-import { CheckFailure } from './report.ts';
 
 /** An FTP user and how to get the password. */
 export interface FtpAccount {
@@ -14,21 +14,6 @@ export interface FtpAccount {
   password(signal: AbortSignal): Promise<string>;
 }
 
-/** Where accounts come from. */
-export interface AccountSource {
-  /** The requested FTP user; null takes the user of the .netrc. */
-  readonly user: string | null;
-  /** Path of the .netrc, which need not exist. */
-  readonly netrc: string;
-  readonly prompter: Prompter;
-}
-
-/** The SSH server in front of the target: the host as typed, and the host name that is dialled. */
-export interface Through {
-  readonly host: string;
-  readonly hostName: string;
-}
-
 /**
  * Returns the account for the FTP server at `target`; null if none is given. The password comes
  * from the machine's .netrc entry; without one, the prompter asks for it. Rejects with
@@ -36,7 +21,7 @@ export interface Through {
  */
 export async function ftpAccount(
   target: Target,
-  through: Through,
+  through: Pick<Through, 'host' | 'hostName'>,
   { user, netrc, prompter }: AccountSource,
 ): Promise<FtpAccount | null> {
   if (user !== null && isAnonymous(user)) return { user, password: async () => 'sshferry@' };
@@ -53,7 +38,7 @@ export async function ftpAccount(
  * Returns the .netrc machines to try. For a target on the SSH server itself, the server's names
  * come first.
  */
-function machines(target: Target, { host: server, hostName }: Through): string[] {
+function machines(target: Target, { host: server, hostName }: Pick<Through, 'host' | 'hostName'>): string[] {
   const host = hostOf(target);
   if (host === null) return [];
   return isLoopback(host) ? [server, hostName, host] : [host];
@@ -63,11 +48,11 @@ async function ask(
   question: string,
   user: string,
   netrc: string,
-  prompter: Prompter,
+  prompter: AccountSource['prompter'],
   signal: AbortSignal,
 ): Promise<string> {
   if (!prompter.interactive) {
-    throw new CheckFailure(
+    throw new ProbeFailure(
       'NO_PASSWORD',
       `there is no terminal to ask for the FTP password of ${user} on: start it from one, or write the login into ${netrc}`,
     );
