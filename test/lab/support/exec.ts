@@ -1,12 +1,10 @@
 import { type Result, run } from './docker.ts';
+import { type EnterOptions, entering } from './entering.ts';
 
-export interface ExecOptions {
+export interface ExecOptions extends EnterOptions {
   readonly stdin?: string | Uint8Array;
-  /** Seconds, 60 unless told. */
+  /** In seconds. Default: 60. */
   readonly timeout?: number;
-  readonly user?: string;
-  readonly env?: Record<string, string>;
-  readonly cwd?: string;
 }
 
 /** coreutils timeout's exit status for a program that it had to end. */
@@ -24,18 +22,7 @@ export async function exec(
   const timeout = options.timeout ?? 60;
   const started = Date.now();
   const result = await run(
-    [
-      'docker',
-      'exec',
-      '-i',
-      ...execFlags(options),
-      container,
-      'timeout',
-      '-k',
-      '2',
-      String(timeout),
-      ...argv,
-    ],
+    [...(await entering(container, options)), 'timeout', '-k', '2', String(timeout), ...argv],
     options.stdin === undefined ? {} : { stdin: options.stdin },
   );
   if (result.code === TIMED_OUT && Date.now() - started >= timeout * 1000) {
@@ -55,13 +42,4 @@ export async function mustExec(
     throw new Error(`${argv.join(' ')} ended with ${result.code}:\n${result.stderr}${result.stdout}`);
   }
   return result.stdout;
-}
-
-/** `docker exec`'s own options. */
-export function execFlags({ user, env, cwd }: Pick<ExecOptions, 'user' | 'env' | 'cwd'>): string[] {
-  const flags: string[] = [];
-  if (user !== undefined) flags.push('--user', user);
-  if (cwd !== undefined) flags.push('--workdir', cwd);
-  for (const [name, value] of Object.entries(env ?? {})) flags.push('--env', `${name}=${value}`);
-  return flags;
 }

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { type ExecOptions, exec, execFlags } from './exec.ts';
+import { entering } from './entering.ts';
+import { type ExecOptions, exec } from './exec.ts';
 
 /** How long a program may take to say what is waited for, or to end, in milliseconds. */
 const PATIENCE = 30_000;
@@ -31,7 +32,8 @@ export class Program {
   ): Promise<Program> {
     // The shell tells its own process id and then becomes the program.
     const tell = ['sh', '-c', 'echo "$$"; exec "$@"', 'sh'];
-    const child = spawn('docker', ['exec', '-i', ...execFlags(options), container, ...tell, ...argv]);
+    const [enter = '', ...flags] = await entering(container, options);
+    const child = spawn(enter, [...flags, ...tell, ...argv]);
     const record = new Recorder(child);
     child.stdin.end(options.stdin ?? '');
     const [, pid = ''] = await record.wait(/^(\d+)\n/);
