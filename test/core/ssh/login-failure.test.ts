@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
-import { handshakeFailure, lostConnection } from '../../../src/core/ssh/connection/failures.ts';
+import { handshakeFailure, lostConnection } from '../../../src/core/ssh/ssh2/failures.ts';
 import { testOptions } from '../../support/ssh-login.ts';
 
 const options = testOptions({ port: 22, host: 'yourserver', hostName: '192.0.2.1' });

@@ -23,7 +23,7 @@ import ssh2 from 'ssh2';
  * | native-crypto.ts   | crypto.js: `bindingAvailable`                                                           |
  *
  * Outside, through the types below: auth/auth-sequence.ts (USERAUTH_FAILURE after an agent's signature, null and false in
- * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts, and connection/failures.ts (texts of ssh2's errors).
+ * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts, and ssh2/failures.ts (texts of ssh2's errors).
  */
 
 /** What the rest of core/ssh uses of ssh2's public interface. */

@@ -6,7 +6,6 @@ import { type Authentication, createAuthHandler } from '../auth/auth-sequence.ts
 import { Banners } from '../auth/banners.ts';
 import { chooseSignatures } from '../auth/signature-algorithms.ts';
 import { DEFAULT_ALGORITHMS, ssh2Algorithms } from '../connection/algorithms.ts';
-import { cutAtLogin, handshakeFailure, isOwn, notSsh, type Ssh2Error } from '../connection/failures.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import { serverOffer } from '../connection/server-offer.ts';
 import { outOfTurn } from '../connection/violations.ts';
@@ -16,6 +15,7 @@ import type { SshOptions } from '../options.ts';
 import { observePrompter } from '../prompt/prompter.ts';
 import { guardChannels } from './channel-guard.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
+import { cutAtLogin, handshakeFailure, isOwn, notSsh, type Ssh2Error } from './failures.ts';
 import { boundKeyExchanges } from './key-exchange.ts';
 import { keepMessageOrder } from './message-order.ts';
 import { padFromPool } from './padding.ts';

@@ -1,10 +1,10 @@
 import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
+import { type AlgorithmKind, filterAlgorithms } from '../connection/algorithms.ts';
+import { serverOffer } from '../connection/server-offer.ts';
+import { outOfTurn } from '../connection/violations.ts';
 import type { SshOptions } from '../options.ts';
-import { type AlgorithmKind, filterAlgorithms } from './algorithms.ts';
-import { serverOffer } from './server-offer.ts';
-import { outOfTurn } from './violations.ts';
 
 /**
  * An error that ssh2 emits: with its layer, or with the server's reason code (RFC 4253 11.1) for a
