@@ -20,10 +20,11 @@ import ssh2 from 'ssh2';
  * | send-gate.ts       | client.js, onWrite: writes to its socket without regard to backpressure                 |
  * | read-quota.ts      | client.js: reads its socket by `data` and never pauses it                               |
  * | padding.ts         | crypto.js: AESGCMCipherBinding, `allocPacket`, `_protocol._cipher`                      |
+ * | failures.ts        | the texts, levels and codes of ssh2's errors                                            |
  * | native-crypto.ts   | crypto.js: `bindingAvailable`                                                           |
  *
  * Outside, through the types below: auth/auth-sequence.ts (USERAUTH_FAILURE after an agent's signature, null and false in
- * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts, and ssh2/failures.ts (texts of ssh2's errors).
+ * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts.
  */
 
 /** What the rest of core/ssh uses of ssh2's public interface. */
