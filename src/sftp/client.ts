@@ -1,15 +1,15 @@
 import type { Duplex } from 'node:stream';
-import type { NameEntry } from './answers.ts';
-import type { Attributes } from './attributes.ts';
-import { FileReader, type ReaderOptions } from './file-reader.ts';
+import type { NameEntry } from './codec/answers.ts';
+import type { Attributes } from './codec/attributes.ts';
+import { Extension } from './codec/protocol.ts';
+import { FileReader, type ReaderOptions } from './download/file-reader.ts';
+import { PrimedFile } from './download/primed.ts';
 import { listFolder } from './listing.ts';
-import { SessionPool } from './pool.ts';
-import { PrimedFile } from './primed.ts';
-import { Extension } from './protocol.ts';
 import { type Remark, Remarks } from './remarks.ts';
-import type { SftpSession } from './session.ts';
-import { Upload, type UploadContext, type UploadOptions } from './upload.ts';
-import { DirectFolders } from './upload-target.ts';
+import { SessionPool } from './session/pool.ts';
+import type { SftpSession } from './session/session.ts';
+import { Upload, type UploadContext, type UploadOptions } from './upload/upload.ts';
+import { DirectFolders } from './upload/upload-target.ts';
 
 /** How much of a file is fetched before it is asked for, in bytes, and for how long it is kept, in milliseconds. */
 const PRIME = 256 * 1024;

@@ -1,4 +1,4 @@
-import { StatusCode } from './protocol.ts';
+import { StatusCode } from './codec/protocol.ts';
 
 const STATUS_WORDS: Readonly<Record<number, string>> = {
   [StatusCode.EOF]: 'end of file',

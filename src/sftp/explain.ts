@@ -1,9 +1,9 @@
-import { type Attributes, fileType } from './attributes.ts';
+import { type Attributes, fileType } from './codec/attributes.ts';
+import { Extension } from './codec/protocol.ts';
 import { SftpError } from './errors.ts';
-import { Extension } from './protocol.ts';
 import { type FailureReason, failureReason } from './reason.ts';
-import type { SftpSession } from './session.ts';
-import { folderOf } from './temporary-name.ts';
+import type { SftpSession } from './session/session.ts';
+import { folderOf } from './upload/temporary-name.ts';
 
 /** A file system with less free space than this counts as full, in bytes: what is left is too small for a WRITE. */
 const FULL = 1024 * 1024;

@@ -1,5 +1,5 @@
-import type { NameEntry } from './answers.ts';
-import type { SftpSession } from './session.ts';
+import type { NameEntry } from './codec/answers.ts';
+import type { SftpSession } from './session/session.ts';
 
 /** READDIRs under way at once. OpenSSH answers each with 100 entries at most. */
 const UNDER_WAY = 8;

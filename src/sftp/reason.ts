@@ -1,5 +1,5 @@
+import { StatusCode } from './codec/protocol.ts';
 import { SftpError, SftpSessionError, SftpTransferError } from './errors.ts';
-import { StatusCode } from './protocol.ts';
 
 /**
  * Why something failed, for a reply to a client.

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SftpError, SftpSessionError } from './errors.ts';
+import { Extension, OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { SftpError, SftpSessionError } from '../errors.ts';
+import type { SftpSession } from '../session/session.ts';
 import type { Halted } from './file-writer.ts';
-import { Extension, OpenFlag, StatusCode } from './protocol.ts';
 import { copy, type PublishContext, publish } from './publish.ts';
-import type { SftpSession } from './session.ts';
 import { temporaryName } from './temporary-name.ts';
 import type { UploadTarget } from './upload-target.ts';
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { SftpSessionError } from './errors.ts';
+import { SftpSessionError } from '../errors.ts';
+import type { Remarks } from '../remarks.ts';
 import type { Lease, SessionSource } from './lease.ts';
-import type { Remarks } from './remarks.ts';
 import { SftpSession } from './session.ts';
 
 /** Channels towards one server at most. sshd allows 10 sessions in a connection (MaxSessions), all kinds together. */

@@ -1,13 +1,13 @@
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import type { Attributes } from './attributes.ts';
-import { explainFailure } from './explain.ts';
+import type { Attributes } from '../codec/attributes.ts';
+import { explainFailure } from '../explain.ts';
+import { type FailureReason, failureReason } from '../reason.ts';
+import type { SessionPool } from '../session/pool.ts';
+import type { SftpSession } from '../session/session.ts';
 import { FileWriter, type Halted } from './file-writer.ts';
-import type { SessionPool } from './pool.ts';
 import { type PublishContext, publish } from './publish.ts';
-import { type FailureReason, failureReason } from './reason.ts';
 import { type Remains, settle } from './remains.ts';
-import type { SftpSession } from './session.ts';
 import { openTarget, type UploadMode, type UploadTarget } from './upload-target.ts';
 
 /** How long to wait for late WRITEs of a lost session before a file that was cut is checked, in milliseconds. */

@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream';
-import type { Answer, NameEntry } from './answers.ts';
-import type { Attributes } from './attributes.ts';
-import { type CallOptions, call, checked, type Pick, pick } from './call.ts';
-import { SftpError, SftpSessionError } from './errors.ts';
+import type { Answer, NameEntry } from '../codec/answers.ts';
+import type { Attributes } from '../codec/attributes.ts';
 import {
   type FileSystemStatus,
   type Limits,
@@ -11,10 +9,12 @@ import {
   readOwnerNames,
   readStatvfs,
   SAFE_LIMITS,
-} from './extensions.ts';
+} from '../codec/extensions.ts';
+import { Extension, type ExtensionName, VERSION } from '../codec/protocol.ts';
+import { packIds, type Request, requests } from '../codec/requests.ts';
+import { SftpError, SftpSessionError } from '../errors.ts';
+import { type CallOptions, call, checked, type Pick, pick } from './call.ts';
 import { RequestPipeline } from './pipeline.ts';
-import { Extension, type ExtensionName, VERSION } from './protocol.ts';
-import { packIds, type Request, requests } from './requests.ts';
 import type { AnswerHandler, ReadHandler } from './under-way.ts';
 
 /** How long fsync may take, in milliseconds: it waits for the server's disk. */

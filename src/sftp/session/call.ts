@@ -1,9 +1,9 @@
-import type { Answer, NameEntry } from './answers.ts';
-import { SftpError, type SftpSessionError, SftpTransferError } from './errors.ts';
-import type { FieldReader } from './field-reader.ts';
+import type { Answer, NameEntry } from '../codec/answers.ts';
+import type { FieldReader } from '../codec/field-reader.ts';
+import { StatusCode } from '../codec/protocol.ts';
+import type { Request } from '../codec/requests.ts';
+import { SftpError, type SftpSessionError, SftpTransferError } from '../errors.ts';
 import type { RequestPipeline } from './pipeline.ts';
-import { StatusCode } from './protocol.ts';
-import type { Request } from './requests.ts';
 
 /** The longest path, in bytes, that is sent: PATH_MAX of Linux. */
 const LONGEST_PATH = 4096;

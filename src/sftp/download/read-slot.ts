@@ -1,6 +1,6 @@
-import type { Answer } from './answers.ts';
-import type { SftpSessionError } from './errors.ts';
-import type { ReadHandler } from './under-way.ts';
+import type { Answer } from '../codec/answers.ts';
+import type { SftpSessionError } from '../errors.ts';
+import type { ReadHandler } from '../session/under-way.ts';
 
 /** What the owner of a slot does with the answer to its READ. */
 export interface SlotOwner {

@@ -1,4 +1,4 @@
-import type { Attributes } from './attributes.ts';
+import type { Attributes } from '../codec/attributes.ts';
 import type { FileReader } from './file-reader.ts';
 
 /**

@@ -24,16 +24,16 @@ const Flag = {
 } as const;
 
 const TYPE_MASK = 0o170000;
-const TYPES: Readonly<Record<number, FileType>> = {
-  16807: 'file',
-  9604: 'directory',
-  21609: 'link',
-};
+const TYPES = new Map<number, FileType>([
+  [0o100000, 'file'],
+  [0o040000, 'directory'],
+  [0o120000, 'link'],
+]);
 
 /** Returns the type of the file; `unknown` if the server sent no permissions, or none that hold a type. */
 export function fileType({ permissions = 0 }: Attributes): FileType {
   const type = permissions & TYPE_MASK;
-  return type === 0 ? 'unknown' : (TYPES[type] ?? 'other');
+  return type === 0 ? 'unknown' : (TYPES.get(type) ?? 'other');
 }
 
 /** Returns `attributes` as bytes. `uid` and `gid`, `atime` and `mtime` go in pairs: half a pair is left out. */

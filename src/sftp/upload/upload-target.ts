@@ -1,10 +1,10 @@
-import { type Attributes, fileType } from './attributes.ts';
-import { SftpError, SftpTransferError } from './errors.ts';
+import { type Attributes, fileType } from '../codec/attributes.ts';
+import { OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { SftpError, SftpTransferError } from '../errors.ts';
+import type { Remarks } from '../remarks.ts';
+import type { Lease, SessionSource } from '../session/lease.ts';
+import type { SftpSession } from '../session/session.ts';
 import type { WriterTarget } from './file-writer.ts';
-import type { Lease, SessionSource } from './lease.ts';
-import { OpenFlag, StatusCode } from './protocol.ts';
-import type { Remarks } from './remarks.ts';
-import type { SftpSession } from './session.ts';
 import { folderOf, temporaryName } from './temporary-name.ts';
 
 /**

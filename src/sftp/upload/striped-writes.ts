@@ -1,11 +1,11 @@
+import type { Answer } from '../codec/answers.ts';
+import { OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { SftpError } from '../errors.ts';
+import type { Lease, SessionSource } from '../session/lease.ts';
+import type { SftpSession } from '../session/session.ts';
+import type { AnswerHandler } from '../session/under-way.ts';
 import { Acknowledged } from './acknowledged.ts';
-import type { Answer } from './answers.ts';
-import { SftpError } from './errors.ts';
-import type { Lease, SessionSource } from './lease.ts';
-import { OpenFlag, StatusCode } from './protocol.ts';
-import type { SftpSession } from './session.ts';
 import { StripeGrowth, type UploadState } from './stripe-growth.ts';
-import type { AnswerHandler } from './under-way.ts';
 import { WriteQueue } from './write-queue.ts';
 
 const MiB = 1024 * 1024;

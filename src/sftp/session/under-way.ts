@@ -1,5 +1,5 @@
-import type { Answer } from './answers.ts';
-import type { SftpSessionError } from './errors.ts';
+import type { Answer } from '../codec/answers.ts';
+import type { SftpSessionError } from '../errors.ts';
 
 /** Receives the answer to one request, once. */
 export interface AnswerHandler {

@@ -1,11 +1,11 @@
 import { pipeline } from 'node:stream/promises';
-import { SftpError, SftpTransferError } from './errors.ts';
-import { FileReader } from './file-reader.ts';
+import { Extension, OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { FileReader } from '../download/file-reader.ts';
+import { SftpError, SftpTransferError } from '../errors.ts';
+import type { Remarks } from '../remarks.ts';
+import type { SessionSource } from '../session/lease.ts';
+import type { SftpSession } from '../session/session.ts';
 import { FileWriter } from './file-writer.ts';
-import type { SessionSource } from './lease.ts';
-import { Extension, OpenFlag, StatusCode } from './protocol.ts';
-import type { Remarks } from './remarks.ts';
-import type { SftpSession } from './session.ts';
 import { temporaryName } from './temporary-name.ts';
 import { type DirectFolders, isForbidden } from './upload-target.ts';
 

@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { type Answer, decodeAnswer } from './answers.ts';
-import { SftpSessionError } from './errors.ts';
-import { FieldReader } from './field-reader.ts';
-import { type Incoming, PacketDecoder } from './packet-decoder.ts';
-import { PacketType, StatusCode } from './protocol.ts';
-import { encodeInit, encodeWriteHead, type Request, requests, setId } from './requests.ts';
+import { type Answer, decodeAnswer } from '../codec/answers.ts';
+import { FieldReader } from '../codec/field-reader.ts';
+import { type Incoming, PacketDecoder } from '../codec/packet-decoder.ts';
+import { PacketType, StatusCode } from '../codec/protocol.ts';
+import { encodeInit, encodeWriteHead, type Request, requests, setId } from '../codec/requests.ts';
+import { SftpSessionError } from '../errors.ts';
 import { type AnswerHandler, INIT, type ReadHandler, UnderWayTable } from './under-way.ts';
 
 /** Requests under way, apart from READs and WRITEs, above which further ones wait. */

@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
-import type { Attributes } from './attributes.ts';
-import { SftpError, SftpTransferError } from './errors.ts';
-import type { SessionSource } from './lease.ts';
-import { Extension } from './protocol.ts';
-import type { SftpSession } from './session.ts';
+import type { Attributes } from '../codec/attributes.ts';
+import { Extension } from '../codec/protocol.ts';
+import { SftpError, SftpTransferError } from '../errors.ts';
+import type { SessionSource } from '../session/lease.ts';
+import type { SftpSession } from '../session/session.ts';
 import { type OpenFile, StripedWrites } from './striped-writes.ts';
 
 /** What waits in the Writable's own buffer, in bytes, beside what waits to be sent. */

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
-import type { Answer } from './answers.ts';
-import { type Attributes, fileType } from './attributes.ts';
+import type { Answer } from '../codec/answers.ts';
+import { type Attributes, fileType } from '../codec/attributes.ts';
+import { OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { SftpError, type SftpSessionError, SftpTransferError } from '../errors.ts';
+import type { Lease, SessionSource } from '../session/lease.ts';
 import { type ByteBudget, downloadBudget } from './byte-budget.ts';
-import { SftpError, type SftpSessionError, SftpTransferError } from './errors.ts';
 import { FileEnd, type OnGrowth } from './file-end.ts';
-import type { Lease, SessionSource } from './lease.ts';
-import { OpenFlag, StatusCode } from './protocol.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { ReadSlot, type SlotOwner } from './read-slot.ts';
 
