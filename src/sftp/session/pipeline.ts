@@ -60,6 +60,7 @@ export class RequestPipeline {
 
   /** Sends INIT. `handler` gets the VERSION. */
   init(handler: AnswerHandler): void {
+    if (this.#failed(handler)) return;
     this.#begin('INIT', handler, this.#patience, 0, INIT);
     this.#channel.write(encodeInit());
   }
