@@ -30,6 +30,8 @@ export interface MemoryOptions {
   readonly extensions?: Readonly<Record<string, string>>;
   /** Sees each request first; true if it has answered it, or if it is not to be answered. */
   readonly intercept?: (request: ReceivedRequest, server: ScriptedSftpServer) => boolean;
+  /** Calls what answers a request, when it likes. Default: at once. */
+  readonly schedule?: (answer: () => void) => void;
 }
 
 interface OpenMemoryFile {
@@ -43,7 +45,7 @@ interface OpenMemoryFile {
  * has the extensions that it is given, of posix-rename and limits. One session; make another over the same files.
  */
 export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): ScriptedSftpServer {
-  const { extensions = {}, intercept } = options;
+  const { extensions = {}, intercept, schedule = (now) => now() } = options;
   const server = new ScriptedSftpServer({ extensions });
   const handles = new Map<string, OpenMemoryFile>();
   let lastHandle = 0;
@@ -125,7 +127,7 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
     }
   };
   server.onRequest = (request) => {
-    if (!intercept?.(request, server)) answer(request);
+    if (!intercept?.(request, server)) schedule(() => answer(request));
   };
   return server;
 }

@@ -9,7 +9,7 @@ export interface ReceivedRequest {
   /** `OPEN`, or the name of an extension. */
   readonly name: string;
   readonly id: number;
-  /** What follows the id, or the name of the extension. */
+  /** What follows the id, or the name of the extension; from its beginning at each call. */
   readonly fields: FieldReader;
 }
 
@@ -56,7 +56,7 @@ export class ScriptedSftpServer {
     this.wire.on('data', (chunk: Buffer) => {
       for (const incoming of this.#decoder.push(chunk)) {
         if (incoming.kind !== 'packet') throw new Error(`the client sent ${incoming.kind}`);
-        if (incoming.type !== PacketType.INIT) this.#receive(incoming.type, new FieldReader(incoming.body));
+        if (incoming.type !== PacketType.INIT) this.#receive(incoming.type, Buffer.from(incoming.body));
         else if (version !== null) {
           const pairs = Object.entries(extensions).flat().map(string);
           this.send(packet('VERSION', u32(version), ...pairs));
@@ -82,7 +82,7 @@ export class ScriptedSftpServer {
   }
 
   send(...parts: Buffer[]): void {
-    if (!this.wire.destroyed) this.wire.write(Buffer.concat(parts));
+    if (this.wire.writable) this.wire.write(Buffer.concat(parts));
   }
 
   status(id: number, code: number = StatusCode.OK, words = ''): void {
@@ -106,11 +106,18 @@ export class ScriptedSftpServer {
     this.send(packet('NAME', u32(id), u32(names.length), ...entries));
   }
 
-  #receive(type: number, fields: FieldReader): void {
-    const id = fields.u32();
+  #receive(type: number, body: Buffer): void {
+    const head = new FieldReader(body);
+    const id = head.u32();
     const known = Object.entries(PacketType).find(([, value]) => value === type)?.[0] ?? String(type);
-    const name = type === PacketType.EXTENDED ? fields.view().toString() : known;
-    const request = { name, id, fields };
+    const name = type === PacketType.EXTENDED ? head.view().toString() : known;
+    const request = {
+      name,
+      id,
+      get fields() {
+        return new FieldReader(body.subarray(body.length - head.left));
+      },
+    };
     if (this.onRequest) return this.onRequest(request);
     this.#requests.push(request);
     this.#wake?.();

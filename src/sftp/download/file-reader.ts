@@ -191,6 +191,7 @@ export class FileReader extends Readable implements SlotOwner {
     this.#lease.session.read(this.#handle, slot.offset, slot.asked, slot);
   }
 
+  /** Hands on what is wanted, and the end of the file after its last byte. */
   #handOn(): void {
     while (this.#wanted && !this.destroyed) {
       const slot = this.#slots[0];
@@ -201,6 +202,7 @@ export class FileReader extends Readable implements SlotOwner {
       } else if (slot?.complete) this.#slots.shift();
       else break;
     }
+    if (!this.destroyed && this.#end.isWhole(this.#position)) this.push(null);
   }
 
   #deliver(bytes: Buffer): void {
@@ -215,7 +217,7 @@ export class FileReader extends Readable implements SlotOwner {
     this.#fetch();
   }
 
-  /** Looks whether the file has changed, or is whole. */
+  /** Breaks if the file has changed, else goes on. */
   #check(): void {
     const { fault } = this.#end;
     if (fault !== null) {
@@ -224,7 +226,6 @@ export class FileReader extends Readable implements SlotOwner {
     }
     this.#fetch();
     this.#handOn();
-    if (!this.destroyed && this.#end.isWhole(this.#position)) this.push(null);
   }
 
   #releaseIfIdle(): void {

@@ -33,6 +33,8 @@ export class RequestPipeline {
   readonly #drainWaiters = new Set<() => void>();
   /** The DATA that is arriving, and how much of it is to come. */
   #reading: { readonly id: number; readonly handler: ReadHandler; left: number } | null = null;
+  /** What has come and is being handed to its handlers. */
+  #taking: Incoming[] | null = null;
   #lastActivity = performance.now();
   #timer: NodeJS.Timeout | null = null;
 
@@ -155,10 +157,20 @@ export class RequestPipeline {
 
   #receive(chunk: Buffer): void {
     this.#lastActivity = performance.now();
-    for (const incoming of this.#decoder.push(chunk)) {
-      if (this.error !== null) return;
-      const words = this.#take(incoming);
-      if (words !== null) this.end(protocolError(words));
+    const incoming = this.#decoder.push(chunk);
+    // A channel may deliver while it takes a request that the answer before has led to.
+    if (this.#taking !== null) {
+      this.#taking.push(...incoming);
+      return;
+    }
+    this.#taking = incoming;
+    try {
+      for (const item of incoming) {
+        const words = this.error === null ? this.#take(item) : null;
+        if (words !== null) this.end(protocolError(words));
+      }
+    } finally {
+      this.#taking = null;
     }
   }
 
