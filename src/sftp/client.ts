@@ -34,6 +34,11 @@ export interface SftpClientOptions {
   readonly mostChannels?: number | undefined;
   /** How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000. */
   readonly patience?: number | undefined;
+  /**
+   * How long to wait for WRITEs of a lost session, where a file was cut that they could reach, in
+   * milliseconds. Default: 1000.
+   */
+  readonly settlePause?: number | undefined;
   /** Told once of each thing worth knowing, such as that the server allows fewer channels. */
   readonly onRemark?: ((remark: Remark) => void) | undefined;
 }
@@ -48,7 +53,15 @@ export class SftpClient {
   readonly #upload: UploadContext;
 
   constructor(options: SftpClientOptions) {
-    const { openChannel, software, striping = 'auto', mostChannels, patience, onRemark } = options;
+    const {
+      openChannel,
+      software,
+      striping = 'auto',
+      mostChannels,
+      patience,
+      settlePause,
+      onRemark,
+    } = options;
     const remarks = new Remarks(onRemark ?? (() => {}));
     const pool = new SessionPool({ openChannel, remarks, mostChannels, patience });
     this.#pool = pool;
@@ -56,6 +69,7 @@ export class SftpClient {
       pool,
       sessions: pool,
       remarks,
+      pause: settlePause,
       folders: new DirectFolders(remarks),
       mostChannels: striping === 'never' ? 1 : MOST_STRIPES,
       isOrdered: (session) => striping === 'always' || isOpenSsh(software?.(), session),

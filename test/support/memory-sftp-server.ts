@@ -1,4 +1,5 @@
 import { readAttributes } from '../../src/sftp/codec/attributes.ts';
+import type { FieldReader } from '../../src/sftp/codec/field-reader.ts';
 import { OpenFlag, StatusCode } from '../../src/sftp/codec/protocol.ts';
 import { packet, type ReceivedRequest, ScriptedSftpServer, u32, u64 } from './scripted-sftp-server.ts';
 
@@ -26,12 +27,20 @@ export class MemoryFiles extends Map<string, MemoryFile> {
   }
 }
 
+/** The extensions of OpenSSH's server that this one has as well. */
+export const OPENSSH: Readonly<Record<string, string>> = {
+  'posix-rename@openssh.com': '1',
+  'limits@openssh.com': '1',
+  'fsync@openssh.com': '1',
+  'copy-data': '1',
+};
+
 export interface MemoryOptions {
   readonly extensions?: Readonly<Record<string, string>>;
   /** Sees each request first; true if it has answered it, or if it is not to be answered. */
   readonly intercept?: (request: ReceivedRequest, server: ScriptedSftpServer) => boolean;
   /** Calls what answers a request, when it likes. Default: at once. */
-  readonly schedule?: (answer: () => void) => void;
+  readonly schedule?: (answer: () => void, request: ReceivedRequest) => void;
 }
 
 interface OpenMemoryFile {
@@ -42,7 +51,8 @@ interface OpenMemoryFile {
 
 /**
  * An SFTP server with files in memory, which does as the draft says: RENAME fails if the target exists. It
- * has the extensions that it is given, of posix-rename and limits. One session; make another over the same files.
+ * has the extensions that it is given, of posix-rename, limits, fsync and copy-data. One session; make another over the
+ * same files.
  */
 export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): ScriptedSftpServer {
   const { extensions = {}, intercept, schedule = (now) => now() } = options;
@@ -54,7 +64,7 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
     if (!file) return server.status(id, StatusCode.NO_SUCH_FILE);
     server.attributes(id, { size: file.content.length, permissions: file.permissions });
   };
-  const change = (id: number, file: MemoryFile | undefined, { fields }: ReceivedRequest) => {
+  const change = (id: number, file: MemoryFile | undefined, fields: FieldReader) => {
     if (!file) return server.status(id, StatusCode.NO_SUCH_FILE);
     const { size, permissions } = readAttributes(fields);
     if (size !== undefined) file.content = resized(file.content, size);
@@ -94,15 +104,24 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
       case 'FSTAT':
         return attributes(id, handles.get(text())?.file);
       case 'SETSTAT':
-        return change(id, files.get(text()), request);
+        return change(id, files.get(text()), fields);
       case 'FSETSTAT':
-        return change(id, handles.get(text())?.file, request);
+        return change(id, handles.get(text())?.file, fields);
       case 'REMOVE':
         return server.status(id, files.delete(text()) ? StatusCode.OK : StatusCode.NO_SUCH_FILE);
       case 'RENAME':
         return rename(id, text(), text(), false);
       case 'posix-rename@openssh.com':
         return rename(id, text(), text(), true);
+      case 'copy-data': {
+        const from = handles.get(text())?.file.content ?? Buffer.alloc(0);
+        const [start, length] = [fields.u64(), fields.u64()];
+        const to = handles.get(text())?.file;
+        if (to) to.content = Buffer.from(from.subarray(start, start + length));
+        return server.status(id, to ? StatusCode.OK : StatusCode.FAILURE);
+      }
+      case 'fsync@openssh.com':
+        return server.status(id);
       case 'limits@openssh.com':
         return server.send(packet('EXTENDED_REPLY', u32(id), ...[262144, 261120, 261120, 0].map(u64)));
       case 'READ': {
@@ -127,7 +146,7 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
     }
   };
   server.onRequest = (request) => {
-    if (!intercept?.(request, server)) schedule(() => answer(request));
+    if (!intercept?.(request, server)) schedule(() => answer(request), request);
   };
   return server;
 }

@@ -5,9 +5,9 @@ import { explainFailure } from '../explain.ts';
 import { type FailureReason, failureReason } from '../reason.ts';
 import type { SessionPool } from '../session/pool.ts';
 import type { SftpSession } from '../session/session.ts';
-import { FileWriter, type Halted } from './file-writer.ts';
+import { FileWriter } from './file-writer.ts';
 import { type PublishContext, publish } from './publish.ts';
-import { type Remains, settle } from './remains.ts';
+import { type Interrupted, interrupted, type Remains, settle } from './remains.ts';
 import { openTarget, type UploadMode, type UploadTarget } from './upload-target.ts';
 
 /** How long to wait for late WRITEs of a lost session before a file that was cut is checked, in milliseconds. */
@@ -57,7 +57,7 @@ export class Upload {
   readonly #keepPartial: boolean;
   #target: UploadTarget | null = null;
   #finishing: Promise<number> | null = null;
-  #halted: Halted | null = null;
+  #interrupted: Interrupted | null = null;
   #outcome: Remains | null = null;
   #reason: Promise<FailureReason> | null = null;
 
@@ -71,7 +71,7 @@ export class Upload {
     this.opened = opening.then((target) => {
       this.#target = target;
     });
-    this.opened.catch(() => {});
+    this.opened.catch((error) => this.#explain(error));
     this.#writer = new FileWriter(pool, () => opening, { fsync });
     this.#writer.once('close', () => abort.abort(new Error('the upload was stopped')));
     this.#writer.on('error', (error) => this.#explain(error));
@@ -113,8 +113,8 @@ export class Upload {
     await this.#reason;
     if (this.#outcome !== null) return this.#outcome;
     try {
-      this.#halted ??= await this.#writer.halt();
-      this.#outcome = await this.#settle();
+      this.#interrupted ??= await this.#halt();
+      this.#outcome = await this.#settle(this.#interrupted);
       return this.#outcome;
     } catch (error) {
       return { state: 'unsettled', error };
@@ -143,14 +143,24 @@ export class Upload {
       session && path ? explainFailure(session, error, path) : Promise.resolve(failureReason(error));
   }
 
-  async #settle(): Promise<Remains> {
+  /** Stops writing; null if there was nothing to write to. */
+  async #halt(): Promise<Interrupted | null> {
+    const halted = await this.#writer.halt();
     const target = this.#target;
-    const halted = this.#halted;
-    if (target === null || halted === null) return { state: 'unchanged' };
+    if (halted === null || target === null) return null;
     const { pause = LATE_WRITES } = this.#context;
-    const upload = { target, halted, keepPartial: this.#keepPartial, pause };
-    const { session } = target.lease;
-    if (session.error === null) return settle(session, upload, this.#context);
+    return interrupted(target, halted, { keepPartial: this.#keepPartial, pause });
+  }
+
+  async #settle(upload: Interrupted | null): Promise<Remains> {
+    if (upload === null) return { state: 'unchanged' };
+    const { session } = upload.target.lease;
+    try {
+      if (session.error === null) return await settle(session, upload, this.#context);
+    } catch (error) {
+      if (session.error === null) throw error;
+      // It was lost without having been noticed before.
+    }
     return this.#context.pool.run((other) => settle(other, upload, this.#context));
   }
 }
