@@ -93,7 +93,7 @@ describe('PacketDecoder', () => {
           ),
         ).toEqual(decode([whole], 60));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

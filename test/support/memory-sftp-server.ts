@@ -151,8 +151,19 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
   return server;
 }
 
+/** `content` with this length; longer, it is the beginning of a larger buffer, so that it can grow in place. */
 function resized(content: Buffer, size: number): Buffer {
-  return size <= content.length
-    ? Buffer.from(content.subarray(0, size))
-    : Buffer.concat([content, Buffer.alloc(size - content.length)]);
+  if (size <= content.length) return Buffer.from(content.subarray(0, size));
+  const room = Buffer.from(content.buffer, content.byteOffset);
+  if (spare.has(content.buffer) && room.length >= size) {
+    room.fill(0, content.length, size);
+    return room.subarray(0, size);
+  }
+  const larger = Buffer.alloc(2 * size);
+  spare.add(larger.buffer);
+  content.copy(larger);
+  return larger.subarray(0, size);
 }
+
+/** Memory that belongs to one file alone. */
+const spare = new WeakSet<ArrayBufferLike>();

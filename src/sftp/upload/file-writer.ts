@@ -67,7 +67,7 @@ export class FileWriter extends Writable {
     this.#fsync = options.fsync ?? false;
     this.#opened = open().then((target) => {
       this.#target = target;
-      this.#writes = new StripedWrites(sessions, target, {
+      this.#writes = new StripedWrites(sessions, [target], {
         most: target.mostChannels,
         onError: (error) => this.destroy(error),
         onRoom: () => this.#continue(),

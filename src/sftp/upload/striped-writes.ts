@@ -69,15 +69,21 @@ export class StripedWrites {
   #unanswered = false;
   #error: Error | null = null;
 
-  constructor(sessions: SessionSource, file: OpenFile, options: StripedWritesOptions) {
+  /** `files`: one file, open in one session or in several. */
+  constructor(
+    sessions: SessionSource,
+    files: readonly [OpenFile, ...OpenFile[]],
+    options: StripedWritesOptions,
+  ) {
+    const [{ path, offset }] = files;
     this.#sessions = sessions;
     this.#options = options;
-    this.#path = file.path;
-    this.#position = file.offset;
-    this.#acknowledged = new Acknowledged(file.offset);
-    this.#growth = new StripeGrowth(options.most, performance.now(), file.offset);
-    this.#stripes = [{ ...file, unacknowledged: 0, waitsForDrain: false }];
-    this.#used = new Set([file.lease.session]);
+    this.#path = path;
+    this.#position = offset;
+    this.#acknowledged = new Acknowledged(offset);
+    this.#growth = new StripeGrowth(options.most, performance.now(), offset);
+    this.#stripes = files.map((file) => ({ ...file, unacknowledged: 0, waitsForDrain: false }));
+    this.#used = new Set(files.map(({ lease }) => lease.session));
   }
 
   /** Every byte of the file before this offset is acknowledged. */
