@@ -513,6 +513,18 @@ describe('an upload that is given up', () => {
     expect(files.text(NAME)).toBe('content');
   });
 
+  it('while its last bytes are under way, is not taken for whole', async () => {
+    const { client, files, requests } = serve(null, { schedule: (answer) => setTimeout(answer, 10) });
+    const upload = client.upload(path);
+    await upload.opened;
+    const failed = expect(put(upload, pattern(400 * KiB))).rejects.toThrow('the upload was stopped');
+    await vi.waitFor(() => expect(requests).toContain('CLOSE'), { interval: 1 });
+    const outcome = await upload.abandon();
+    await failed;
+    expect(outcome).toMatchObject({ state: 'kept', bytes: files.get(NAME)?.content.length });
+    expect(names(files)).toEqual([NAME]);
+  });
+
   it('while it gets its name, is whole', async () => {
     const { client, files, requests } = serve(null, { schedule: (answer) => setTimeout(answer, 10) });
     const upload = client.upload(path);

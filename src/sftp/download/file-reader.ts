@@ -113,7 +113,9 @@ export class FileReader extends Readable implements SlotOwner {
     if (this.destroyed) return this.#releaseIfIdle();
     if (answer.kind === 'status' && answer.code === StatusCode.EOF) this.#end.eof(slot.offset);
     else if (answer.kind === 'status' && answer.code !== StatusCode.OK) {
-      this.destroy(new SftpError('READ', answer.code, answer.words));
+      const error = new SftpError('READ', answer.code, answer.words);
+      // FSTAT was answered before, and may tell more: that this is a folder.
+      this.opened.then(() => this.destroy(error)).catch(() => {});
       return;
     }
     if (slot.length === 0 && !slot.probe) this.#ahead.consumed(slot.asked, performance.now());

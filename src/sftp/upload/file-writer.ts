@@ -52,6 +52,11 @@ export interface WriterOptions {
  * size, and CLOSE has succeeded. When the writer fails or is destroyed, `halt` tells what the file holds.
  */
 export class FileWriter extends Writable {
+  /**
+   * Settles with `finish`; rejects if the writer closes without it. `finished` of node:stream would take a
+   * writer for finished that was destroyed when all bytes were taken, though not written.
+   */
+  readonly finished: Promise<void>;
   readonly #fsync: boolean;
   /** Settles when the file is open; rejects if it will not be. */
   readonly #opened: Promise<void>;
@@ -74,6 +79,11 @@ export class FileWriter extends Writable {
       });
     });
     this.#opened.catch(() => {});
+    this.finished = new Promise((resolve, reject) => {
+      this.once('finish', resolve);
+      this.once('close', () => reject(this.errored ?? new Error('the upload was stopped')));
+    });
+    this.finished.catch(() => {});
   }
 
   /** Bytes of the file that are acknowledged without a gap, those before the first written one included. */

@@ -66,6 +66,7 @@ export async function copy(
   const writer = new FileWriter(sessions, open);
   try {
     await pipeline(new FileReader(sessions, from, { length: size }), writer);
+    await writer.finished;
     if (writer.contiguous !== size) throw new SftpTransferError('changed', 'the file became shorter');
   } finally {
     lease.release();

@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Attributes } from '../codec/attributes.ts';
 import { explainFailure } from '../explain.ts';
 import { type FailureReason, failureReason } from '../reason.ts';
@@ -124,7 +123,7 @@ export class Upload {
   }
 
   async #finish(): Promise<number> {
-    await finished(this.#writer);
+    await this.#writer.finished;
     const size = this.#writer.contiguous;
     const target = this.#target;
     if (target?.temporary) {
