@@ -24,8 +24,11 @@ class HostileServer {
   readonly server: ScriptedSftpServer;
   /** What WRITEs that were answered with OK have brought, per handle. */
   readonly written = new Map<string, Buffer>();
-  /** Handles that were closed with OK, and names that were given with OK. */
+  /** Handles that were closed with OK. */
   readonly closed = new Set<string>();
+  /** Handles of new files, which have temporary names. */
+  readonly temporary = new Set<string>();
+  /** Whether a file was given another name. */
   renamed = false;
   readonly #next: (limit: number) => number;
   /** One answer in so many is of each hostile kind. */
@@ -102,8 +105,10 @@ class HostileServer {
     switch (name) {
       case 'OPEN': {
         fields.skip();
-        const writes = (fields.u32() & OpenFlag.WRITE) !== 0;
-        return server.handle(id, `${writes ? 'w' : 'r'}${++this.#handles}`);
+        const flags = fields.u32();
+        const handle = `${flags & OpenFlag.WRITE ? 'w' : 'r'}${++this.#handles}`;
+        if (flags & OpenFlag.EXCL) this.temporary.add(handle);
+        return server.handle(id, handle);
       }
       case 'READ': {
         fields.skip();
@@ -195,9 +200,11 @@ export async function playSftp(choices: SftpChoices): Promise<number> {
       }
       upload.stream.end();
       await upload.finish();
-      const whole = servers.some(
-        ({ written, closed, renamed }) =>
-          renamed && [...written].some(([handle, bytes]) => bytes.equals(CONTENT) && closed.has(handle)),
+      const whole = servers.some(({ written, closed, temporary, renamed }) =>
+        [...written].some(
+          ([handle, bytes]) =>
+            bytes.equals(CONTENT) && closed.has(handle) && (renamed || !temporary.has(handle)),
+        ),
       );
       assert(whole, 'an upload that succeeded was not acknowledged whole');
     } catch (error) {
