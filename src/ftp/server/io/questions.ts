@@ -1,0 +1,191 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { Answer, Answers, Question, QuestionKind, QuestionOf, Source, Verdict } from '../action.ts';
+import { converter } from '../ascii.ts';
+import type { FileStore } from '../store.ts';
+import { type CarryOptions, receiveAll, sendAll } from './carry.ts';
+import { DataPorts } from './data-ports.ts';
+import { listingReader } from './entries.ts';
+import { failureOf } from './failure-of.ts';
+import { asStoreError, Handles } from './handles.ts';
+import type { ServedSession, ServeOptions } from './serve.ts';
+import { askStore, isStoreKind, type StoreKind } from './store-answers.ts';
+
+/** Those that do not concern the store alone. */
+type OwnKind = Exclude<QuestionKind, StoreKind>;
+type Answering = {
+  readonly [K in OwnKind]: (question: QuestionOf<K>, signal: AbortSignal) => Promise<Answers[K]>;
+};
+
+/** Answers what an FtpServer asks, and holds what is open for it: the store's files and the data connections. */
+export class Questions {
+  readonly #session: ServedSession;
+  readonly #options: ServeOptions;
+  readonly #onAnswer: (id: number, answer: Answer) => void;
+  readonly #handles = new Handles();
+  readonly #ports: DataPorts;
+  /** The open question; at most one. */
+  #open: { readonly id: number; readonly abort: AbortController } | null = null;
+  #store: FileStore | null;
+
+  constructor(session: ServedSession, options: ServeOptions, onAnswer: (id: number, answer: Answer) => void) {
+    this.#session = session;
+    this.#options = options;
+    this.#onAnswer = onAnswer;
+    this.#ports = new DataPorts(session, options.data);
+    this.#store = 'any' in options.login ? options.login.any.store : null;
+  }
+
+  /** Finds the answer; it comes later, never during the call. */
+  ask(id: number, question: Question): void {
+    const abort = new AbortController();
+    this.#open = { id, abort };
+    const answered = (answer: Answer) => {
+      if (this.#open?.id !== id) return;
+      this.#open = null;
+      this.#onAnswer(id, answer);
+    };
+    this.#answer(id, question, abort.signal).then(
+      (value) => answered({ ok: true, value }),
+      (error: unknown) => {
+        if (abort.signal.aborted) return;
+        const failure = failureOf(error);
+        if (failure.reason === 'failed') this.#reportFault(question, error);
+        answered({ ok: false, failure });
+      },
+    );
+  }
+
+  /** The answer is not wanted any more. */
+  forget(id: number): void {
+    if (this.#open?.id !== id) return;
+    const { abort } = this.#open;
+    this.#open = null;
+    abort.abort(new GatewayError('STOPPED', 'the client gave it up'));
+  }
+
+  release(handle: number): void {
+    void this.#handles.release(handle).catch(() => {});
+  }
+
+  drop(port: number): void {
+    this.#ports.drop(port);
+  }
+
+  /** Ends whatever is open. */
+  async close(): Promise<void> {
+    if (this.#open !== null) this.forget(this.#open.id);
+    this.#ports.dropAll();
+    await this.#handles.releaseAll();
+  }
+
+  async #answer(id: number, question: Question, signal: AbortSignal): Promise<unknown> {
+    const { kind } = question;
+    if (isStoreKind(kind)) {
+      const context = { store: this.#store, handles: this.#handles, id, signal };
+      return askStore(question as QuestionOf<StoreKind>, context);
+    }
+    const answering = this.#answering[kind] as (question: Question, signal: AbortSignal) => Promise<unknown>;
+    return answering(question, signal);
+  }
+
+  readonly #answering: Answering = {
+    verify: ({ user, password }) => this.#verify(user, password),
+    delay: ({ ms }, signal) => delay(ms, signal),
+    listen: ({ port, family }) => this.#ports.add(port).listen(family),
+    accept: async ({ port }) => {
+      await this.#ports.get(port).accept();
+      return null;
+    },
+    dial: async ({ port, to }) => {
+      await this.#ports.add(port).dial(to);
+      return null;
+    },
+    send: (question, signal) => this.#send(question, signal),
+    receive: (question, signal) => this.#receive(question, signal),
+  };
+
+  async #verify(user: string, password: Uint8Array): Promise<Verdict> {
+    const { login } = this.#options;
+    if ('any' in login) return { access: login.any.access };
+    const account = await login.accounts.verify(user, password, this.#session.peer.remote.host);
+    if (typeof account === 'string') return account;
+    this.#store = account.store;
+    return { access: account.access };
+  }
+
+  async #send(question: QuestionOf<'send'>, signal: AbortSignal): Promise<null> {
+    const { port, source, conversion, progress } = question;
+    const stream = await this.#ports.get(port).accept();
+    const read = this.#reader(source);
+    const convert = converter(conversion);
+    let over = false;
+    const next = async () => {
+      if (over) return null;
+      const bytes = await read().catch((error: unknown) => {
+        throw asStoreError(error);
+      });
+      over = bytes === null;
+      return bytes === null ? convert.end() : convert.convert(bytes);
+    };
+    await sendAll(stream, next, this.#carrying('down', progress, signal));
+    this.#ports.over(port);
+    return null;
+  }
+
+  async #receive(question: QuestionOf<'receive'>, signal: AbortSignal): Promise<null> {
+    const { port, handle, conversion, progress } = question;
+    const stream = await this.#ports.get(port).accept();
+    const convert = converter(conversion);
+    const take = async (bytes: Uint8Array) => {
+      if (signal.aborted || bytes.length === 0) return;
+      await this.#handles.write(handle, bytes).catch((error: unknown) => {
+        throw asStoreError(error);
+      });
+    };
+    const carrying = this.#carrying('up', progress, signal);
+    await receiveAll(stream, (bytes) => take(convert.convert(bytes)), carrying);
+    await take(convert.end());
+    this.#ports.over(port);
+    return null;
+  }
+
+  #carrying(direction: 'up' | 'down', progress: { bytes: number }, signal: AbortSignal): CarryOptions {
+    return {
+      signal,
+      onBytes: (bytes) => {
+        progress.bytes += bytes;
+        this.#session.count(direction, bytes);
+      },
+    };
+  }
+
+  #reader(source: Source): () => Promise<Uint8Array | null> {
+    if ('entries' in source) {
+      let entries: typeof source.entries | null = source.entries;
+      return listingReader(async () => {
+        const all = entries;
+        entries = null;
+        return all;
+      }, source.style);
+    }
+    if (!('style' in source)) {
+      const file = this.#handles.get(source.handle, 'file').source;
+      return () => file.read();
+    }
+    const directory = this.#handles.get(source.handle, 'directory').source;
+    return listingReader(() => directory.read(), source.style);
+  }
+
+  /** What no store foresees is told in the log alone. */
+  #reportFault({ kind }: Question, error: unknown): void {
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    this.#session.log.warn({ event: 'ftp.store.failed', err: cause }, `${kind} failed: ${String(cause)}`);
+  }
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), ms);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+}

@@ -1,0 +1,154 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { SessionContext } from '../../../core/plugin.ts';
+import { within } from '../../../core/within.ts';
+import type { ServerAction } from '../action.ts';
+import { DEFAULT_SERVER_LIMITS, type ServerPolicy } from '../policy.ts';
+import { FtpServer } from '../server.ts';
+import type { HashAlgorithm } from '../store.ts';
+import type { Account, Accounts } from './accounts.ts';
+import type { DataLegOptions } from './data-leg.ts';
+import { Questions } from './questions.ts';
+import { TransferEvents } from './transfer-events.ts';
+
+/** How a server serves its clients. */
+export interface ServeOptions extends Pick<ServerPolicy, 'charset' | 'ascii' | 'keepPartial' | 'active'> {
+  /** `any`: every user name and password opens this account. Otherwise they are verified. */
+  readonly login: { readonly any: Account } | { readonly accounts: Accounts };
+  /** What the stores can compute for HASH. */
+  readonly hashes: readonly HashAlgorithm[];
+  readonly data: DataLegOptions;
+  /** After so many milliseconds without a byte on any connection the client is let go; 0 never. */
+  readonly idleTimeout: number;
+}
+
+/** What a session needs to be served; its `far` and `target` are not used. */
+export type ServedSession = Pick<
+  SessionContext,
+  'id' | 'forward' | 'client' | 'peer' | 'near' | 'signal' | 'log' | 'endWhenIdle' | 'count' | 'emit'
+>;
+
+/** How long the store may take to finish or tidy up an upload whose client is gone, in milliseconds. */
+const TIDY_TIMEOUT = 10_000;
+
+/**
+ * Serves one FTP client from first to last byte. Settles when the client has been told everything, and rejects if its control
+ * connection breaks or the session is ended; uploads are finished or tidied up before that.
+ */
+export async function serveFtp(session: ServedSession, options: ServeOptions): Promise<void> {
+  session.endWhenIdle(options.idleTimeout);
+  await new ServerConnection(session, options).run();
+}
+
+/** Feeds an FtpServer with what comes in and carries out what it says. */
+class ServerConnection {
+  readonly #session: ServedSession;
+  readonly #server: FtpServer;
+  readonly #questions: Questions;
+  readonly #events: TransferEvents;
+  #closed: () => void = () => {};
+  #lost: Error | null = null;
+
+  constructor(session: ServedSession, options: ServeOptions) {
+    this.#session = session;
+    this.#server = new FtpServer(policyOf(session, options));
+    this.#events = new TransferEvents(session);
+    this.#questions = new Questions(session, options, (id, answer) =>
+      this.#perform(this.#server.complete(id, answer)),
+    );
+  }
+
+  async run(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#closed = resolve;
+    });
+    const lost = new Promise<void>((resolve) => this.#read(resolve));
+    this.#perform(this.#server.start());
+    await Promise.race([closed, lost]);
+    if (this.#lost !== null) await within(TIDY_TIMEOUT, closed);
+    await this.#questions.close();
+    this.#events.close();
+    if (this.#lost !== null) throw this.#lost;
+  }
+
+  #read(onLost: () => void): void {
+    const { client, signal, count } = this.#session;
+    const lost = (error: Error) => {
+      if (this.#lost !== null || this.#server.closed) return;
+      this.#lost = error;
+      this.#perform(this.#server.lost());
+      onLost();
+    };
+    client.on('data', (chunk: Buffer) => {
+      count('up', chunk.length);
+      this.#perform(this.#server.receive(chunk));
+    });
+    client.on('drain', () => this.#pace());
+    client.once('end', () => this.#perform(this.#server.end()));
+    client.once('error', (cause) => lost(broken(cause)));
+    client.once('close', () => lost(broken()));
+    signal.addEventListener('abort', () => lost(signal.reason), { once: true });
+    if (signal.aborted) lost(signal.reason);
+    else if (client.destroyed) lost(broken());
+  }
+
+  #perform(actions: readonly ServerAction[]): void {
+    for (const action of actions) this.#do(action);
+    this.#pace();
+  }
+
+  #do(action: ServerAction): void {
+    const { client, log, count } = this.#session;
+    switch (action.type) {
+      case 'send':
+        if (!client.writable) return;
+        client.write(action.bytes);
+        return count('down', action.bytes.length);
+      case 'ask':
+        return this.#questions.ask(action.id, action.question);
+      case 'forget':
+        return this.#questions.forget(action.id);
+      case 'release':
+        return this.#questions.release(action.handle);
+      case 'drop':
+        return this.#questions.drop(action.port);
+      case 'transfer':
+        return action.phase === 'start' ? this.#events.start(action) : this.#events.end(action);
+      case 'note':
+        return log[action.warn ? 'warn' : 'debug'](
+          { event: action.event, ...this.#about(action.user) },
+          action.text,
+        );
+      case 'close':
+        if (client.writable) client.end();
+        return this.#closed();
+    }
+  }
+
+  #about(user: string | null): Record<string, unknown> {
+    return user === null ? {} : { user, from: this.#session.peer.remote.host };
+  }
+
+  /** The client is read only while there is room for its commands, and while it reads the replies to them. */
+  #pace(): void {
+    const { client } = this.#session;
+    if (this.#server.holds || client.writableNeedDrain) client.pause();
+    else client.resume();
+  }
+}
+
+function policyOf({ peer }: ServedSession, { login, ...options }: ServeOptions): ServerPolicy {
+  const { charset, ascii, keepPartial, active, hashes } = options;
+  return {
+    client: peer.remote.host,
+    local: peer.local.host,
+    login: 'any' in login ? 'any' : 'accounts',
+    access: 'any' in login ? login.any.access : 'upload-only',
+    ...{ charset, ascii, keepPartial, active, hashes },
+    limits: DEFAULT_SERVER_LIMITS,
+    now: () => Date.now(),
+  };
+}
+
+function broken(cause?: Error): GatewayError {
+  return new GatewayError('PEER_RESET', 'the client broke the control connection', { cause });
+}
