@@ -84,20 +84,20 @@ export class CommandQueue {
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
   }
 
-  /** Reads the next line, if there is one and room for it; false if not. `during`: the transfer that runs. */
+  /**
+   * Reads on in the input, up to the end of a line at most, if there is room for a command; false if nothing was read. `during`: the
+   * transfer that runs.
+   */
   readLine(during: number | null): boolean {
-    while (!this.full) {
-      const line = this.#lines.shift();
-      if (line !== undefined) {
-        this.#commands.push({ command: this.#parse(line), during, aborted: false });
-        return true;
-      }
-      if (this.#input.length === 0) return false;
+    if (this.full || !this.unread) return false;
+    if (this.#lines.length === 0) {
       const end = this.#input.indexOf(LF) + 1 || this.#input.length;
       this.#lines.push(...this.#splitter.push(this.#input.subarray(0, end)));
       this.#input = this.#input.subarray(end);
     }
-    return false;
+    const line = this.#lines.shift();
+    if (line !== undefined) this.#commands.push({ command: this.#parse(line), during, aborted: false });
+    return true;
   }
 
   #parse(line: Line): Command | Reply {

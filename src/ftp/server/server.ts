@@ -227,7 +227,7 @@ export class FtpServer {
     const { abort } = this.#queue;
     if (abort !== undefined) abort.aborted = true;
     if (abort !== undefined || this.#lost) return true;
-    return this.#ended && !this.#queue.unread && !this.#queue.has('QUIT');
+    return this.#ended && !this.#queue.has('QUIT');
   }
 
   /** The client is lost. An upload is still finished or tidied up; for anything else there is nobody left to tell. */

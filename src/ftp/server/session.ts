@@ -106,7 +106,8 @@ export class ServerSession {
   /** Gives up the port that no transfer has used; returns whether there was one. */
   dropPort(): boolean {
     if (this.port === null) return false;
-    this.#emit({ type: 'drop', port: this.port.id });
+    // The client's own port is known to nobody else before it is dialled.
+    if (this.port.listens) this.#emit({ type: 'drop', port: this.port.id });
     this.port = null;
     return true;
   }
