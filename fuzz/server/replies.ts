@@ -57,6 +57,8 @@ const TRANSFERS = ['RETR', 'STOR', 'APPE', 'STOU', 'LIST', 'NLST', 'MLSD'];
 interface Sent {
   readonly verb: string;
   readonly line: string;
+  /** It was sent after the 150 of the transfer that is first. */
+  readonly late: boolean;
   begun: boolean;
 }
 
@@ -84,7 +86,12 @@ export class ReplyReader {
     const [word = ''] = /^[^\0-\x20]*/.exec(clean.replace(/^[\0-\x20]+/, '')) ?? [];
     const verb = word.toUpperCase().replace(/^X(CWD|PWD|MKD|RMD)$/, '$1');
     const stray = /(?<!\r)\0/.test(line);
-    this.#waiting.push({ verb: stray ? '' : verb, line, begun: false });
+    this.#waiting.push({
+      verb: stray ? '' : verb,
+      line,
+      late: this.#waiting[0]?.begun ?? false,
+      begun: false,
+    });
   }
 
   /** Takes the server's bytes. */
@@ -122,7 +129,7 @@ export class ReplyReader {
     this.lastCode = code;
     const meanwhile = head.begun && (code === 200 || code === 211);
     const [sent] = this.#waiting.splice(meanwhile ? 1 : 0, 1);
-    if (sent === undefined || (meanwhile && !['NOOP', 'STAT'].includes(sent.verb))) {
+    if (sent === undefined || (meanwhile && !(sent.late && ['NOOP', 'STAT'].includes(sent.verb)))) {
       throw new Error(`${code} during ${head.line}, to ${sent?.line}`);
     }
     const known = CODES[sent.verb] ?? [500, 502];

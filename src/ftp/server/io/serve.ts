@@ -113,11 +113,10 @@ class ServerConnection {
         return this.#questions.drop(action.port);
       case 'transfer':
         return action.phase === 'start' ? this.#events.start(action) : this.#events.end(action);
-      case 'note':
-        return log[action.warn ? 'warn' : 'debug'](
-          { event: action.event, ...this.#about(action.user) },
-          action.text,
-        );
+      case 'note': {
+        const fields = { event: action.event, ...this.#about(action.user) };
+        return log[action.warn ? 'warn' : 'debug'](fields, action.text);
+      }
       case 'close':
         if (client.writable) client.end();
         return this.#closed();
