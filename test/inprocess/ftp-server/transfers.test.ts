@@ -33,6 +33,41 @@ describe('a download', () => {
     expect(await client.reply()).toBe('226 Transfer complete');
     expect(server.ended).toMatchObject([{ verb: 'RETR', path: 'f', outcome: 'complete', bytes: 4_000_000 }]);
   });
+  it('of an empty file', async (test) => {
+    const server = await serveFolder(test);
+    await writeFile(path.join(server.root, 'f'), '');
+    const client = await server.client();
+    const data = await client.data(await client.passive());
+    expect(await client.command('RETR f')).toMatch(/^150 .*\(0 bytes\)$/);
+    expect(await data.rest()).toMatchObject({ bytes: Buffer.alloc(0), ending: 'eof' });
+    expect(await client.reply()).toBe('226 Transfer complete');
+  });
+  it('of a directory with more entries than are sorted lists all of them', async (test) => {
+    const names = Array.from({ length: 25_000 }, (_, n) => `${n}`);
+    const facts = {
+      type: 'file',
+      size: 1,
+      modified: 0,
+      mode: 0,
+      owner: null,
+      group: null,
+      unique: null,
+    } as const;
+    const rest = [...names];
+    const store = stubStore({
+      list: async () => ({
+        read: async () => (rest.length === 0 ? null : rest.splice(0, 100).map((name) => ({ name, facts }))),
+        close: async () => {},
+      }),
+    });
+    const server = await serveStore(test, store);
+    const client = await server.client();
+    const data = await client.data(await client.passive());
+    await client.command('NLST');
+    const listed = (await data.rest()).bytes.toString().trimEnd().split('\r\n');
+    expect(listed.sort()).toEqual(names.sort());
+    expect(await client.reply()).toBe('226 Transfer complete');
+  });
   it('that the store breaks off is reset, and is not called complete', async (test) => {
     const pieces = [CHUNK, CHUNK];
     const received = deferred<void>();
@@ -120,6 +155,16 @@ describe('an upload', () => {
     gate.resolve();
     expect(await client.reply()).toBe('226 Transfer complete');
     expect(done).toEqual(['write 5', 'finish']);
+  });
+  it('of nothing makes an empty file', async (test) => {
+    const server = await serveFolder(test);
+    const client = await server.client();
+    const data = await client.data(await client.passive());
+    await client.command('STOR f');
+    data.end();
+    expect(await client.reply()).toBe('226 Transfer complete');
+    expect(await readFile(path.join(server.root, 'f'), 'utf8')).toBe('');
+    expect(await data.ended()).toBe('eof');
   });
   it('that the client resets is not whole; what came can be resumed', async (test) => {
     const server = await serveFolder(test);

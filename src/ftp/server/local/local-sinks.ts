@@ -7,7 +7,7 @@ import { errnoOf, fromErrno } from './errno.ts';
 abstract class LocalSink implements FileSink {
   protected readonly file: FileHandle;
   protected readonly place: Place;
-  readonly #fsync: boolean;
+  protected readonly fsync: boolean;
   protected position: number;
   #closed = false;
 
@@ -15,7 +15,7 @@ abstract class LocalSink implements FileSink {
     this.file = file;
     this.place = place;
     this.position = position;
-    this.#fsync = fsync;
+    this.fsync = fsync;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -32,7 +32,7 @@ abstract class LocalSink implements FileSink {
   async finish(): Promise<void> {
     await this.#guarded(async () => {
       await this.prepare();
-      if (this.#fsync) await this.file.sync();
+      if (this.fsync) await this.file.sync();
       await this.settle();
       await this.#close();
     });
@@ -95,6 +95,7 @@ export class TemporarySink extends LocalSink {
     const temporary = this.place.at(this.#temporary);
     if (this.#replaces) await rename(temporary, this.place.file);
     else await renameToFree(temporary, this.place.file);
+    if (this.fsync) await syncDirectory(this.place.at('.'));
     this.#over();
   }
 
@@ -152,6 +153,16 @@ export async function renameToFree(from: Buffer, to: Buffer): Promise<void> {
     return await rename(from, to);
   }
   await unlink(from);
+}
+
+/** A new name is on disk only when its directory is. */
+async function syncDirectory(directory: Buffer): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function exists(file: Buffer): Promise<boolean> {
