@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 export type Choices = readonly number[];
 
 /**
- * Plays random dialogues, those of the corpus first: `--dialogues 1000000 --seed 7 --length 120`. The first that fails is
- * shortened, written to the corpus and ends the process with status 1.
+ * Plays random dialogues, those of the corpus first: `--dialogues 1000000 --seed 7 --length 120`.
+ * The first that fails is shortened, written to the corpus and ends the process with status 1.
  */
 export function fuzz(play: (choices: Choices) => void, corpus: URL): void {
   const { values } = parseArgs({

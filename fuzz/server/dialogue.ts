@@ -9,19 +9,21 @@ import { nextLine, USUAL } from './script.ts';
 import { World } from './world.ts';
 
 /**
- * A random client on one side of an FtpServer, a random store, accounts and network on the other. Every choice comes from a list
- * of numbers, so that the list is the dialogue.
+ * Plays a dialogue: a random client on one side of an FtpServer; a random store, accounts and
+ * network on the other. All choices come from a list of numbers. Throws if an invariant fails:
  *
- * What must hold in each of them:
  * - Nothing is thrown, and the actions do not depend on how the bytes were split.
- * - Every command gets one final reply with a code that it can have, in order; only NOOP and STAT overtake a transfer, after its 150.
- *   A 150 comes before the final reply of a transfer, once, and of nothing else.
- * - No transfer is told complete (226) unless its bytes all went, and of an upload the store has finished the file.
- * - The store is asked for nothing outside its root, for nothing before the login, and for nothing that the access does not permit.
- * - No reply holds a control character, whatever names and errors do: lines are whole, and each belongs to a reply.
- * - One question is open at most. What is opened is closed, once: files, uploads, data ports. Nothing is used after that.
+ * - Every command gets one final reply, in order, with a code that fits it. Only NOOP and STAT
+ *   overtake a transfer, after its 150. Each 150 belongs to a transfer and precedes its final
+ *   reply.
+ * - 226 ends a transfer only if all bytes went and, for an upload, the store finished the file.
+ * - No question to the store leads out of its root, comes before the login, or exceeds the access.
+ * - No reply holds a control character, whatever names and errors hold. Every line belongs to a
+ *   reply.
+ * - At most one question is open. Each file, upload and data port is closed once, and not used
+ *   afterwards.
  * - Only the client's own ports from 1024 on are dialled. No password is logged.
- * - What is kept is bounded. Once the client is gone everything ends, and nothing follows `close`.
+ * - Memory is bounded. After the client has gone everything ends, and nothing follows `close`.
  */
 export function play(choices: Choices): void {
   new Dialogue(choices).run();
@@ -197,9 +199,7 @@ class Dialogue {
       !this.#over &&
       action.code !== this.#reader.lastCode
     ) {
-      throw new Error(
-        `a transfer ended with ${action.code}, and the client was told ${this.#reader.lastCode}`,
-      );
+      throw new Error(`a transfer ended with ${action.code}, and the client got ${this.#reader.lastCode}`);
     }
   }
 

@@ -1,7 +1,10 @@
 import { latin1 } from '../../src/ftp/command.ts';
 import { ReplyFramer } from '../../src/ftp/reply.ts';
 
-/** Which final codes each command can get. Those of a login that is missing, and of syntax, are common to all. */
+/**
+ * Which final codes each command can get. Those of a login that is missing, and of syntax, are
+ * common to all.
+ */
 const CODES: Readonly<Record<string, readonly number[]>> = {
   USER: [331],
   PASS: [230, 421, 503, 530],
@@ -119,7 +122,7 @@ export class ReplyReader {
   #reply(code: number, line: string): void {
     if (this.said !== null) throw new Error(`${JSON.stringify(line)} after the goodbye`);
     const [head] = this.#waiting;
-    if (head === undefined) throw new Error(`${JSON.stringify(line)} to nobody`);
+    if (head === undefined) throw new Error(`${JSON.stringify(line)} to no command`);
     if (code < 200) {
       if (code !== 150 || head.begun || !TRANSFERS.includes(head.verb))
         throw new Error(`${code} to ${head.line}`);

@@ -1,7 +1,10 @@
 /** Picks a number below `n`. */
 export type Pick = (n: number) => number;
 
-/** Names that a client may send: ordinary ones, and those that would lead out, end a line or look like something else. */
+/**
+ * Names that a client may send: ordinary ones, and those that would lead out, end a line or look
+ * like something else.
+ */
 const NAMES = [
   ...['a', 'a', 'b', 'c/d', 'c', '/a', '/', '.', '..', '../..', '../../etc/passwd', '/../x', 'c/../../b'],
   ...[
@@ -148,7 +151,10 @@ export function nextLine(pick: Pick): string {
   }
 }
 
-/** What clients usually send, one after the other: without it few dialogues would come to a transfer. */
+/**
+ * What clients usually send, one after the other: without it few dialogues would come to a
+ * transfer.
+ */
 export const USUAL: readonly (readonly string[])[] = [
   ['TYPE I', 'EPSV', 'RETR a'],
   ['TYPE I', 'EPSV', 'STOR a'],

@@ -29,12 +29,15 @@ const NAMES = ['a', '.h', 'a\r\n226 Transfer complete', '\xff', 'x y', '日'];
 
 type State = 'reading' | 'writing' | 'received' | 'finished' | 'broken' | 'gone';
 
-/** The store, the accounts and the network behind a server, as far as its questions and actions tell of them. */
+/**
+ * The store, the accounts and the network behind a server, as far as its questions and actions tell
+ * of them.
+ */
 export class World {
   /** The one open question. */
   open: { readonly id: number; readonly question: Question } | null = null;
   readonly #handles = new Map<number, State>();
-  readonly #ports = new Map<number, 'listening' | 'told' | 'connected' | 'over'>();
+  readonly #ports = new Map<number, 'listening' | 'announced' | 'connected' | 'over'>();
   #lastId = 0;
   /** What the transfer that runs has come to; null if none runs. */
   transfer: { readonly id: number; complete: boolean } | null = null;
@@ -75,7 +78,7 @@ export class World {
           this.transfer = { id: action.id, complete: false };
         } else {
           if (this.transfer?.id !== action.id) throw new Error(`end of ${action.id}`);
-          if (action.code < 300 && !this.transfer.complete) throw new Error('told complete');
+          if (action.code < 300 && !this.transfer.complete) throw new Error('226 for an incomplete transfer');
           this.transfer = null;
         }
         return;
@@ -152,7 +155,7 @@ export class World {
         this.#ports.set(question.port, 'connected');
         return null;
       case 'listen':
-        this.#ports.set(question.port, 'told');
+        this.#ports.set(question.port, 'announced');
         return { host: '10.1.1.1', port: 50_000 };
       case 'collect':
         this.#handles.set(question.handle, 'gone');
@@ -184,7 +187,7 @@ export class World {
       throw new Error(`${question.kind} is forgotten`);
     if (question.kind === 'receive') this.#handles.set(question.handle, 'broken');
     if (question.kind === 'collect') this.#handles.set(question.handle, 'gone');
-    // The server never heard of the port; whoever binds it closes it with the session.
+    // The server never got the port. The I/O closes it with the session.
     if (question.kind === 'listen') this.#ports.set(question.port, 'over');
   }
 
@@ -213,15 +216,15 @@ export class World {
         this.#ports.set(question.port, 'listening');
         return;
       case 'accept':
-        if (this.#ports.get(question.port) !== 'told') throw new Error(`accept on ${question.port}`);
+        if (this.#ports.get(question.port) !== 'announced') throw new Error(`accept on ${question.port}`);
         return;
       case 'dial':
         if (question.to.host !== '10.9.8.7' || question.to.port < 1024)
           throw new Error(`dials ${question.to.host}`);
-        this.#ports.set(question.port, 'told');
+        this.#ports.set(question.port, 'announced');
         return;
       case 'send':
-        if ('handle' in question.source) this.#expect(question.source.handle, ['reading']);
+        if (question.source.from !== 'entries') this.#expect(question.source.handle, ['reading']);
         return this.#connected(question.port);
       case 'receive':
         this.#expect(question.handle, ['writing']);

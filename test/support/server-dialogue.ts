@@ -159,8 +159,8 @@ function inWords(question: Question): string {
       return `receive ${question.port} ${question.handle} ${question.conversion}`;
     case 'send': {
       const { source, conversion, port } = question;
-      const from = 'entries' in source ? source.entries.map(({ name }) => name).join() : source.handle;
-      if (!('style' in source)) return `send ${port} ${from} ${conversion}`;
+      const from = source.from === 'entries' ? source.entries.map(({ name }) => name).join() : source.handle;
+      if (source.from === 'file') return `send ${port} ${from} ${conversion}`;
       const { format, all, pattern, prefix, only } = source.style;
       const parts = [
         all && 'all',
@@ -212,7 +212,10 @@ export interface Options {
   readonly limits?: Partial<ServerLimits>;
   /** Whether the scenario begins with the login. */
   readonly loggedIn?: boolean;
-  /** Whether the same must come of all commands arriving at once; not if the scenario is about when they arrive. */
+  /**
+   * Whether the same must come of all commands arriving at once; not if the scenario is about when
+   * they arrive.
+   */
   readonly ahead?: boolean;
 }
 
@@ -221,7 +224,10 @@ const LOGIN = [
   client('PASS x', toClient('230 Logged in')),
 ];
 
-/** Runs a dialogue command by command, byte by byte, and with all commands in the buffer: all must come to the same. */
+/**
+ * Runs a dialogue command by command, byte by byte, and with all commands in the buffer: all must
+ * come to the same.
+ */
 export function scenario(name: string, steps: readonly Step[], options: Options = {}): void {
   const { policy, limits, loggedIn = true, ahead = true } = options;
   const start = () =>

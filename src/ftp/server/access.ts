@@ -1,12 +1,12 @@
-/** What an account may do. `upload-only`: bring new files, and neither see nor change what others brought. */
+/** What an account may do. `upload-only`: store new files, and neither see nor change others. */
 export type Access = 'read-write' | 'read-only' | 'upload-only';
 
-/** What a command does to files, as far as access depends on it. */
+/** The operations that access distinguishes. */
 export type Operation =
   /** Learn that a file exists, its size and times. */
   | 'see'
   | 'read'
-  /** Make a file or directory whose name is free. */
+  /** Make a file or directory of a name that is free. */
   | 'create'
   /** Replace, append to or resume a file. */
   | 'overwrite'
@@ -16,10 +16,13 @@ export type Operation =
   | 'change';
 
 const READING: ReadonlySet<Operation> = new Set(['see', 'read']);
-/** What an uploader may do with a file that it brought in this session. Clients rename it and set its time. */
+/**
+ * What an uploader may do with a file that it stored in this session: clients rename it and set its
+ * time.
+ */
 const OWN: ReadonlySet<Operation> = new Set(['see', 'rename', 'change']);
 
-/** Whether `access` permits the operation; `own` says that this session made the file. */
+/** Whether `access` permits the operation; `own` if this session created the file. */
 export function permits(access: Access, operation: Operation, own: boolean): boolean {
   switch (access) {
     case 'read-write':

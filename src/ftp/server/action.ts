@@ -7,22 +7,25 @@ import type { ListingStyle } from './listing.ts';
 import type { StorePath } from './path.ts';
 import type { ByteRange, DirectoryEntry, FileFacts, HashAlgorithm, WriteMode } from './store.ts';
 
-/** What FtpServer wants done, in this order. Ids of questions and of data ports are never used twice. */
+/**
+ * What FtpServer wants done, in this order. Ids of questions and of data ports are never used
+ * twice.
+ */
 export type ServerAction =
   /** Bytes for the client's control connection. */
   | { type: 'send'; bytes: Uint8Array }
   /** To be answered by `complete(id, …)`, later. At most one question is open at a time. */
   | { type: 'ask'; id: number; question: Question }
   /**
-   * The open question is dropped; no answer is expected. What it opens all the same is closed, a sink by `abort(false)`. A sink
-   * that `receive` was writing to stays open.
+   * Drops the open question; no answer is expected. If it opens something all the same, close that,
+   * a sink by `abort(false)`. A sink that `receive` was writing to stays open.
    */
   | { type: 'forget'; id: number }
-  /** A file or directory that was open for reading is not needed any more. */
+  /** Close a file or directory that is open for reading. */
   | { type: 'release'; handle: number }
-  /** A data port is not needed any more: its listener is closed, its connection reset. */
+  /** Close the listener of a data port and reset its connection. */
   | { type: 'drop'; port: number }
-  /** 150 was sent. `id` is the handle or question that the bytes come from or go to; `size` is null if unknown. */
+  /** A transfer began: 150 was sent. `size`, in bytes, is null if unknown. */
   | {
       type: 'transfer';
       phase: 'start';
@@ -38,23 +41,35 @@ export type ServerAction =
   | { type: 'transfer'; phase: 'end'; id: number; code: number; words: string }
   /** Something to log. */
   | { type: 'note'; event: string; text: string; user: string | null; warn: boolean }
-  /** Nothing follows. Close the control connection once everything is sent. */
+  /** The last action. Close the control connection after everything is sent. */
   | { type: 'close' };
 
-/** The bytes that a transfer has carried so far. Whoever carries them counts; the server only reads it. */
+/**
+ * The bytes that a transfer has carried so far. The I/O counts them, the server only reads the
+ * count.
+ */
 export interface Progress {
   bytes: number;
 }
 
-/** Where the bytes of a download come from: an open file, an open directory, or entries that are known already. */
-export type Source =
-  | { readonly handle: number }
-  | { readonly handle: number; readonly style: ListingStyle }
-  | { readonly entries: readonly DirectoryEntry[]; readonly style: ListingStyle };
+/** A list to send: of an open directory, or of entries that are known already. */
+export type ListSource =
+  | { readonly from: 'directory'; readonly handle: number; readonly style: ListingStyle }
+  | {
+      readonly from: 'entries';
+      readonly entries: readonly DirectoryEntry[];
+      readonly style: ListingStyle;
+    };
 
-/** What FtpServer asks. The handle of what `list`, `read` and `write` open is the id of the question. */
+/** Where the bytes of a download come from: an open file, or a list. */
+export type Source = { readonly from: 'file'; readonly handle: number } | ListSource;
+
+/**
+ * What FtpServer asks. The handle of what `list`, `read` and `write` open is the id of the
+ * question.
+ */
 export type Question =
-  // Of the file store; see FileStore for what each does.
+  // To the file store; FileStore says what each does.
   | { kind: 'stat'; path: StorePath }
   | { kind: 'list'; path: StorePath }
   | { kind: 'read'; path: StorePath; range: ByteRange }
@@ -69,24 +84,27 @@ export type Question =
   | { kind: 'set-mode'; path: StorePath; mode: number }
   | { kind: 'available'; path: StorePath }
   | { kind: 'hash'; path: StorePath; algorithm: HashAlgorithm; range: ByteRange }
-  /** All entries of an open directory, which is closed then; null if there are more than `most`. */
+  /** Returns all entries of an open directory and closes it; null if it has more than `most`. */
   | { kind: 'collect'; handle: number; most: number }
-  // Of the accounts.
+  // To the accounts.
   | { kind: 'verify'; user: string; password: Uint8Array }
-  /** To be answered after so many milliseconds. */
+  /** Answer after so many milliseconds. */
   | { kind: 'delay'; ms: number }
-  // Of the network.
-  /** Bind a listener that takes one connection, from the client's address. `family: 4` if only an IPv4 address can be told. */
+  // To the network.
+  /**
+   * Bind a listener that takes one connection, from the client's address. `family: 4` if the reply
+   * can only name an IPv4 address.
+   */
   | { kind: 'listen'; port: number; family: 4 | 'any' }
-  /** Answered when the client has connected to that listener, or if it does not in time. */
+  /** Answer when the client has connected to that listener, or did not in time. */
   | { kind: 'accept'; port: number }
   | { kind: 'dial'; port: number; to: Endpoint }
-  /** Answered when the client's side has everything: flushed, and the connection closed by a FIN. */
+  /** Answer when every byte was flushed to the client and the connection closed with a FIN. */
   | { kind: 'send'; port: number; source: Source; conversion: Conversion; progress: Progress }
-  /** Answered when the client has closed its side, and the sink has taken every byte. */
+  /** Answer when the client has closed its side and the sink has taken every byte. */
   | { kind: 'receive'; port: number; handle: number; conversion: Conversion; progress: Progress };
 
-/** What the answer to each kind of question holds. */
+/** The value of the answer to each kind of question. */
 export interface Answers {
   stat: FileFacts;
   list: null;
@@ -116,7 +134,9 @@ export interface Answers {
 export type QuestionKind = keyof Answers & Question['kind'];
 export type QuestionOf<K extends QuestionKind> = Extract<Question, { kind: K }>;
 
-/** What came of a login. `locked`: the address has failed too often, and the password was not looked at. */
+/**
+ * The result of a login. `locked`: the address failed too often, and the password was not checked.
+ */
 export type Verdict = { readonly access: Access } | 'wrong' | 'locked';
 
 /** The answer to a question: a value of `Answers`, or why there is none. */

@@ -2,13 +2,13 @@ const CR = 0x0d;
 const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
 
-/** Converts a stream of bytes, in any portions. `end` returns what was held back. */
+/** Converts a stream of bytes, in any portions. `end` returns bytes that were held back. */
 export interface Converter {
   convert(bytes: Uint8Array): Uint8Array;
   end(): Uint8Array;
 }
 
-/** How the bytes of a transfer are converted: TYPE A on the way to the client, from it, or not at all. */
+/** How the bytes of a transfer are converted: TYPE A to the client, from it, or not at all. */
 export type Conversion = 'none' | 'to-network' | 'from-network';
 
 /** Returns a new converter for one transfer. */
@@ -17,7 +17,10 @@ export function converter(conversion: Conversion): Converter {
   return conversion === 'to-network' ? new ToNetwork() : new FromNetwork();
 }
 
-/** LF becomes CRLF (RFC 959 3.1.1.1). A CRLF that the file holds already stays: clients would otherwise get CR CR LF. */
+/**
+ * Turns LF into CRLF (RFC 959 3.1.1.1). A CRLF in the file stays: clients would otherwise get CR CR
+ * LF.
+ */
 class ToNetwork implements Converter {
   #afterCr = false;
 
@@ -41,7 +44,7 @@ class ToNetwork implements Converter {
   }
 }
 
-/** CRLF becomes LF. A CR alone stays. */
+/** Turns CRLF into LF. A CR alone stays. */
 class FromNetwork implements Converter {
   #heldCr = false;
 

@@ -6,9 +6,9 @@ import { type Reply, reply } from './replies.ts';
 
 /** A command that waits for its turn. */
 export interface QueuedCommand {
-  /** The command, or the reply to a line that is none. */
+  /** The command, or the reply to a line that is not a command. */
   readonly command: Command | Reply;
-  /** The transfer that was running, its 150 sent, when the line was read; null if none was. */
+  /** The transfer that ran, its 150 sent, when the line was read; null if none did. */
   readonly during: number | null;
   /** This ABOR ended a transfer. */
   aborted: boolean;
@@ -17,8 +17,8 @@ export interface QueuedCommand {
 const LF = 0x0a;
 
 /**
- * The client's commands in their order. It reads no more lines from its input than there is room for, so it holds `most`
- * commands and what came in the last chunk, however short the lines are.
+ * The client's commands in their order. It reads no more lines from its input than it has room
+ * for, so it holds `most` commands and the last chunk, however short the lines are.
  */
 export class CommandQueue {
   readonly #limit: number;
@@ -36,12 +36,12 @@ export class CommandQueue {
     this.#splitter = new CommandSplitter(limit);
   }
 
-  /** Whether as many commands wait as may; the client should not be read meanwhile. */
+  /** Whether the queue has no room for another command. */
   get full(): boolean {
     return this.#commands.length >= this.#most;
   }
 
-  /** How many bytes are kept here. */
+  /** Returns how many bytes are kept here. */
   get kept(): number {
     let kept = this.#splitter.kept + this.#input.length;
     for (const { command } of this.#commands) kept += 'bytes' in command ? command.bytes.length : 0;
@@ -49,7 +49,7 @@ export class CommandQueue {
     return kept;
   }
 
-  /** Whether input is left that was not read for want of room. */
+  /** Whether input is left that was not read because the queue was full. */
   get unread(): boolean {
     return this.#input.length > 0 || this.#lines.length > 0;
   }
@@ -79,14 +79,14 @@ export class CommandQueue {
     this.#input = new Uint8Array(0);
   }
 
-  /** Takes the next bytes; `readLine` makes commands of them. */
+  /** Takes the next bytes; `readLine` turns them into commands. */
   push(bytes: Uint8Array): void {
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
   }
 
   /**
-   * Reads on in the input, up to the end of a line at most, if there is room for a command; false if nothing was read. `during`: the
-   * transfer that runs.
+   * Reads on in the input, up to the end of a line at most, if there is room for a command; false
+   * if nothing was read. `during`: the transfer that runs.
    */
   readLine(during: number | null): boolean {
     if (this.full || !this.unread) return false;

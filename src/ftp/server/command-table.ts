@@ -18,7 +18,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   XRMD: 'RMD',
 };
 
-/** Commands of the standards that this server does not have: 502 rather than 500 (RFC 959 4.2.2). */
+/** Standard commands that are not supported: 502 instead of 500 (RFC 959 4.2.2). */
 const NOT_IMPLEMENTED: ReadonlySet<string> = new Set([
   'SMNT',
   // RFC 1639, RFC 2640.
@@ -40,7 +40,7 @@ const ALL: CommandEntries = {
 };
 const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map(Object.entries(ALL));
 
-/** Returns what carries out this verb (in upper case); a code if nothing does. */
+/** Returns the command of a verb in upper case; the code of the reply if there is none. */
 export function commandEntry(verb: string): CommandEntry | 500 | 502 {
   return COMMANDS.get(ALIASES[verb] ?? verb) ?? (NOT_IMPLEMENTED.has(verb) ? 502 : 500);
 }

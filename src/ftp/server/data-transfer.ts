@@ -22,7 +22,7 @@ export interface Download {
   /** Names the transfer in actions; unique in the session. */
   readonly id: number;
   readonly verb: string;
-  /** As the client gave it. */
+  /** As the client wrote it. */
   readonly name: string;
   readonly source: Source;
   readonly conversion: Conversion;
@@ -31,7 +31,10 @@ export interface Download {
   readonly opening: string;
 }
 
-/** Sends a source to the client: the data connection first, then 150, then the bytes. 226 means that all of them went. */
+/**
+ * Sends a source to the client: the data connection first, then 150, then the bytes. 226 means
+ * that all of them went.
+ */
 export function* sendOver(session: ServerSession, download: Download): Steps<Reply> {
   const { source, conversion } = download;
   const port = yield* connect(session);
@@ -44,15 +47,17 @@ export function* sendOver(session: ServerSession, download: Download): Steps<Rep
   release(session, source);
   if (sent !== 'aborted' && sent.answer.ok) return reply(226, 'Transfer complete');
   session.emit({ type: 'drop', port });
-  if (sent === 'aborted') return transferReplies.aborted(session);
-  return sent.answer.ok ? reply(226, '') : failureReply(sent.answer.failure, 'begun', download.name);
+  const failure = sent === 'aborted' || sent.answer.ok ? null : sent.answer.failure;
+  return failure === null ? transferReplies.aborted(session) : failureReply(failure, 'begun', download.name);
 }
 
 function release(session: ServerSession, source: Source): void {
-  if ('handle' in source) session.emit({ type: 'release', handle: source.handle });
+  if (source.from !== 'entries') session.emit({ type: 'release', handle: source.handle });
 }
 
-/** Returns the port once its connection is made; otherwise the final reply, and the port is dropped. */
+/**
+ * Returns the port once its connection is made; otherwise the final reply, and the port is dropped.
+ */
 export function* connect(session: ServerSession): Steps<number | Reply> {
   const { port } = session;
   if (port === null) return transferReplies.noPort;
@@ -67,7 +72,7 @@ export function* connect(session: ServerSession): Steps<number | Reply> {
   return reply(425, `No data connection: ${connected.answer.failure.words}`);
 }
 
-/** What is told of a transfer as it begins. */
+/** A transfer whose data connection is made. */
 interface Beginning extends Pick<Download, 'id' | 'verb' | 'name' | 'size' | 'opening'> {
   readonly direction: 'download' | 'upload';
 }

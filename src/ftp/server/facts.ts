@@ -16,13 +16,16 @@ export const FACT_NAMES = [
 
 export type FactName = (typeof FACT_NAMES)[number];
 
-/** Returns the facts that `OPTS MLST` names, in any case of letters; unknown ones are ignored (RFC 3659 7.9). */
+/**
+ * Returns the facts that `OPTS MLST` names, in any case of letters; unknown ones are ignored (RFC
+ * 3659 7.9).
+ */
 export function selectFacts(argument: string): FactName[] {
   const wanted = new Set(argument.toLowerCase().split(';'));
   return FACT_NAMES.filter((name) => wanted.has(name.toLowerCase()));
 }
 
-/** Returns FEAT's line on MLST: all facts, those that are selected with a star. */
+/** Returns the line of MLST in FEAT: all facts, the selected ones with a star. */
 export function factsFeature(selected: readonly FactName[]): string {
   return `MLST ${FACT_NAMES.map((name) => `${name}${selected.includes(name) ? '*' : ''};`).join('')}`;
 }
@@ -70,7 +73,7 @@ const TYPES: Readonly<Record<FileFacts['type'], string>> = {
   other: 'OS.unix=special',
 };
 
-/** RFC 3659 7.5.5: what the account may do, as far as its access decides. What the store permits shows when it is tried. */
+/** Returns what the access of the account permits (RFC 3659 7.5.5). The store may permit less. */
 function permissions(type: FileFacts['type'], access: Access, own: boolean): string {
   const may = (letters: string, operation: Parameters<typeof permits>[1]) =>
     permits(access, operation, own) ? letters : '';
@@ -81,7 +84,7 @@ function permissions(type: FileFacts['type'], access: Access, own: boolean): str
   return `${may('a', 'overwrite')}${may('d', 'remove')}${may('f', 'rename')}${may('r', 'read')}${may('w', 'overwrite')}`;
 }
 
-/** A value without what separates facts. */
+/** Returns a value without the characters that separate facts. */
 function word(text: string | null): string | null {
   return text === null ? null : text.replace(/[^\x21-\x3a\x3c-\x7e]/g, '_');
 }

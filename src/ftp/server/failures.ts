@@ -1,7 +1,7 @@
 import { type Reply, reply } from './replies.ts';
 import type { StoreReason } from './store.ts';
 
-/** Why something that the server asked for failed. `connection`: a data connection could not be made, or broke. */
+/** Why a question failed. `connection`: a data connection could not be made, or broke. */
 export interface Failure {
   readonly reason: StoreReason | 'connection';
   /** For the client; one byte a character. */
@@ -9,8 +9,8 @@ export interface Failure {
 }
 
 /**
- * Which codes fit. `name`: the command would give a file this name; 553 is for names (RFC 959 4.2.2). `begun`: 150 was sent, so
- * the reply says how a transfer ended.
+ * The context that decides between codes. `name`: the command makes a file of this name, and 553 is
+ * the code for names (RFC 959 4.2.2). `begun`: 150 was sent, so the reply ends a transfer.
  */
 export type FailureContext = 'file' | 'name' | 'begun';
 
@@ -45,7 +45,7 @@ const CODES_OF_BEGUN: Readonly<Partial<Record<Failure['reason'], number>>> = {
   quota: 552,
   exists: 553,
   connection: 426,
-  // As if the connection had been lost: the client is to try again.
+  // As for a lost connection: the client should try again.
   unavailable: 426,
 };
 

@@ -24,7 +24,9 @@ function* rnfr(session: ServerSession, name: string): Steps<Reply> {
   return reply(350, 'Send RNTO');
 }
 
-/** A file of the new name is replaced, as POSIX does and clients rely on; not by an account that may not overwrite. */
+/**
+ * Replaces a file of the new name, as POSIX does and clients rely on, if the account permits that.
+ */
 function* rnto(session: ServerSession, name: string): Steps<Reply> {
   const from = session.settings.renameFrom;
   if (from === null) return reply(503, 'Send RNFR first');
@@ -38,13 +40,16 @@ function* rnto(session: ServerSession, name: string): Steps<Reply> {
   return reply(250, 'Renamed');
 }
 
-/** The facts of a file that the account may see. */
+/** Returns the facts of a file that the account may see. */
 function* facts(session: ServerSession, path: StorePath, name: string): Steps<FileFacts> {
   session.demand('see', path);
   return yield* need<'stat'>({ kind: 'stat', path }, name);
 }
 
-/** RFC 3659 4: the size as it would be transferred. In ASCII only reading the whole file could tell; other servers refuse, too. */
+/**
+ * Returns the size as it would be transferred (RFC 3659 4). In ASCII that needs reading the whole
+ * file; other servers refuse it, too.
+ */
 function* size(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   if (session.conversion('download') !== 'none') return reply(550, 'SIZE works in TYPE I');
@@ -57,7 +62,7 @@ function* mdtm(session: ServerSession, name: string): Steps<Reply> {
   return modified === null ? reply(550, `${name}: no time is known`) : reply(213, formatTime(modified));
 }
 
-/** draft-somers-ftp-mfxx 3. */
+/** Sets the time of a file (draft-somers-ftp-mfxx 3). */
 function* mfmt(session: ServerSession, argument: string): Steps<Reply> {
   const [, digits = '', name = ''] = /^(\S+) ([\s\S]+)$/.exec(argument) ?? [];
   const time = parseTime(digits);
@@ -68,7 +73,7 @@ function* mfmt(session: ServerSession, argument: string): Steps<Reply> {
   return reply(213, `Modify=${formatTime(time)}; ${name}`);
 }
 
-/** RFC 3659 7: of the current directory, if no name is given. */
+/** Returns the facts of a file, without a name of the current directory (RFC 3659 7). */
 function* mlst(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   const found = yield* facts(session, path, name);
@@ -77,7 +82,10 @@ function* mlst(session: ServerSession, name: string): Steps<Reply> {
   return multiline(250, 'Facts', [line], 'End');
 }
 
-/** draft-bryan-ftpext-hash 3: of the range that RANG or REST gave, both ends in it. */
+/**
+ * Returns the hash of the range of RANG or REST; its reply names the first and the last byte
+ * (draft-bryan-ftpext-hash 3).
+ */
 function* hash(session: ServerSession, name: string): Steps<Reply> {
   const { hash: algorithm } = session.settings;
   const range = session.takeRange();
@@ -95,7 +103,7 @@ function* hash(session: ServerSession, name: string): Steps<Reply> {
   return reply(213, `${algorithm} ${range.start}-${Math.max(range.start, end - 1)} ${sum} ${name}`);
 }
 
-/** draft-peterson-streamlined-ftp-command-extensions 4. */
+/** Returns the free space (draft-peterson-streamlined-ftp-command-extensions 4). */
 function* avbl(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   const bytes = yield* need<'available'>({ kind: 'available', path }, name);

@@ -1,11 +1,12 @@
-/** Whether the name holds characters that LIST and NLST read as a pattern. */
+/** Whether LIST and NLST read the name as a pattern. */
 export function isPattern(name: string): boolean {
   return /[*?[]/.test(name);
 }
 
 /**
- * Returns a test for file names (one byte a character) against a shell pattern: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a
- * character that means itself. `?` is one character of a UTF-8 name. The time is bounded by the product of the two lengths.
+ * Returns a test for file names (one byte a character) against a shell pattern: `*`, `?`, `[a-z]`,
+ * `[!a-z]`, and `\` before a character that means itself. `?` is one character of a UTF-8 name. The
+ * time is bounded by the product of the two lengths.
  */
 export function globMatcher(pattern: string): (name: string) => boolean {
   const tokens = tokensOf(characters(pattern));
@@ -15,7 +16,7 @@ export function globMatcher(pattern: string): (name: string) => boolean {
 /** `any`: any number of characters; otherwise a test of one. */
 type Token = 'any' | ((character: string) => boolean);
 
-/** As Unicode where the bytes are UTF-8, otherwise byte by byte. */
+/** Returns Unicode characters if the bytes are UTF-8, otherwise bytes. */
 function characters(name: string): string[] {
   const text = Buffer.from(name, 'latin1').toString('utf8');
   return [...(text.includes('\ufffd') ? name : text)];
@@ -40,7 +41,10 @@ function tokensOf(pattern: readonly string[]): Token[] {
   return tokens;
 }
 
-/** The index of the "]" that ends the class; -1 if none does, and "[" means itself. A "]" that comes first is a member. */
+/**
+ * Returns the index of the "]" that ends the class; -1 if "[" means itself. A first "]" is a
+ * member.
+ */
 function endOfClass(pattern: readonly string[], open: number): number {
   const negated = pattern[open + 1] === '!' || pattern[open + 1] === '^';
   return pattern.indexOf(']', open + (negated ? 3 : 2));
@@ -63,7 +67,7 @@ function literal(expected: string): Token {
   return (character) => character === expected;
 }
 
-/** Goes back to the last `any` only, never to an earlier one: what that has matched is as good as anything it could. */
+/** Matches, going back to the last `any` only: an earlier one could not match more. */
 function matches(tokens: readonly Token[], name: readonly string[]): boolean {
   let [token, at] = [0, 0];
   let retry: { token: number; at: number } | null = null;

@@ -3,10 +3,10 @@ import type { CommandEntries, Handler } from './handler.ts';
 import { multiline, type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 
-/** How many verbs stand in a line of HELP. */
+/** Verbs in a line of HELP. */
 const PER_LINE = 10;
 
-/** RFC 2389 3: what goes beyond RFC 959, one feature a line. */
+/** Lists what goes beyond RFC 959, one feature a line (RFC 2389 3). */
 const feat: Handler = ({ settings, policy }) => {
   const features = [
     ...['AVBL', 'EPRT', 'EPSV', 'HOST', 'MDTM', 'MFMT', factsFeature(settings.facts)],
@@ -18,7 +18,7 @@ const feat: Handler = ({ settings, policy }) => {
   return multiline(211, 'Features:', lines, 'End');
 };
 
-/** Returns HELP for these commands, and HELP itself. */
+/** Returns the handler of HELP for these commands. */
 function help(commands: () => CommandEntries): Handler {
   return (_, argument): Reply => {
     const all = commands();
@@ -33,7 +33,7 @@ function help(commands: () => CommandEntries): Handler {
   };
 }
 
-/** Returns STAT's reply without a name (RFC 959 4.1.3): the session, and the transfer that runs. */
+/** Returns the reply to STAT without a name (RFC 959 4.1.3): the session and its transfer. */
 export function statusReply({ settings, transfer, policy }: ServerSession): Reply {
   const lines = [
     ` Client ${policy.client}`,
@@ -48,7 +48,7 @@ export function statusReply({ settings, transfer, policy }: ServerSession): Repl
   return multiline(211, 'Status:', lines, 'End');
 }
 
-/** Returns the commands about the server itself; HELP names those that `commands` returns. */
+/** Returns the commands about the server itself. HELP lists what `commands` returns. */
 export function helpCommands(commands: () => CommandEntries): CommandEntries {
   return {
     FEAT: { run: feat, usage: '', beforeLogin: true },

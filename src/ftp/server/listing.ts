@@ -5,15 +5,18 @@ import { NameCodec } from './names.ts';
 import type { DirectoryEntry, FileFacts } from './store.ts';
 import { writableTime } from './time.ts';
 
-/** How directory entries become the bytes of LIST, NLST or MLSD. Plain data, so that an action can carry it. */
+/** The style of a list. Plain data, so that an action can carry it. */
 export interface ListingStyle {
-  /** `long` is what `ls -l` prints, `names` is NLST, `facts` is MLSD. */
+  /** `long` is LIST, as `ls -l` prints it; `names` is NLST; `facts` is MLSD. */
   readonly format: 'long' | 'names' | 'facts';
   /** Whether names that begin with "." are listed. */
   readonly all: boolean;
   /** Only names that match this pattern; null for all. */
   readonly pattern: string | null;
-  /** What comes before each name, so that NLST's lines can be used as names (RFC 1123 4.1.2.7); in the store's bytes. */
+  /**
+   * Comes before each name, in the store's bytes, so that the lines of NLST are usable as names
+   * (RFC 1123 4.1.2.7).
+   */
   readonly prefix: string;
   /** Only these names; null for all. */
   readonly only: readonly string[] | null;
@@ -54,7 +57,7 @@ export class Listing {
     return entries.filter(({ name }) => this.lists(name)).map((entry) => this.#line(entry));
   }
 
-  /** Returns the entries as they are sent: each line ends with CRLF, whatever TYPE says (RFC 1123 4.1.2.7). */
+  /** Returns the bytes to send: each line ends with CRLF, whatever TYPE says (RFC 1123 4.1.2.7). */
   bytes(entries: readonly DirectoryEntry[]): Uint8Array {
     const text = this.lines(entries).map((line) => `${line}\r\n`);
     return Buffer.from(text.join(''), 'latin1');
@@ -62,7 +65,7 @@ export class Listing {
 
   #line({ name, facts }: DirectoryEntry): string {
     const { format, prefix, now, access, facts: selected } = this.#style;
-    // Characters that would end the line, or the name for the client's C library.
+    // These would end the line, or the name in a client's C library.
     const shown = this.#names.toClient(prefix + name).replace(/[\0\r\n]/g, '?');
     if (format === 'names') return shown;
     if (format === 'long') return `${longFacts(facts, now)} ${shown}`;
@@ -102,7 +105,10 @@ function column(text: string | null, unknown: string): string {
   return text === null || text === '' ? unknown : text.replace(/[^\x21-\x7e]/g, '_').slice(0, 32);
 }
 
-/** With the time of day for the last half year, otherwise with the year. A clock that is ahead by a day is forgiven. */
+/**
+ * Returns the date with the time of day for the last half year and the next day, otherwise with the
+ * year.
+ */
 function date(modified: number, now: number): string {
   const time = new Date(writableTime(modified));
   const recent = modified > now - HALF_A_YEAR && modified < now + DAY;

@@ -1,4 +1,4 @@
-import type { Source } from './action.ts';
+import type { ListSource } from './action.ts';
 import { transferReplies as replies, sendOver } from './data-transfer.ts';
 import { failureReply } from './failures.ts';
 import { isPattern } from './glob.ts';
@@ -10,18 +10,20 @@ import { multiline, type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 import { askForTransfer, need, type Steps } from './steps.ts';
 
-/** What LIST, NLST or STAT is to show. */
+/** The argument of LIST, NLST or STAT. */
 interface ListRequest {
-  /** As the client gave it, without options. */
+  /** As the client wrote it, without options. */
   readonly name: string;
   readonly format: ListingStyle['format'];
   /** `-a`. */
   readonly all: boolean;
-  /** `-d`: a directory itself, not what is in it. */
+  /** `-d`: a directory itself, not its entries. */
   readonly itself: boolean;
 }
 
-/** Reads the options of ls(1) that clients put before the name; those without a meaning here are ignored. */
+/**
+ * Reads the options of ls(1) that clients put before the name; ignores those without a use here.
+ */
 export function listRequest(argument: string, format: ListingStyle['format']): ListRequest {
   let name = argument;
   let options = '';
@@ -44,7 +46,8 @@ const list: Handler = (session, argument) => sendList(session, 'LIST', listReque
 const nlst: Handler = (session, argument) => sendList(session, 'NLST', listRequest(argument, 'names'));
 
 function* sendList(session: ServerSession, verb: string, request: ListRequest): Steps<Reply> {
-  // The name is looked at first, so that a wrong one is told as such.
+  session.takeRange();
+  // A wrong name counts before a missing data port.
   session.path(request.name);
   if (session.port === null) return replies.noPort;
   const found = yield* find(session, request);
@@ -54,6 +57,7 @@ function* sendList(session: ServerSession, verb: string, request: ListRequest): 
 
 /** RFC 3659 7: a directory only. */
 function* mlsd(session: ServerSession, name: string): Steps<Reply> {
+  session.takeRange();
   const path = session.path(name);
   if (session.port === null) return replies.noPort;
   const opened = yield* askForTransfer<'list'>({ kind: 'list', path });
@@ -64,7 +68,8 @@ function* mlsd(session: ServerSession, name: string): Steps<Reply> {
       ? reply(501, `${name}: not a directory`)
       : failureReply(failure, 'file', name);
   }
-  const source = { handle: opened.id, style: style(session, path, { format: 'facts', all: true }) };
+  const facts = style(session, path, { format: 'facts', all: true });
+  const source: ListSource = { from: 'directory', handle: opened.id, style: facts };
   return yield* sendEntries(session, 'MLSD', name, { id: opened.id, source });
 }
 
@@ -82,21 +87,21 @@ function* statName(session: ServerSession, argument: string): Steps<Reply> {
   const { source } = found;
   const most = session.policy.limits.statEntries;
   const entries =
-    'entries' in source
+    source.from === 'entries'
       ? source.entries
       : yield* need<'collect'>({ kind: 'collect', handle: source.handle, most }, request.name);
   if (entries === null) return reply(450, `More than ${most} entries; use LIST or MLSD`);
   const lines = new Listing(source.style).lines(entries);
-  return multiline('entries' in source ? 213 : 212, `Status of ${request.name || '.'}:`, lines, 'End');
+  return multiline(source.from === 'entries' ? 213 : 212, `Status of ${request.name || '.'}:`, lines, 'End');
 }
 
-/** Where a list comes from; `id` is that of the question that found it. */
+/** A list that was found; `id` is that of the question that found it. */
 interface Found {
   readonly id: number;
-  readonly source: Exclude<Source, { handle: number; style?: never }> & { readonly style: ListingStyle };
+  readonly source: ListSource;
 }
 
-/** Finds what a request means: a directory, a pattern in one, or a single file. A Reply is final. */
+/** Finds a directory, the files of a pattern, or a single file. A Reply is final. */
 function* find(session: ServerSession, request: ListRequest): Steps<Found | Reply> {
   const path = session.path(request.name);
   if (request.itself) return yield* single(session, request, path);
@@ -112,17 +117,15 @@ function* find(session: ServerSession, request: ListRequest): Steps<Found | Repl
   if (opened === 'aborted') return replies.aborted(session);
   if (opened.answer.ok) {
     const prefix = request.format === 'names' ? directoryOf(session, request.name, pattern !== null) : '';
-    return {
-      id: opened.id,
-      source: { handle: opened.id, style: { ...style(session, directory, request), pattern, prefix } },
-    };
+    const listed = { ...style(session, directory, request), pattern, prefix };
+    return { id: opened.id, source: { from: 'directory', handle: opened.id, style: listed } };
   }
   const { failure } = opened.answer;
   if (failure.reason === 'not-directory' && pattern === null) return yield* single(session, request, path);
   return failureReply(failure, 'file', request.name);
 }
 
-/** One line: of a file, or of a directory itself. */
+/** Finds a single file, or a directory itself: one line. */
 function* single(session: ServerSession, request: ListRequest, path: StorePath): Steps<Found | Reply> {
   session.demand('see', path);
   const found = yield* askForTransfer<'stat'>({ kind: 'stat', path });
@@ -130,10 +133,8 @@ function* single(session: ServerSession, request: ListRequest, path: StorePath):
   if (!found.answer.ok) return failureReply(found.answer.failure, 'file', request.name);
   const name = session.settings.names.toStore(request.name) || '.';
   const entries = [{ name, facts: found.answer.value }];
-  return {
-    id: found.id,
-    source: { entries, style: { ...style(session, path, request), all: true, only: null } },
-  };
+  const shown = { ...style(session, path, request), all: true, only: null };
+  return { id: found.id, source: { from: 'entries', entries, style: shown } };
 }
 
 function style(
@@ -146,13 +147,15 @@ function style(
   return { format, all, pattern: null, prefix: '', only, facts, access, charset, now: policy.now() };
 }
 
-/** What the client has to put before a listed name: what it wrote itself, in the store's bytes. */
+/**
+ * Returns the directory as the client wrote it, to put before each listed name; in the store's
+ * bytes.
+ */
 function directoryOf({ settings }: ServerSession, name: string, lastIsPattern: boolean): string {
   const stored = settings.names.toStore(name) ?? '';
   const directory = lastIsPattern ? stored.slice(0, stored.lastIndexOf('/') + 1) : stored;
-  return directory === '' || directory === '.' || directory.endsWith('/')
-    ? directory.replace(/^\.$/, '')
-    : `${directory}/`;
+  if (directory === '' || directory === '.') return '';
+  return directory.endsWith('/') ? directory : `${directory}/`;
 }
 
 const stat: Handler = (session, argument) =>

@@ -1,17 +1,23 @@
 import { canonicalAddress } from '../../core/endpoint.ts';
 
-/** How many failed logins an address has before its further ones are refused unseen. */
+/** Failed logins of an address before its passwords are not checked any more. */
 const MOST = 10;
-/** How long they count, from the first one, in milliseconds. */
+/** How long they count, from the first, in milliseconds. */
 const WINDOW = 15 * 60_000;
-/** How many addresses are remembered; the oldest are forgotten. */
+/** Remembered addresses; the oldest are forgotten. */
 const ADDRESSES = 10_000;
 
-/** Counts the failed logins of each address, over all sessions. Times are in milliseconds, from any clock that does not go back. */
+/**
+ * Counts the failed logins of each address over all sessions. Times are in milliseconds, of a
+ * monotonic clock.
+ */
 export class LoginGuard {
   readonly #attempts = new Map<string, { count: number; until: number }>();
 
-  /** Whether the address may try. The attempt counts as failed until `succeeded`, so that parallel ones count as well. */
+  /**
+   * Whether the address may try. The attempt counts as failed until `succeeded`, so that parallel
+   * attempts count.
+   */
   begin(address: string, now: number): boolean {
     const key = keyOf(address);
     let attempts = this.#attempts.get(key);
@@ -29,14 +35,16 @@ export class LoginGuard {
     return true;
   }
 
-  /** An attempt that `begin` let pass was right. Earlier failures stay: a guesser may have an account of its own. */
+  /** Takes back one attempt. Earlier failures stay: a guesser may have an account, too. */
   succeeded(address: string): void {
     const attempts = this.#attempts.get(keyOf(address));
     if (attempts !== undefined) attempts.count -= 1;
   }
 }
 
-/** An IPv6 host has 2^64 addresses to try from: they count as one. */
+/**
+ * Returns the address, or the first 64 bits of an IPv6 one: a host has all the rest to try from.
+ */
 function keyOf(address: string): string {
   const canonical = canonicalAddress(address);
   return canonical.includes(':') ? firstHalf(canonical) : canonical;

@@ -4,7 +4,7 @@ import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 import { ask, type Steps } from './steps.ts';
 
-/** How long the first failed login of a session takes, in milliseconds; each further one takes twice as long. */
+/** The delay of the first failed login of a session, in milliseconds; it doubles each time. */
 const FAILURE_DELAY = 1000;
 const LONGEST_DELAY = 8000;
 
@@ -24,7 +24,7 @@ function* pass(session: ServerSession, argument: string): Steps<Reply> {
   }
   const password = Buffer.from(argument, 'latin1');
   const answer = yield* ask<'verify'>({ kind: 'verify', user: settings.user, password });
-  // The accounts cannot be asked now; this is not the client's failure.
+  // The accounts do not answer. This does not count as a failed login.
   if (!answer.ok) return reply(421, closing(session, answer.failure.words));
   if (typeof answer.value === 'object') {
     session.login(answer.value.access);
@@ -33,7 +33,7 @@ function* pass(session: ServerSession, argument: string): Steps<Reply> {
   return yield* failed(session, settings.user, answer.value);
 }
 
-/** Failures are slow, so that guessing is, and are logged for fail2ban. */
+/** Answers a failed login. It is slow, so that guessing is, and logged for fail2ban. */
 function* failed(session: ServerSession, name: string, verdict: 'wrong' | 'locked'): Steps<Reply> {
   session.failedLogins += 1;
   const { failedLogins, policy } = session;
@@ -44,7 +44,7 @@ function* failed(session: ServerSession, name: string, verdict: 'wrong' | 'locke
   yield* ask<'delay'>({ kind: 'delay', ms });
   session.settings.user = null;
   if (failedLogins >= policy.limits.logins) return reply(421, closing(session, 'Too many failed logins'));
-  // The same words for all causes: a guesser learns nothing.
+  // The same words for every cause: a guesser learns nothing.
   return reply(530, 'Login incorrect');
 }
 
@@ -63,7 +63,7 @@ const rein: Handler = (session) => {
   return reply(220, 'Ready for a new user');
 };
 
-/** RFC 7151 3: before the login only. There is one host here, whatever its name. */
+/** Accepts any host name, before the login only (RFC 7151 3): the server has one host. */
 const host: Handler = ({ settings }) =>
   settings.user === null ? reply(220, 'Host accepted') : reply(503, 'HOST comes before USER');
 

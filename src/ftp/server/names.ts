@@ -1,11 +1,11 @@
 import iconv from 'iconv-lite';
 
-/** Printable ASCII: any character set that a file name can be in has these where ASCII has them. */
+/** Printable ASCII, which every character set for names must contain. */
 const ASCII = String.fromCharCode(...Array.from({ length: 0x5f }, (_, index) => index + 0x20));
 
 /**
- * Whether FTP names can be in this character set: it is known, and ASCII is a part of it. UTF-16 and UTF-7 do not qualify:
- * commands would not be readable, and "/" could hide in a name.
+ * Whether this is a character set for names: it is known and contains ASCII. UTF-16 and UTF-7 do
+ * not: commands would not be readable, and "/" could hide in a name.
  */
 export function isNameCharset(charset: string): boolean {
   if (!iconv.encodingExists(charset)) return false;
@@ -14,20 +14,25 @@ export function isNameCharset(charset: string): boolean {
 }
 
 /**
- * Translates names between a client's character set and the store's, which is UTF-8. A client that uses UTF-8 itself gets and
- * sends the store's bytes as they are, whatever they are (RFC 2640 2.2). Strings hold one byte a character.
+ * Translates names between a client's character set and the store's, which is UTF-8. For a client
+ * that uses UTF-8 no byte changes (RFC 2640 2.2). Strings hold one byte a character.
  */
 export class NameCodec {
   readonly #charset: string | null;
 
-  /** Null stands for UTF-8; throws for any other character set that does not pass `isNameCharset`. */
+  /**
+   * Null stands for UTF-8; throws for any other character set that does not pass `isNameCharset`.
+   */
   constructor(charset: string | null) {
     if (charset !== null && !isNameCharset(charset))
       throw new RangeError(`${charset} is no character set for names`);
     this.#charset = charset;
   }
 
-  /** Returns a client's name in the store's bytes; null if the bytes mean nothing in the client's character set. */
+  /**
+   * Returns a client's name in the store's bytes; null if the bytes mean nothing in the client's
+   * character set.
+   */
   toStore(name: string): string | null {
     if (this.#charset === null || isAscii(name)) return name;
     const text = iconv.decode(Buffer.from(name, 'latin1'), this.#charset);
@@ -35,8 +40,8 @@ export class NameCodec {
   }
 
   /**
-   * Returns a store's name in the client's bytes. A character that the client's set lacks becomes "?": the client sees that
-   * the file is there, and gets an error if it asks for it.
+   * Returns a store's name in the client's bytes. A character that the client's set lacks becomes
+   * "?": the client sees that the file exists, and gets an error if it asks for it.
    */
   toClient(name: string): string {
     if (this.#charset === null || isAscii(name)) return name;

@@ -1,6 +1,6 @@
 import { movedPath, nameOf, parentOf, type StorePath } from './path.ts';
 
-/** The files and directories that a session has made, at most so many: the oldest are forgotten. */
+/** The files and directories that a session created, up to a limit: it forgets the oldest. */
 export class OwnFiles {
   readonly #most: number;
   readonly #paths = new Set<StorePath>();
@@ -22,7 +22,7 @@ export class OwnFiles {
     }
   }
 
-  /** The file has a new name, and so has what is below it. */
+  /** Renames a file or directory, and what is below it. */
   rename(from: StorePath, to: StorePath): void {
     for (const path of [...this.#paths]) {
       const below = path.startsWith(`${from}/`);
@@ -30,7 +30,7 @@ export class OwnFiles {
     }
   }
 
-  /** Returns the names in a directory that are the session's own. */
+  /** Returns the own names in a directory. */
   namesIn(directory: StorePath): string[] {
     return [...this.#paths].filter((path) => parentOf(path) === directory).map(nameOf);
   }

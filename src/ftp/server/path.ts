@@ -1,8 +1,9 @@
 declare const brand: unique symbol;
 
 /**
- * The path of a file in a store: names joined by "/", without a leading "/", "." or ".."; empty for the root. Each character is
- * one byte (Latin-1). Only this file makes one, so a store is never asked about anything outside its root.
+ * The path of a file in a store: names joined by "/", without a leading "/", "." or ".."; empty for
+ * the root. Each character is one byte (Latin-1). Only this file makes one, so a store is never
+ * asked about anything outside its root.
  */
 export type StorePath = string & { readonly [brand]: true };
 
@@ -15,9 +16,9 @@ const MAX_PATH = 4096;
 const MAX_DEPTH = 256;
 
 /**
- * Returns the path that `name` stands for in the directory `from`, as RFC 3659 6 (TVFS) reads names: "/" separates, an empty
- * name and "." mean nothing, ".." is the parent and stays at the root. Null if the name cannot be one of a file: it holds NUL,
- * CR or LF, or is too long or too deep.
+ * Returns the path of `name` in the directory `from`, as RFC 3659 6 (TVFS) reads names: "/"
+ * separates, an empty name and "." mean nothing, ".." is the parent, and the root is its own
+ * parent. Null if no file can have the name: it holds NUL, CR or LF, or is too long or too deep.
  */
 export function resolvePath(from: StorePath, name: string): StorePath | null {
   if (/[\0\r\n]/.test(name) || name.length > MAX_PATH) return null;
@@ -40,7 +41,7 @@ export function nameOf(path: StorePath): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Returns what becomes of `path`, which is `from` or below it, when `from` is renamed to `to`. */
+/** Returns the new path of `path`, which is `from` or below it, after `from` is renamed to `to`. */
 export function movedPath(path: StorePath, from: StorePath, to: StorePath): StorePath {
   return (to + path.slice(from.length)) as StorePath;
 }

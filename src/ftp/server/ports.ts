@@ -5,7 +5,7 @@ import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 import { ask, type Steps } from './steps.ts';
 
-/** PASV, and EPSV (RFC 2428 3): the listener is bound before its port is told. */
+/** Answers PASV and EPSV (RFC 2428 3). The listener is bound before the reply names its port. */
 function* passive(session: ServerSession, verb: 'PASV' | 'EPSV'): Steps<Reply> {
   session.dropPort();
   const port = session.newPortId();
@@ -53,7 +53,7 @@ function active(
   if (named === 'syntax') return reply(501, `Cannot read the address in ${verb}`);
   // "No address in particular", which lftp sends over ::1, can only mean its own.
   const to = named.host === '::' || named.host === '0.0.0.0' ? { ...named, host: client } : named;
-  // RFC 2577 3: otherwise anybody could be reached in the server's name.
+  // RFC 2577 3: a client must not make the server connect to other hosts.
   if (!sameHost(to.host, client) || to.port < 1024) {
     session.note('ftp.bounce', `${verb} names ${formatEndpoint(to)}, which is refused`, true);
     return reply(500, `Illegal ${verb}: only your own address, and no port below 1024`);

@@ -15,8 +15,9 @@ export function multiline(code: number, first: string, between: readonly string[
 }
 
 /**
- * Returns a reply's bytes. Control characters, which a file name can hold, become "?": no text can end a line. A line between
- * the first and the last that looks like the last gets a space before it (RFC 959 4.2).
+ * Returns a reply's bytes. Control characters, which a file name can hold, become "?": no text can
+ * end a line. A line between the first and the last that looks like the last gets a space before
+ * it (RFC 959 4.2).
  */
 export function replyBytes({ code, lines }: Reply): Uint8Array {
   const last = lines.length - 1;

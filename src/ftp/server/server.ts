@@ -17,18 +17,22 @@ interface Waiting {
 }
 
 /**
- * An FTP server for one control connection (RFC 959, 1123, 2389, 2428, 2640, 3659, 7151). It does no I/O: bytes and answers in,
- * actions out, in the order in which they are to be carried out. Any split of the client's bytes gives the same actions.
+ * An FTP server for one control connection (RFC 959, 1123, 2389, 2428, 2640, 3659, 7151). It does
+ * no I/O: bytes and answers in, actions out, in the order in which the caller carries them out. Any
+ * split of the client's bytes results in the same actions.
  *
- * Commands are carried out one after the other, each to its final reply, however fast they come. A command is a generator that
- * yields questions: to the file store, the accounts, the network. While one is open, later commands wait, except
+ * Theory of operation: each command runs to its final reply before the next one starts. A command
+ * is a generator that yields questions: to the file store, the accounts, the network. While a
+ * question is open, later commands wait in a queue, with two exceptions:
  *
- * - ABOR, which ends a transfer wherever it stands in the queue, and is itself answered in its turn: 426, then 226;
- * - NOOP and STAT without a name, which are answered at once if they came after the 150 of the running transfer. What a client
- *   sends before 150 it expects in order.
+ * - ABOR ends the running transfer as soon as it is read. It gets its own reply when its turn
+ *   comes: 426 for the transfer, then 226.
+ * - NOOP, and STAT without a name, get their reply at once if they came after the 150 of the
+ *   running transfer. A client that sends them before 150 expects the replies in order.
  *
- * A client that closes its side without QUIT, or is lost, ends its transfer as ABOR does (RFC 959 4.1.1, QUIT): a client that is
- * killed in the middle of an upload closes its data connection as if the file were whole.
+ * A client that closes its side without QUIT, or breaks the connection, ends its transfer as ABOR
+ * does (RFC 959 4.1.1). If a client is killed during an upload, the system closes its data
+ * connection as if the file were whole; only the end of the control connection shows the truth.
  */
 export class FtpServer {
   readonly #session: ServerSession;
@@ -39,7 +43,7 @@ export class FtpServer {
   #lost = false;
   #closed = false;
   readonly #actions: ServerAction[] = [];
-  /** Replies with no other action between: put together once, however many they are. */
+  /** Replies without another action between them: concatenated once, however many they are. */
   readonly #sending: Uint8Array[] = [];
 
   constructor(policy: ServerPolicy) {
@@ -47,28 +51,28 @@ export class FtpServer {
     this.#queue = new CommandQueue(policy.limits.command, policy.limits.pending);
   }
 
-  /** Greets the client. Comes first. */
+  /** Returns the greeting. The caller calls it once, first. */
   start(): ServerAction[] {
     this.#session.send(reply(220, 'FTP server ready'));
     return this.#take();
   }
 
-  /** Whether `close` was said. */
+  /** Whether the last action was returned. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether as many commands wait as may: the client should not be read until there are fewer. */
+  /** Whether the queue is full: the caller stops reading the client until it is not. */
   get holds(): boolean {
     return this.#queue.full;
   }
 
-  /** How many bytes of commands are kept here. */
+  /** Returns how many bytes of commands are kept here. */
   get kept(): number {
     return this.#queue.kept;
   }
 
-  /** Bytes from the client, in any portions. */
+  /** Takes bytes from the client, in any portions. */
   receive(bytes: Uint8Array): ServerAction[] {
     if (this.#closed || this.#ended || this.#lost) return [];
     this.#queue.push(bytes);
@@ -76,7 +80,7 @@ export class FtpServer {
     return this.#take();
   }
 
-  /** The client has closed its side. What it sent before is still carried out. */
+  /** The client has closed its side. Commands that it sent before still run. */
   end(): ServerAction[] {
     if (this.#closed || this.#lost) return [];
     this.#ended = true;
@@ -84,7 +88,9 @@ export class FtpServer {
     return this.#take();
   }
 
-  /** The client's connection is broken: nothing comes or goes any more. `close` follows when what must be tidied up is. */
+  /**
+   * The client's connection is broken. `close` follows after an upload is finished or tidied up.
+   */
   lost(): ServerAction[] {
     if (this.#closed || this.#lost) return [];
     this.#lost = true;
@@ -93,7 +99,7 @@ export class FtpServer {
     return this.#take();
   }
 
-  /** The answer to a question. One that was forgotten meanwhile is ignored. */
+  /** Takes the answer to a question; ignores it if the question was forgotten meanwhile. */
   complete(id: number, answer: Answer): ServerAction[] {
     const waiting = this.#waiting;
     if (this.#closed || waiting?.id !== id) return [];
@@ -119,14 +125,14 @@ export class FtpServer {
     return this.#actions.splice(0);
   }
 
-  /** Goes on as far as it can without another answer or more bytes. */
+  /** Runs until another answer or more bytes are needed. */
   #advance(): void {
-    // A line is read only when nothing else can be done, as if each had come alone.
+    // Reads a line only when nothing else can be done, as if each line had come alone.
     while (!this.#closed)
       if (!this.#carryOn() && !this.#queue.readLine(this.#session.transfer?.id ?? null)) return;
   }
 
-  /** Does the next thing that can be done; false if there is none. */
+  /** Does one step; returns false if none can be done. */
   #carryOn(): boolean {
     if (this.#waiting !== null) return this.#abortIfAsked(this.#waiting) || this.#answerMeanwhile();
     const next = this.#queue.shift();
@@ -136,7 +142,7 @@ export class FtpServer {
     return true;
   }
 
-  // ------------------------------------------------------------------------------------------------------- one command
+  // ---- one command
 
   #begin(next: QueuedCommand): void {
     const { command } = next;
@@ -155,14 +161,14 @@ export class FtpServer {
       return reply(530, 'Log in with USER and PASS');
     if (entry.needsArgument && argument === '') return reply(501, `Syntax: ${verb} ${entry.usage}`);
     try {
-      return entry.run(this.#session, argument, verb);
+      return entry.run(this.#session, argument);
     } catch (error) {
       if (error instanceof Refusal) return error.reply;
       throw error;
     }
   }
 
-  /** Lets a command go on, with the answer that it waits for, up to its next question or its end. */
+  /** Runs a command, with the answer that it waits for, up to its next question or its end. */
   #resume(steps: Steps<Reply>, answered: Answered | null): void {
     this.#waiting = null;
     let result: IteratorResult<{ question: Question; abortable: boolean }, Reply>;
@@ -174,7 +180,7 @@ export class FtpServer {
     }
     if (result.done) return this.#finish(result.value);
     const { question, abortable } = result.value;
-    // An ABOR that is there already, or a client that is gone: the question would be asked in vain.
+    // ABOR waits already, or the client is gone: the answer would be useless.
     if (abortable && this.#endsTransfers()) return this.#resume(steps, 'aborted');
     this.#lastId += 1;
     this.#waiting = { steps, id: this.#lastId, question, abortable };
@@ -199,7 +205,7 @@ export class FtpServer {
     this.#emit({ type: 'close' });
   }
 
-  // -------------------------------------------------------------------------------------------------- during a transfer
+  // ---- during a transfer
 
   #answerMeanwhile(): boolean {
     const { first } = this.#queue;
@@ -222,7 +228,7 @@ export class FtpServer {
     return true;
   }
 
-  /** Whether no transfer is to begin or go on. Marks the ABOR that says so. */
+  /** Whether a transfer must end now. Marks the ABOR that ends it. */
   #endsTransfers(): boolean {
     const { abort } = this.#queue;
     if (abort !== undefined) abort.aborted = true;
@@ -230,7 +236,7 @@ export class FtpServer {
     return this.#ended && !this.#queue.has('QUIT');
   }
 
-  /** The client is lost. An upload is still finished or tidied up; for anything else there is nobody left to tell. */
+  /** Drops a command whose client is lost. An upload is still finished or tidied up. */
   #abandon({ id, question }: Waiting): boolean {
     if (question.kind === 'finish' || question.kind === 'abort') return false;
     this.#waiting = null;

@@ -13,12 +13,12 @@ import { quoted, type Reply, reply, replyBytes } from './replies.ts';
 import { Refusal } from './steps.ts';
 import type { ByteRange, HashAlgorithm } from './store.ts';
 
-/** A data port that was agreed upon: a listener of the server, or the client's own address. */
+/** The data port for the next transfer: a listener of the server, or the client's own address. */
 export type DataPort =
   | { readonly id: number; readonly listens: true }
   | { readonly id: number; readonly listens: false; readonly to: Endpoint };
 
-/** The transfer that is being carried out; its 150 was sent. */
+/** The running transfer; its 150 was sent. */
 export interface RunningTransfer {
   readonly id: number;
   readonly verb: string;
@@ -27,18 +27,18 @@ export interface RunningTransfer {
   readonly progress: Progress;
 }
 
-/** What REIN resets (RFC 959 4.1.1): all that a client has told so far. */
+/** The settings of a client, which REIN resets (RFC 959 4.1.1). */
 interface Settings {
-  /** What USER said; null before. */
+  /** The argument of USER; null before it. */
   user: string | null;
-  /** What the login may do; null before it. */
+  /** The access of the account; null before the login. */
   access: Access | null;
   cwd: StorePath;
   type: 'ascii' | 'image';
-  /** REST or RANG, for the next transfer. */
+  /** From REST or RANG, for the next transfer. */
   range: ByteRange;
   renameFrom: StorePath | null;
-  /** ALLO, for the next upload. */
+  /** From ALLO, for the next upload. */
   allocated: number | null;
   epsvAll: boolean;
   names: NameCodec;
@@ -48,17 +48,18 @@ interface Settings {
   hash: HashAlgorithm | null;
 }
 
+/** All bytes of a file. */
 export const WHOLE: ByteRange = { start: 0, end: null };
 
-/** One control connection as its commands see it: what the client has set, and what the commands send. */
+/** One control connection as its commands see it: the client's settings, and the way to reply. */
 export class ServerSession {
   readonly policy: ServerPolicy;
   settings: Settings;
-  /** Agreed upon, and not used by a transfer yet. */
+  /** For the next transfer. */
   port: DataPort | null = null;
   transfer: RunningTransfer | null = null;
   failedLogins = 0;
-  /** Set by a command after whose reply the connection is to close. */
+  /** Set by a command to close the connection after its reply. */
   closing = false;
   readonly own: OwnFiles;
   #lastPort = 0;
@@ -84,7 +85,7 @@ export class ServerSession {
     this.#emit({ type: 'note', event, text, user, warn });
   }
 
-  /** The user has logged in: begins at the root, which another account may have elsewhere. */
+  /** Notes a login. It starts at the root: another account may have another folder. */
   login(access: Access): void {
     Object.assign(this.settings, { access, cwd: ROOT, renameFrom: null });
     this.own.clear();
@@ -103,26 +104,27 @@ export class ServerSession {
     return this.#lastPort;
   }
 
-  /** Gives up the port that no transfer has used; returns whether there was one. */
+  /** Drops the port for the next transfer; returns whether one existed. */
   dropPort(): boolean {
     if (this.port === null) return false;
-    // The client's own port is known to nobody else before it is dialled.
+    // The client's own port needs no action before it is dialled.
     if (this.port.listens) this.#emit({ type: 'drop', port: this.port.id });
     this.port = null;
     return true;
   }
 
+  /** The access of the account. Before the login no command uses it; it is the narrowest then. */
   get access(): Access {
     return this.settings.access ?? 'upload-only';
   }
 
-  /** What TYPE does to the bytes of a file in this direction. */
+  /** Returns how TYPE converts the bytes of a file in this direction. */
   conversion(direction: Direction): Conversion {
     if (this.settings.type === 'image' || this.policy.ascii === 'binary') return 'none';
     return direction === 'download' ? 'to-network' : 'from-network';
   }
 
-  /** Returns the path that the client names; a name that cannot be one ends the command. */
+  /** Returns the path of a client's name; an impossible name ends the command. */
   path(name: string, context: FailureContext = 'file'): StorePath {
     const { names, cwd } = this.settings;
     const stored = names.toStore(name);
@@ -146,20 +148,20 @@ export class ServerSession {
     return permits(this.access, operation, this.own.has(path));
   }
 
-  /** Ends the command unless the account may do this. */
+  /** Ends the command unless the account permits the operation. */
   demand(operation: Operation, path: StorePath): void {
     if (!this.permits(operation, path))
       throw new Refusal(reply(550, `Not permitted: access is ${this.access}`));
   }
 
-  /** Returns what REST or RANG said, which holds for one transfer. */
+  /** Returns the range of REST or RANG, and forgets it: it holds for one transfer. */
   takeRange(): ByteRange {
     const { range } = this.settings;
     this.settings.range = WHOLE;
     return range;
   }
 
-  /** Returns what ALLO said, which holds for one upload. */
+  /** Returns the size of ALLO, and forgets it: it holds for one upload. */
   takeAllocated(): number | null {
     const { allocated } = this.settings;
     this.settings.allocated = null;

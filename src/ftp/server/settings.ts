@@ -4,10 +4,10 @@ import { NameCodec } from './names.ts';
 import { type Reply, reply } from './replies.ts';
 import { type ServerSession, WHOLE } from './session.ts';
 
-/** What REST, RANG and ALLO take: a number that a double holds exactly. */
+/** The number in REST, RANG and ALLO: one that a double holds exactly. */
 const OCTETS = /^\d{1,15}$/;
 
-/** RFC 959 3.1.1: the form after A, and the byte size after L. */
+/** Sets the type; A may have a form, and L has a byte size (RFC 959 3.1.1). */
 const type: Handler = ({ settings }, argument) => {
   const [name, second, ...more] = argument.trim().toUpperCase().split(/\s+/);
   if (more.length > 0) return reply(501, 'TYPE takes one or two words');
@@ -33,7 +33,7 @@ function oneOf(argument: string, supported: string, known: string, words: string
   return letter.length === 1 && known.includes(letter) ? reply(504, words) : reply(501, words);
 }
 
-/** RFC 3659 5. In ASCII the position would count converted line ends, which only reading the file could tell. */
+/** Sets the position (RFC 3659 5). In ASCII it would count converted line ends. */
 const rest: Handler = (session, argument) => {
   const digits = argument.trim();
   if (!OCTETS.test(digits)) return reply(501, 'REST takes a number of bytes');
@@ -43,7 +43,7 @@ const rest: Handler = (session, argument) => {
   return reply(350, `Next transfer starts at ${start}`);
 };
 
-/** draft-bryan-ftp-range: the first and the last byte; `1 0` resets. */
+/** Sets the first and the last byte; `1 0` resets them (draft-bryan-ftp-range). */
 const rang: Handler = (session, argument) => {
   const [first = '', last = '', ...more] = argument.trim().split(/\s+/);
   if (!OCTETS.test(first) || !OCTETS.test(last) || more.length > 0)
@@ -59,7 +59,7 @@ const rang: Handler = (session, argument) => {
   return reply(350, `Restarting at ${start}. End byte range at ${end}`);
 };
 
-/** RFC 959 4.1.3: bytes, and for records `R` and their size. Kept as a hint for the store. */
+/** Keeps a size as a hint for the store (RFC 959 4.1.3). `R` and a record size may follow. */
 const allo: Handler = ({ settings }, argument) => {
   const [, size] = /^(\d{1,15})(?:\s+R\s+\d{1,15})?$/i.exec(argument.trim()) ?? [];
   if (size === undefined) return reply(501, 'ALLO takes a number of bytes');
@@ -67,7 +67,7 @@ const allo: Handler = ({ settings }, argument) => {
   return reply(200, 'Noted');
 };
 
-/** RFC 2389 4. */
+/** Sets an option (RFC 2389 4). */
 const opts: Handler = (session, argument) => {
   const [, name = '', value = ''] = /^(\S+)\s*(.*?)\s*$/.exec(argument.trim()) ?? [];
   const option = OPTIONS.get(name.toUpperCase());
@@ -93,7 +93,7 @@ function utf8({ settings, policy }: ServerSession, value: string): Reply {
 
 function mlst({ settings }: ServerSession, value: string): Reply {
   settings.facts = selectFacts(value);
-  // RFC 3659 7.9: the reply repeats what is in force.
+  // RFC 3659 7.9: the reply repeats the selected facts.
   return reply(200, `MLST OPTS ${settings.facts.map((fact) => `${fact};`).join('')}`.trim());
 }
 

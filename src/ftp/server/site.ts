@@ -15,7 +15,7 @@ const site: Handler = (session, argument) => {
   }
 };
 
-/** An octal mode and a name, as every server that has it takes them. Only permissions: no set-user-id and the like. */
+/** Sets the mode of a file: three octal digits, and no set-user-id or the like. */
 function* chmod(session: ServerSession, argument: string): Steps<Reply> {
   const [, digits, name = ''] = /^0?([0-7]{3}) ([\s\S]+)$/.exec(argument) ?? [];
   if (digits === undefined) return reply(501, 'SITE CHMOD takes three octal digits and a file');

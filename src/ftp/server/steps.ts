@@ -3,8 +3,8 @@ import { type FailureContext, failureReply } from './failures.ts';
 import type { Reply } from './replies.ts';
 
 /**
- * A command being carried out: it yields the questions whose answers it needs and returns what came of it. So a command that
- * waits reads from top to bottom, and still does no I/O.
+ * A running command: yields the questions whose answers it needs and returns its result. So a
+ * command that waits reads from top to bottom, and still does no I/O.
  */
 export type Steps<T> = Generator<Asked, T, Answered>;
 
@@ -14,7 +14,7 @@ export interface Asked {
   readonly abortable: boolean;
 }
 
-/** An answer with the id of its question; or that a transfer was aborted before there was one. */
+/** An answer with the id of its question, or 'aborted' if the transfer ended before it came. */
 export type Answered = { readonly id: number; readonly answer: Answer } | 'aborted';
 
 /** Ends a command with a reply, from anywhere inside it. */
@@ -56,7 +56,7 @@ export function* askForTransfer<K extends QuestionKind>(
   return answered === 'aborted' ? answered : { id: answered.id, answer: typed<K>(answered.answer) };
 }
 
-/** The one who answers knows the question: `complete` gets what `Answers` says for its kind. */
+/** Types an answer: `complete` takes what `Answers` says for the kind of the question. */
 function typed<K extends QuestionKind>(answer: Answer): Answer<Answers[K]> {
   return answer as Answer<Answers[K]>;
 }

@@ -1,32 +1,32 @@
 import type { StorePath } from './path.ts';
 
-/** Why a store cannot do what it was asked. The server turns it into a reply code; see failures.ts. */
+/** Why a store fails. failures.ts turns it into a reply code. */
 export type StoreReason =
   | 'not-found'
-  /** The store does not allow it: permissions, a read-only disk, a link that leads out of the root. */
+  /** Permissions, a read-only disk, a link that leads out of the root. */
   | 'permission'
   | 'exists'
   | 'not-empty'
   | 'is-directory'
   | 'not-directory'
-  /** The name cannot be one of a file here. */
+  /** No file can have this name here. */
   | 'bad-name'
-  /** The file is shorter than the position that was asked for. */
+  /** The position is after the end of the file. */
   | 'bad-offset'
   | 'no-space'
   | 'quota'
-  /** Something else uses it at the moment. */
+  /** Something else uses the file now. */
   | 'busy'
   /** The file changed while it was read. */
   | 'changed'
-  /** The store cannot be reached now; a later attempt may succeed. */
+  /** The store cannot be reached now. A later attempt may succeed. */
   | 'unavailable'
   /** The store cannot do this at all. */
   | 'unsupported'
   /** Anything else. */
   | 'failed';
 
-/** A refusal or failure of a store. `message` is for the client: in words, and without paths outside the root. */
+/** A failure of a store. The client reads `message`: it must not hold paths outside the root. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly reason: StoreReason;
@@ -37,9 +37,12 @@ export class StoreError extends Error {
   }
 }
 
-/** What a store knows of a file. */
+/** The facts of a file. */
 export interface FileFacts {
-  /** `link`: a symbolic link that the store does not follow. A link that it follows has its target's facts. */
+  /**
+   * `link`: a symbolic link that the store does not follow. A followed link has the facts of its
+   * target.
+   */
   readonly type: 'file' | 'directory' | 'link' | 'other';
   /** In bytes. */
   readonly size: number;
@@ -60,19 +63,19 @@ export interface DirectoryEntry {
   readonly facts: FileFacts;
 }
 
-/** The bytes of a file from `start`, up to but without `end`; null reads to the end of the file. */
+/** The bytes of a file from `start` up to, and without, `end`; null is the end of the file. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number | null;
 }
 
-/** How an upload treats what the name holds already. */
+/** How an upload treats a file that has the name already. */
 export type WriteMode =
   /** The file is replaced. */
   | { readonly kind: 'replace' }
-  /** Fails with `exists` if the name is taken, also if another upload through this store is about to take it. */
+  /** `exists` if the name is taken, also by an unfinished upload through this store. */
   | { readonly kind: 'create' }
-  /** The bytes follow what is there; a missing file is created. */
+  /** The bytes are added at the end; a missing file is created. */
   | { readonly kind: 'append' }
   /** The first `start` bytes stay, the rest is replaced. `bad-offset` if the file is shorter. */
   | { readonly kind: 'resume'; readonly start: number };
@@ -82,60 +85,79 @@ export interface FileSource {
   /** How many bytes `read` returns in all. */
   readonly size: number;
   /**
-   * Returns the next bytes, null after the last. The bytes are the caller's. Rejects with `changed` if the file shrank, grew or
-   * was written to since it was opened: nothing but the whole range ends in null.
+   * Returns the next bytes, null after the last byte of the range. The caller owns the bytes.
+   * Rejects with `changed` if the file was written to since it was opened, or changed its length:
+   * null means that the whole range was read.
    */
   read(): Promise<Uint8Array | null>;
-  /** Gives it up; unread bytes are dropped. Never rejects. */
+  /** Closes the file, also while a `read` is pending. Never rejects. */
   close(): Promise<void>;
 }
 
 /** A directory open for reading. */
 export interface DirectorySource {
-  /** Returns the next entries, in no order, without "." and ".."; null after the last. Names of unfinished uploads are not in it. */
+  /**
+   * Returns the next entries, null after the last, in any order. "." and "..", and the temporary
+   * names of unfinished uploads, are not among them.
+   */
   read(): Promise<readonly DirectoryEntry[] | null>;
+  /** Closes the directory, also while a `read` is pending. Never rejects. */
   close(): Promise<void>;
 }
 
 /**
- * A file open for writing. Until it is written to, nothing changes that a client can see. A file that did not exist appears
- * under its name only when it is whole, or by `abort(true)`. The caller makes one call at a time, and exactly one of `finish`
- * and `abort` succeeds: if `finish` rejects, `abort` follows.
+ * A file open for writing. Before the first `write` nothing changes that a client can see. A new
+ * file appears under its name only when it is whole, or by `abort(true)`.
+ *
+ * The caller makes one call at a time. The last call is `finish`, or `abort`; if `finish` rejects,
+ * the caller calls `abort`.
  */
 export interface FileSink {
-  /** Takes bytes; settles when it can take more. The bytes must not change afterwards. */
+  /** Takes bytes, which the sink then owns. Settles when it can take more. */
   write(bytes: Uint8Array): Promise<void>;
   /**
-   * Settles when every byte is stored and the file has its name. Errors of earlier writes may surface here. With mode `create` it
-   * rejects with `exists` if another has taken the name meanwhile, and never replaces that file.
+   * Settles when every byte is stored and the file has its name: the client gets 226 then. Rejects
+   * with the error of an earlier write if that comes late. In mode `create` it rejects with
+   * `exists` if the name was taken meanwhile, and does not replace that file.
    */
   finish(): Promise<void>;
   /**
-   * Ends it unfinished. `keep`: what is contiguous from the beginning of the file stays under the name, so that the client can
-   * resume; an empty rest creates no file, but an existing one it empties, as its old bytes are not the beginning of the new
-   * file. Without `keep` the name holds what it held before; of an append or resume, the old bytes before its beginning.
+   * Ends an unfinished upload. With `keep`, the bytes that are contiguous from the beginning of the
+   * file stay under the name, so that the client can resume. If there are none, no file is created,
+   * but an existing one is emptied: a client that resumes takes what it finds for its own. Without
+   * `keep`, the name keeps its old file; of an append or resume, the bytes before its start.
    */
   abort(keep: boolean): Promise<void>;
 }
 
-/** A function of HASH (draft-bryan-ftpext-hash). */
+/** A hash function of HASH (draft-bryan-ftpext-hash). */
 export type HashAlgorithm = 'SHA-512' | 'SHA-256' | 'SHA-1' | 'MD5';
 
 /**
- * A folder that an FtpServer serves. All paths are below its root. It must refuse (`permission`) what leads out of the root by
- * symbolic links, unless its own configuration follows them; a link that stays inside it may follow. Every method rejects with a
- * StoreError, within a time that the store bounds. With `signal` aborted, a method may reject with any error; what it opens
- * after that, the caller closes.
+ * A folder that an FtpServer serves. Several sessions use it at the same time.
+ *
+ * - Every path is below the root of the store. The store itself refuses (`permission`) a symbolic
+ *   link that leads out of the root, in any part of a path, unless it is configured to follow it.
+ *   It may follow links that stay inside.
+ * - Every method rejects with a StoreError, and settles within a time that the store bounds.
+ * - After `signal` aborts, a method may reject with any error. If it opens something all the same,
+ *   the caller closes it.
  */
 export interface FileStore {
-  /** Algorithms that `hash` computes at little cost; empty if none. */
+  /** The algorithms that `hash` computes at little cost; empty if none. */
   readonly hashes: readonly HashAlgorithm[];
   stat(path: StorePath, signal: AbortSignal): Promise<FileFacts>;
   /** Rejects with `not-directory` for a file. */
   list(path: StorePath, signal: AbortSignal): Promise<DirectorySource>;
-  /** Rejects with `is-directory` for a directory, with `bad-offset` for a range that begins after the end of the file. */
+  /**
+   * Rejects with `is-directory` for a directory, and with `bad-offset` if the range starts after
+   * the end of the file.
+   */
   openRead(path: StorePath, range: ByteRange, signal: AbortSignal): Promise<FileSource>;
-  /** `size` is how many bytes the client says it will send; null if it did not say. Not to be relied on. */
+  /**
+   * `size` is the number of bytes that the client announced, which may be wrong; null if it did
+   * not.
+   */
   openWrite(path: StorePath, mode: WriteMode, size: number | null, signal: AbortSignal): Promise<FileSink>;
   makeDirectory(path: StorePath): Promise<void>;
   /** Rejects with `not-empty`, and with `not-directory` for a file. */

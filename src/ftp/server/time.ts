@@ -1,7 +1,7 @@
 /** The last millisecond that four digits of a year can name. */
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** Returns a time of a file as one that FTP can write: from 1970 up to the year 9999. */
+/** Returns the nearest time that FTP can write: from 1970 up to the year 9999. */
 export function writableTime(time: number): number {
   return Math.min(LATEST, Math.max(0, Math.trunc(time) || 0));
 }
@@ -11,7 +11,10 @@ export function formatTime(time: number): string {
   return new Date(writableTime(time)).toISOString().replace(/[-:T]/g, '').slice(0, 14);
 }
 
-/** Returns the milliseconds since 1970 that `YYYYMMDDHHMMSS` stands for, with or without a fraction; null if it is no time. */
+/**
+ * Returns the milliseconds since 1970 that `YYYYMMDDHHMMSS` stands for, with or without a fraction;
+ * null if it is not a time.
+ */
 export function parseTime(text: string): number | null {
   const [, year, month, day, hour, minute, second, fraction = ''] =
     /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?$/.exec(text) ?? [];

@@ -1,7 +1,7 @@
 import { transferReplies as replies, sendOver } from './data-transfer.ts';
 import { failureReply } from './failures.ts';
 import type { CommandEntries } from './handler.ts';
-import { nameOf, parentOf, ROOT, resolvePath, type StorePath } from './path.ts';
+import { ROOT, type StorePath } from './path.ts';
 import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 import { askForTransfer, type Steps } from './steps.ts';
@@ -27,7 +27,7 @@ function* retr(session: ServerSession, name: string): Steps<Reply> {
     id: opened.id,
     verb: 'RETR',
     name,
-    source: { handle: opened.id },
+    source: { from: 'file', handle: opened.id },
     conversion,
     // Converted line ends count as well, and are not known.
     size: conversion === 'none' ? size : null,
@@ -50,7 +50,7 @@ function* appe(session: ServerSession, name: string): Steps<Reply> {
   return yield* store(session, 'APPE', name, session.path(name, 'name'), { kind: 'append' });
 }
 
-/** An account that may not overwrite can only use a name that is free. */
+/** Stores a file. An account that may not overwrite can only use a name that is free. */
 function* store(
   session: ServerSession,
   verb: string,
@@ -74,22 +74,21 @@ function* store(
 }
 
 /**
- * RFC 959 4.1.3, RFC 1123 4.1.2.9: a name that is free, in the current directory or beside the one that the client suggests; the
- * 150 reply tells it.
+ * Stores a file under a name that is free: the one that the client suggests, or that with a number.
+ * 150 says which (RFC 959 4.1.3, RFC 1123 4.1.2.9).
  */
 function* stou(session: ServerSession, suggestion: string): Steps<Reply> {
   session.takeRange();
   const size = session.takeAllocated();
-  const named = session.path(suggestion === '' ? 'upload' : suggestion, 'name');
-  const directory = parentOf(named);
+  const isName = suggestion !== '' && session.path(suggestion, 'name') !== ROOT;
+  const wanted = isName ? suggestion : 'upload';
   if (session.port === null) return replies.noPort;
   for (let tries = 0; tries < UNIQUE_TRIES; tries++) {
-    const suffix = tries === 0 ? '' : `.${tries}`;
-    const path = resolvePath(directory, `${nameOf(named) || 'upload'}${suffix}`) ?? named;
+    const name = tries === 0 ? wanted : `${wanted.replace(/\/+$/, '')}.${tries}`;
+    const path = session.path(name, 'name');
     session.demand('create', path);
     const opened = yield* askForTransfer<'write'>({ kind: 'write', path, mode: { kind: 'create' }, size });
     if (opened === 'aborted') return replies.aborted(session);
-    const name = session.settings.names.toClient(nameOf(path));
     if (opened.answer.ok) {
       const begun: Upload = { handle: opened.id, verb: 'STOU', name, path, size, opening: `FILE: ${name}` };
       return yield* upload(session, begun);

@@ -9,7 +9,7 @@ import { ask, askForTransfer, type Steps } from './steps.ts';
 export interface Upload {
   readonly handle: number;
   readonly verb: string;
-  /** As the client knows it. */
+  /** As the client wrote it, or the name that STOU found. */
   readonly name: string;
   readonly path: StorePath;
   readonly size: number | null;
@@ -18,8 +18,9 @@ export interface Upload {
 }
 
 /**
- * Receives an upload. 226 means that the client closed its side, every byte went into the file, and the store finished it. In any
- * other case the store keeps what can be resumed, before the client gets the reply: it may ask for the size at once.
+ * Receives an upload. 226 means that the client closed its side, every byte is in the file, and the
+ * store finished it. Otherwise the store first keeps the bytes that can be resumed, and then the
+ * client gets the reply: it may ask for the size at once.
  */
 export function* upload(session: ServerSession, file: Upload): Steps<Reply> {
   const { handle, name, path } = file;
@@ -37,7 +38,7 @@ export function* upload(session: ServerSession, file: Upload): Steps<Reply> {
     yield* giveUp(session, handle);
     return failure === null ? transferReplies.aborted(session) : failureReply(failure, 'begun', name);
   }
-  // The connection is over; its bytes may still be on their way in the store. ABOR comes too late from here on.
+  // The store may still have bytes to write. ABOR is too late from here on.
   const finished = yield* ask<'finish'>({ kind: 'finish', handle });
   if (!finished.ok) {
     yield* giveUp(session, handle);
@@ -47,9 +48,12 @@ export function* upload(session: ServerSession, file: Upload): Steps<Reply> {
   return reply(226, 'Transfer complete');
 }
 
-/** A part that could not be resumed, since its name may not be written to again, would only be in the way. */
+/**
+ * Aborts an upload. An account that may not overwrite could not resume it: the part would only
+ * block the name.
+ */
 function* giveUp({ policy, access }: ServerSession, handle: number): Steps<void> {
   const keep = policy.keepPartial && access === 'read-write';
-  // What the store cannot tidy up stays; the client is told of the failure itself.
+  // If this fails, too, the reply is still about the first failure.
   yield* ask<'abort'>({ kind: 'abort', handle, keep });
 }

@@ -115,7 +115,7 @@ describe('upload-only', () => {
     uploadOnly,
   );
   scenario(
-    'a part is not kept: nobody could resume it, and it would be in the way',
+    'a part is not kept: the client could not resume it, and it would block the name',
     [
       IMAGE,
       ...passive(1, 1),

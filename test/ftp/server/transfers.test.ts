@@ -210,7 +210,7 @@ describe('STOR', () => {
     ],
     { policy: { keepPartial: false } },
   );
-  scenario('a store that cannot tidy up: the client is told of the failure itself', [
+  scenario('a store that fails again in abort: the reply is about the first failure', [
     ...storing,
     fails('connection', 'drop 1', '? 5 abort 2 keep'),
     fails('failed', toClient('426 f: no: connection'), 'end 2 426'),
@@ -235,7 +235,7 @@ describe('STOR', () => {
     ...passive(1, 1),
     client('STOR f', toClient('501 RANG is for RETR and HASH; use REST')),
   ]);
-  scenario('with the size that ALLO told', [
+  scenario('with the size from ALLO', [
     client('ALLO 1000', toClient('200 Noted')),
     ...passive(1, 1),
     client('STOR f', '? 2 write f replace size 1000'),
@@ -278,11 +278,19 @@ describe('STOU', () => {
     fails('exists', '? 3 write d/f.1 create'),
     fails('exists', '? 4 write d/f.2 create'),
     done('? 5 accept 1'),
-    done(toClient('150 FILE: f.2'), 'start 4 STOU f.2 upload null', '? 6 receive 1 4 none'),
+    done(toClient('150 FILE: d/f.2'), 'start 4 STOU d/f.2 upload null', '? 6 receive 1 4 none'),
     done('? 7 finish 4'),
     done(toClient('226 Transfer complete'), 'end 4 226'),
   ]);
-  scenario('without a suggestion', [...passive(1, 1), client('STOU', '? 2 write upload create')]);
+  scenario('without a suggestion', [
+    client('CWD d', '? 1 stat d'),
+    answer({ type: 'directory' }, toClient('250 Directory is /d')),
+    ...passive(1, 2),
+    client('STOU', '? 3 write d/upload create'),
+    fails('exists', '? 4 write d/upload.1 create'),
+    fails('busy', toClient('450 upload.1: no: busy')),
+    client('STOU /', '? 5 write d/upload create'),
+  ]);
   scenario('where the store refuses', [
     ...passive(1, 1),
     client('STOU f', '? 2 write f create'),

@@ -15,7 +15,8 @@ import {
 } from '../../support/real-ftp-clients.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-// Real clients with the server's own I/O and a local folder. Each does what it can: a list, a download and an upload, both resumed.
+// Real clients with the server's own I/O and a local folder. Each does what it can: a list, a
+// download and an upload, both resumed.
 
 const CONTENT = randomBytes(2_000_000);
 const BEGINNING = CONTENT.subarray(0, PART);

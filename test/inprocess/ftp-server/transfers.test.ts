@@ -77,7 +77,8 @@ describe('a download', () => {
         read: async () => {
           const next = pieces.shift();
           if (next !== undefined) return next;
-          // A reset that comes together with data can look like an end to a client on libuv, as this one is.
+          // A reset that comes together with data can look like an end to a client on libuv, as
+          // this one is.
           await received.promise;
           throw new StoreError('changed', 'The file changed');
         },
@@ -198,6 +199,19 @@ describe('an upload', () => {
     expect(done.at(-1)).toBe('abort true');
     expect(done).not.toContain('finish');
   });
+  it('of a client that is killed, its data connection closed first', async (test) => {
+    const done: string[] = [];
+    const server = await serveStore(test, stubStore({ openWrite: async () => recordingSink(done) }));
+    const client = await server.client();
+    const data = await client.data(await client.passive());
+    await client.command('STOR f');
+    const end = server.nextEnd();
+    data.socket.end('hello');
+    client.control.socket.end();
+    expect(await end).toMatchObject({ outcome: 'failed' });
+    expect(done.at(-1)).toBe('abort true');
+    expect(done).not.toContain('finish');
+  });
   it('is read no faster than the store takes it', async (test) => {
     const gate = deferred<void>();
     let taken = 0;
@@ -220,7 +234,7 @@ describe('an upload', () => {
     expect(await client.reply()).toBe('226 Transfer complete');
     expect(taken).toBe(200 * CHUNK.length);
   });
-  it('that the store cannot take is reset, and the client told why', async (test) => {
+  it('that the store cannot take is reset, and the reply says why', async (test) => {
     const done: string[] = [];
     const sink = recordingSink(done, {
       write: async () => {
@@ -331,7 +345,7 @@ describe('data ports', () => {
     const client = await server.client();
     const where = await client.passive();
     expect(await client.command('LIST')).toMatch(
-      /^425 No data connection: nobody connected to the data port \d+ within 0\.1 s$/,
+      /^425 No data connection: no connection to the data port \d+ within 0\.1 s$/,
     );
     await expect(client.data(where)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
@@ -343,7 +357,7 @@ describe('data ports', () => {
     expect(await client.control.ended()).toBe('eof');
     await expect(client.data(where)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
-  it('are there over IPv6, where PASV is told that EPSV works', async (test) => {
+  it('exist over IPv6; on loopback PASV works, too', async (test) => {
     const server = await serveFolder(test, { host: '::1' });
     const client = await server.client();
     const data = await client.data({ ...(await client.passive('EPSV')), host: '::1' });

@@ -1,7 +1,8 @@
 import { LocalStore } from '../../../src/ftp/server/local/local-store.ts';
 import { ROOT, resolvePath, type StorePath } from '../../../src/ftp/server/path.ts';
 
-// Run as a user without rights by permissions.test.ts: prints what a LocalStore says to each attempt, one JSON object.
+// Run as a user without rights by permissions.test.ts: prints what a LocalStore says to each
+// attempt, one JSON object.
 
 const store = await LocalStore.open(process.argv[2] ?? '');
 const at = (name: string) => resolvePath(ROOT, name) as StorePath;

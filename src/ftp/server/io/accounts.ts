@@ -3,7 +3,7 @@ import { LoginGuard } from '../login-guard.ts';
 import { type FileStore, StoreError } from '../store.ts';
 import { type PasswordHash, verifyPassword } from './password.ts';
 
-/** What a user gets: a store, and what may be done in it. */
+/** A store, and what the user may do in it. */
 export interface Account {
   readonly access: Access;
   readonly store: FileStore;
@@ -14,12 +14,12 @@ export interface PasswordAccount extends Account {
   readonly password: PasswordHash;
 }
 
-/** How many passwords are checked at once: scrypt takes threads that files need as well. */
+/** Passwords that are checked at the same time: scrypt uses threads that files need, too. */
 const AT_ONCE = 2;
-/** How many may wait for that. */
+/** Passwords that may wait for their turn. */
 const MOST_WAITING = 50;
 
-/** The accounts of a server, shared by its sessions. Failed logins are limited by address. */
+/** The accounts of a server, shared by its sessions. Limits failed logins by address. */
 export class Accounts {
   readonly #accounts: ReadonlyMap<string, PasswordAccount>;
   readonly #guard: LoginGuard;
@@ -32,14 +32,17 @@ export class Accounts {
     this.#guard = guard;
   }
 
-  /** Returns the account if the password is right. A user that does not exist takes as long as a wrong password. */
+  /**
+   * Returns the account if the password is right. An unknown user takes as long as a wrong
+   * password.
+   */
   async verify(user: string, password: Uint8Array, address: string): Promise<Account | 'wrong' | 'locked'> {
     if (this.#checking >= AT_ONCE && this.#waiting.length >= MOST_WAITING) {
       throw new StoreError('unavailable', 'Too many logins at once; try again');
     }
     if (!this.#guard.begin(address, performance.now())) return 'locked';
     const account = this.#accounts.get(user);
-    // Of another account, if the user has none.
+    // For an unknown user, another account's.
     const hash = (account ?? this.#accounts.values().next().value)?.password;
     const right = hash !== undefined && (await this.#inTurn(() => verifyPassword(password, hash)));
     if (account === undefined || !right) return 'wrong';

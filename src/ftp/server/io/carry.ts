@@ -3,21 +3,22 @@ import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../../core/errors.ts';
 import { Interrupt } from './interrupt.ts';
 
-/** How long the client may keep its end open after everything was said, in milliseconds. */
+/** How long the client may keep its end open after the last byte, in milliseconds. */
 const LINGER = 60_000;
 const NOTHING = Buffer.alloc(0);
 
-/** What both directions need. */
+/** The options of both directions. */
 export interface CarryOptions {
-  /** Aborted when the transfer is given up; its reason becomes the error. */
+  /** Aborts the transfer; its reason becomes the error. */
   readonly signal: AbortSignal;
   /** Counts bytes of the data connection. */
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Sends the bytes that `next` returns, up to its null, and closes with a FIN. Settles when all of it was handed to the system.
- * Rejects with what `next` rejects with, or if the connection breaks; the caller then resets it.
+ * Sends the bytes that `next` returns, up to its null, and closes with a FIN. Settles when the
+ * system has all of it. Rejects as `next` does, or if the connection breaks; the caller then resets
+ * the connection.
  */
 export async function sendAll(
   stream: Duplex,
@@ -25,7 +26,7 @@ export async function sendAll(
   { signal, onBytes }: CarryOptions,
 ): Promise<void> {
   const interrupt = interruptOf(stream, signal);
-  // What the client sends is dropped. Left unread, it would turn the close into a reset.
+  // Drops what the client sends: unread bytes would turn the close into a reset.
   stream.resume();
   for (let bytes = await interrupt.until(next()); bytes !== null; bytes = await interrupt.until(next())) {
     if (bytes.length === 0) continue;
@@ -39,8 +40,8 @@ export async function sendAll(
 }
 
 /**
- * Hands the client's bytes to `take`, one portion at a time, up to the client's FIN. Rejects with what `take` rejects with, or if
- * the connection breaks; the caller then resets it.
+ * Passes the client's bytes to `take`, one portion at a time, up to the client's FIN. Rejects as
+ * `take` does, or if the connection breaks; the caller then resets the connection.
  */
 export async function receiveAll(
   stream: Duplex,
@@ -59,6 +60,9 @@ export async function receiveAll(
     await interrupt.until(take(bytes));
   }
   await interrupt.until(confirmEnd(stream));
+  // If the client was killed, its control connection ended at the same time. That has to be seen
+  // first: it shows that the file is not whole.
+  await interrupt.until(nextTurn());
   stream.end();
   linger(stream);
 }
@@ -79,8 +83,9 @@ function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
 }
 
 /**
- * Node also reports an end for a reset that comes together with data: libuv reads POLLHUP after a partial read as end-of-file. A
- * write of nothing brings the error to light; a socket that is well sends nothing.
+ * Rejects if the end was a reset. Node also reports an end for a reset that comes together with
+ * data: libuv reads POLLHUP after a partial read as end-of-file. An empty write returns the error;
+ * on a working socket it sends nothing.
  */
 function confirmEnd(stream: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -89,11 +94,16 @@ function confirmEnd(stream: Duplex): Promise<void> {
   });
 }
 
-/** The client closes its end by itself, or has it closed for it. */
+/** Closes the stream if the client does not close its end in time. */
 function linger(stream: Duplex): void {
   if (stream.closed) return;
   const timer = setTimeout(() => stream.destroy(), LINGER);
   stream.once('close', () => clearTimeout(timer));
+}
+
+/** Settles after the events that the system has reported already. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 function event(stream: Duplex, name: 'drain' | 'finish'): Promise<void> {

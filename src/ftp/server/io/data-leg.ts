@@ -15,17 +15,17 @@ import type { PortRange } from '../../port-range.ts';
 
 /** How data connections are opened. */
 export interface DataLegOptions {
-  /** How long a client may take to connect to a port that it was told, in milliseconds. */
+  /** How long a client may take to connect to a data port, in milliseconds. */
   readonly acceptTimeout: number;
-  /** Which ports may be told to a client; null lets the system choose. */
+  /** The ports to listen on; null lets the system choose. */
   readonly ports: PortRange | null;
-  /** The IPv4 address that a PASV reply tells instead of the one that the client reached us at. */
+  /** The IPv4 address in PASV replies, instead of the one that the client reached us at. */
   readonly advertise: string | null;
-  /** Whether anybody may connect to a data port, not only the control client's address. */
+  /** Whether any address may connect to a data port, not only the control client's. */
   readonly anyPeer: boolean;
 }
 
-/** One data connection to the client: it listens or dials, and hands over one stream. `drop` ends it at any time. */
+/** One data connection to the client: listens or dials, and returns one stream. */
 export class DataLeg {
   readonly #session: Pick<SessionContext, 'near' | 'peer' | 'log'>;
   readonly #options: DataLegOptions;
@@ -33,7 +33,7 @@ export class DataLeg {
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout | undefined;
   #stream: Duplex | null = null;
-  /** Why no stream will come; null while one may. */
+  /** Why there is no stream; null while one may come. */
   #error: GatewayError | null = null;
   #settle: (() => void) | null = null;
 
@@ -42,7 +42,10 @@ export class DataLeg {
     this.#options = options;
   }
 
-  /** Binds a listener for one connection, from the control client's address, within the time allowed; returns what to tell. */
+  /**
+   * Binds a listener for one connection, from the control client's address, in time; returns the
+   * endpoint to announce.
+   */
   async listen(family: 4 | 'any'): Promise<Endpoint> {
     const { ports, advertise, acceptTimeout } = this.#options;
     const host = bindHost(this.#session.peer.local.host, family);
@@ -56,13 +59,15 @@ export class DataLeg {
     this.#listener = listener;
     const { endpoint } = listener;
     this.#timer = setTimeout(() => {
-      const words = `nobody connected to the data port ${endpoint.port} within ${acceptTimeout / 1000} s`;
+      const words = `no connection to the data port ${endpoint.port} within ${acceptTimeout / 1000} s`;
       this.#fail(new GatewayError('DATA_TIMEOUT', words));
     }, acceptTimeout);
     return { host: advertise ?? endpoint.host, port: endpoint.port };
   }
 
-  /** Returns the client's connection once it is made; paused. Rejects if it is not, or was broken since. */
+  /**
+   * Returns the client's connection, paused. Rejects if it does not come in time, or broke since.
+   */
   async accept(): Promise<Duplex> {
     if (this.#stream === null && this.#error === null) {
       await new Promise<void>((resolve) => {
@@ -134,8 +139,9 @@ export class DataLeg {
 }
 
 /**
- * Returns the address that the client reached us at. A PASV reply can only name an IPv4 one, but some clients (basic-ftp, curl) dial
- * the control connection's own address whatever the reply says: so on loopback the port is bound for both.
+ * Returns the address to bind: the one that the client reached us at. A PASV reply can only name an
+ * IPv4 address, but basic-ftp and curl dial the address of the control connection whatever the
+ * reply says. So on loopback the port is bound for both families.
  */
 function bindHost(local: string, family: 4 | 'any'): string {
   if (family === 'any' || addressFamily(local) === 4) return local;

@@ -2,7 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import { DataLeg, type DataLegOptions } from './data-leg.ts';
 import type { ServedSession } from './serve.ts';
 
-/** The data connections of a session by the ids that its FtpServer gave them. */
+/** The data connections of a session, by the ids in the actions of its FtpServer. */
 export class DataPorts {
   readonly #session: ServedSession;
   readonly #options: DataLegOptions;
@@ -25,7 +25,7 @@ export class DataPorts {
     return leg;
   }
 
-  /** Its transfer is complete: the connection closes by itself. */
+  /** Forgets a port whose transfer is complete: its connection closes by itself. */
   over(port: number): void {
     this.#legs.delete(port);
   }

@@ -1,10 +1,12 @@
 import { Listing, type ListingStyle } from '../listing.ts';
 import type { DirectoryEntry, DirectorySource } from '../store.ts';
 
-/** How many entries are kept to sort them. A directory with more is listed in the store's order, in bounded memory. */
+/**
+ * Entries that are kept to be sorted. The rest of a larger directory follows in the store's order.
+ */
 const SORTED = 10_000;
 
-/** Returns a function that returns a directory's list in pieces, null after the last. */
+/** Returns a function that returns a list piece by piece, null after the last. */
 export function listingReader(
   read: () => Promise<readonly DirectoryEntry[] | null>,
   style: ListingStyle,
@@ -36,7 +38,7 @@ export async function collect(source: DirectorySource, most: number): Promise<Di
   return all.sort(byName);
 }
 
-/** By bytes, as `ls` does in the C locale. */
+/** Compares bytes, as `ls` does in the C locale. */
 function byName(a: DirectoryEntry, b: DirectoryEntry): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

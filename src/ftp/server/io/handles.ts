@@ -1,6 +1,6 @@
 import { type DirectorySource, type FileSink, type FileSource, StoreError } from '../store.ts';
 
-/** Something of the store that is open. */
+/** An open file, directory or upload. */
 export type Handle =
   | { readonly kind: 'file'; readonly source: FileSource }
   | { readonly kind: 'directory'; readonly source: DirectorySource }
@@ -8,7 +8,9 @@ export type Handle =
 
 type Kind = Handle['kind'];
 
-/** What a session has open in its store, by the id of the question that opened it. */
+/**
+ * The open files, directories and uploads of a session, by the id of the question that opened them.
+ */
 export class Handles {
   readonly #open = new Map<number, Handle>();
 
@@ -30,7 +32,9 @@ export class Handles {
     await handle.source.close();
   }
 
-  /** Writes to a sink. `finish` and `abort` wait for it, also if the transfer was given up meanwhile. */
+  /**
+   * Writes to a sink. `finish` and `abort` wait for it, also if the transfer was aborted meanwhile.
+   */
   write(id: number, bytes: Uint8Array): Promise<void> {
     const handle = this.get(id, 'sink');
     const written = handle.sink.write(bytes);
@@ -52,19 +56,19 @@ export class Handles {
     await handle.sink.abort(keep);
   }
 
-  /** Closes whatever is open. Uploads are left to `finish` and `abort`, which the server always asks for. */
+  /** Closes all files and directories. The server ends uploads by `finish` and `abort`. */
   async releaseAll(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((id) => this.release(id)));
   }
 }
 
-/** Returns what the caller opened in vain. */
+/** Closes a handle that was opened too late. */
 export async function discard(handle: Handle): Promise<void> {
   if (handle.kind === 'sink') await handle.sink.abort(false);
   else await handle.source.close();
 }
 
-/** Any error of a store as a StoreError: what it did not foresee says nothing to the client. */
+/** Returns any error of a store as a StoreError. */
 export function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   return new StoreError('failed', 'the file store failed', { cause: error });

@@ -1,6 +1,6 @@
 /**
- * Ends a wait from outside: `until` settles as its promise does, or rejects as soon as `fail` is called. One wait at a time. Unlike
- * Promise.race it keeps nothing of the waits that are over, however long the one that may end them lives.
+ * Ends a wait from outside: `until` settles as its promise does, or rejects when `fail` is called.
+ * One wait at a time. Unlike Promise.race it keeps nothing of earlier waits.
  */
 export class Interrupt {
   #error: Error | null = null;

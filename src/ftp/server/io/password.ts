@@ -7,15 +7,18 @@ export interface PasswordHash {
   readonly hash: Buffer;
 }
 
-/** 32 MiB and some 80 ms for each attempt. */
+/** 32 MiB and about 80 ms for each attempt. */
 const COST = { ln: 15, r: 8, p: 1 };
-/** Above these a hash in a config file would stop the machine rather than a guesser. */
+/** The largest cost of a hash that is accepted. */
 const MOST = { ln: 20, r: 32, p: 16 };
 const HASH_LENGTH = 32;
 const FORM =
   /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** Returns a new hash of a password, in the PHC string format: `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`. */
+/**
+ * Returns a new hash of a password, in the PHC string format:
+ * `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`.
+ */
 export async function hashPassword(password: Uint8Array): Promise<string> {
   const salt = randomBytes(16);
   const hash = await derive(password, salt, HASH_LENGTH, optionsOf(COST));
@@ -23,7 +26,7 @@ export async function hashPassword(password: Uint8Array): Promise<string> {
   return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`;
 }
 
-/** Reads a hash; null if it is none, or would take more than a gibibyte. */
+/** Parses a hash; null if it is not one, or needs more than a gibibyte. */
 export function parsePasswordHash(text: string): PasswordHash | null {
   const [, ln, r, p, salt, hash] = FORM.exec(text) ?? [];
   if (salt === undefined || hash === undefined) return null;
@@ -33,7 +36,7 @@ export function parsePasswordHash(text: string): PasswordHash | null {
   return { options: optionsOf(cost), salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') };
 }
 
-/** Returns whether this is the password, in a time that does not depend on how much of it is right. */
+/** Whether this is the password. The time does not depend on how much of it is right. */
 export async function verifyPassword(
   password: Uint8Array,
   { options, salt, hash }: PasswordHash,

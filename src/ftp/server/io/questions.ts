@@ -10,13 +10,15 @@ import { asStoreError, Handles } from './handles.ts';
 import type { ServedSession, ServeOptions } from './serve.ts';
 import { askStore, isStoreKind, type StoreKind } from './store-answers.ts';
 
-/** Those that do not concern the store alone. */
+/** The kinds that are not for the store alone. */
 type OwnKind = Exclude<QuestionKind, StoreKind>;
 type Answering = {
   readonly [K in OwnKind]: (question: QuestionOf<K>, signal: AbortSignal) => Promise<Answers[K]>;
 };
 
-/** Answers what an FtpServer asks, and holds what is open for it: the store's files and the data connections. */
+/**
+ * Answers the questions of an FtpServer, and owns what is open for it: files and data connections.
+ */
 export class Questions {
   readonly #session: ServedSession;
   readonly #options: ServeOptions;
@@ -35,7 +37,7 @@ export class Questions {
     this.#store = 'any' in options.login ? options.login.any.store : null;
   }
 
-  /** Finds the answer; it comes later, never during the call. */
+  /** Asks. The answer comes later, never during the call. */
   ask(id: number, question: Question): void {
     const abort = new AbortController();
     this.#open = { id, abort };
@@ -55,12 +57,12 @@ export class Questions {
     );
   }
 
-  /** The answer is not wanted any more. */
+  /** Cancels the open question. */
   forget(id: number): void {
     if (this.#open?.id !== id) return;
     const { abort } = this.#open;
     this.#open = null;
-    abort.abort(new GatewayError('STOPPED', 'the client gave it up'));
+    abort.abort(new GatewayError('STOPPED', 'the transfer was aborted'));
   }
 
   release(handle: number): void {
@@ -71,7 +73,7 @@ export class Questions {
     this.#ports.drop(port);
   }
 
-  /** Ends whatever is open. */
+  /** Closes everything that is open. */
   async close(): Promise<void> {
     if (this.#open !== null) this.forget(this.#open.id);
     this.#ports.dropAll();
@@ -160,7 +162,7 @@ export class Questions {
   }
 
   #reader(source: Source): () => Promise<Uint8Array | null> {
-    if ('entries' in source) {
+    if (source.from === 'entries') {
       let entries: typeof source.entries | null = source.entries;
       return listingReader(async () => {
         const all = entries;
@@ -168,7 +170,7 @@ export class Questions {
         return all;
       }, source.style);
     }
-    if (!('style' in source)) {
+    if (source.from === 'file') {
       const file = this.#handles.get(source.handle, 'file').source;
       return () => file.read();
     }
@@ -176,7 +178,7 @@ export class Questions {
     return listingReader(() => directory.read(), source.style);
   }
 
-  /** What no store foresees is told in the log alone. */
+  /** Logs an error that has no reason of its own. */
   #reportFault({ kind }: Question, error: unknown): void {
     const cause = error instanceof Error ? (error.cause ?? error) : error;
     this.#session.log.warn({ event: 'ftp.store.failed', err: cause }, `${kind} failed: ${String(cause)}`);

@@ -10,36 +10,38 @@ import type { DataLegOptions } from './data-leg.ts';
 import { Questions } from './questions.ts';
 import { TransferEvents } from './transfer-events.ts';
 
-/** How a server serves its clients. */
+/** The configuration of a server. */
 export interface ServeOptions extends Pick<ServerPolicy, 'charset' | 'ascii' | 'keepPartial' | 'active'> {
-  /** `any`: every user name and password opens this account. Otherwise they are verified. */
+  /** `any`: any user name and password opens this account. `accounts`: they are verified. */
   readonly login: { readonly any: Account } | { readonly accounts: Accounts };
-  /** What the stores can compute for HASH. */
+  /** The algorithms of HASH that the stores compute. */
   readonly hashes: readonly HashAlgorithm[];
   readonly data: DataLegOptions;
-  /** After so many milliseconds without a byte on any connection the client is let go; 0 never. */
+  /** Milliseconds without a byte on any connection after which the session ends; 0 is no limit. */
   readonly idleTimeout: number;
 }
 
-/** What a session needs to be served; its `far` and `target` are not used. */
+/** The part of a session that the server uses. */
 export type ServedSession = Pick<
   SessionContext,
   'id' | 'forward' | 'client' | 'peer' | 'near' | 'signal' | 'log' | 'endWhenIdle' | 'count' | 'emit'
 >;
 
-/** How long the store may take to finish or tidy up an upload whose client is gone, in milliseconds. */
+/**
+ * How long the store may take to finish or abort an upload whose client is gone, in milliseconds.
+ */
 const TIDY_TIMEOUT = 10_000;
 
 /**
- * Serves one FTP client from first to last byte. Settles when the client has been told everything, and rejects if its control
- * connection breaks or the session is ended; uploads are finished or tidied up before that.
+ * Serves one FTP client from first to last byte. Settles after the last reply. Rejects if the
+ * control connection breaks or the session ends. Uploads are finished or aborted before that.
  */
 export async function serveFtp(session: ServedSession, options: ServeOptions): Promise<void> {
   session.endWhenIdle(options.idleTimeout);
   await new ServerConnection(session, options).run();
 }
 
-/** Feeds an FtpServer with what comes in and carries out what it says. */
+/** Passes input to an FtpServer and carries out its actions. */
 class ServerConnection {
   readonly #session: ServedSession;
   readonly #server: FtpServer;
@@ -127,7 +129,7 @@ class ServerConnection {
     return user === null ? {} : { user, from: this.#session.peer.remote.host };
   }
 
-  /** The client is read only while there is room for its commands, and while it reads the replies to them. */
+  /** Reads the client only while there is room for its commands, and while it reads its replies. */
   #pace(): void {
     const { client } = this.#session;
     if (this.#server.holds || client.writableNeedDrain) client.pause();

@@ -3,15 +3,15 @@ import { type FileStore, StoreError } from '../store.ts';
 import { collect } from './entries.ts';
 import { discard, type Handle, type Handles } from './handles.ts';
 
-/** The kinds of questions that only need the store. */
+/** The kinds of questions to the store. */
 export type StoreKind = Exclude<
   QuestionKind,
   'verify' | 'delay' | 'listen' | 'accept' | 'dial' | 'send' | 'receive'
 >;
 
-/** What answering needs. */
+/** What a question to the store needs besides itself. */
 export interface StoreContext {
-  /** The logged-in user's; null before the login. */
+  /** The store of the user; null before the login. */
   readonly store: FileStore | null;
   readonly handles: Handles;
   /** The id of the question, and of what it opens. */
@@ -24,7 +24,7 @@ type Answering = {
   readonly [K in StoreKind]: (question: QuestionOf<K>, context: StoreContext) => Promise<Answers[K]>;
 };
 
-/** Asks the store what the server wants to know. Rejects with what the store rejects with. */
+/** Asks the store. Rejects as the store does. */
 export function askStore<K extends StoreKind>(
   question: QuestionOf<K>,
   context: StoreContext,
@@ -80,7 +80,7 @@ function storeOf({ store }: StoreContext): FileStore {
   return store;
 }
 
-/** Opens something, unless the question was forgotten meanwhile: then it is closed again. */
+/** Opens something; closes it again if the question was forgotten meanwhile. */
 async function open<T>(
   context: StoreContext,
   value: T,

@@ -41,7 +41,7 @@ export class TransferEvents {
     });
   }
 
-  /** The session is over; a transfer that still runs has failed. */
+  /** Ends the transfer that still runs, as failed. */
   close(): void {
     this.end({
       type: 'transfer',

@@ -5,21 +5,21 @@ import type { StorePath } from '../path.ts';
 import { StoreError } from '../store.ts';
 import { errnoOf } from './errno.ts';
 
-/** Linux: opens a place in the file system, not the file. Node has no name for it. */
+/** Linux's flag of open(2) that opens a path, not a file. Node has no name for it. */
 const O_PATH = process.platform === 'linux' ? 0o10000000 : 0;
 /** Windows has no such flag. */
 export const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
-/** As many as the kernel follows. */
+/** Links that one path may follow: as many as in the kernel. */
 const MAX_LINKS = 40;
 
-/** How symbolic links are treated: those that stay inside the root are followed, or all of them. */
+/** Which symbolic links are followed: those that stay inside the root, or all. */
 export type FollowLinks = 'inside' | 'anywhere';
 
-/** A directory that is open, and the name of a file in it. Whoever gets it closes it. */
+/** An open directory, and the name of a file in it. The caller closes it. */
 export class Place {
   readonly name: string;
   readonly #handle: FileHandle;
-  /** Where the directory is, for node:fs. */
+  /** The path of the directory for node:fs. */
   readonly #base: Buffer;
 
   constructor(handle: FileHandle, base: Buffer, name: string) {
@@ -41,7 +41,7 @@ export class Place {
     return this.at(this.name);
   }
 
-  /** The same directory with another name; it is closed with this one. */
+  /** Returns the same directory with another name; it closes with this one. */
   with(name: string): Place {
     return new Place(this.#handle, this.#base, name);
   }
@@ -52,15 +52,19 @@ export class Place {
 }
 
 /**
- * Finds files below a root directory, and never above it. Node has no openat(2), so each directory on the way is opened without
- * following links, and the next name is looked up through `/proc/self/fd`: a directory that is moved or replaced by a link
- * meanwhile makes no difference. Links are read and followed here, as long as they stay below the root.
+ * Finds files below a root directory, and never above it. Node has no openat(2). So each directory
+ * on the way is opened without following links, and the next name is looked up through
+ * `/proc/self/fd`. If a directory is moved or replaced by a link meanwhile, nothing changes. Links
+ * are read and followed here, as long as they stay below the root.
  *
- * Elsewhere than on Linux the next name is looked up by its path: a local process that replaces a directory by a link between
- * the two steps can lead out of the root. A client cannot: no FTP command makes links.
+ * On systems other than Linux the next name is looked up by its path. There a local process can
+ * lead out of the root if it replaces a directory by a link between the two steps. A client cannot:
+ * no FTP command makes links.
  */
 export class Beneath {
-  /** What links may not leave, and where the names of a StorePath begin below it; one byte a character. */
+  /**
+   * The directory that links must not leave, and the names below it that precede every StorePath.
+   */
   readonly #root: string;
   readonly #start: readonly string[];
 
@@ -86,8 +90,9 @@ export class Beneath {
   }
 
   /**
-   * Finds the place of a file, which need not exist; its directory must. `follow`: if the last name is a link, its target's
-   * place is found. Rejects with `permission` if a link leads out of the root.
+   * Finds the place of a file. Its directory must exist, the file need not. With `follow`, a last
+   * name that is a link leads to the place of its target. Rejects with `permission` if a link leads
+   * out of the root.
    */
   async find(file: StorePath, last: 'follow' | 'keep'): Promise<Place> {
     let rest = [...this.#start, ...file.split('/').filter(Boolean)];
@@ -99,26 +104,32 @@ export class Beneath {
     throw new StoreError('permission', 'Too many symbolic links');
   }
 
-  /** Opens the directory at a place; any name can be looked up in it. */
+  /** Opens the directory at a place. */
   async enter(place: Place): Promise<Place> {
     const directory = await this.#enter(place);
     if (directory === null) throw new StoreError('not-directory', 'Not a directory');
     return directory;
   }
 
-  /** Calls `use` with a path for node:fs that is not followed if a link takes the place meanwhile, where the system can do that. */
+  /**
+   * Calls `use` with a path to the file itself. On Linux a link that takes its place is not
+   * followed.
+   */
   async unlinked<T>({ file }: Place, use: (file: Buffer) => Promise<T>): Promise<T> {
     if (O_PATH === 0) return await use(file);
     const handle = await open(file, O_PATH | O_NOFOLLOW);
     try {
-      // If a link has taken the place, this is the link itself, and chmod(2) refuses it.
+      // For a link this is the link itself, and chmod(2) refuses it.
       return await use(Buffer.from(`/proc/self/fd/${handle.fd}`));
     } finally {
       await handle.close();
     }
   }
 
-  /** Goes as far as the names lead. Returns the place, or the names to go instead, from the root, when a link comes up. */
+  /**
+   * Walks along the names. Returns the place or, at a link, the names to walk instead from the
+   * root.
+   */
   async #walk(names: readonly string[], followLast: boolean): Promise<Place | string[]> {
     let directory = await openDirectory(Buffer.from(this.#root, 'latin1'), 0);
     const done: string[] = [];
@@ -147,7 +158,7 @@ export class Beneath {
     }
   }
 
-  /** Opens the directory at a place; null if it is something else, such as a link. */
+  /** Opens the directory at a place; null if it is not a directory, such as a link. */
   async #enter(place: Place): Promise<Place | null> {
     try {
       return await openDirectory(place.file, O_NOFOLLOW);
@@ -186,7 +197,7 @@ function outside(): StoreError {
   return new StoreError('permission', 'A symbolic link that leads out of the folder');
 }
 
-/** Returns what the link at a place holds; null if there is no link. */
+/** Returns the target of the link at a place; null if it is not a link. */
 async function linkTarget(place: Place): Promise<string | null> {
   try {
     return (await readlink(place.file, { encoding: 'buffer' })).toString('latin1');

@@ -23,12 +23,12 @@ const REASONS: Readonly<Record<string, readonly [StoreReason, string]>> = {
   ELOOP: ['permission', 'A symbolic link that is not followed'],
 };
 
-/** Returns the errno name of an error of node:fs; empty if it has none. */
+/** Returns the name of an error of node:fs, such as ENOENT; empty if it has none. */
 export function errnoOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Returns an error of node:fs as a StoreError, without the path on this machine that its message holds. */
+/** Returns an error of node:fs as a StoreError, without the path that its message holds. */
 export function fromErrno(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const [reason, words] = REASONS[errnoOf(error)] ?? ['failed', errnoOf(error) || 'Input or output error'];

@@ -2,7 +2,7 @@ import type { Dir } from 'node:fs';
 import type { DirectoryEntry, DirectorySource, FileFacts } from '../store.ts';
 import { fromErrno } from './errno.ts';
 
-/** How many entries are looked at together. */
+/** Entries whose facts are read together. */
 const BATCH = 100;
 
 /** A directory of this machine. */
@@ -11,7 +11,7 @@ export class LocalDirectory implements DirectorySource {
   readonly #facts: (name: string) => Promise<FileFacts | null>;
   readonly #close: () => Promise<void>;
 
-  /** `directory` has names as buffers. `facts` returns null for a name that is not to be listed, or has gone. */
+  /** `directory` returns names as buffers. `facts` returns null for a name to omit. */
   constructor(
     directory: Dir,
     facts: (name: string) => Promise<FileFacts | null>,

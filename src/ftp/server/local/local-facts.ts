@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { FileFacts } from '../store.ts';
 
-/** Names of users and groups by number, from /etc/passwd and /etc/group; numbers of other users stay numbers. */
+/** The names of users and groups, from /etc/passwd and /etc/group; others stay numbers. */
 export class Owners {
   readonly #users: ReadonlyMap<string, string>;
   readonly #groups: ReadonlyMap<string, string>;
@@ -35,7 +35,7 @@ async function namesIn(file: string): Promise<ReadonlyMap<string, string>> {
   );
 }
 
-/** Returns the facts in the result of stat(2). */
+/** Returns the facts of a result of stat(2). */
 export function factsFrom(stats: BigIntStats, owners: Owners): FileFacts {
   return {
     type: typeOf(stats),

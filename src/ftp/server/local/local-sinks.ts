@@ -3,7 +3,7 @@ import type { FileSink } from '../store.ts';
 import type { Place } from './beneath.ts';
 import { errnoOf, fromErrno } from './errno.ts';
 
-/** What both kinds of upload have: an open file, and the position behind the last byte. */
+/** The common part of both sinks: an open file, and the position after the last byte. */
 abstract class LocalSink implements FileSink {
   protected readonly file: FileHandle;
   protected readonly place: Place;
@@ -48,7 +48,7 @@ abstract class LocalSink implements FileSink {
     });
   }
 
-  /** Before the first byte. */
+  /** Called before the first byte. */
   protected abstract prepare(): Promise<void>;
   /** Gives the whole file its name. */
   protected abstract settle(): Promise<void>;
@@ -71,13 +71,13 @@ abstract class LocalSink implements FileSink {
   }
 }
 
-/** An upload to a temporary name beside the file's own, which it gets when it is whole. */
+/** An upload to a temporary name in the same directory; it gets its own name when it is whole. */
 export class TemporarySink extends LocalSink {
   readonly #temporary: string;
   readonly #replaces: boolean;
   readonly #over: () => void;
 
-  /** `replaces`: it may take the place of a file. `over` is called when the temporary name is gone. */
+  /** `replaces`: it may replace a file. `over` is called when the temporary name is gone. */
   constructor(
     file: FileHandle,
     place: Place,
@@ -113,14 +113,14 @@ export class TemporarySink extends LocalSink {
   }
 }
 
-/** An upload into the file itself: from a position on, or because its directory takes no second name. */
+/** An upload into the file itself: from a position, or because its directory takes no new name. */
 export class InPlaceSink extends LocalSink {
   readonly #start: number;
   #prepared: boolean;
 
   /**
-   * The bytes from `start` on are replaced; nothing happens to them before the first byte comes. `appends`: there are none, and
-   * the system puts each write at the end, wherever that is by then.
+   * Replaces the bytes from `start` when the first byte comes. With `appends`, the system adds each
+   * write at the end of the file.
    */
   constructor(file: FileHandle, place: Place, options: { start: number; appends: boolean; fsync: boolean }) {
     super(file, place, options.start, options.fsync);
@@ -141,13 +141,17 @@ export class InPlaceSink extends LocalSink {
   }
 }
 
-/** Renames a file or directory to a name that must be free; two that try at once do not replace one another. */
+/**
+ * Renames a file or directory to a name that must be free; two that try at once do not replace one
+ * another.
+ */
 export async function renameToFree(from: Buffer, to: Buffer): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error))) throw error;
-    // A directory, or a file system without hard links: the name is taken first, by what rename(2) may replace.
+    // A directory, or a file system without hard links: takes the name first, by something that
+    // rename(2) may replace.
     if ((await lstat(from)).isDirectory()) await mkdir(to);
     else await (await open(to, 'wx')).close();
     return await rename(from, to);
@@ -155,7 +159,7 @@ export async function renameToFree(from: Buffer, to: Buffer): Promise<void> {
   await unlink(from);
 }
 
-/** A new name is on disk only when its directory is. */
+/** Writes a directory to disk, and with it new names. */
 async function syncDirectory(directory: Buffer): Promise<void> {
   const handle = await open(directory, 'r');
   try {

@@ -14,7 +14,10 @@ export class LocalSource implements FileSource {
   #at: number;
   readonly #end: number;
 
-  /** Owns `file`, of which `opened` was true when it was opened. Throws `bad-offset` for a range that begins after its end. */
+  /**
+   * Owns `file`; `opened` are its facts at the beginning. Throws `bad-offset` for a range after its
+   * end.
+   */
   constructor(file: FileHandle, opened: BigIntStats, { start, end }: ByteRange) {
     const length = Number(opened.size);
     if (start > length) throw new StoreError('bad-offset', `The file has ${length} bytes`);
@@ -42,7 +45,7 @@ export class LocalSource implements FileSource {
     await this.#file.close().catch(() => {});
   }
 
-  /** What was read is whole only if nobody wrote to the file meanwhile. */
+  /** Returns the end, unless the file was written to meanwhile. */
   async #last(): Promise<null> {
     const { size, mtimeNs } = await this.#file.stat({ bigint: true });
     if (size !== this.#opened.size || mtimeNs !== this.#opened.mtimeNs) throw changed();

@@ -20,11 +20,11 @@ import { renameToFree } from './local-sinks.ts';
 import { LocalSource } from './local-source.ts';
 import { LocalUploads } from './local-uploads.ts';
 
-/** How a LocalStore behaves. */
+/** The configuration of a LocalStore. */
 export interface LocalStoreOptions {
   /** Default: `inside`. */
   readonly followLinks?: FollowLinks;
-  /** Whether an upload is finished only when the disk has it; default: false. */
+  /** Whether an upload is written to disk (fsync) before it is finished; default: false. */
   readonly fsync?: boolean;
 }
 
@@ -39,8 +39,8 @@ const DIGESTS: Readonly<Record<HashAlgorithm, string>> = {
 export const LOCAL_HASHES: readonly HashAlgorithm[] = ['SHA-256', 'SHA-512', 'SHA-1', 'MD5'];
 
 /**
- * A folder of this machine. Names are bytes, as they are on disk. What it does is done with the permissions of this process. See
- * Beneath for how it stays in its folder, and LocalUploads for how files appear.
+ * A folder of this machine. Names are bytes, as they are on disk. It acts with the permissions of
+ * this process. Beneath says how it stays in its folder, and LocalUploads how files appear.
  */
 export class LocalStore implements FileStore {
   readonly hashes = LOCAL_HASHES;
@@ -70,7 +70,8 @@ export class LocalStore implements FileStore {
     try {
       return await this.#beneath.within(path, 'follow', (place) => this.#factsAt(place));
     } catch (error) {
-      // A link that leads nowhere or out of the folder is there all the same: it can be listed, renamed and removed.
+      // A link that leads nowhere or out of the folder exists all the same: clients can list,
+      // rename and remove it.
       const facts = await this.#beneath
         .within(path, 'keep', (place) => this.#factsAt(place))
         .catch(() => null);
@@ -102,7 +103,7 @@ export class LocalStore implements FileStore {
   openRead(path: StorePath, range: ByteRange): Promise<LocalSource> {
     return attempt(() =>
       this.#beneath.within(path, 'follow', async (place) => {
-        // A FIFO would block the open.
+        // Without O_NONBLOCK a FIFO would block the open.
         const file = await open(place.file, constants.O_RDONLY | constants.O_NONBLOCK | O_NOFOLLOW);
         try {
           return new LocalSource(file, plainFile(await file.stat({ bigint: true })), range);
@@ -128,7 +129,7 @@ export class LocalStore implements FileStore {
 
   remove(path: StorePath): Promise<void> {
     return this.#at(path, 'keep', async (place) => {
-      // Some systems would answer EPERM, or unlink the directory.
+      // For a directory, unlink(2) fails with EPERM on some systems.
       if ((await lstat(place.file)).isDirectory()) throw new StoreError('is-directory', 'Is a directory');
       await unlink(place.file);
     });
@@ -190,7 +191,9 @@ export class LocalStore implements FileStore {
     return factsFrom(await lstat(place.file, { bigint: true }), this.#owners);
   }
 
-  /** Null for what is not to be seen: an upload under way, and a file that has gone meanwhile. */
+  /**
+   * Returns null for an entry to omit: an unfinished upload, or a file that was removed meanwhile.
+   */
   async #factsOfEntry(directory: StorePath, place: Place): Promise<FileFacts | null> {
     if (this.#uploads.isTemporary(place.name)) return null;
     try {
@@ -203,7 +206,7 @@ export class LocalStore implements FileStore {
   }
 }
 
-/** A name that readdir(3) returned, which holds no "/". */
+/** Returns the path of a name that readdir(3) returned. */
 function childOf(directory: StorePath, name: string): StorePath {
   return (directory === '' ? name : `${directory}/${name}`) as StorePath;
 }

@@ -10,15 +10,16 @@ import { InPlaceSink, TemporarySink } from './local-sinks.ts';
 const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NONBLOCK } = constants;
 
 /**
- * Opens files for writing. A new or replaced file is written under a temporary name beside its own, `.sshferry-….part`, and
- * renamed when it is whole; it keeps the mode of the file that it replaces. If this process is killed meanwhile, the temporary file
- * stays. A file in a directory that takes no new name, and one that is appended to or resumed, is written in place.
+ * Opens files for writing. A new or replaced file gets a temporary name in the same directory,
+ * `.sshferry-….part`, and is renamed when it is whole. It keeps the mode of the file that it
+ * replaces. If this process is killed, the temporary file stays. A file is written in place if it
+ * is appended to or resumed, or if its directory takes no new name.
  */
 export class LocalUploads {
   readonly #beneath: Beneath;
   readonly #fsync: boolean;
   readonly #temporary = new Set<string>();
-  /** Names that `create` has promised to uploads that are under way. */
+  /** Names that `create` has promised to unfinished uploads. */
   readonly #promised = new Set<StorePath>();
 
   constructor(beneath: Beneath, fsync: boolean) {
@@ -26,7 +27,7 @@ export class LocalUploads {
     this.#fsync = fsync;
   }
 
-  /** Whether this is the temporary name of an upload under way. */
+  /** Whether this is the temporary name of an unfinished upload. */
   isTemporary(name: string): boolean {
     return this.#temporary.has(name);
   }
@@ -99,7 +100,7 @@ export class LocalUploads {
   }
 }
 
-/** What is at a place, if that is a plain file; null if nothing is. */
+/** Returns the facts of the plain file at a place; null if the name is free. */
 async function plainFileAt(place: Place): Promise<BigIntStats | null> {
   try {
     const stats = await lstat(place.file, { bigint: true });

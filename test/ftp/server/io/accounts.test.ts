@@ -49,7 +49,7 @@ describe('Accounts', () => {
     return { access: 'read-only', store: stubStore({}), password: hash };
   };
 
-  it('open with the right password, and tell nobody which part was wrong', async () => {
+  it('open with the right password, and do not say which part was wrong', async () => {
     const ann = account('open sesame');
     const accounts = new Accounts(new Map([['ann', ann]]));
     const verify = (user: string, password: string) =>
@@ -72,7 +72,7 @@ describe('Accounts', () => {
       access: 'read-only',
     });
   });
-  it('let nobody in where there are none', async () => {
+  it('refuse every login if there are none', async () => {
     expect(await new Accounts(new Map()).verify('ann', Buffer.from(''), '192.0.2.1')).toBe('wrong');
   });
   it('take a bounded number of attempts at once', async () => {
