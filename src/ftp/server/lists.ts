@@ -104,7 +104,6 @@ interface Found {
 /** Finds a directory, the files of a pattern, or a single file. A Reply is final. */
 function* find(session: ServerSession, request: ListRequest): Steps<Found | Reply> {
   const path = session.path(request.name);
-  if (request.itself) return yield* single(session, request, path);
   let pattern = isPattern(nameOf(path)) ? nameOf(path) : null;
   if (pattern !== null && session.permits('see', path)) {
     // A file may have such a name.
@@ -112,6 +111,7 @@ function* find(session: ServerSession, request: ListRequest): Steps<Found | Repl
     if (named === 'aborted') return replies.aborted(session);
     if (named.answer.ok) pattern = null;
   }
+  if (request.itself && pattern === null) return yield* single(session, request, path);
   const directory = pattern === null ? path : parentOf(path);
   const opened = yield* askForTransfer<'list'>({ kind: 'list', path: directory });
   if (opened === 'aborted') return replies.aborted(session);

@@ -21,17 +21,18 @@ function* retr(session: ServerSession, name: string): Steps<Reply> {
   const opened = yield* askForTransfer<'read'>({ kind: 'read', path, range });
   if (opened === 'aborted') return replies.aborted(session);
   if (!opened.answer.ok) return failureReply(opened.answer.failure, 'file', name);
-  const { size } = opened.answer.value;
+  // Converted line ends count as well: the number of bytes is not known then.
+  const size = conversion === 'none' ? opened.answer.value.size : null;
   const form = session.settings.type === 'image' ? 'BINARY' : 'ASCII';
+  const length = size === null ? '' : ` (${size} bytes)`;
   return yield* sendOver(session, {
     id: opened.id,
     verb: 'RETR',
     name,
     source: { from: 'file', handle: opened.id },
     conversion,
-    // Converted line ends count as well, and are not known.
-    size: conversion === 'none' ? size : null,
-    opening: `Opening ${form} mode data connection for ${name} (${size} bytes)`,
+    size,
+    opening: `Opening ${form} mode data connection for ${name}${length}`,
   });
 }
 

@@ -93,6 +93,13 @@ describe('LIST and NLST', () => {
     answer(directory(), '? 3 accept 1'),
     done(OPENING, 'start 2 LIST  download null', '? 4 send 1 . long all'),
   ]);
+  scenario('what matches a pattern itself', [
+    ...passive(1, 1),
+    client('LIST -d *', '? 2 stat *'),
+    fails('not-found', '? 3 list'),
+    done('? 4 accept 1'),
+    done(OPENING, 'start 3 LIST * download null', '? 5 send 1 3 long pattern *'),
+  ]);
   scenario('what is not there', [
     ...passive(1, 1),
     client('LIST x', '? 2 list x'),

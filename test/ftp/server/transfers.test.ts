@@ -104,7 +104,7 @@ describe('RETR', () => {
     client('RETR f', '? 2 read f 0-'),
     answer({ size: 10 }, '? 3 accept 1'),
     done(
-      toClient('150 Opening ASCII mode data connection for f (10 bytes)'),
+      toClient('150 Opening ASCII mode data connection for f'),
       'start 2 RETR f download null',
       '? 4 send 1 2 to-network',
     ),
