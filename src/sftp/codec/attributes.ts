@@ -24,7 +24,7 @@ const Flag = {
 } as const;
 
 const TYPE_MASK = 0o170000;
-const TYPES = new Map<number, FileType>([
+const TYPES: ReadonlyMap<number, FileType> = new Map<number, FileType>([
   [0o100000, 'file'],
   [0o040000, 'directory'],
   [0o120000, 'link'],

@@ -1,3 +1,5 @@
+import { processWide } from '../../core/process-wide.ts';
+
 const MiB = 1024 * 1024;
 
 /** Memory, in bytes, that is shared: what one holder takes, the others cannot. */
@@ -26,4 +28,4 @@ export class ByteBudget {
 }
 
 /** What all downloads of this process may hold together. */
-export const downloadBudget = new ByteBudget(128 * MiB);
+export const downloadBudget = processWide('download-budget', () => new ByteBudget(128 * MiB));
