@@ -8,6 +8,7 @@ import { listFolder } from './listing.ts';
 import { type Remark, Remarks } from './remarks.ts';
 import { SessionPool } from './session/pool.ts';
 import type { SftpSession } from './session/session.ts';
+import { giveName } from './upload/publish.ts';
 import { Upload, type UploadContext, type UploadOptions } from './upload/upload.ts';
 import { DirectFolders } from './upload/upload-target.ts';
 
@@ -109,6 +110,13 @@ export class SftpClient {
   /** Writes a file. The caller calls `finish` or `abandon` of the upload. */
   upload(path: Buffer, options: UploadOptions = {}): Upload {
     return new Upload(path, options, this.#upload);
+  }
+
+  /**
+   * Renames a file, over one that has the name `to` if `replaces`, in one step where the server can.
+   */
+  rename(session: SftpSession, from: Buffer, to: Buffer, replaces: boolean): Promise<void> {
+    return giveName(session, from, to, replaces, this.#upload.remarks);
   }
 
   /** Ends all sessions; what is under way fails. Idempotent. */

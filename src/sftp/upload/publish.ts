@@ -30,8 +30,7 @@ export async function publish(
   context: PublishContext,
 ): Promise<void> {
   try {
-    if (replaces && session.supports(Extension.POSIX_RENAME)) await session.posixRename(from, to);
-    else await rename(session, from, to, replaces, context.remarks);
+    await giveName(session, from, to, replaces, context.remarks);
     return;
   } catch (error) {
     if (!isForbidden(error)) throw error;
@@ -95,13 +94,18 @@ async function copyOnServer(
   }
 }
 
-async function rename(
+/**
+ * Renames `from` to `to`. With `replaces`, it takes the place of a file that has the name: in one step with
+ * posix-rename. Rejects with `exists` otherwise.
+ */
+export async function giveName(
   session: SftpSession,
   from: Buffer,
   to: Buffer,
   replaces: boolean,
   remarks: Remarks,
 ): Promise<void> {
+  if (replaces && session.supports(Extension.POSIX_RENAME)) return session.posixRename(from, to);
   try {
     await session.rename(from, to);
   } catch (error) {

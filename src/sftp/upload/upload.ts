@@ -103,16 +103,16 @@ export class Upload {
   }
 
   /**
-   * Stops the upload, and leaves what `keepPartial` says. Waits for the server to be reached within the
+   * Stops the upload, and leaves what `keepPartial` says; the first call decides. Waits for the server to be reached within the
    * bounds of its connection; `unsettled` if it cannot be: call again when it can.
    */
-  async abandon(): Promise<Abandoned> {
+  async abandon(keepPartial = this.#keepPartial): Promise<Abandoned> {
     this.#writer.destroy();
     await this.#finishing?.catch(() => {});
     await this.#reason;
     if (this.#outcome !== null) return this.#outcome;
     try {
-      this.#interrupted ??= await this.#halt();
+      this.#interrupted ??= await this.#halt(keepPartial);
       this.#outcome = await this.#settle(this.#interrupted);
       return this.#outcome;
     } catch (error) {
@@ -143,12 +143,12 @@ export class Upload {
   }
 
   /** Stops writing; null if there was nothing to write to. */
-  async #halt(): Promise<Interrupted | null> {
+  async #halt(keepPartial: boolean): Promise<Interrupted | null> {
     const halted = await this.#writer.halt();
     const target = this.#target;
     if (halted === null || target === null) return null;
     const { pause = LATE_WRITES } = this.#context;
-    return interrupted(target, halted, { keepPartial: this.#keepPartial, pause });
+    return interrupted(target, halted, { keepPartial, pause });
   }
 
   async #settle(upload: Interrupted | null): Promise<Remains> {
