@@ -41,7 +41,7 @@ export async function startFtpServer(root: string, options: FtpServerOptions = {
     active: true,
     hashes: LOCAL_HASHES,
     data: { acceptTimeout: 60_000, ports: null, advertise: null, anyPeer: false },
-    idleTimeout: 0,
+    ...{ idleTimeout: 0, loginTimeout: 0 },
     ...chosen,
   };
   const network = new DirectTransport();

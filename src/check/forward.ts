@@ -7,7 +7,7 @@ import { Listener } from '../core/listener.ts';
 import type { Logger } from '../core/log.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
-import { destinationOf, formatTarget } from '../core/target.ts';
+import { destinationOf, folderOf, formatTarget } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { type AccountSource, ftpAccount } from './ftp-account.ts';
 import { FtpDialogue, loggedIn } from './ftp-dialogue.ts';
@@ -94,7 +94,9 @@ async function checkThrough(
       const reached = await steps.take('reach', async () => {
         const { error } = await withinTime(route.first, spec, deps);
         if (error !== null) throw error;
-        return `${login.host} reaches ${formatTarget(spec.target)}`;
+        return folderOf(spec.target) === null
+          ? `${login.host} reaches ${formatTarget(spec.target)}`
+          : `${login.host} offers SFTP`;
       });
       if (reached) await talk(spec, login, stream, steps, { ...deps, endpoint, route });
     } finally {
@@ -159,7 +161,7 @@ async function talk(
 }
 
 async function talkFtp(
-  { target }: ForwardSpec,
+  { target, plugin, pluginConfig }: ForwardSpec,
   login: SshOptions,
   ftp: FtpDialogue,
   steps: Steps,
@@ -169,12 +171,16 @@ async function talkFtp(
 
   // The account is looked up first. An unusable .netrc is reported only at the login step, after
   // the steps that do not need it.
-  const account = ftpAccount(target, login, accounts);
+  const account = plugin.anyLogin?.({ target }, pluginConfig)
+    ? Promise.resolve({ user: login.user, password: async () => '' })
+    : ftpAccount(target, login, accounts);
   const user = (await account.catch(() => null))?.user ?? login.user;
   let words = { code: 0, words: '', final: '' };
   const plain = await steps.take('tls', async () => {
     words = await ftp.user(user);
-    return 'the server takes logins without TLS of its own (SSH encrypts)';
+    return folderOf(target) === null
+      ? 'the server takes logins without TLS of its own (SSH encrypts)'
+      : 'sshferry takes logins without TLS (SSH encrypts)';
   });
   if (!plain) return;
 

@@ -1,11 +1,13 @@
 import { GatewayError } from '../core/errors.ts';
-import type { Target } from '../core/target.ts';
+import { portOf, type Target } from '../core/target.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import {
   AddressError,
   type ListenAddress,
   parseBindHost,
+  parseFolder,
   parseHost,
+  parseListen,
   parsePort,
   splitColons,
 } from './address.ts';
@@ -14,6 +16,8 @@ import {
 export interface ForwardType {
   readonly name: string;
   readonly defaultPorts: readonly number[];
+  /** Whether it can serve a folder behind SFTP. */
+  readonly servesFolders?: boolean;
 }
 
 /** A parsed argument of `-L` or `-R`. */
@@ -23,10 +27,19 @@ export interface ForwardArgument {
   readonly target: Target;
 }
 
-/** Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that port. */
-export function typeByPort(port: number, types: readonly ForwardType[]): string {
-  return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
+/**
+ * Returns the default type of a forward to this target: the one that serves folders, or the one of the port; `tcp` if no protocol
+ * claims that port.
+ */
+export function typeOf(target: Target, types: readonly ForwardType[]): string {
+  const port = portOf(target);
+  const fits = ({ defaultPorts, servesFolders = false }: ForwardType) =>
+    port === null ? servesFolders : defaultPorts.includes(port);
+  return types.find(fits)?.name ?? 'tcp';
 }
+
+/** `[type/][bind_address:]port:sftp:[folder]`. A host called sftp is followed by a port. */
+const TO_FOLDER = /^(?:([^/:[\]]*)\/)?((?:\[[^\]]*\]:|[^:/[\]]*:)?[^:/[\]]+):(sftp:(?!\d+$).*)$/s;
 
 const FORM = '[type/][bind_address:]port:host:hostport';
 const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
@@ -43,6 +56,8 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   const flag = /R/.test(origin) ? '-R' : '-L';
   const example = (spec: string) => `such as ${flag} ${spec}`;
   try {
+    const folder = toFolder(text.trim(), types);
+    if (folder !== null) return folder;
     const { type, address } = splitType(text.trim(), types);
     const fields = splitColons(address);
     if (fields.length > 4) {
@@ -63,13 +78,25 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
       host: parseHost(host, 'the target host'),
       port: parsePort(hostPort, 'the target port'),
     };
-    return { type: type ?? typeByPort(target.port, types), listen, target };
+    return { type: type ?? typeOf(target, types), listen, target };
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
     const hint = error.message.includes(`such as ${flag}`) ? '' : `, ${example('8021:localhost:21')}`;
     throw new GatewayError(code, `${origin} ${text}: ${error.message}${hint}`);
   }
+}
+
+/** Parses a forward to a folder behind SFTP; null for any other. */
+function toFolder(text: string, types: readonly ForwardType[]): ForwardArgument | null {
+  const [, prefix, listen, to] = TO_FOLDER.exec(text) ?? [];
+  if (listen === undefined || to === undefined) return null;
+  const target = parseFolder(to.slice('sftp:'.length));
+  const type = prefix?.toLowerCase() ?? typeOf(target, types);
+  const serving = types.filter(({ servesFolders }) => servesFolders).map(({ name }) => name);
+  if (!serving.includes(type))
+    throw new AddressError(`type '${prefix}' does not serve a folder; expected ${serving.join(', ')}`);
+  return { type, listen: parseListen(listen), target };
 }
 
 /** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */

@@ -133,6 +133,11 @@ export const LOG_EVENTS = {
     fields: ['session', 'forward', 'err'],
     when: "the file store of sshferry's own FTP server failed in a way that has no code of its own",
   },
+  'sftp.remark': {
+    levels: ['info'],
+    fields: ['session', 'forward', 'code'],
+    when: 'something about the SFTP server is worth knowing, though all works; logged once',
+  },
   'ssh.agent': {
     levels: ['debug', 'warn'],
     fields: ['server', 'socket'],

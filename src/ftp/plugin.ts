@@ -1,8 +1,10 @@
 import type { ProtocolPlugin, SessionContext } from '../core/plugin.ts';
+import { folderOf } from '../core/target.ts';
 import { awaitGreeting } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
 import { type FtpConfig, schema } from './config.ts';
 import { ControlConnection } from './control-connection.ts';
+import { serveFolder, validateForward } from './folder.ts';
 import { reply } from './wire/words.ts';
 
 export type { FtpConfig } from './config.ts';
@@ -12,7 +14,11 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   name: 'ftp',
   schema,
   defaultPorts: [21],
-  run: (session, config) => runFtp(session, config),
+  servesFolders: true,
+  validate: validateForward,
+  anyLogin: ({ target }, config) => folderOf(target) !== null && config.users === undefined,
+  run: (session, config) =>
+    'sftp' in session.target ? serveFolder(session, session.target, config) : runFtp(session, config),
   refusal: (error) => refusalFor(error, (text) => reply(421, text)),
 };
 

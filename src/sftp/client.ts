@@ -33,6 +33,8 @@ export interface SftpClientOptions {
   readonly striping?: 'auto' | 'always' | 'never' | undefined;
   /** Channels at most. Default: 8. */
   readonly mostChannels?: number | undefined;
+  /** Whether one channel stays open, however long it is unused. Default: true. */
+  readonly keepsOne?: boolean | undefined;
   /** How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000. */
   readonly patience?: number | undefined;
   /**
@@ -60,11 +62,12 @@ export class SftpClient {
       striping = 'auto',
       mostChannels,
       patience,
+      keepsOne,
       settlePause,
       onRemark,
     } = options;
     const remarks = new Remarks(onRemark ?? (() => {}));
-    const pool = new SessionPool({ openChannel, remarks, mostChannels, patience });
+    const pool = new SessionPool({ openChannel, remarks, mostChannels, patience, keepsOne });
     this.#pool = pool;
     this.#upload = {
       pool,

@@ -1,22 +1,15 @@
 import { mkdir } from 'node:fs/promises';
-import type { TestContext } from 'vitest';
 import type { StorePath } from '../../src/ftp/server/path.ts';
 import { SftpServerFiles, SftpStore, type SftpStoreOptions } from '../../src/ftp/server/sftp/sftp-store.ts';
 import type { FileSource } from '../../src/ftp/server/store.ts';
 import { type RealOptions, realClient } from './real-sftp.ts';
 
 /** A store over `in`, a folder of OpenSSH's sftp-server; `out` is beside it. */
-export async function realStore(
-  test: Pick<TestContext, 'onTestFinished'>,
-  options: Partial<SftpStoreOptions> = {},
-  real: RealOptions = {},
-) {
+export async function realStore(options: Partial<SftpStoreOptions> = {}, real: RealOptions = {}) {
   const served = await realClient(real);
   const [root, outside] = [`${served.folder}/in`, `${served.folder}/out`];
   await Promise.all([mkdir(root), mkdir(outside)]);
-  const abort = new AbortController();
-  test.onTestFinished(() => abort.abort());
-  const files = new SftpServerFiles(served.client, abort.signal);
+  const files = new SftpServerFiles(served.client);
   const store = new SftpStore(files, { folder: root, ...options });
   return { ...served, files, store, root, outside };
 }

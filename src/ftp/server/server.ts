@@ -62,6 +62,11 @@ export class FtpServer {
     return this.#closed;
   }
 
+  /** Whether a user is logged in. */
+  get loggedIn(): boolean {
+    return this.#session.settings.access !== null;
+  }
+
   /** Whether the queue is full: the caller stops reading the client until it is not. */
   get holds(): boolean {
     return this.#queue.full;

@@ -22,6 +22,8 @@ export interface PoolOptions {
   readonly patience?: number | undefined;
   /** How long a channel stays open unused, in milliseconds. Default: 60,000. */
   readonly idle?: number | undefined;
+  /** Whether one session stays open, however long it is unused. Default: true. */
+  readonly keepsOne?: boolean | undefined;
 }
 
 interface Member {
@@ -179,12 +181,12 @@ export class SessionPool implements SessionSource {
     member.timer = null;
   }
 
-  /** Closes a session that stays unused, unless it is the only one. */
+  /** Closes a session that stays unused, unless it is the only one and is to be kept. */
   #rest(member: Member): void {
     if (member.transfers + member.calls > 0 || member.session.error !== null) return;
     this.#awake(member);
     member.timer = setTimeout(() => {
-      if (this.#live().length > 1) this.#drop(member);
+      if (this.#options.keepsOne === false || this.#live().length > 1) this.#drop(member);
     }, this.#options.idle ?? IDLE);
     member.timer.unref();
   }

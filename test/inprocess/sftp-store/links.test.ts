@@ -31,8 +31,8 @@ const IN_DIRECTORY: typeof OPERATIONS = {
 };
 
 describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', () => {
-  async function linked(...[test, options]: Parameters<typeof realStore>) {
-    const served = await realStore(test, options);
+  async function linked(options?: Parameters<typeof realStore>[0]) {
+    const served = await realStore(options);
     const { root, outside, folder } = served;
     await Promise.all([
       writeFile(`${outside}/secret`, 'secret'),
@@ -59,8 +59,8 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
     return served;
   }
 
-  it('are refused, whatever is asked, if they lead out', async (test) => {
-    const { store, outside, root } = await linked(test);
+  it('are refused, whatever is asked, if they lead out', async () => {
+    const { store, outside, root } = await linked();
     const before = await readdir(root);
     const ends = [
       'absolute',
@@ -89,15 +89,15 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
     expect(await readdir(root)).toEqual(before);
   });
 
-  it('are followed if they stay inside', async (test) => {
-    const { store } = await linked(test);
+  it('are followed if they stay inside', async () => {
+    const { store } = await linked();
     expect(`${await contentOf(await store.openRead(at('a/inside'), WHOLE, signal))}`).toBe('f');
     expect(`${await contentOf(await store.openRead(at('whole/inside'), WHOLE, signal))}`).toBe('f');
     expect(await store.stat(at('whole'), signal)).toMatchObject({ type: 'directory' });
   });
 
-  it('can be seen, renamed and removed themselves', async (test) => {
-    const { store, root, outside } = await linked(test);
+  it('can be seen, renamed and removed themselves', async () => {
+    const { store, root, outside } = await linked();
     expect(await store.stat(at('secret'), signal)).toMatchObject({ type: 'link' });
     await store.rename(at('secret'), at('renamed'), true);
     expect(await readlink(`${root}/renamed`)).toBe(`${outside}/secret`);
@@ -106,8 +106,8 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
     expect(await readdir(outside)).toEqual(['secret']);
   });
 
-  it('are refused after a rename has made them lead out', async (test) => {
-    const { store, root } = await linked(test);
+  it('are refused after a rename has made them lead out', async () => {
+    const { store, root } = await linked();
     // From a/b, it leads to the folder itself; from a, to what is above it.
     await symlink('../..', `${root}/a/b/up`);
     await expect(store.list(at('a/b/up'), signal)).resolves.toBeDefined();
@@ -115,8 +115,8 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
     await expect(store.list(at('a/up'), signal)).rejects.toMatchObject({ reason: 'permission' });
   });
 
-  it('are followed anywhere with followLinks', async (test) => {
-    const { store, outside } = await linked(test, { followLinks: true });
+  it('are followed anywhere with followLinks', async () => {
+    const { store, outside } = await linked({ followLinks: true });
     expect(`${await contentOf(await store.openRead(at('absolute/secret'), WHOLE, signal))}`).toBe('secret');
     const sink = await store.openWrite(at('secret'), { kind: 'replace' }, null, signal);
     await sink.write(Buffer.from('new'));

@@ -24,8 +24,8 @@ async function put(store: FileStore, path: string, content: string, mode: WriteM
 }
 
 describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
-  it('lists with the facts, without unfinished uploads', async (test) => {
-    const { store, root } = await realStore(test);
+  it('lists with the facts, without unfinished uploads', async () => {
+    const { store, root } = await realStore();
     await writeFile(`${root}/größe`, '12345');
     await chmod(`${root}/größe`, 0o640);
     await mkdir(`${root}/sub`);
@@ -48,8 +48,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     await expect(store.list(at('none'), signal)).rejects.toMatchObject({ reason: 'not-found' });
   });
 
-  it('reads a file, a range, and refuses what it cannot read', async (test) => {
-    const { store, root } = await realStore(test);
+  it('reads a file, a range, and refuses what it cannot read', async () => {
+    const { store, root } = await realStore();
     const bytes = Buffer.alloc(3_000_000, 'abcdefg');
     await writeFile(`${root}/f`, bytes);
     await mkdir(`${root}/sub`);
@@ -67,8 +67,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     await expect(store.openRead(at('no'), WHOLE, signal)).rejects.toMatchObject({ reason: 'not-found' });
   });
 
-  it('breaks off a download whose file becomes shorter', async (test) => {
-    const { store, root } = await realStore(test);
+  it('breaks off a download whose file becomes shorter', async () => {
+    const { store, root } = await realStore();
     await writeFile(`${root}/f`, Buffer.alloc(20_000_000));
     const source = await store.openRead(at('f'), WHOLE, signal);
     await source.read();
@@ -76,8 +76,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     await expect(contentOf(source)).rejects.toMatchObject({ reason: 'changed' });
   });
 
-  it('shows an upload under its name only when it is whole', async (test) => {
-    const { store, root } = await realStore(test);
+  it('shows an upload under its name only when it is whole', async () => {
+    const { store, root } = await realStore();
     await writeFile(`${root}/f`, 'old');
     await chmod(`${root}/f`, 0o600);
     const sink = await store.openWrite(at('f'), { kind: 'replace' }, null, signal);
@@ -89,8 +89,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     expect(await readdir(root)).toEqual(['f']);
   });
 
-  it('appends, resumes, and refuses to resume after the end', async (test) => {
-    const { store, root } = await realStore(test);
+  it('appends, resumes, and refuses to resume after the end', async () => {
+    const { store, root } = await realStore();
     await put(store, 'f', 'one', { kind: 'append' });
     await put(store, 'f', '-two', { kind: 'append' });
     expect(await readFile(`${root}/f`, 'utf8')).toBe('one-two');
@@ -100,8 +100,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     await expect(beyond).rejects.toMatchObject({ reason: 'bad-offset' });
   });
 
-  it('promises a new name to one upload, and does not replace a file with it', async (test) => {
-    const { store, root } = await realStore(test);
+  it('promises a new name to one upload, and does not replace a file with it', async () => {
+    const { store, root } = await realStore();
     const create = () => store.openWrite(at('f'), { kind: 'create' }, null, signal);
     const sink = await create();
     await expect(create()).rejects.toMatchObject({ reason: 'exists' });
@@ -115,8 +115,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
   });
 
   describe('an upload that is broken off', () => {
-    it('keeps what arrived, if asked to', async (test) => {
-      const { store, root } = await realStore(test);
+    it('keeps what arrived, if asked to', async () => {
+      const { store, root } = await realStore();
       await writeFile(`${root}/f`, 'something longer');
       const sink = await store.openWrite(at('f'), { kind: 'replace' }, null, signal);
       await sink.write(Buffer.from('part'));
@@ -132,8 +132,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
       expect(['part', '']).toContain(await readFile(`${root}/f`, 'utf8'));
       expect(await readdir(root)).toEqual(['f']);
     });
-    it('leaves the old file, if not', async (test) => {
-      const { store, root } = await realStore(test);
+    it('leaves the old file, if not', async () => {
+      const { store, root } = await realStore();
       await writeFile(`${root}/f`, 'old');
       const sink = await store.openWrite(at('f'), { kind: 'replace' }, null, signal);
       await sink.write(Buffer.from('part'));
@@ -141,8 +141,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
       expect(await readFile(`${root}/f`, 'utf8')).toBe('old');
       expect(await readdir(root)).toEqual(['f']);
     });
-    it('empties the old file if nothing has arrived: a client that resumes takes it for its own', async (test) => {
-      const { store, root } = await realStore(test);
+    it('empties the old file if nothing has arrived: a client that resumes takes it for its own', async () => {
+      const { store, root } = await realStore();
       await writeFile(`${root}/f`, 'old');
       await (await store.openWrite(at('f'), { kind: 'replace' }, null, signal)).abort(true);
       await (await store.openWrite(at('new'), { kind: 'replace' }, null, signal)).abort(true);
@@ -151,8 +151,8 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     });
   });
 
-  it('makes, renames, removes, and says why it cannot', async (test) => {
-    const { store, root } = await realStore(test);
+  it('makes, renames, removes, and says why it cannot', async () => {
+    const { store, root } = await realStore();
     await store.makeDirectory(at('d'));
     await put(store, 'd/f', 'x');
     await put(store, 'g', 'y');
@@ -177,16 +177,16 @@ describeWith([SFTP_SERVER], 'a store over OpenSSH’s sftp-server', () => {
     await expect(long).rejects.toMatchObject({ reason: 'bad-name' });
   });
 
-  it('serves the home folder', async (test) => {
-    const { files, folder } = await realStore(test);
+  it('serves the home folder', async () => {
+    const { files, folder } = await realStore();
     const store = new SftpStore(files, { folder: '' });
     await expect(store.stat(at(''), signal)).resolves.toMatchObject({ type: 'directory' });
     const missing = new SftpStore(files, { folder: `${folder}/none` });
     await expect(missing.list(at(''), signal)).rejects.toMatchObject({ reason: 'not-found' });
   });
 
-  it('says that the server cannot be reached', async (test) => {
-    const { store, channels } = await realStore(test);
+  it('says that the server cannot be reached', async () => {
+    const { store, channels } = await realStore();
     await store.stat(at(''), signal);
     const pending = store.list(at(''), signal);
     for (const channel of channels) channel.destroy(new Error('cut'));

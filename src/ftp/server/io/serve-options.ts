@@ -13,10 +13,32 @@ export interface ServeOptions extends Pick<ServerPolicy, 'charset' | 'ascii' | '
   readonly data: DataLegOptions;
   /** Milliseconds without a byte on any connection after which the session ends; 0 is no limit. */
   readonly idleTimeout: number;
+  /** Milliseconds that a client may take to log in; 0 is no limit. */
+  readonly loginTimeout: number;
+}
+
+/** Checks what a client says first. It ends the session itself if that is no FTP. */
+export interface Gate {
+  /** Returns the bytes that may reach the server. */
+  pass(chunk: Uint8Array): Uint8Array;
+  /** The greeting follows. */
+  greeted(): void;
+  /** Returns the bytes that were held, at the client's end. */
+  rest(): Uint8Array;
 }
 
 /** The part of a session that the server uses. */
 export type ServedSession = Pick<
   SessionContext,
-  'id' | 'forward' | 'client' | 'peer' | 'near' | 'signal' | 'log' | 'endWhenIdle' | 'count' | 'transfer'
+  | 'id'
+  | 'forward'
+  | 'client'
+  | 'peer'
+  | 'near'
+  | 'signal'
+  | 'log'
+  | 'end'
+  | 'endWhenIdle'
+  | 'count'
+  | 'transfer'
 >;

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import { GatewayError } from '../../../core/errors.ts';
 import { within } from '../../../core/within.ts';
 import type { ServerAction } from '../action.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerPolicy } from '../policy.ts';
 import { FtpServer } from '../server.ts';
 import { Questions } from './questions.ts';
-import type { ServedSession, ServeOptions } from './serve-options.ts';
+import type { Gate, ServedSession, ServeOptions } from './serve-options.ts';
 import { TransferEvents } from './transfer-events.ts';
 
 /**
@@ -16,9 +17,13 @@ const TIDY_TIMEOUT = 10_000;
  * Serves one FTP client from first to last byte. Settles after the last reply. Rejects if the
  * control connection breaks or the session ends. Uploads are finished or aborted before that.
  */
-export async function serveFtp(session: ServedSession, options: ServeOptions): Promise<void> {
+export async function serveFtp(
+  session: ServedSession,
+  options: ServeOptions,
+  gate: Gate | null = null,
+): Promise<void> {
   session.endWhenIdle(options.idleTimeout);
-  await new ServerConnection(session, options).run();
+  await new ServerConnection(session, options, gate).run();
 }
 
 /** Passes input to an FtpServer and carries out its actions. */
@@ -27,11 +32,17 @@ class ServerConnection {
   readonly #server: FtpServer;
   readonly #questions: Questions;
   readonly #events: TransferEvents;
+  readonly #gate: Gate | null;
+  readonly #loginTimeout: number;
+  /** What came before the greeting; null after it. */
+  #early: Uint8Array[] | null = [];
   #closed: () => void = () => {};
   #lost: Error | null = null;
 
-  constructor(session: ServedSession, options: ServeOptions) {
+  constructor(session: ServedSession, options: ServeOptions, gate: Gate | null) {
     this.#session = session;
+    this.#gate = gate;
+    this.#loginTimeout = options.loginTimeout;
     this.#server = new FtpServer(policyOf(session, options));
     this.#events = new TransferEvents(session);
     this.#questions = new Questions(session, options, (id, answer) =>
@@ -44,11 +55,29 @@ class ServerConnection {
       this.#closed = resolve;
     });
     const lost = new Promise<void>((resolve) => this.#read(resolve));
-    this.#perform(this.#server.start());
+    if (this.#gate !== null) {
+      // What the client sent before the greeting is read before the greeting is sent.
+      await setImmediate();
+      this.#gate.greeted();
+    }
+    if (this.#lost === null) this.#greet();
+    const timer = this.#loginTimeout > 0 ? setTimeout(() => this.#late(), this.#loginTimeout) : undefined;
     await Promise.race([closed, lost]);
+    clearTimeout(timer);
     if (this.#lost !== null) await within(TIDY_TIMEOUT, closed);
     await this.#questions.close();
     if (this.#lost !== null) throw this.#lost;
+  }
+
+  #greet(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    this.#perform([...this.#server.start(), ...early.flatMap((bytes) => this.#server.receive(bytes))]);
+  }
+
+  #late(): void {
+    const words = `no login within ${this.#loginTimeout / 1000} s`;
+    if (!this.#server.loggedIn) this.#session.end(new GatewayError('LOGIN_TIMEOUT', words));
   }
 
   #read(onLost: () => void): void {
@@ -61,15 +90,23 @@ class ServerConnection {
     };
     client.on('data', (chunk: Buffer) => {
       count('up', chunk.length);
-      this.#perform(this.#server.receive(chunk));
+      this.#receive(this.#gate?.pass(chunk) ?? chunk);
     });
     client.on('drain', () => this.#pace());
-    client.once('end', () => this.#perform(this.#server.end()));
+    client.once('end', () => {
+      this.#receive(this.#gate?.rest() ?? new Uint8Array());
+      this.#perform(this.#server.end());
+    });
     client.once('error', (cause) => lost(broken(cause)));
     client.once('close', () => lost(broken()));
     signal.addEventListener('abort', () => lost(signal.reason), { once: true });
     if (signal.aborted) lost(signal.reason);
     else if (client.destroyed) lost(broken());
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#early !== null) this.#early.push(bytes);
+    else this.#perform(this.#server.receive(bytes));
   }
 
   #perform(actions: readonly ServerAction[]): void {
@@ -100,7 +137,8 @@ class ServerConnection {
         return log.warn({ event: 'ftp.login.failed', user: action.user, from }, action.text);
       }
       case 'close':
-        if (client.writable) client.end();
+        // After a loss, the session says why, if the client can still read it.
+        if (this.#lost === null && client.writable) client.end();
         return this.#closed();
     }
   }

@@ -33,10 +33,9 @@ export class SftpServerFiles {
   readonly renames = new RenameLock();
   readonly owners = new Owners();
 
-  /** `signal`: ends the attempts to settle uploads that were cut off. */
-  constructor(client: SftpClient, signal: AbortSignal) {
+  constructor(client: SftpClient) {
     this.client = client;
-    this.uploads = new SftpUploads(client, signal);
+    this.uploads = new SftpUploads(client);
   }
 }
 
@@ -69,6 +68,12 @@ export class SftpStore implements FileStore {
     this.#folder = Buffer.from(folder || '.');
     this.#followLinks = followLinks;
     this.#fsync = fsync;
+  }
+
+  /** Rejects if the folder cannot be served. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { type } = await this.stat('' as StorePath, signal);
+    if (type !== 'directory') throw new StoreError('not-directory', 'Not a directory');
   }
 
   stat(path: StorePath, signal: AbortSignal): Promise<FileFacts> {

@@ -1,5 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { GatewayError } from '../../../core/errors.ts';
-import { sleep } from '../../../core/sleep.ts';
 import type { SftpClient } from '../../../sftp/client.ts';
 import type { Attributes } from '../../../sftp/codec/attributes.ts';
 import { SftpError } from '../../../sftp/errors.ts';
@@ -10,22 +10,20 @@ import type { Place } from './beneath.ts';
 import { storeError } from './sftp-errors.ts';
 import { SftpSink } from './sftp-sink.ts';
 
-/** The pause between attempts to settle an upload that was cut off, in milliseconds. */
-const SETTLE_PAUSE = 1000;
+/** The pauses between attempts to settle an upload that was cut off, in milliseconds; each is twice the last. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 60_000;
 
 /** The uploads to one server, of all stores that share its client. */
 export class SftpUploads {
   readonly #client: SftpClient;
-  readonly #signal: AbortSignal;
   /** Names that `create` has promised to unfinished uploads. */
   readonly #promised = new Set<string>();
   /** Uploads that were cut off together with the connection, by their names. */
   readonly #unsettled = new Set<string>();
 
-  /** `signal`: gives up what is not settled. */
-  constructor(client: SftpClient, signal: AbortSignal) {
+  constructor(client: SftpClient) {
     this.#client = client;
-    this.#signal = signal;
   }
 
   /**
@@ -86,12 +84,12 @@ export class SftpUploads {
 
   /** Settles an upload when the server can be reached again. Never rejects. */
   async #settleLater(upload: Upload, path: Buffer, old: Attributes | null): Promise<void> {
-    while (!this.#signal.aborted) {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       // It waits for the connection, too.
       const left = await upload.abandon();
       if (left.state !== 'unsettled') return this.#settled(upload, path, left, old).catch(() => {});
       if (isFinal(left.error)) return;
-      await sleep(SETTLE_PAUSE, this.#signal);
+      await delay(pause, undefined, { ref: false });
     }
   }
 }
@@ -100,9 +98,9 @@ function uploadMode(mode: WriteMode): UploadMode {
   return mode.kind === 'resume' ? { resumeAt: mode.start } : mode.kind;
 }
 
-/** Whether no later attempt can succeed: the gateway stops, or the login was refused. */
+/** Whether no later attempt can succeed: the gateway stops, or the SSH login failed for good. */
 function isFinal(error: unknown): boolean {
-  return error instanceof GatewayError && !error.retryable;
+  return error instanceof GatewayError && !error.retryable && error.code !== 'CHANNEL_REFUSED';
 }
 
 function unlessRefused(error: unknown): void {

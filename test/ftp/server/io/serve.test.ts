@@ -20,6 +20,7 @@ function serve(store: FileStore) {
     near,
     signal: new AbortController().signal,
     log: quietLog,
+    end: () => {},
     endWhenIdle: () => {},
     count: () => {},
     transfer: () => ({ progress: { bytes: 0 }, end: () => {} }),
@@ -27,6 +28,7 @@ function serve(store: FileStore) {
   const options: ServeOptions = {
     login: { any: { access: 'read-write', store } },
     ...{ charset: null, ascii: 'convert', keepPartial: true, active: true, hashes: [], idleTimeout: 0 },
+    ...{ loginTimeout: 0 },
     data: { acceptTimeout: 1000, ports: null, advertise: null, anyPeer: false },
   };
   return { control: control.theirs, near, over: serveFtp(session, options) };
