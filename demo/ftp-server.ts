@@ -1,198 +1,79 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rmdir, unlink } from 'node:fs/promises';
-import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { GatewayError } from '../src/core/errors.ts';
+import { GatewayEmitter } from '../src/core/events.ts';
+import { DirectTransport } from '../src/core/local/tcp-transport.ts';
+import { type Logger, silentLogger } from '../src/core/log.ts';
+import type { ProtocolPlugin } from '../src/core/plugin.ts';
+import { Session } from '../src/core/session.ts';
+import { Accounts } from '../src/ftp/server/io/accounts.ts';
+import { hashPassword, parsePasswordHash } from '../src/ftp/server/io/password.ts';
+import { serveFtp } from '../src/ftp/server/io/serve.ts';
+import type { ServeOptions } from '../src/ftp/server/io/serve-options.ts';
+import { LOCAL_HASHES, LocalStore } from '../src/ftp/server/local/local-store.ts';
+import { errorReply } from '../src/ftp/wire/words.ts';
 import { PASSWORD, USER } from './account.ts';
-import { FtpFiles, fileErrorText } from './ftp-files.ts';
-import { lines, parseCommand } from './lines.ts';
-import { PassivePort } from './passive-port.ts';
-import { type Running, serve } from './serve.ts';
+import type { Running } from './serve.ts';
 
-const FEATURES = ['EPSV', 'PASV', 'REST STREAM', 'SIZE', 'MDTM', 'UTF8'];
+/** What a caller may choose of a server. */
+export interface FtpServerOptions extends Partial<ServeOptions> {
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  readonly log?: Logger;
+  readonly events?: GatewayEmitter;
+}
 
-/**
- * Serves the directory `root` by passive FTP (RFC 959, 2428, 3659) on 127.0.0.1, data ports included. It executes
- * commands one after another. A download's 226 follows the end of the data, and a broken data connection gets 426.
- */
-export function startFtpServer(root: string): Promise<Running> {
-  return serve(async (socket) => {
-    const session = new FtpSession(socket, root);
-    socket.once('close', () => session.close());
-    await session.run();
+const plugin: ProtocolPlugin<ServeOptions> = {
+  name: 'ftp-server',
+  schema: z.custom<ServeOptions>(),
+  defaultPorts: [],
+  run: serveFtp,
+  refusal: (error) => errorReply(421, error),
+};
+
+/** Serves the directory `root` by FTP on a free port; its data ports are on the same address. */
+export async function startFtpServer(root: string, options: FtpServerOptions = {}): Promise<Running> {
+  const { host = '127.0.0.1', log = silentLogger, events = new GatewayEmitter(), ...chosen } = options;
+  const served: ServeOptions = {
+    login: chosen.login ?? { accounts: await demoAccounts(root) },
+    charset: null,
+    ascii: 'convert',
+    keepPartial: true,
+    active: true,
+    hashes: LOCAL_HASHES,
+    data: { acceptTimeout: 60_000, ports: null, advertise: null, anyPeer: false },
+    ...{ idleTimeout: 0, loginTimeout: 0 },
+    ...chosen,
+  };
+  const network = new DirectTransport();
+  const sessions = new Map<Session, Promise<void>>();
+  const listening = await network.listen({ host, port: 0 }, (client, peer) => {
+    const session = new Session({
+      id: sessions.size + 1,
+      forward: 'files',
+      target: listening.endpoint,
+      ...{ client, peer, near: network, far: network, log, events },
+    });
+    sessions.set(
+      session,
+      session.run(plugin, served).finally(() => sessions.delete(session)),
+    );
   });
+  return {
+    port: listening.endpoint.port,
+    async close() {
+      await listening.close();
+      const runs = [...sessions.values()];
+      for (const session of sessions.keys())
+        session.end(new GatewayError('STOPPING', 'the server is stopping'));
+      await Promise.all(runs);
+    },
+  };
 }
 
-class FtpSession {
-  readonly #socket: Socket;
-  readonly #files: FtpFiles;
-  #user = '';
-  #loggedIn = false;
-  #passive: PassivePort | null = null;
-  /** Where the next transfer starts, in bytes (REST). */
-  #offset = 0;
-
-  constructor(socket: Socket, root: string) {
-    this.#socket = socket;
-    this.#files = new FtpFiles(root);
-  }
-
-  async run(): Promise<void> {
-    this.#reply('220 FTP demo ready');
-    for await (const line of lines(this.#socket)) {
-      const { verb, argument } = parseCommand(line);
-      this.#reply(await this.#answer(verb, argument));
-      if (verb === 'QUIT') return;
-    }
-  }
-
-  close(): void {
-    this.#passive?.close();
-    this.#passive = null;
-  }
-
-  #reply(text: string): void {
-    this.#socket.write(`${text}\r\n`);
-  }
-
-  /** Executes a command and returns its final reply. */
-  async #answer(verb: string, argument: string): Promise<string> {
-    switch (verb) {
-      case 'QUIT':
-        return '221 Bye';
-      case 'FEAT':
-        return ['211-Features', ...FEATURES.map((feature) => ` ${feature}`), '211 End'].join('\r\n');
-      case 'USER':
-        this.#loggedIn = false;
-        this.#user = argument;
-        return '331 Send PASS';
-      case 'PASS':
-        this.#loggedIn = this.#user === USER && argument === PASSWORD;
-        return this.#loggedIn ? '230 Logged in' : '530 Wrong user name or password';
-      default:
-        if (!this.#loggedIn) return '530 Log in first';
-        return this.#command(verb, argument).catch((error) => `550 ${fileErrorText(error)}`);
-    }
-  }
-
-  async #command(verb: string, argument: string): Promise<string> {
-    const files = this.#files;
-    switch (verb) {
-      case 'EPSV':
-        if (argument.toUpperCase() === 'ALL') return '200 EPSV only';
-        return `229 Extended passive mode (|||${await this.#listen()}|)`;
-      case 'PASV': {
-        const port = await this.#listen();
-        return `227 Passive mode (127,0,0,1,${port >> 8},${port & 255})`;
-      }
-      case 'LIST':
-      case 'NLST':
-        // Clients send options of ls such as -a, which are not names.
-        return this.#list(argument.replace(/^-\S*\s*/, ''), verb === 'LIST');
-      case 'RETR':
-        return this.#retrieve(argument);
-      case 'STOR':
-      case 'APPE':
-        return this.#store(argument, verb === 'APPE');
-      case 'REST':
-        if (!/^\d{1,15}$/.test(argument)) return '501 Not a number of bytes';
-        this.#offset = Number(argument);
-        return `350 Next transfer starts at ${this.#offset}`;
-      case 'SIZE': {
-        const stats = await files.stat(argument);
-        return stats.isFile() ? `213 ${stats.size}` : '550 Not a file';
-      }
-      case 'MDTM': {
-        const { mtime } = await files.stat(argument);
-        return `213 ${mtime.toISOString().replace(/[-:T]/g, '').slice(0, 14)}`;
-      }
-      case 'PWD':
-        return `257 ${quoted(files.cwd)}`;
-      case 'CWD':
-      case 'CDUP':
-        await files.changeDirectory(verb === 'CDUP' ? '..' : argument);
-        return `250 Now in ${files.cwd}`;
-      case 'MKD':
-        await mkdir(files.resolve(argument));
-        return `257 ${quoted(files.absolute(argument))}`;
-      case 'RMD':
-        await rmdir(files.resolve(argument));
-        return '250 Removed';
-      case 'DELE':
-        await unlink(files.resolve(argument));
-        return '250 Deleted';
-      case 'TYPE':
-        return /^(I|A( N)?|L 8)$/i.test(argument) ? '200 Bytes go as they are' : '504 No such type';
-      case 'MODE':
-        return /^S$/i.test(argument) ? '200 Stream' : '504 Stream mode only';
-      case 'STRU':
-        return /^F$/i.test(argument) ? '200 File' : '504 File structure only';
-      case 'OPTS':
-        return /^utf8( on)?$/i.test(argument) ? '200 Names are UTF-8' : '501 No such option';
-      case 'SYST':
-        return '215 UNIX Type: L8';
-      case 'ABOR':
-        return '226 Nothing to abort';
-      case 'NOOP':
-        return '200 Still here';
-      default:
-        return '502 No such command';
-    }
-  }
-
-  async #listen(): Promise<number> {
-    this.close();
-    this.#passive = await PassivePort.open();
-    return this.#passive.port;
-  }
-
-  async #list(name: string, long: boolean): Promise<string> {
-    const listed = await this.#files.list(name, long);
-    return this.#transfer((data) => pipeline(Readable.from(listed.map((line) => `${line}\r\n`)), data));
-  }
-
-  async #retrieve(name: string): Promise<string> {
-    const start = this.#takeOffset();
-    if (!(await this.#files.stat(name)).isFile()) return '550 Not a file';
-    const file = this.#files.resolve(name);
-    return this.#transfer((data) => pipeline(createReadStream(file, { start }), data));
-  }
-
-  async #store(name: string, append: boolean): Promise<string> {
-    const start = this.#takeOffset();
-    const file = await open(this.#files.resolve(name), append ? 'a' : start > 0 ? 'r+' : 'w');
-    try {
-      const target = append ? {} : { start };
-      return await this.#transfer((data) => pipeline(data, file.createWriteStream(target)));
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** Runs one transfer over the data connection that PASV or EPSV announced. Returns the final reply. */
-  async #transfer(carry: (data: Socket) => Promise<void>): Promise<string> {
-    const passive = this.#passive;
-    if (passive === null) return '425 Send EPSV or PASV first';
-    try {
-      const data = await passive.accept();
-      this.#reply('150 Here it comes');
-      await carry(data);
-      return '226 Done';
-    } catch (error) {
-      return passive.connected ? `426 Broken off: ${fileErrorText(error)}` : '425 No data connection';
-    } finally {
-      this.close();
-    }
-  }
-
-  #takeOffset(): number {
-    const offset = this.#offset;
-    this.#offset = 0;
-    return offset;
-  }
-}
-
-/** Quotes a path for 257: quotes in it are doubled (RFC 959 appendix II). */
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+/** The demo's one account. */
+async function demoAccounts(root: string): Promise<Accounts> {
+  const password = parsePasswordHash(await hashPassword(Buffer.from(PASSWORD)));
+  if (password === null) throw new Error('the hash cannot be read');
+  const store = await LocalStore.open(root);
+  return new Accounts(new Map([[USER, { access: 'read-write', store, password }]]));
 }

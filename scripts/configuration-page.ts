@@ -34,7 +34,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   'servers.NAME.options': '`-o`',
   'forwards.NAME.listen': '`-L`, `-R`: `[bind:]port`',
   'forwards.NAME.server': '–',
-  'forwards.NAME.to': '`-L`, `-R`: `host:hostport`',
+  'forwards.NAME.to': '`-L`, `-R`: `host:hostport`; `-L`: `sftp:[folder]`',
+  'forwards.NAME.ftp.users': '–',
   'forwards.NAME.type': '`-L`, `-R`: `type/`',
   'forwards.NAME.direction': '`-L` or `-R`',
   'groups.NAME': '–',
@@ -106,7 +107,7 @@ groups.
 - On the command line, \`-o Key=Value\` sets ssh_config's options and sshferry's own. Letter case does
   not count in the key. If a key is repeated, the first value counts, as in ssh.
 - A forward's type follows the target's port: 21 is ftp, 110 is pop3, 25 and 587 are smtp, 143 is
-  imap, anything else is tcp. For another port, name the type: \`-L ftp/8021:localhost:2121\` or
+  imap, anything else is tcp. A folder behind SFTP is ftp. For another port, name the type: \`-L ftp/8021:localhost:2121\` or
   \`type: ftp\`.
 
 sshferry reports all errors of a file at once, with line, column and a suggestion:

@@ -127,15 +127,12 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
     // On the server, its own GatewayPorts decides what a bind address means.
     const gateway = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
     const open = direction === 'local' && gateway;
-    return {
-      name,
-      direction,
-      plugin,
-      pluginConfig: forward.options,
-      server: forward.server,
-      bind: { host: listen.host ?? (open ? '*' : 'localhost'), port: listen.port },
-      target: forward.to,
-    };
+    const host = listen.host ?? (open ? '*' : 'localhost');
+    const { options, server, to: target } = forward;
+    const wrong = plugin.validate?.({ direction, host, target }, options) ?? null;
+    if (wrong !== null) throw new GatewayError('CONFIG_INVALID', `forward ${name}: ${wrong}`);
+    const bind = { host, port: listen.port };
+    return { name, direction, plugin, pluginConfig: options, server, bind, target };
   });
 }
 

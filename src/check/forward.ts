@@ -10,7 +10,7 @@ import { LineClient } from '../core/probe/line-client.ts';
 import type { AccountSource } from '../core/probe/probe.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
-import { destinationOf, formatTarget } from '../core/target.ts';
+import { destinationOf, folderOf, formatTarget } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { ObservedTransport } from './observed.ts';
 import { portHolder } from './port-holder.ts';
@@ -92,7 +92,9 @@ async function checkThrough(
       const reached = await steps.take('reach', async () => {
         const { error } = await withinTime(route.first, spec, deps);
         if (error !== null) throw error;
-        return `${login.host} reaches ${formatTarget(spec.target)}`;
+        return folderOf(spec.target) === null
+          ? `${login.host} reaches ${formatTarget(spec.target)}`
+          : `${login.host} offers SFTP`;
       });
       if (reached) await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
     } finally {
@@ -138,7 +140,7 @@ interface ProbeDeps extends ForwardDeps {
 
 /** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
 async function probe(
-  { plugin, target }: ForwardSpec,
+  { plugin, pluginConfig, target }: ForwardSpec,
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
@@ -149,7 +151,8 @@ async function probe(
     const bulkFailure = () =>
       route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
     const about = { target, through: login, accounts, near: local, gateway };
-    await plugin.probe({ ...about, client: newClient(), steps, timeout, signal, bulkFailure });
+    const session = { ...about, client: newClient(), steps, timeout, signal, bulkFailure };
+    await plugin.probe(session, pluginConfig);
   } else if (plugin.greet) {
     const greet = plugin.greet.bind(plugin);
     await steps.take('greeting', () => greet(newClient()));

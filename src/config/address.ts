@@ -1,4 +1,5 @@
-import { addressFamily, type Endpoint } from '../core/endpoint.ts';
+import { addressFamily } from '../core/endpoint.ts';
+import type { SftpFolder, Target } from '../core/target.ts';
 
 /** An invalid part of an address. The message names the part, its value, and what was expected. */
 export class AddressError extends Error {
@@ -90,11 +91,28 @@ export function parseListen(text: string): ListenAddress {
   };
 }
 
-/** Parses `host:port`. Throws an AddressError. */
-export function parseTarget(text: string): Endpoint {
+/** A folder after `sftp:`. A number is the port of a host of that name. */
+const FOLDER = /^sftp:(\/.*|~(?:\/.*)?|)$/s;
+
+/** Parses `host:port`, or `sftp:folder`. Throws an AddressError. */
+export function parseTarget(text: string): Target {
+  const [, folder] = FOLDER.exec(text) ?? [];
+  if (folder !== undefined) return parseFolder(folder);
   const [host = '', port = '', ...more] = splitColons(text);
   if (more.length > 0) throw tooManyColons(text);
   return { host: parseHost(host, 'the target host'), port: parsePort(port, 'the target port') };
+}
+
+/** Parses a folder behind SFTP: absolute, `~/…`, or empty for the home. Throws an AddressError. */
+export function parseFolder(text: string): SftpFolder {
+  if (/[\0-\x1f\x7f]/.test(text)) throw new AddressError('the folder has a control character');
+  if (text !== '' && !/^(\/|~$|~\/)/.test(text)) {
+    const home = text.startsWith('~') ? 'homes of other users are not supported' : 'it is not absolute';
+    throw new AddressError(
+      `the folder '${text}' is invalid: ${home}; expected a path such as /srv/in, ~/in, or nothing for the home`,
+    );
+  }
+  return { sftp: text === '~' || text === '~/' ? '' : text };
 }
 
 function tooManyColons(text: string): AddressError {

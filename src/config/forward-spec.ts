@@ -1,11 +1,13 @@
 import { GatewayError } from '../core/errors.ts';
-import type { Target } from '../core/target.ts';
+import { portOf, type Target } from '../core/target.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import {
   AddressError,
   type ListenAddress,
   parseBindHost,
+  parseFolder,
   parseHost,
+  parseListen,
   parsePort,
   splitColons,
 } from './address.ts';
@@ -14,6 +16,8 @@ import {
 export interface ForwardType {
   readonly name: string;
   readonly defaultPorts: readonly number[];
+  /** Whether it can serve a folder behind SFTP. */
+  readonly servesFolders?: boolean;
 }
 
 /** A parsed argument of `-L` or `-R`. */
@@ -24,12 +28,18 @@ export interface ForwardArgument {
 }
 
 /**
- * Returns the default type of a forward by the port of its target: `tcp` if no protocol claims that
- * port.
+ * Returns the default type of a forward to this target: the one that serves folders, or the one of the port; `tcp` if no protocol
+ * claims that port.
  */
-export function typeByPort(port: number, types: readonly ForwardType[]): string {
-  return types.find(({ defaultPorts }) => defaultPorts.includes(port))?.name ?? 'tcp';
+export function typeOf(target: Target, types: readonly ForwardType[]): string {
+  const port = portOf(target);
+  const fits = ({ defaultPorts, servesFolders = false }: ForwardType) =>
+    port === null ? servesFolders : defaultPorts.includes(port);
+  return types.find(fits)?.name ?? 'tcp';
 }
+
+/** `[type/][bind_address:]port:sftp:[folder]`. A host called sftp is followed by a port. */
+const TO_FOLDER = /^(?:([^/:[\]]*)\/)?((?:\[[^\]]*\]:|[^:/[\]]*:)?[^:/[\]]+):(sftp:(?!\d+$).*)$/s;
 
 const FORM = '[type/][bind_address:]port:host:hostport';
 const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; expected ${FORM}`);
@@ -46,6 +56,8 @@ const UNIX_SOCKET = new AddressError(`forwarding Unix sockets is not supported; 
 export function parseForward(text: string, types: readonly ForwardType[], origin = '-L'): ForwardArgument {
   const flag = /R/.test(origin) ? '-R' : '-L';
   try {
+    const folder = toFolder(text.trim(), types);
+    if (folder !== null) return folder;
     const { type, address } = splitType(text.trim(), types);
     const fields = splitColons(address);
     if (fields.length > 4) {
@@ -67,7 +79,7 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
       host: parseHost(host, 'the target host'),
       port: parsePort(hostPort, 'the target port'),
     };
-    return { type: type ?? typeByPort(target.port, types), listen, target };
+    return { type: type ?? typeOf(target, types), listen, target };
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
@@ -78,10 +90,19 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   }
 }
 
-/**
- * Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's
- * old syntax for IPv6.
- */
+/** Parses a forward to a folder behind SFTP; null for any other. */
+function toFolder(text: string, types: readonly ForwardType[]): ForwardArgument | null {
+  const [, prefix, listen, to] = TO_FOLDER.exec(text) ?? [];
+  if (listen === undefined || to === undefined) return null;
+  const target = parseFolder(to.slice('sftp:'.length));
+  const type = prefix?.toLowerCase() ?? typeOf(target, types);
+  const serving = types.filter(({ servesFolders }) => servesFolders).map(({ name }) => name);
+  if (!serving.includes(type))
+    throw new AddressError(`type '${prefix}' does not serve a folder; expected ${serving.join(', ')}`);
+  return { type, listen: parseListen(listen), target };
+}
+
+/** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */
 function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { parseDestination } from '../core/ssh/config/destination.ts';
 import { parseTarget } from './address.ts';
-import { typeByPort } from './forward-spec.ts';
+import { typeOf } from './forward-spec.ts';
 import type { ArgumentsInput } from './load.ts';
 import type { ConfigPlugins } from './schema.ts';
 
@@ -29,7 +29,7 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
   );
   const forwards = Object.entries(input.forwards).map(([forward, given]) => {
     const { listen, to, type, direction, server: _server, ...more } = given;
-    const own = typeByPort(parseTarget(String(to)).port, plugins) === type;
+    const own = typeOf(parseTarget(String(to)), plugins) === type;
     const value = {
       listen: /^\d+$/.test(String(listen)) ? Number(listen) : listen,
       server: name,

@@ -19,15 +19,17 @@ export interface ProtocolOption {
   readonly schema: ZodType;
 }
 
-/** Returns all options of these protocols, from their schemas. */
+/** Returns all options of these protocols, from their schemas. A mapping has no form in `-o`. */
 export function protocolOptions(plugins: readonly OptionOwner[]): ProtocolOption[] {
   return plugins.flatMap(({ name, schema }) =>
-    Object.entries(fieldsOf(schema)).map(([field, fieldSchema]) => ({
-      key: capitalized(name) + capitalized(field),
-      protocol: name,
-      field,
-      schema: fieldSchema as ZodType,
-    })),
+    Object.entries(fieldsOf(schema))
+      .filter(([, fieldSchema]) => !(unwrapped(fieldSchema) instanceof z.ZodRecord))
+      .map(([field, fieldSchema]) => ({
+        key: capitalized(name) + capitalized(field),
+        protocol: name,
+        field,
+        schema: fieldSchema as ZodType,
+      })),
   );
 }
 
@@ -104,13 +106,19 @@ function fieldsOf(schema: ZodType): Record<string, unknown> {
   return inner instanceof z.ZodObject ? inner.shape : {};
 }
 
-/** Returns the schema inside `.optional()`, `.default()` and the like. */
+/** Returns the schema inside `.optional()`, `.default()`, `.transform()` and the like. */
 function unwrapped(schema: unknown): unknown {
   let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-    inner = inner.unwrap();
+  for (;;) {
+    if (inner instanceof z.ZodPipe) inner = inner.in;
+    else if (
+      inner instanceof z.ZodOptional ||
+      inner instanceof z.ZodDefault ||
+      inner instanceof z.ZodPrefault
+    )
+      inner = inner.unwrap();
+    else return inner;
   }
-  return inner;
 }
 
 /** `dataPorts` → `DataPorts`. */

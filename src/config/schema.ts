@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Endpoint } from '../core/endpoint.ts';
 import { type LocalUsers, parseLocalUsers } from '../core/local/local-users.ts';
-import { AddressError, type ListenAddress, parseListen, parseTarget } from './address.ts';
-import { type ForwardType, typeByPort } from './forward-spec.ts';
+import type { Target } from '../core/target.ts';
+import { AddressError, type ListenAddress, parseFolder, parseListen, parseTarget } from './address.ts';
+import { type ForwardType, typeOf } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
 
 /** The value of an ssh_config option; a list for one that can be repeated. */
@@ -103,7 +103,7 @@ export interface ForwardConfig {
   readonly direction: 'local' | 'remote';
   readonly server: string;
   readonly listen: ListenAddress;
-  readonly to: Endpoint;
+  readonly to: Target;
   /** The output of the schema of the plugin named `type`. */
   readonly options: unknown;
 }
@@ -173,11 +173,17 @@ function forwardSchema(plugins: ConfigPlugins) {
       ),
       server: z.string().min(1).describe('Name of the server, a key of servers'),
       to: readable(
-        z.string().meta({
-          description: 'host:port as seen from the SSH server; localhost is the server itself',
-          examples: ['localhost:21'],
-        }),
-        parseTarget,
+        z
+          .union([
+            z.string(),
+            z.strictObject({ sftp: z.string().describe('Absolute, ~/…, or empty for the home') }),
+          ])
+          .meta({
+            description:
+              'host:port as seen from the SSH server; localhost is the server itself. Or a folder there, which FTP clients see: { sftp: /srv/in }',
+            examples: ['localhost:21', { sftp: '/srv/in' }],
+          }),
+        (value) => (typeof value === 'string' ? parseTarget(value) : parseFolder(value.sftp)),
       ),
       type: z.enum(types).optional().describe("Protocol (default: by the target's port)"),
       direction: z
@@ -188,7 +194,7 @@ function forwardSchema(plugins: ConfigPlugins) {
     })
     .transform((forward, context): ForwardConfig => {
       const { listen, server, to, direction } = forward;
-      const type = forward.type ?? typeByPort(to.port, plugins);
+      const type = forward.type ?? typeOf(to, plugins);
       const given: Record<string, unknown> = forward;
       for (const other of types) {
         if (other === type || given[other] === undefined) continue;
@@ -196,12 +202,16 @@ function forwardSchema(plugins: ConfigPlugins) {
         context.addIssue({ ...sentence(message), path: [other] });
       }
       const plugin = plugins.find(({ name }) => name === type);
+      if ('sftp' in to && plugin?.servesFolders !== true) {
+        const message = `type ${type} does not serve a folder; expected ${typeOf(to, plugins)}`;
+        context.addIssue({ ...sentence(message), path: ['type'] });
+      }
       return { type, direction, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
     });
 }
 
 /** Returns a schema for text that `parse` turns into a value; `parse` throws an AddressError if it cannot. */
-function readable<I extends string | number, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
+function readable<I, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
   return input.transform((value, context): O => {
     try {
       return parse(value);

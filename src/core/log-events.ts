@@ -113,6 +113,11 @@ export const LOG_EVENTS = {
     fields: ['session', 'forward', 'host', 'port'],
     when: 'sshd forbids forwarding to the data port',
   },
+  'ftp.login.failed': {
+    levels: ['warn'],
+    fields: ['session', 'forward', 'user', 'from'],
+    when: "a login to sshferry's own FTP server failed; `from` is the client's address",
+  },
   'ftp.prefetch.off': {
     levels: ['debug', 'info'],
     fields: ['session', 'forward'],
@@ -122,6 +127,16 @@ export const LOG_EVENTS = {
     levels: ['debug'],
     fields: ['session', 'forward'],
     when: 'sshferry dropped a reply of the server that answers no command',
+  },
+  'ftp.store.failed': {
+    levels: ['warn'],
+    fields: ['session', 'forward', 'err'],
+    when: "the file store of sshferry's own FTP server failed in a way that has no code of its own",
+  },
+  'sftp.remark': {
+    levels: ['info'],
+    fields: ['session', 'forward', 'code'],
+    when: 'something about the SFTP server is worth knowing, though all works; logged once',
   },
   'ssh.agent': {
     levels: ['debug', 'warn'],

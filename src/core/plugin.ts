@@ -26,6 +26,11 @@ export interface SessionContext {
   readonly near: Transport;
   /** The target's network: the SSH server's for `-L`. */
   readonly far: Transport;
+  /**
+   * The target's network as all sessions share it. What is opened through it does not end with the
+   * session: the plugin ends it.
+   */
+  readonly shared: Transport;
   /** Aborted when the session is to end, with the GatewayError that says why. */
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -44,6 +49,14 @@ export interface SessionContext {
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
 }
 
+/** What a plugin may judge of a forward before it runs. */
+export interface ForwardFacts {
+  readonly direction: 'local' | 'remote';
+  /** The host to listen on. */
+  readonly host: string;
+  readonly target: Target;
+}
+
 /**
  * A protocol that a forward can speak. `C` is its part of the configuration, checked by `schema`.
  */
@@ -52,6 +65,10 @@ export interface ProtocolPlugin<C> {
   readonly schema: ZodType<C>;
   /** Target ports that select this plugin when the forward names no type. */
   readonly defaultPorts: readonly number[];
+  /** Whether it can serve a folder behind SFTP. Default: false. */
+  readonly servesFolders?: boolean;
+  /** Returns what is wrong with a forward as a whole, for people; null if nothing is. */
+  validate?(forward: ForwardFacts, config: C): string | null;
   /**
    * Carries one client connection from first to last byte. Settles when the connection is over. If
    * it rejects with a GatewayError and the client is still writable, the session sends `refusal`.
@@ -71,5 +88,5 @@ export interface ProtocolPlugin<C> {
    * Tries more than the greeting, through a gateway: `sshferry check` calls it in place of `greet`.
    * It must record at least one step. It need not close `client`.
    */
-  probe?(session: ProbeSession): Promise<void>;
+  probe?(session: ProbeSession, config: C): Promise<void>;
 }

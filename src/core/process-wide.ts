@@ -19,6 +19,11 @@ export interface ProcessWide {
    */
   readonly 'receive-windows': true;
   /**
+   * sftp/download/byte-budget.ts: memory is the process's, so all downloads over SFTP share one
+   * budget.
+   */
+  readonly 'download-budget': true;
+  /**
    * core/ssh/ssh2/padding.ts: ssh2's cipher class is patched once, and its padding comes from one
    * pool.
    */

@@ -22,7 +22,7 @@ const CLIENT_GONE_TIMEOUT = 60_000;
 export interface SessionParts
   extends Omit<
     SessionContext,
-    'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit' | 'transfer' | 'transferRefused'
+    'shared' | 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit' | 'transfer' | 'transferRefused'
   > {
   readonly events: GatewayEmitter;
 }
@@ -47,6 +47,7 @@ export class Session {
       ...parts,
       near: new OwnedTransport(parts.near, this.#owned, signal),
       far: new OwnedTransport(parts.far, this.#owned, signal),
+      shared: parts.far,
       signal,
       end: (reason) => this.end(reason),
       endWhenIdle: (ms) => this.#endWhenIdle(ms),

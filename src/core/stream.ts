@@ -12,6 +12,8 @@ export interface Stream extends Duplex {
   reset?(error: Error): void;
   /** Whether the writes of one turn of the event loop should go out as one. Default: false. */
   readonly gathersWrites?: boolean;
+  /** The software of the SSH server that the stream comes from, such as `OpenSSH_9.2p1`. */
+  readonly serverSoftware?: string | undefined;
   /**
    * Calls `ended` if the `end` that was emitted is the other side's end-of-file. Default: at once.
    */

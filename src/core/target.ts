@@ -10,30 +10,40 @@ export type Destination =
   | { readonly unix: string }
   | { readonly subsystem: string };
 
+/** A folder that the SSH server offers by SFTP: absolute, `~/…` from the home, or empty for the home. */
+export interface SftpFolder {
+  readonly sftp: string;
+}
+
 /**
  * Where a forward leads, as its configuration says. Read it through the functions of this file, not
  * by its fields.
  */
-export type Target = Endpoint;
+export type Target = Endpoint | SftpFolder;
 
-/** Returns the target for people, such as `localhost:21`. */
+/** Returns the target for people, such as `localhost:21` or `sftp:/srv/in`. */
 export function formatTarget(target: Target): string {
-  return formatEndpoint(target);
+  return 'sftp' in target ? `sftp:${target.sftp || '~'}` : formatEndpoint(target);
 }
 
 /** Returns the destination to dial for a target. */
 export function destinationOf(target: Target): Destination {
-  return { tcp: target };
+  return 'sftp' in target ? { subsystem: 'sftp' } : { tcp: target };
 }
 
 /** Returns the host that serves the target; null if it is not on a host. */
 export function hostOf(target: Target): string | null {
-  return target.host;
+  return 'sftp' in target ? null : target.host;
 }
 
 /** Returns the TCP port of the target; null if it has none. */
 export function portOf(target: Target): number | null {
-  return target.port;
+  return 'sftp' in target ? null : target.port;
+}
+
+/** Returns the folder of the target; null if it is not a folder behind SFTP. */
+export function folderOf(target: Target): string | null {
+  return 'sftp' in target ? target.sftp : null;
 }
 
 /**

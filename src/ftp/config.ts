@@ -1,9 +1,13 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { SessionContext } from '../core/plugin.ts';
+import { destinationOf, tcpEndpoint } from '../core/target.ts';
 import { clientSpeaksFirst } from '../protocols/greeting.ts';
 import { PortRange } from './data/port-range.ts';
 import { DEFAULT_LIMITS, type FtpPolicy } from './rewrite/policy.ts';
+import { parsePasswordHash } from './server/io/password.ts';
+import { isNameCharset } from './server/names.ts';
+import { FolderService } from './server/sftp/folder-service.ts';
 
 const portRange = z
   .string()
@@ -15,8 +19,41 @@ const portRange = z
 const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'an IPv4 address');
 const ip = z.string().refine((text) => ipaddr.isValid(text), 'an IP address');
 
+const access = z.enum(['read-write', 'read-only', 'upload-only']);
+
+/** A user of a folder behind SFTP. */
+const user = z.strictObject({
+  password: z
+    .string()
+    .describe('The hash of the password; sshferry hash makes it')
+    .transform((text, context) => {
+      const hash = parsePasswordHash(text);
+      if (hash !== null) return hash;
+      context.addIssue('a hash that sshferry hash has made, which begins with $scrypt$');
+      return z.NEVER;
+    }),
+  folder: z
+    .string()
+    .refine((text) => !text.split('/').includes('..'), 'a path without ..')
+    .default('')
+    .transform((text) => text.replace(/^\/+|\/+$/g, ''))
+    .describe("The user's folder, below that of the forward (default: that folder)"),
+  access: access.optional().describe("What the user may do (default: the forward's access)"),
+});
+
+/** The fields that only a folder behind SFTP has. */
+export const SERVER_FIELDS = [
+  'access',
+  'ascii',
+  'charset',
+  'followLinks',
+  'keepPartial',
+  'fsync',
+  'users',
+] as const;
+
 /** FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on. */
-export const schema = z.strictObject({
+const fields = z.strictObject({
   active: z
     .enum(['to-passive', 'remote-forward', 'refuse'])
     .default('to-passive')
@@ -73,15 +110,57 @@ export const schema = z.strictObject({
     .describe(
       'Seconds without a byte on the control connection and all data connections after which a session ends; 0 is no limit (default: 7200).',
     ),
+  access: access
+    .optional()
+    .describe(
+      'Folders behind SFTP: what clients may do. read-write, read-only, or upload-only: store new files, and neither see, replace nor delete any other (default: read-write).',
+    ),
+  ascii: z
+    .enum(['convert', 'binary'])
+    .optional()
+    .describe(
+      'Folders behind SFTP: convert line ends in TYPE A as RFC 959 says, or leave bytes as they are (binary) (default: convert).',
+    ),
+  charset: z
+    .string()
+    .refine(isNameCharset, 'a character set that contains ASCII, such as shift_jis or windows-1252')
+    .optional()
+    .describe(
+      'Folders behind SFTP: the character set of file names for clients that do not ask for UTF-8, such as shift_jis (default: UTF-8).',
+    ),
+  followLinks: z
+    .boolean()
+    .optional()
+    .describe('Folders behind SFTP: follow symbolic links that lead out of the folder (default: no).'),
+  keepPartial: z
+    .boolean()
+    .optional()
+    .describe(
+      'Folders behind SFTP: keep what arrived of a broken upload under its name, so that the client can resume (default: yes).',
+    ),
+  fsync: z
+    .boolean()
+    .optional()
+    .describe("Folders behind SFTP: confirm an upload only when it is on the server's disk (default: no)."),
+  users: z
+    .record(z.string().min(1), user)
+    .transform((users) => new Map(Object.entries(users)))
+    .optional()
+    .describe(
+      'Folders behind SFTP: users with their passwords; needed to listen on other addresses than loopback (default: any name and password).',
+    ),
 });
 
-export type FtpConfig = z.infer<typeof schema>;
+/** Adds what the sessions of a forward share. */
+export const schema = fields.transform((config) => ({ ...config, service: new FolderService() }));
+
+export type FtpConfig = z.output<typeof schema>;
 
 /** Returns what one session may do. */
 export function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
   const { dataHost, active, prefetch } = config;
   return {
-    target: session.target,
+    target: tcpEndpoint(destinationOf(session.target)),
     client: session.peer.remote.host,
     dataHost: dataHost === 'control' || dataHost === 'reply' ? dataHost : { address: dataHost },
     active,

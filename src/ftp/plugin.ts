@@ -3,6 +3,7 @@ import { awaitGreeting } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
 import { type FtpConfig, schema } from './config.ts';
 import { ControlConnection } from './control-connection.ts';
+import { serveFolder, validateForward } from './folder.ts';
 import { probeFtp } from './probe/probe.ts';
 import { reply } from './wire/words.ts';
 
@@ -16,7 +17,10 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   name: 'ftp',
   schema,
   defaultPorts: [21],
-  run: (session, config) => runFtp(session, config),
+  servesFolders: true,
+  validate: validateForward,
+  run: (session, config) =>
+    'sftp' in session.target ? serveFolder(session, session.target, config) : runFtp(session, config),
   refusal: (error) => refusalFor(error, (text) => reply(421, text)),
   probe: probeFtp,
 };

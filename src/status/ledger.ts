@@ -236,7 +236,7 @@ function forwardStatus(
     direction,
     server,
     listen: { host: listen.host, port: listen.port },
-    target: { host: target.host, port: target.port },
+    target: 'sftp' in target ? { sftp: target.sftp } : { host: target.host, port: target.port },
     clients,
     clientsTotal,
     bytesUp: bytesUp + up,

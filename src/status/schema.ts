@@ -32,7 +32,10 @@ const forward = z.object({
   direction: z.enum(['local', 'remote']).describe('local listens on this machine, remote on the server'),
   server: z.string().describe("the server's name"),
   listen: endpoint,
-  target: endpoint,
+  target: z.union([
+    endpoint,
+    z.object({ sftp: z.string() }).describe('a folder behind SFTP; empty for the home'),
+  ]),
   clients: count.describe('connected now'),
   clientsTotal: count.describe('connected since the start'),
   bytesUp,

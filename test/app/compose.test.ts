@@ -81,7 +81,7 @@ describe('components of a configuration that follows another', () => {
     const after = makeComponents(resolved({ servers: SERVERS, forwards }), deps, before);
     expect(after.transports.get('office')).toBe(before.transports.get('office'));
     expect(after.forwards[0]).not.toBe(files);
-    expect(after.forwards[0]?.target.port).toBe(2121);
+    expect(after.forwards[0]?.target).toEqual({ host: 'localhost', port: 2121 });
     expect(after.forwards[1]).toBe(mail);
   });
 

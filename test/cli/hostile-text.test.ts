@@ -170,6 +170,7 @@ test('nothing else in cli/ writes to the terminal', () => {
   expect(writers.sort()).toEqual([
     'commands/check.ts',
     'commands/completion.ts',
+    'commands/hash.ts',
     'commands/init.ts',
     'commands/reload.ts',
     'commands/run.ts',

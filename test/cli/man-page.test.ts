@@ -19,7 +19,7 @@ describe('sshferry(1)', () => {
   test('contains what --help contains', () => {
     const text = page();
     expect(text).toMatch(/^\.TH SSHFERRY 1 "2026\\-01\\-02"|^\.TH SSHFERRY 1 "2026-01-02"/);
-    expect(text).toContain('.B \\-L <forward>\n[type/][bind_address:]port:host:hostport, repeatable');
+    expect(text).toContain('.B \\-L <forward>\n[type/][bind:]port:host:hostport or port:sftp:[folder]');
     for (const { name } of SUBCOMMANDS) expect(text).toContain(`.SS "sshferry ${name}"`);
   });
 

@@ -3,7 +3,7 @@ import { type ForwardType, parseForward } from '../../src/config/forward-spec.ts
 import { GatewayError } from '../../src/core/errors.ts';
 
 const types: ForwardType[] = [
-  { name: 'ftp', defaultPorts: [21] },
+  { name: 'ftp', defaultPorts: [21], servesFolders: true },
   { name: 'pop3', defaultPorts: [110] },
   { name: 'smtp', defaultPorts: [25, 587] },
   { name: 'imap', defaultPorts: [143] },
@@ -39,6 +39,42 @@ describe('a valid forward', () => {
       listen: { host: bindHost, port },
       target: { host, port: hostport },
     });
+  });
+});
+
+describe('a folder behind SFTP', () => {
+  test.each([
+    ['8021:sftp:/srv/in', null, 8021, '/srv/in'],
+    ['8021:sftp:', null, 8021, ''],
+    ['8021:sftp:~', null, 8021, ''],
+    ['8021:sftp:~/in', null, 8021, '~/in'],
+    ['8021:sftp:/with:colon/a b', null, 8021, '/with:colon/a b'],
+    ['8021:sftp:/sftp:/x', null, 8021, '/sftp:/x'],
+    ['ftp/8021:sftp:/srv/in', null, 8021, '/srv/in'],
+    ['FTP/*:8021:sftp:/srv/in', '*', 8021, '/srv/in'],
+    [':8021:sftp:/', '*', 8021, '/'],
+    ['[::1]:8021:sftp:/srv', '::1', 8021, '/srv'],
+    ['0:sftp:/srv', null, 0, '/srv'],
+  ])('%s', (text, host, port, sftp) => {
+    expect(parseForward(text, types)).toEqual({ type: 'ftp', listen: { host, port }, target: { sftp } });
+  });
+  test('a host called sftp has a numeric port', () => {
+    const target = { host: 'sftp', port: 21 };
+    expect(parseForward('8021:sftp:21', types)).toEqual({
+      type: 'ftp',
+      listen: { host: null, port: 8021 },
+      target,
+    });
+    expect(parseForward('sftp:8021:localhost:21', types).listen.host).toBe('sftp');
+  });
+  test.each([
+    ['8021:sftp:in', "the folder 'in' is invalid: it is not absolute"],
+    ['8021:sftp:~you/in', 'homes of other users are not supported'],
+    ['pop3/8021:sftp:/srv', "type 'pop3' does not serve a folder; expected ftp"],
+    ['80211:sftp:/srv', "the port to listen on '80211' is invalid"],
+    ['8021:sftp:/a\nb', 'the folder has a control character'],
+  ])('%s is an error', (text, message) => {
+    expect(() => parseForward(text, types)).toThrow(message);
   });
 });
 

@@ -110,7 +110,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'no target',
     GOOD.replace(', to: localhost:21', ''),
-    '4:3: forwards.files: to is missing; expected text, such as localhost:21',
+    '4:3: forwards.files: to is missing; expected text or keys with values, at least sftp, such as localhost:21',
   ],
   [
     'nothing to forward',
@@ -155,7 +155,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'a number for a target',
     GOOD.replace('localhost:21', '21'),
-    '4:46: forwards.files.to: expected text, such as localhost:21, not the number 21',
+    '4:46: forwards.files.to: expected text or keys with values, at least sftp, such as localhost:21, not the number 21',
   ],
   [
     "another protocol's options",
@@ -223,7 +223,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
       `3:21: servers.office.passphrase: ${NO_SECRETS}`,
       '5:3: forwards.files: listen is missing; expected a number or text, such as 8021',
       '5:3: forwards.files: server is missing; expected text',
-      '5:3: forwards.files: to is missing; expected text, such as localhost:21',
+      '5:3: forwards.files: to is missing; expected text or keys with values, at least sftp, such as localhost:21',
       '6:3: duplicate key; use each key once',
     ],
   ],

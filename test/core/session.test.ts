@@ -7,6 +7,7 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { GatewayEmitter } from '../../src/core/events.ts';
 import type { ProtocolPlugin, SessionContext } from '../../src/core/plugin.ts';
 import { Session } from '../../src/core/session.ts';
+import { destinationOf } from '../../src/core/target.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
@@ -47,7 +48,7 @@ const failure = () => new GatewayError('SSH_LOST', 'it is gone');
 
 async function openedStream(context: SessionContext, far: FakeTransport): Promise<Duplex> {
   const { ours } = connection();
-  const opening = context.far.openStream(context.target);
+  const opening = context.far.openStream(destinationOf(context.target));
   far.dials[0]?.answer(ours);
   return opening;
 }

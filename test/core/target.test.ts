@@ -10,6 +10,17 @@ it('a target is shown, dialled and read through functions', () => {
   expect([hostOf(FTP), portOf(FTP)]).toEqual(['::1', 21]);
 });
 
+it('a folder behind SFTP is a target without host and port', () => {
+  expect(['/srv/in', '~/in', ''].map((sftp) => formatTarget({ sftp }))).toEqual([
+    'sftp:/srv/in',
+    'sftp:~/in',
+    'sftp:~',
+  ]);
+  const folder = { sftp: '/srv/in' };
+  expect(destinationOf(folder)).toEqual({ subsystem: 'sftp' });
+  expect([hostOf(folder), portOf(folder)]).toEqual([null, null]);
+});
+
 it('an endpoint is short for its destination', () => {
   expect([tcpEndpoint(FTP), tcpEndpoint({ tcp: FTP })]).toEqual([FTP, FTP]);
 });

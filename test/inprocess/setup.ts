@@ -21,6 +21,13 @@ export async function setup(): Promise<void> {
     'ssh-keygen': 'openssh-client',
     'ssh-agent': 'openssh-client',
     curl: 'curl',
+    lftp: 'lftp',
+    tnftp: 'tnftp',
+    ncftp: 'ncftp',
+    wget: 'wget',
+    python3: 'python3',
+    // Of the package that has Net::FTP.
+    pod2man: 'perl',
     openssl: 'openssl',
     tmux: 'tmux',
     zsh: 'zsh',

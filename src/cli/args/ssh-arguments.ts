@@ -40,7 +40,7 @@ export function addSshFlags(command: Command, { without = [] }: { without?: read
     command.setOptionValue(key, [...(before ?? []), value]);
   };
 
-  repeatable('-L <forward>', '[type/][bind_address:]port:host:hostport, repeatable');
+  repeatable('-L <forward>', '[type/][bind:]port:host:hostport or port:sftp:[folder]');
   repeatable('-R <forward>', 'the reverse: listen on the server, connect from here');
   flag('-p <port>', "the SSH server's port").argParser((value, before?: number) => before ?? sshPort(value));
   flag('-l <user>', 'log in as this user').argParser((value, before?: string) => before ?? value);

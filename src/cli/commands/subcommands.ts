@@ -1,5 +1,6 @@
 import { check } from './check.ts';
 import { completion } from './completion.ts';
+import { hash } from './hash.ts';
 import { init } from './init.ts';
 import { reloadRunning } from './reload.ts';
 import { status } from './status.ts';
@@ -13,5 +14,6 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   reloadRunning,
   check,
   status,
+  hash,
   completion(() => SUBCOMMANDS),
 ];

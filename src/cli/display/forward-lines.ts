@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
-import { formatTarget } from '../../core/target.ts';
+import { formatTarget, hostOf, type Target } from '../../core/target.ts';
 import { shown } from './text.ts';
 
 /** What is shown of one listening forward. */
@@ -9,7 +9,7 @@ export interface ForwardInfo {
   readonly direction: 'local' | 'remote';
   /** Where it listens: the requested host (`localhost`, `*`, an address) and the bound port. */
   readonly listen: Endpoint;
-  readonly target: Endpoint;
+  readonly target: Target;
   /** The SSH server: `user@host` for people, and its names. */
   readonly server: { readonly label: string; readonly host: string; readonly hostName: string };
 }
@@ -43,14 +43,13 @@ export function outsideRemark({
   server,
   target,
 }: Pick<ForwardInfo, 'direction' | 'server' | 'target'>): string | null {
+  const host = hostOf(target);
+  if (host === null) return null;
   if (direction === 'remote') {
-    return isLoopback(target.host)
-      ? null
-      : `note: from this machine on to ${target.host} the data travels outside SSH`;
+    return isLoopback(host) ? null : `note: from this machine on to ${host} the data travels outside SSH`;
   }
-  const own =
-    isLoopback(target.host) || [server.host, server.hostName].some((name) => same(name, target.host));
-  return own ? null : `note: from ${server.host} on to ${target.host} the data travels outside SSH`;
+  const own = isLoopback(host) || [server.host, server.hostName].some((name) => same(name, host));
+  return own ? null : `note: from ${server.host} on to ${host} the data travels outside SSH`;
 }
 
 function same(a: string, b: string): boolean {

@@ -1,21 +1,27 @@
 import type { ProbeSession } from '../../core/probe/probe.ts';
+import { folderOf } from '../../core/target.ts';
+import type { FtpConfig } from '../config.ts';
 import { ftpAccount } from './account.ts';
 import { FtpClient, loggedIn } from './ftp-client.ts';
 
 /** Tries an FTP server: greeting, login, and a listing through a data connection. */
-export async function probeFtp(session: ProbeSession): Promise<void> {
+export async function probeFtp(session: ProbeSession, config: FtpConfig): Promise<void> {
   const { client, target, through, accounts, near, gateway, steps, timeout, signal } = session;
   const ftp = new FtpClient(client);
   if (!(await steps.take('greeting', () => ftp.greeting()))) return;
 
   // The account is looked up first. An unusable .netrc is reported only at the login step, after
   // the steps that do not need it.
-  const account = ftpAccount(target, through, accounts);
+  const folder = folderOf(target) !== null;
+  const account =
+    folder && config.users === undefined
+      ? Promise.resolve({ user: through.user, password: async () => '' })
+      : ftpAccount(target, through, accounts);
   const user = (await account.catch(() => null))?.user ?? through.user;
   let reply = { code: 0, words: '', final: '' };
   const plain = await steps.take('tls', async () => {
     reply = await ftp.user(user);
-    return 'the server takes logins without TLS of its own (SSH encrypts)';
+    return `${folder ? 'sshferry takes' : 'the server takes'} logins without TLS${folder ? '' : ' of its own'} (SSH encrypts)`;
   });
   if (!plain) return;
 

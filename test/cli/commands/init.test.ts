@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLUGINS } from '../../../src/app/plugins.ts';
 import { readConfigText } from '../../../src/config/diagnose.ts';
+import { portOf } from '../../../src/core/target.ts';
 import { Run } from '../fakes.ts';
 
 async function folder(): Promise<string> {
@@ -114,7 +115,7 @@ test('asks four questions, each with a default', async () => {
   ]);
   const { config } = await configIn(dir);
   expect(
-    Object.entries(config.forwards).map(([name, { listen, to }]) => [name, listen.port, to.port]),
+    Object.entries(config.forwards).map(([name, { listen, to }]) => [name, listen.port, portOf(to)]),
   ).toEqual([
     ['ftp-8021', 8021, 21],
     ['pop3-8110', 8110, 110],

@@ -17,6 +17,8 @@ export interface ChannelNames {
   readonly peer: string;
   /** The SSH server. */
   readonly server: string;
+  /** The server's software, from its identification (RFC 4253 4.2). */
+  readonly software?: string | undefined;
 }
 
 /**
@@ -72,6 +74,10 @@ export class ChannelStream extends Duplex {
    * Does nothing. `read` notices consumption; Node calls `_read` only when the stream's buffer is
    * low.
    */
+  get serverSoftware(): string | undefined {
+    return this.#names.software;
+  }
+
   override _read(): void {}
 
   override read(size?: number): Buffer | null {

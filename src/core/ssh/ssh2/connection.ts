@@ -9,11 +9,19 @@ import type { Listening, Peer, Transport } from '../../transport.ts';
 import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
-import { channelRefused, closedAtOnce, noAnswer } from '../connection/refusals.ts';
+import type { ReceiveWindow } from '../connection/receive-window.ts';
+import {
+  channelRefused,
+  closedAtOnce,
+  noAnswer,
+  OPEN_FAILURE,
+  subsystemRefused,
+} from '../connection/refusals.ts';
 import type { SshOptions } from '../options.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { lostConnection, type Ssh2Error } from './failures.ts';
 import { handshake } from './handshake.ts';
+import { internals } from './internals.ts';
 import { isExchanging } from './key-exchange.ts';
 import { Liveness } from './liveness.ts';
 import { openDirect, Ssh2Port, ssh2Window } from './port.ts';
@@ -37,6 +45,20 @@ export interface OpenOptions {
   /** See StreamOptions. */
   readonly bulk?: boolean;
   readonly control?: boolean;
+}
+
+/** ssh2's error for a channel; `reason`: the code of the server's refusal. */
+type OpenError = Error & { reason?: unknown };
+
+/** Called once, with the error, or with the channel and its window. */
+type Opened = (error: OpenError | null, channel?: Channel, window?: ReceiveWindow) => void;
+
+/** A kind of channel to open. */
+interface Dial {
+  /** What it leads to, for messages. */
+  readonly where: string;
+  ask(client: Client, done: Opened): void;
+  refused(error: OpenError): GatewayError;
 }
 
 /**
@@ -122,15 +144,21 @@ export class SshConnection implements Transport {
     this.#blame ??= reason;
   }
 
-  /** Dials a TCP endpoint from the server (direct-tcpip, RFC 4254 7.2). See Transport. */
+  /**
+   * Dials a TCP endpoint from the server (direct-tcpip, RFC 4254 7.2), or starts a subsystem there
+   * (6.5). See Transport.
+   */
   openStream(
     destination: Destination | Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, bulk = false, control = false }: OpenOptions = {},
+    { signal, timeout = OPEN_TIMEOUT, ...use }: OpenOptions = {},
   ): Promise<Duplex> {
     const { host } = this.#options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const to = tcpEndpoint(destination);
+      const dial =
+        'subsystem' in destination
+          ? this.#subsystem(destination.subsystem)
+          : this.#directTcpip(tcpEndpoint(destination), use);
       let settled = false;
       const settle = (act: () => void) => {
         if (settled) return;
@@ -144,19 +172,20 @@ export class SshConnection implements Transport {
       // The answer shows whether the SSH server or the target is silent.
       const patience = Math.min(ASK_BEFORE, timeout / 2);
       const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
-      const late = () => noAnswer(to, host, timeout, this.#liveness.silence);
+      const late = () => noAnswer(dial.where, host, timeout, this.#liveness.silence);
       const timer = setTimeout(() => settle(() => reject(late())), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        openDirect(client, to, { bulk, control }, (error, channel, window) => {
-          if (error) return settle(() => reject(this.#openFailure(to, error)));
-          this.#allowed = to;
-          const stream = this.#wrap(channel, formatEndpoint(to), window);
+        dial.ask(client, (error, channel, window) => {
+          if (error || !channel)
+            return settle(() => reject(this.#end.reason ?? dial.refused(error ?? new Error('no channel'))));
+          const stream = this.#wrap(channel, dial.where, window);
           // After the rest of the segment: the channel may already be closed, before its owner
           // could notice.
           queueMicrotask(() => {
             if (settled) stream.destroy();
-            else if (stream.destroyed) settle(() => reject(this.#end.reason ?? closedAtOnce(to, host)));
+            else if (stream.destroyed)
+              settle(() => reject(this.#end.reason ?? closedAtOnce(dial.where, host)));
             else settle(() => resolve(stream));
           });
         }),
@@ -231,7 +260,11 @@ export class SshConnection implements Transport {
 
   #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {
     const port = new Ssh2Port(channel, window.opening, this.#gate);
-    const stream = new ChannelStream(port, window, { peer, server: this.#options.host });
+    const stream = new ChannelStream(port, window, {
+      peer,
+      server: this.#options.host,
+      software: internals(this.#client)._remoteVer,
+    });
     this.#end.add(stream);
     return stream;
   }
@@ -247,8 +280,29 @@ export class SshConnection implements Transport {
     }
   }
 
-  #openFailure(to: Endpoint, error: Error & { reason?: unknown }): GatewayError {
-    if (this.#end.reason !== null) return this.#end.reason;
+  #directTcpip(to: Endpoint, { bulk = false, control = false }: OpenOptions): Dial {
+    return {
+      where: formatEndpoint(to),
+      ask: (client, done) =>
+        openDirect(client, to, { bulk, control }, (error, channel, window) => {
+          if (error === null) this.#allowed = to;
+          done(error, channel, window);
+        }),
+      refused: (error) => this.#openFailure(to, error),
+    };
+  }
+
+  #subsystem(name: string): Dial {
+    return {
+      where: `the subsystem ${name}`,
+      ask: (client, done) => {
+        client.subsys(name, (error, channel) => (error ? done(error) : done(null, channel)));
+      },
+      refused: (error) => subsystemRefused(name, this.#options.host, error),
+    };
+  }
+
+  #openFailure(to: Endpoint, error: OpenError): GatewayError {
     const { host } = this.#options;
     const text = error.message.replace(OPEN_FAILURE, '');
     if (typeof error.reason === 'number') return channelRefused(to, host, error.reason, text, this.#allowed);
@@ -259,6 +313,3 @@ export class SshConnection implements Transport {
     );
   }
 }
-
-/** The prefix that ssh2 adds to the server's text. */
-const OPEN_FAILURE = /^\(SSH\) Channel open failure: /;

@@ -12,7 +12,7 @@ import ssh2 from 'ssh2';
  * | connection.ts      | client.js: `close` is emitted before the channels are cleaned up; which calls throw     |
  * | remote-forwards.ts | client.js: `tcp connection`, and the port that `forwardIn` reports                      |
  * | login-exchange.ts  | client.js, kex.js: order of `handshake` and `ready`; an exception of `hostVerifier`     |
- * | internals.ts       | Protocol.js: `_handlers`, `_kex`, `_kexinit`, `ping`; client.js: `_chanMgr`, `_callbacks` |
+ * | internals.ts       | Protocol.js: `_handlers`, `_kex`, `_kexinit`, `ping`; client.js: `_chanMgr`, `_callbacks`, `_remoteVer` |
  * | channel-guard.ts   | client.js: handlers of CHANNEL_* and requests; fields of their messages                 |
  * | message-order.ts   | handlers of all messages by name; an exception of one ends the connection               |
  * | key-exchange.ts    | kex.js: when `_kex` is set, `setDHParams`; when `_kexinit` is unset                     |

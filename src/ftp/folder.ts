@@ -1,0 +1,55 @@
+import { isLoopback } from '../core/endpoint.ts';
+import type { ForwardFacts, SessionContext } from '../core/plugin.ts';
+import { folderOf, type SftpFolder } from '../core/target.ts';
+import { ClientGate } from '../protocols/greeting.ts';
+import { type FtpConfig, SERVER_FIELDS } from './config.ts';
+import { serveFtp } from './server/io/serve.ts';
+
+/** Serves a client of a folder behind SFTP: sshferry itself is the FTP server. */
+export async function serveFolder(
+  session: SessionContext,
+  target: SftpFolder,
+  config: FtpConfig,
+): Promise<void> {
+  const { access = 'read-write', followLinks = false, fsync = false, users = null, service } = config;
+  const { active, dataTimeout, dataPorts = null, dataPeer, advertise = null } = config;
+  const gate = new ClientGate(session, {
+    clientSpeaksFirst: config.clientSpeaksFirst,
+    protocol: 'Ftp',
+    tlsPorts: [],
+  });
+  const own =
+    users && new Map([...users].map(([name, user]) => [name, { ...user, access: user.access ?? access }]));
+  await serveFtp(
+    session,
+    {
+      login: await service.open(session, target, { access, followLinks, fsync, users: own }),
+      charset: config.charset ?? null,
+      ascii: config.ascii ?? 'convert',
+      keepPartial: config.keepPartial ?? true,
+      active: active !== 'refuse',
+      hashes: [],
+      data: {
+        acceptTimeout: dataTimeout * 1000,
+        ports: dataPorts,
+        advertise,
+        anyPeer: dataPeer === 'any',
+      },
+      idleTimeout: config.idleTimeout * 1000,
+      loginTimeout: isLoopback(session.peer.remote.host) ? 0 : config.loginTimeout * 1000,
+    },
+    gate,
+  );
+}
+
+/** Returns what is wrong with an FTP forward as a whole; null if nothing is. */
+export function validateForward({ direction, host, target }: ForwardFacts, config: FtpConfig): string | null {
+  if (folderOf(target) === null) {
+    const given = SERVER_FIELDS.filter((field) => config[field] !== undefined);
+    if (given.length === 0) return null;
+    return `${given.join(', ')}: only for a folder behind SFTP, such as to: { sftp: /srv/in }`;
+  }
+  if (direction === 'remote') return 'a folder behind SFTP can be served on this machine (-L) only';
+  if (isLoopback(host) || config.users !== undefined) return null;
+  return `to listen on ${host}, it needs users with passwords (see sshferry hash): otherwise anyone who reaches the port could log in`;
+}

@@ -1,0 +1,115 @@
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { GatewayError } from '../../../core/errors.ts';
+import { Interrupt } from './interrupt.ts';
+
+/** How long the client may keep its end open after the last byte, in milliseconds. */
+const LINGER = 60_000;
+const NOTHING = Buffer.alloc(0);
+
+/** The options of both directions. */
+export interface CarryOptions {
+  /** Aborts the transfer; its reason becomes the error. */
+  readonly signal: AbortSignal;
+  /** Counts bytes of the data connection. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Sends the bytes that `next` returns, up to its null, and closes with a FIN. Settles when the
+ * system has all of it. Rejects as `next` does, or if the connection breaks; the caller then resets
+ * the connection.
+ */
+export async function sendAll(
+  stream: Duplex,
+  next: () => Promise<Uint8Array | null>,
+  { signal, onBytes }: CarryOptions,
+): Promise<void> {
+  const interrupt = interruptOf(stream, signal);
+  // Drops what the client sends: unread bytes would turn the close into a reset.
+  stream.resume();
+  for (let bytes = await interrupt.until(next()); bytes !== null; bytes = await interrupt.until(next())) {
+    if (bytes.length === 0) continue;
+    const room = stream.write(bytes);
+    onBytes(bytes.length);
+    if (!room) await interrupt.until(event(stream, 'drain'));
+  }
+  stream.end();
+  if (!stream.writableFinished) await interrupt.until(event(stream, 'finish'));
+  linger(stream);
+}
+
+/**
+ * Passes the client's bytes to `take`, one portion at a time, up to the client's FIN. Rejects as
+ * `take` does, or if the connection breaks; the caller then resets the connection.
+ */
+export async function receiveAll(
+  stream: Duplex,
+  take: (bytes: Uint8Array) => Promise<void>,
+  { signal, onBytes }: CarryOptions,
+): Promise<void> {
+  const interrupt = interruptOf(stream, signal);
+  const chunks = stream.iterator({ destroyOnReturn: false });
+  for (
+    let next = await interrupt.until(chunks.next());
+    !next.done;
+    next = await interrupt.until(chunks.next())
+  ) {
+    const bytes: Buffer = next.value;
+    onBytes(bytes.length);
+    await interrupt.until(take(bytes));
+  }
+  await interrupt.until(confirmEnd(stream));
+  // If the client was killed, its control connection ended at the same time. That has to be seen
+  // first: it shows that the file is not whole.
+  await interrupt.until(nextTurn());
+  stream.end();
+  linger(stream);
+}
+
+/** Fails when the stream breaks, closes before its end, or `signal` aborts. */
+function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
+  const interrupt = new Interrupt();
+  const abort = () => interrupt.fail(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  stream.once('error', (error) => interrupt.fail(broken(error)));
+  stream.once('close', () => {
+    signal.removeEventListener('abort', abort);
+    interrupt.fail(broken());
+  });
+  if (stream.destroyed) interrupt.fail(broken(stream.errored ?? undefined));
+  return interrupt;
+}
+
+/**
+ * Rejects if the end was a reset. Node also reports an end for a reset that comes together with
+ * data: libuv reads POLLHUP after a partial read as end-of-file. An empty write returns the error;
+ * on a working socket it sends nothing.
+ */
+function confirmEnd(stream: Duplex): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!(stream instanceof net.Socket) || !stream.writable) return resolve();
+    stream.write(NOTHING, (error) => (error ? reject(broken(error)) : resolve()));
+  });
+}
+
+/** Closes the stream if the client does not close its end in time. */
+function linger(stream: Duplex): void {
+  if (stream.closed) return;
+  const timer = setTimeout(() => stream.destroy(), LINGER);
+  stream.once('close', () => clearTimeout(timer));
+}
+
+/** Settles after the events that the system has reported already. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}
+
+function event(stream: Duplex, name: 'drain' | 'finish'): Promise<void> {
+  return new Promise((resolve) => stream.once(name, () => resolve()));
+}
+
+function broken(cause?: Error): GatewayError {
+  return new GatewayError('PEER_RESET', 'the client broke the data connection', { cause });
+}

@@ -1,0 +1,42 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { DataLeg, type DataLegOptions } from './data-leg.ts';
+import type { ServedSession } from './serve-options.ts';
+
+/** The data connections of a session, by the ids in the actions of its FtpServer. */
+export class DataPorts {
+  readonly #session: ServedSession;
+  readonly #options: DataLegOptions;
+  readonly #legs = new Map<number, DataLeg>();
+
+  constructor(session: ServedSession, options: DataLegOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  add(port: number): DataLeg {
+    const leg = new DataLeg(this.#session, this.#options);
+    this.#legs.set(port, leg);
+    return leg;
+  }
+
+  get(port: number): DataLeg {
+    const leg = this.#legs.get(port);
+    if (leg === undefined) throw new Error(`data port ${port} does not exist`);
+    return leg;
+  }
+
+  /** Forgets a port whose transfer is complete: its connection closes by itself. */
+  over(port: number): void {
+    this.#legs.delete(port);
+  }
+
+  /** Closes the listener and resets the connection. */
+  drop(port: number): void {
+    this.#legs.get(port)?.drop(new GatewayError('ABANDONED', 'the data connection is no longer wanted'));
+    this.#legs.delete(port);
+  }
+
+  dropAll(): void {
+    for (const port of [...this.#legs.keys()]) this.drop(port);
+  }
+}

@@ -1,0 +1,59 @@
+import { canonicalAddress } from '../../core/endpoint.ts';
+
+/** Failed logins of an address before its passwords are not checked any more. */
+const MOST = 10;
+/** How long they count, from the first, in milliseconds. */
+const WINDOW = 15 * 60_000;
+/** Remembered addresses; the oldest are forgotten. */
+const ADDRESSES = 10_000;
+
+/**
+ * Counts the failed logins of each address over all sessions. Times are in milliseconds, of a
+ * monotonic clock.
+ */
+export class LoginGuard {
+  readonly #attempts = new Map<string, { count: number; until: number }>();
+
+  /**
+   * Whether the address may try. The attempt counts as failed until `succeeded`, so that parallel
+   * attempts count.
+   */
+  begin(address: string, now: number): boolean {
+    const key = keyOf(address);
+    let attempts = this.#attempts.get(key);
+    if (attempts === undefined || attempts.until <= now) {
+      attempts = { count: 0, until: now + WINDOW };
+      this.#attempts.delete(key);
+      this.#attempts.set(key, attempts);
+      for (const oldest of this.#attempts.keys()) {
+        if (this.#attempts.size <= ADDRESSES) break;
+        this.#attempts.delete(oldest);
+      }
+    }
+    if (attempts.count >= MOST) return false;
+    attempts.count += 1;
+    return true;
+  }
+
+  /** Takes back one attempt. Earlier failures stay: a guesser may have an account, too. */
+  succeeded(address: string): void {
+    const attempts = this.#attempts.get(keyOf(address));
+    if (attempts !== undefined) attempts.count -= 1;
+  }
+}
+
+/**
+ * Returns the address, or the first 64 bits of an IPv6 one: a host has all the rest to try from.
+ */
+function keyOf(address: string): string {
+  const canonical = canonicalAddress(address);
+  return canonical.includes(':') ? firstHalf(canonical) : canonical;
+}
+
+function firstHalf(address: string): string {
+  const [before = '', after] = address.split('::');
+  const head = before === '' ? [] : before.split(':');
+  const tail = after === undefined || after === '' ? [] : after.split(':');
+  const zeros = after === undefined ? [] : new Array<string>(8 - head.length - tail.length).fill('0');
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
+}

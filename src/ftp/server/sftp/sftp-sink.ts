@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
+import type { FileSink } from '../store.ts';
+import { storeError } from './sftp-errors.ts';
+
+/** What an SftpSink does beside its upload. */
+export interface SinkOptions {
+  /** Called when the upload is over, with what is left of it; null after `finish`. */
+  readonly over: (left: Abandoned | null, keep: boolean) => Promise<void>;
+}
+
+/** A file on the server, open for writing. */
+export class SftpSink implements FileSink {
+  readonly #upload: Upload;
+  readonly #options: SinkOptions;
+
+  constructor(upload: Upload, options: SinkOptions) {
+    this.#upload = upload;
+    this.#options = options;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    const { stream } = this.#upload;
+    return this.#explained(async () => {
+      if (stream.destroyed || stream.errored) throw stream.errored ?? new Error('the upload is over');
+      // `once` rejects with an error of the stream.
+      if (!stream.write(bytes)) await once(stream, 'drain');
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#explained(() => {
+      this.#upload.stream.end();
+      return this.#upload.finish();
+    });
+    await this.#options.over(null, true);
+  }
+
+  async abort(keep: boolean): Promise<void> {
+    await this.#options.over(await this.#upload.abandon(keep), keep);
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error, await this.#upload.reason());
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { processWide } from '../../core/process-wide.ts';
+
+const MiB = 1024 * 1024;
+
+/** Memory, in bytes, that is shared: what one holder takes, the others cannot. */
+export class ByteBudget {
+  readonly #total: number;
+  #taken = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Takes `bytes` if there are as many; returns whether it did. */
+  take(bytes: number): boolean {
+    if (this.#taken + bytes > this.#total) return false;
+    this.#taken += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#taken -= bytes;
+  }
+}
+
+/** What all downloads of this process may hold together. */
+export const downloadBudget = processWide('download-budget', () => new ByteBudget(128 * MiB));

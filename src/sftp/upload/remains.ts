@@ -1,0 +1,180 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Attributes } from '../codec/attributes.ts';
+import { Extension, OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { SftpError, SftpTransferError } from '../errors.ts';
+import type { SftpSession } from '../session/session.ts';
+import type { Halted } from './file-writer.ts';
+import { copy, type PublishContext, publish } from './publish.ts';
+import { temporaryName } from './temporary-name.ts';
+import type { UploadTarget } from './upload-target.ts';
+
+/** How often a file is cut, and checked after a pause, that a server may still write to. */
+const CUTS = 5;
+
+/**
+ * What an interrupted upload has left. `kept`: its name leads to the first `bytes` bytes. `unchanged`: its
+ * name leads to what it led to before, if anything. `removed`: the file was written to directly, and is gone.
+ */
+export type Remains =
+  | { readonly state: 'kept'; readonly bytes: number }
+  | { readonly state: 'unchanged' }
+  | { readonly state: 'removed' };
+
+/** An upload that was stopped, and how far its remains are settled: an attempt goes on where the last one was lost. */
+export interface Interrupted {
+  readonly target: UploadTarget;
+  readonly keepPartial: boolean;
+  /** How long to wait for late WRITEs between cutting a file and checking it, in milliseconds. */
+  readonly pause: number;
+  /** Every byte before this offset is acknowledged. */
+  readonly contiguous: number;
+  /** Whether what was acknowledged is in the file. */
+  readonly trusted: boolean;
+  /** Where the bytes are; another name than the target's once they were copied. */
+  path: Buffer;
+  /** Whether the server may carry out further WRITEs to `path`. */
+  unanswered: boolean;
+  /** Whether the target's handle is open. */
+  open: boolean;
+  /** Files that are not needed, and may exist. */
+  readonly leftovers: Buffer[];
+}
+
+/** Returns what there is to settle of an upload that was stopped. */
+export function interrupted(
+  target: UploadTarget,
+  halted: Halted,
+  { keepPartial, pause }: { keepPartial: boolean; pause: number },
+): Interrupted {
+  const { contiguous, trusted, unanswered, open } = halted;
+  const { path } = target;
+  return { target, keepPartial, pause, contiguous, trusted, path, unanswered, open, leftovers: [] };
+}
+
+/**
+ * Leaves of an interrupted upload what is to be left, in `session`. Under the upload's name there is never
+ * more than the bytes that are acknowledged without a gap. To be called again if the session is lost.
+ */
+export async function settle(
+  session: SftpSession,
+  upload: Interrupted,
+  context: PublishContext,
+): Promise<Remains> {
+  const { target, keepPartial, contiguous, trusted } = upload;
+  await clear(session, upload);
+  if (target.temporary) {
+    if (keepPartial && trusted && contiguous > 0) return keep(session, upload, context);
+    await discard(session, upload);
+    return { state: 'unchanged' };
+  }
+  // What others appended meanwhile is not to be cut off.
+  if (target.append) {
+    await close(session, upload);
+    return { state: 'kept', bytes: contiguous };
+  }
+  if (!target.extends && !(keepPartial && trusted)) {
+    await discard(session, upload);
+    return { state: 'removed' };
+  }
+  const bytes = keepPartial ? contiguous : target.offset;
+  // A single channel has written in order: where the file cannot be cut, it is longer, but has no gap.
+  await cut(session, upload, bytes).catch(unlessRefused);
+  return { state: 'kept', bytes };
+}
+
+async function keep(session: SftpSession, upload: Interrupted, context: PublishContext): Promise<Remains> {
+  const { target, contiguous: size } = upload;
+  const { final: to, replaces } = target;
+  try {
+    await cutTemporary(session, upload, context);
+    await publish(session, { from: upload.path, to, size, replaces }, context);
+    return { state: 'kept', bytes: size };
+  } catch (error) {
+    unlessRefused(error);
+    // The last attempt may have succeeded without an answer.
+    const isGone = error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE;
+    if (isGone && (await sizeOf(session, to)) === size) return { state: 'kept', bytes: size };
+    await discard(session, upload);
+    return { state: 'unchanged' };
+  }
+}
+
+/**
+ * Cuts the temporary file to what is contiguous. If the server may still carry out WRITEs of a session that
+ * is lost, the bytes are copied to another file, out of their reach: cutting the file itself would let them
+ * leave a hole in it afterwards.
+ */
+async function cutTemporary(
+  session: SftpSession,
+  upload: Interrupted,
+  context: PublishContext,
+): Promise<void> {
+  const { target, contiguous: size, leftovers } = upload;
+  if (!upload.unanswered || !session.supports(Extension.COPY_DATA)) return cut(session, upload, size);
+  const path = temporaryName(target.final);
+  leftovers.push(path);
+  try {
+    const flags = OpenFlag.WRITE | OpenFlag.CREAT | OpenFlag.EXCL;
+    await copy(session, upload.path, path, size, flags, context.sessions);
+    await setAttributes(session, path, target.attributes);
+  } catch (error) {
+    // Such as for lack of space.
+    unlessRefused(error);
+    await clear(session, upload);
+    return cut(session, upload, size);
+  }
+  await close(session, upload);
+  leftovers.splice(0, Number.POSITIVE_INFINITY, upload.path);
+  upload.path = path;
+  upload.unanswered = false;
+  await clear(session, upload);
+}
+
+async function cut(session: SftpSession, upload: Interrupted, size: number): Promise<void> {
+  const { target, path, pause } = upload;
+  const isOwn = upload.open && session === target.lease.session;
+  if (isOwn) await session.fsetstat(target.handle, { size });
+  else await session.setstat(path, { size });
+  await setAttributes(session, path, target.attributes);
+  await close(session, upload);
+  for (let i = 0; upload.unanswered && i < CUTS; i++) {
+    await delay(pause);
+    if ((await session.stat(path)).size === size) return;
+    await session.setstat(path, { size });
+  }
+}
+
+async function discard(session: SftpSession, upload: Interrupted): Promise<void> {
+  await close(session, upload);
+  upload.leftovers.push(upload.path);
+  await clear(session, upload);
+}
+
+/** Removes what is not needed. */
+async function clear(session: SftpSession, { leftovers }: Interrupted): Promise<void> {
+  for (const path of [...leftovers]) {
+    await session.remove(path).catch(unlessRefused);
+    leftovers.splice(leftovers.indexOf(path), 1);
+  }
+}
+
+/** Closes the target's handle, which only its own session has. */
+async function close(session: SftpSession, upload: Interrupted): Promise<void> {
+  const { target, open } = upload;
+  if (open && session === target.lease.session) await session.closeHandle(target.handle).catch(unlessRefused);
+  upload.open = false;
+}
+
+async function setAttributes(session: SftpSession, path: Buffer, attributes: Attributes): Promise<void> {
+  if (Object.keys(attributes).length > 0) await session.setstat(path, attributes).catch(unlessRefused);
+}
+
+async function sizeOf(session: SftpSession, path: Buffer): Promise<number | undefined> {
+  const attributes = await session.stat(path).catch(unlessRefused);
+  return attributes?.size;
+}
+
+/** Throws what is no answer of the server: then nothing is known, and all is to be tried again later. */
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof SftpError || error instanceof SftpTransferError)) throw error;
+}

@@ -1,0 +1,165 @@
+import type { Writable } from 'node:stream';
+import type { Attributes } from '../codec/attributes.ts';
+import { explainFailure } from '../explain.ts';
+import { type FailureReason, failureReason } from '../reason.ts';
+import type { SessionPool } from '../session/pool.ts';
+import type { SftpSession } from '../session/session.ts';
+import { FileWriter } from './file-writer.ts';
+import { type PublishContext, publish } from './publish.ts';
+import { type Interrupted, interrupted, type Remains, settle } from './remains.ts';
+import { openTarget, type UploadMode, type UploadTarget } from './upload-target.ts';
+
+/** How long to wait for late WRITEs of a lost session before a file that was cut is checked, in milliseconds. */
+const LATE_WRITES = 1000;
+
+export interface UploadOptions {
+  /** What becomes of a file that exists. Default: `replace`. */
+  readonly mode?: UploadMode | undefined;
+  /**
+   * After an interruption, the name leads to what has arrived, as on FTP servers, so that a client can
+   * resume; a file that was to be replaced is gone then. False: the name leads to what it led to before.
+   * Default: true.
+   */
+  readonly keepPartial?: boolean | undefined;
+  /** Wait for the server's disk. Default: false. */
+  readonly fsync?: boolean | undefined;
+  /** What is known of the file that exists; null if there is none. Saves no round trip, but a request. */
+  readonly known?: Attributes | null | undefined;
+}
+
+/** What an upload needs of its client. */
+export interface UploadContext extends PublishContext {
+  readonly pool: SessionPool;
+  /** Sessions that one upload may use. */
+  readonly mostChannels: number;
+  readonly isOrdered: (session: SftpSession) => boolean;
+  readonly pause?: number | undefined;
+}
+
+/** What is left, or that it cannot be said before the server can be reached again: then call `abandon` again. */
+export type Abandoned = Remains | { readonly state: 'unsettled'; readonly error: unknown };
+
+/**
+ * An upload that appears under its name only when it is whole.
+ *
+ * Write to `stream` and end it; then `finish` gives the file its name. If anything fails on the way, or the
+ * upload is not wanted any more, call `abandon`. Exactly one of the two has to be called to its end: until
+ * then, the upload holds a session and, on the server, a temporary file.
+ */
+export class Upload {
+  /** Where the file's content goes. Breaks with the error that keeps the upload from going on. */
+  readonly stream: Writable;
+  /** Settles when the server has opened the file; rejects if it cannot be written. */
+  readonly opened: Promise<void>;
+  readonly #writer: FileWriter;
+  readonly #context: UploadContext;
+  readonly #keepPartial: boolean;
+  #target: UploadTarget | null = null;
+  #finishing: Promise<number> | null = null;
+  #interrupted: Interrupted | null = null;
+  #outcome: Remains | null = null;
+  #reason: Promise<FailureReason> | null = null;
+
+  constructor(path: Buffer, options: UploadOptions, context: UploadContext) {
+    const { mode = 'replace', keepPartial = true, fsync, known } = options;
+    const { pool, mostChannels, isOrdered, folders } = context;
+    this.#context = context;
+    this.#keepPartial = keepPartial;
+    const abort = new AbortController();
+    const opening = openTarget(pool, path, { mode, mostChannels, isOrdered, known, folders }, abort.signal);
+    this.opened = opening.then((target) => {
+      this.#target = target;
+    });
+    this.opened.catch((error) => this.#explain(error));
+    this.#writer = new FileWriter(pool, () => opening, { fsync });
+    this.#writer.once('close', () => abort.abort(new Error('the upload was stopped')));
+    this.#writer.on('error', (error) => this.#explain(error));
+    this.stream = this.#writer;
+  }
+
+  /** Bytes of the file that are acknowledged without a gap. */
+  get acknowledged(): number {
+    return this.#writer.contiguous;
+  }
+
+  /** Sessions that write. */
+  get channels(): number {
+    return this.#writer.channels;
+  }
+
+  /**
+   * Waits until `stream`, which was ended, is written, and gives the file its name. Resolves to the size of
+   * the file; rejects with what went wrong, after which `abandon` is to be called.
+   */
+  finish(): Promise<number> {
+    this.#finishing ??= this.#finish();
+    this.#finishing.catch((error) => this.#explain(error));
+    return this.#finishing;
+  }
+
+  /** Resolves to why the upload failed. The server is asked before anything is cleared away. */
+  reason(): Promise<FailureReason> {
+    return this.#reason ?? Promise.resolve('failure');
+  }
+
+  /**
+   * Stops the upload, and leaves what `keepPartial` says; the first call decides. Waits for the server to be reached within the
+   * bounds of its connection; `unsettled` if it cannot be: call again when it can.
+   */
+  async abandon(keepPartial = this.#keepPartial): Promise<Abandoned> {
+    this.#writer.destroy();
+    await this.#finishing?.catch(() => {});
+    await this.#reason;
+    if (this.#outcome !== null) return this.#outcome;
+    try {
+      this.#interrupted ??= await this.#halt(keepPartial);
+      this.#outcome = await this.#settle(this.#interrupted);
+      return this.#outcome;
+    } catch (error) {
+      return { state: 'unsettled', error };
+    } finally {
+      this.#writer.release();
+    }
+  }
+
+  async #finish(): Promise<number> {
+    await this.#writer.finished;
+    const size = this.#writer.contiguous;
+    const target = this.#target;
+    if (target?.temporary) {
+      const { path: from, final: to, replaces } = target;
+      await publish(target.lease.session, { from, to, size, replaces }, this.#context);
+    }
+    this.#outcome = { state: 'kept', bytes: size };
+    this.#writer.release();
+    return size;
+  }
+
+  #explain(error: unknown): void {
+    const session = this.#target?.lease.session;
+    const path = this.#target?.final;
+    this.#reason ??=
+      session && path ? explainFailure(session, error, path) : Promise.resolve(failureReason(error));
+  }
+
+  /** Stops writing; null if there was nothing to write to. */
+  async #halt(keepPartial: boolean): Promise<Interrupted | null> {
+    const halted = await this.#writer.halt();
+    const target = this.#target;
+    if (halted === null || target === null) return null;
+    const { pause = LATE_WRITES } = this.#context;
+    return interrupted(target, halted, { keepPartial, pause });
+  }
+
+  async #settle(upload: Interrupted | null): Promise<Remains> {
+    if (upload === null) return { state: 'unchanged' };
+    const { session } = upload.target.lease;
+    try {
+      if (session.error === null) return await settle(session, upload, this.#context);
+    } catch (error) {
+      if (session.error === null) throw error;
+      // It was lost without having been noticed before.
+    }
+    return this.#context.pool.run((other) => settle(other, upload, this.#context));
+  }
+}

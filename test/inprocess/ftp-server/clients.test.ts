@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it, type TestContext } from 'vitest';
+import { serveFolder } from '../../support/file-server.ts';
+import {
+  CLIENTS,
+  isInstalled,
+  lftp,
+  ncftp,
+  PART,
+  type Place,
+  python,
+  type Work,
+} from '../../support/real-ftp-clients.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+// Real clients with the server's own I/O and a local folder. Each does what it can: a list, a
+// download and an upload, both resumed.
+
+const CONTENT = randomBytes(2_000_000);
+const BEGINNING = CONTENT.subarray(0, PART);
+
+for (const [name, client] of Object.entries(CLIENTS)) {
+  const modes = [
+    { host: '127.0.0.1', active: false },
+    ...(client.active ? [{ host: '127.0.0.1', active: true }] : []),
+    ...(client.ipv6 ? [{ host: '::1', active: false }] : []),
+    ...(client.ipv6 && client.active ? [{ host: '::1', active: true }] : []),
+  ];
+  describe.skipIf(!isInstalled(client.program)).for(modes)(
+    `${name}, %o`,
+    { timeout: 60_000 },
+    ({ host, active }) => {
+      const setUp = async (test: TestContext) => {
+        const server = await serveFolder(test, { host });
+        const local = await tempFolder(test);
+        const place: Place = { host, port: server.port, active, local };
+        const there = path.join(server.root, 'f');
+        const here = (file: string) => path.join(local, file);
+        return { place, there, here };
+      };
+
+      it('lists', async (test) => {
+        const { place, there } = await setUp(test);
+        await writeFile(there, 'x');
+        expect(await client.list(place)).toMatch(/\bf\b/);
+      });
+      const downloads = (name: string, work: Work | null, before: Buffer | null) => {
+        if (work === null) return;
+        it(name, async (test) => {
+          const { place, there, here } = await setUp(test);
+          await writeFile(there, CONTENT);
+          if (before !== null) await writeFile(here('down'), before);
+          await work(place);
+          expect((await readFile(here('down'))).equals(CONTENT)).toBe(true);
+        });
+      };
+      const uploads = (name: string, work: Work | null, before: Buffer | null) => {
+        if (work === null) return;
+        it(name, async (test) => {
+          const { place, there, here } = await setUp(test);
+          await writeFile(here('up'), CONTENT);
+          if (before !== null) await writeFile(there, before);
+          await work(place);
+          expect((await readFile(there)).equals(CONTENT)).toBe(true);
+        });
+      };
+      downloads('downloads', client.get, null);
+      uploads('uploads', client.put, null);
+      downloads('resumes a download', client.resumeGet, BEGINNING);
+      uploads('resumes an upload', client.resumePut, BEGINNING);
+    },
+  );
+}
+
+describe.skipIf(!isInstalled('lftp'))('lftp', { timeout: 60_000 }, () => {
+  it('mirrors both ways, with times, links, names of all kinds and many at once', async (test) => {
+    const server = await serveFolder(test);
+    const local = await tempFolder(test);
+    const place: Place = { host: server.host, port: server.port, active: false, local };
+    const names = ['a b', 'ü', '日本', '#x', '-n', "q'uote", '.hidden', 'x[1]*'];
+    await mkdir(path.join(local, 'from/sub dir'), { recursive: true });
+    for (const name of names) await writeFile(path.join(local, 'from/sub dir', name), name);
+    const time = new Date('2020-02-03T04:05:06Z');
+    await utimes(path.join(local, 'from/sub dir/ü'), time, time);
+    await lftp(place, 'mirror -R --parallel=4 from there', 'mirror --parallel=4 there back');
+    expect((await readdir(path.join(server.root, 'there/sub dir'))).sort()).toEqual([...names].sort());
+    expect((await stat(path.join(server.root, 'there/sub dir/ü'))).mtime).toEqual(time);
+    expect((await readdir(path.join(local, 'back/sub dir'))).sort()).toEqual([...names].sort());
+    for (const name of names) {
+      expect(await readFile(path.join(local, 'back/sub dir', name), 'utf8')).toBe(name);
+    }
+    await lftp(place, 'mv "there/sub dir/ü" "there/ß"', 'chmod 600 there/ß', 'rm -r "there/sub dir"');
+    expect(await readdir(path.join(server.root, 'there'))).toEqual(['ß']);
+    expect((await stat(path.join(server.root, 'there/ß'))).mode & 0o777).toBe(0o600);
+  });
+  it('uses a character set of its own', async (test) => {
+    const server = await serveFolder(test, { charset: 'shift_jis' });
+    const place: Place = {
+      host: server.host,
+      port: server.port,
+      active: false,
+      local: await tempFolder(test),
+    };
+    await writeFile(path.join(place.local, 'up'), 'x');
+    await lftp(
+      place,
+      'set ftp:use-utf8 no',
+      'set ftp:charset shift_jis',
+      'put up -o 表示',
+      'mkdir ソ',
+      'cd ソ',
+      'put up',
+    );
+    expect((await readdir(server.root, { recursive: true })).sort()).toEqual(['ソ', 'ソ/up', '表示']);
+    const list = await lftp(place, 'set ftp:use-utf8 no', 'set ftp:charset shift_jis', 'cls -1');
+    expect(list).toContain('表示');
+    // With UTF-8, which it asks for by OPTS.
+    expect(await lftp(place, 'cls -1')).toContain('表示');
+  });
+});
+
+describe.skipIf(!isInstalled('python3'))('ftplib', { timeout: 60_000 }, () => {
+  it('aborts with urgent data, and goes on', async (test) => {
+    const server = await serveFolder(test);
+    const place: Place = {
+      host: server.host,
+      port: server.port,
+      active: false,
+      local: await tempFolder(test),
+    };
+    await writeFile(path.join(server.root, 'f'), Buffer.alloc(50_000_000));
+    const said = await python(
+      place,
+      "ftp.voidcmd('TYPE I')",
+      "data = ftp.transfercmd('RETR f')",
+      'data.recv(1000)',
+      // Its own expectation of the reply differs: some servers send one, RFC 959 says two.
+      'print(ftp.abort())',
+      'data.close()',
+      'print(ftp.getresp())',
+      'print(ftp.pwd())',
+    );
+    expect(said).toMatch(/^426 Transfer aborted\n226 .*\n\/\n$/);
+  });
+  it('reads and writes text', async (test) => {
+    const server = await serveFolder(test);
+    const place: Place = {
+      host: server.host,
+      port: server.port,
+      active: false,
+      local: await tempFolder(test),
+    };
+    await writeFile(path.join(server.root, 'f'), 'one\ntwo\n');
+    await writeFile(path.join(place.local, 'up'), 'three\nfour\n');
+    const said = await python(
+      place,
+      "ftp.retrlines('RETR f')",
+      "ftp.storlines('STOR g', open('up', 'rb'))",
+      "print(ftp.sendcmd('MLST g'))",
+    );
+    expect(said).toContain('one\ntwo\n');
+    expect(said).toContain('size=11;');
+    expect(await readFile(path.join(server.root, 'g'), 'utf8')).toBe('three\nfour\n');
+  });
+});
+
+describe.skipIf(!isInstalled('ncftp'))('ncftp', { timeout: 60_000 }, () => {
+  it('mirrors both ways, and resumes a download', async (test) => {
+    const server = await serveFolder(test);
+    const local = await tempFolder(test);
+    const place: Place = { host: server.host, port: server.port, active: false, local };
+    await mkdir(path.join(local, 'tree/sub'), { recursive: true });
+    await writeFile(path.join(local, 'tree/sub/f'), CONTENT);
+    await ncftp(place, 'put', '-R', place.host, '/', 'tree');
+    await mkdir(path.join(local, 'back'));
+    await ncftp(place, 'get', '-R', place.host, 'back', '/tree');
+    expect((await readFile(path.join(local, 'back/tree/sub/f'))).equals(CONTENT)).toBe(true);
+    await writeFile(path.join(local, 'f'), BEGINNING);
+    await ncftp(place, 'get', '-z', place.host, '.', '/tree/sub/f');
+    expect((await readFile(path.join(local, 'f'))).equals(CONTENT)).toBe(true);
+  });
+});
