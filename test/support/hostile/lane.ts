@@ -151,8 +151,12 @@ export class Lane {
     if (await this.#until(CHANNELS_END, over)) return 'by itself';
     for (const connection of this.#ssh) connection.endChannels();
     if (await this.#until(CONNECTION_ENDS, over)) return 'channels closed';
-    for (const connection of this.#ssh) connection.reset();
-    return (await this.#until(OVERDUE, over)) ? 'SSH cut' : 'never';
+    // The session may have waited for an SSH connection that only comes now.
+    const cut = () => {
+      for (const connection of this.#ssh) connection.reset();
+      return over();
+    };
+    return (await this.#until(OVERDUE, cut)) ? 'SSH cut' : 'never';
   }
 
   async #until(ms: number, check: () => boolean): Promise<boolean> {
