@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 
 /** How a program ended and what it wrote. `bytes` is stdout as it came; `stdout` and `stderr` are read as UTF-8. */
 export interface Result {
@@ -12,6 +13,11 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+}
+
+/** Returns the exit status as a shell gives it: 128 + its number for a signal. */
+export function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? (signal === null ? -1 : 128 + constants.signals[signal]);
 }
 
 /** Runs a program of this machine to its end, without a shell. Rejects only when it cannot be started. */
@@ -30,9 +36,14 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     child.stdin.on('error', () => {}); // it may end without reading all of it
     child.stdin.end(options.stdin ?? '');
     child.once('error', reject);
-    child.once('close', (code) => {
+    child.once('close', (code, signal) => {
       const bytes = Buffer.concat(out);
-      resolve({ code: code ?? -1, stdout: bytes.toString(), stderr: Buffer.concat(err).toString(), bytes });
+      resolve({
+        code: statusOf(code, signal),
+        stdout: bytes.toString(),
+        stderr: Buffer.concat(err).toString(),
+        bytes,
+      });
     });
   });
 }
