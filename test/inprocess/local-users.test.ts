@@ -346,6 +346,7 @@ describe.runIf(process.platform === 'linux')('a process that lacks', () => {
     await once(socket, 'close');
     if (!canBeAnother) return;
     expect(await connectAs(OTHER, Number(port))).toBe(null);
+    // To read the user's name takes descriptors too.
     expect((await next()).warning).toMatch(
       /^refused a connection to port \d+ from (a user|nobody) \(uid 65534\); /,
     );
