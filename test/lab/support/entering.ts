@@ -29,15 +29,21 @@ const CAPABILITIES = (
 
 const known = new Map<string, Inside>();
 
+/** Returns the start of an argv that runs a program in a container by docker. */
+export function dockerExec(container: string, options: EnterOptions): string[] {
+  return ['docker', 'exec', '-i', ...execFlags(options), container];
+}
+
 /**
- * Returns the start of an argv that runs a program in a container, with the user, environment,
- * folder and capabilities of `docker exec`. Where this process may, it enters the container's
- * namespaces itself: that takes a tenth of the time of `docker exec`, and the lab starts thousands
- * of programs.
+ * Returns the start of an argv that runs a short command in a container, with the user,
+ * environment, folder and capabilities of `docker exec`. Where this process may, it enters the
+ * container's namespaces itself: that takes a tenth of the time, and the lab runs thousands of
+ * commands. It is not for programs that a test stops by SIGSTOP: nsenter then stops too, and its
+ * zombie keeps the container from ending.
  */
 export async function entering(container: string, options: EnterOptions): Promise<string[]> {
   const inside = await look(container);
-  if (inside === null) return ['docker', 'exec', '-i', ...execFlags(options), container];
+  if (inside === null) return dockerExec(container, options);
   const { user = inside.user, env, cwd = inside.folder } = options;
   const { ids, home } = account(inside.pid, user);
   const all = { HOME: home, ...inside.env, ...env };

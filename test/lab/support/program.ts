@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { statusOf } from './docker.ts';
-import { entering } from './entering.ts';
+import { dockerExec } from './entering.ts';
 import { type ExecOptions, exec } from './exec.ts';
 
 /** How long a program may take to say what is waited for, or to end, in milliseconds. */
@@ -36,7 +36,7 @@ export class Program {
   ): Promise<Program> {
     // The shell tells its own process id and then becomes the program.
     const tell = ['sh', '-c', 'echo "$$"; exec "$@"', 'sh'];
-    const [enter = '', ...flags] = await entering(container, options);
+    const [enter = '', ...flags] = dockerExec(container, options);
     const child = spawn(enter, [...flags, ...tell, ...argv]);
     const record = new Recorder(child);
     child.stdin.end(options.stdin ?? '');
