@@ -21,8 +21,10 @@ export async function exec(
 ): Promise<Result> {
   const timeout = options.timeout ?? 60;
   const started = Date.now();
+  // Node's own pipes are sockets, which no program can open as /dev/stdin.
+  const piped = options.stdin === undefined ? [] : ['sh', '-c', 'cat | "$@"', 'sh'];
   const result = await run(
-    [...(await entering(container, options)), 'timeout', '-k', '2', String(timeout), ...argv],
+    [...(await entering(container, options)), ...piped, 'timeout', '-k', '2', String(timeout), ...argv],
     options.stdin === undefined ? {} : { stdin: options.stdin },
   );
   if (result.code === TIMED_OUT && Date.now() - started >= timeout * 1000) {
