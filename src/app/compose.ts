@@ -130,7 +130,7 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
     const host = listen.host ?? (open ? '*' : 'localhost');
     const { options, server, to: target } = forward;
     const wrong = plugin.validate?.({ direction, host, target }, options) ?? null;
-    if (wrong !== null) throw new GatewayError('CONFIG_INVALID', `forward ${name}: ${wrong}`);
+    if (wrong !== null) throw new GatewayError('CONFIG_INVALID', wrong, { where: `forward ${name}` });
     const bind = { host, port: listen.port };
     return { name, direction, plugin, pluginConfig: options, server, bind, target };
   });

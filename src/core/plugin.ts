@@ -67,7 +67,7 @@ export interface ProtocolPlugin<C> {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. Default: false. */
   readonly servesFolders?: boolean;
-  /** Returns what is wrong with a forward as a whole, for people; null if nothing is. */
+  /** Checks a forward as a whole. Returns the mistake, as text for people, or null. */
   validate?(forward: ForwardFacts, config: C): string | null;
   /**
    * Carries one client connection from first to last byte. Settles when the connection is over. If

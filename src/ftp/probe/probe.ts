@@ -21,7 +21,9 @@ export async function probeFtp(session: ProbeSession, config: FtpConfig): Promis
   let reply = { code: 0, words: '', final: '' };
   const plain = await steps.take('tls', async () => {
     reply = await ftp.user(user);
-    return `${folder ? 'sshferry takes' : 'the server takes'} logins without TLS${folder ? '' : ' of its own'} (SSH encrypts)`;
+    return folder
+      ? 'sshferry takes logins without TLS (SSH encrypts)'
+      : 'the server takes logins without TLS of its own (SSH encrypts)';
   });
   if (!plain) return;
 

@@ -1,13 +1,9 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { statusOf } from './docker.ts';
 import { dockerExec } from './entering.ts';
 import { type ExecOptions, exec } from './exec.ts';
 
 /** How long a program may take to say what is waited for, or to end, in milliseconds. */
 const PATIENCE = 30_000;
-
-/** How long after a program's end its output may still come, in milliseconds. */
-const LAST_OUTPUT = 500;
 
 /**
  * A program that runs on in a container, such as sshferry. Its output is kept to explain a failure.
@@ -96,11 +92,7 @@ class Recorder {
       this.stderr += text;
     });
     child.stdin.on('error', () => {}); // it may end without reading all of it
-    this.exited = new Promise((resolve) => {
-      child.once('close', (code, signal) => resolve(statusOf(code, signal)));
-      // Its own children, such as sshd's sessions, can outlive it with the same output.
-      child.once('exit', (code, signal) => setTimeout(() => resolve(statusOf(code, signal)), LAST_OUTPUT));
-    });
+    this.exited = new Promise((resolve) => child.once('close', (code) => resolve(code ?? -1)));
   }
 
   wait(pattern: RegExp): Promise<RegExpExecArray> {

@@ -58,20 +58,19 @@ export function channelRefused(
   }
 }
 
+/**
+ * Returns the error for a subsystem of which the server opens no session, with the server's words.
+ */
+export function sessionRefused(name: string, server: string, words: string, cause: Error): GatewayError {
+  return new GatewayError(
+    'CHANNEL_REFUSED',
+    `${server} opens no further session for the subsystem ${name} ("${singleLine(words)}"): see MaxSessions in its sshd_config`,
+    { cause, reason: 'shortage' },
+  );
+}
+
 /** Returns the error for a subsystem that the server does not start. */
-export function subsystemRefused(
-  name: string,
-  server: string,
-  cause: Error & { reason?: unknown },
-): GatewayError {
-  const said = singleLine(cause.message.replace(OPEN_FAILURE, ''));
-  if (typeof cause.reason === 'number') {
-    return new GatewayError(
-      'CHANNEL_REFUSED',
-      `${server} opens no further session for the subsystem ${name} ("${said}"): see MaxSessions in its sshd_config`,
-      { cause, reason: 'shortage' },
-    );
-  }
+export function subsystemRefused(name: string, server: string, cause: Error): GatewayError {
   return new GatewayError(
     'CHANNEL_REFUSED',
     `${server} does not start the subsystem ${name}: see Subsystem and ForceCommand in its sshd_config`,
@@ -79,22 +78,28 @@ export function subsystemRefused(
   );
 }
 
-/** The prefix that ssh2 adds to the server's text. */
-export const OPEN_FAILURE = /^\(SSH\) Channel open failure: /;
-
-/** Returns the error for a channel to `where` that the server closed right after it had opened it. */
-export function closedAtOnce(where: string, server: string): GatewayError {
+/** Returns the error for a channel that the server closed right after it had opened it. */
+export function closedAtOnce(to: Endpoint, server: string): GatewayError {
   return new GatewayError(
     'CHANNEL_REFUSED',
-    `${where} closed the connection as soon as ${server} had opened it`,
+    `${formatEndpoint(to)} closed the connection as soon as ${server} had opened it`,
     { hint: 'check the port', reason: 'connect-failed' },
   );
 }
 
+/** Returns the error for a subsystem that ended as soon as the server had started it. */
+export function subsystemEnded(name: string, server: string): GatewayError {
+  return new GatewayError(
+    'CHANNEL_REFUSED',
+    `the subsystem ${name} ended as soon as ${server} had started it: see Subsystem in its sshd_config`,
+    { reason: 'connect-failed' },
+  );
+}
+
 /**
- * Returns the error for a request to open a channel to `where` that got no answer within `timeout`. `silence`:
- * how long a keepalive has had no answer either; null if the SSH server answers. Both are in
- * milliseconds.
+ * Returns the error for a request to open a channel to `where` that got no answer within `timeout`.
+ * `silence`: how long a keepalive has had no answer either; null if the SSH server answers. Both
+ * are in milliseconds.
  */
 export function noAnswer(
   where: string,

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Channel, Client } from 'ssh2';
-import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
+import type { Endpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
@@ -9,22 +9,16 @@ import type { Listening, Peer, Transport } from '../../transport.ts';
 import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
-import type { ReceiveWindow } from '../connection/receive-window.ts';
-import {
-  channelRefused,
-  closedAtOnce,
-  noAnswer,
-  OPEN_FAILURE,
-  subsystemRefused,
-} from '../connection/refusals.ts';
+import { noAnswer } from '../connection/refusals.ts';
 import type { SshOptions } from '../options.ts';
+import { directTcpip, type Reached, subsystem } from './channel-kinds.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { lostConnection, type Ssh2Error } from './failures.ts';
 import { handshake } from './handshake.ts';
 import { internals } from './internals.ts';
 import { isExchanging } from './key-exchange.ts';
 import { Liveness } from './liveness.ts';
-import { openDirect, Ssh2Port, ssh2Window } from './port.ts';
+import { Ssh2Port, ssh2Window } from './port.ts';
 import { limitReads } from './read-quota.ts';
 import { RemoteForwards } from './remote-forwards.ts';
 import { SendGate } from './send-gate.ts';
@@ -47,20 +41,6 @@ export interface OpenOptions {
   readonly control?: boolean;
 }
 
-/** ssh2's error for a channel; `reason`: the code of the server's refusal. */
-type OpenError = Error & { reason?: unknown };
-
-/** Called once, with the error, or with the channel and its window. */
-type Opened = (error: OpenError | null, channel?: Channel, window?: ReceiveWindow) => void;
-
-/** A kind of channel to open. */
-interface Dial {
-  /** What it leads to, for messages. */
-  readonly where: string;
-  ask(client: Client, done: Opened): void;
-  refused(error: OpenError): GatewayError;
-}
-
 /**
  * One SSH connection from its login to its end; it does not reconnect. Its streams and listeners
  * end with it: a stream that was not whole gets the connection's reason, such as `SSH_LOST`, or
@@ -75,8 +55,7 @@ export class SshConnection implements Transport {
   readonly #liveness: Liveness;
   readonly #remote: RemoteForwards;
   readonly #end = new ConnectionEnd();
-  /** A target to which the server has allowed a forward. */
-  #allowed: Endpoint | null = null;
+  readonly #reached: Reached = { last: null };
   #error: Ssh2Error | null = null;
   #blame: GatewayError | null = null;
   #closing = false;
@@ -150,15 +129,15 @@ export class SshConnection implements Transport {
    */
   openStream(
     destination: Destination | Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, ...use }: OpenOptions = {},
+    { signal, timeout = OPEN_TIMEOUT, bulk = false, control = false }: OpenOptions = {},
   ): Promise<Duplex> {
     const { host } = this.#options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const dial =
+      const kind =
         'subsystem' in destination
-          ? this.#subsystem(destination.subsystem)
-          : this.#directTcpip(tcpEndpoint(destination), use);
+          ? subsystem(destination.subsystem, host)
+          : directTcpip(tcpEndpoint(destination), { bulk, control }, host, this.#reached);
       let settled = false;
       const settle = (act: () => void) => {
         if (settled) return;
@@ -172,20 +151,19 @@ export class SshConnection implements Transport {
       // The answer shows whether the SSH server or the target is silent.
       const patience = Math.min(ASK_BEFORE, timeout / 2);
       const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
-      const late = () => noAnswer(dial.where, host, timeout, this.#liveness.silence);
+      const late = () => noAnswer(kind.where, host, timeout, this.#liveness.silence);
       const timer = setTimeout(() => settle(() => reject(late())), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#call((client) =>
-        dial.ask(client, (error, channel, window) => {
+        kind.open(client, (error, channel, window) => {
           if (error || !channel)
-            return settle(() => reject(this.#end.reason ?? dial.refused(error ?? new Error('no channel'))));
-          const stream = this.#wrap(channel, dial.where, window);
+            return settle(() => reject(this.#end.reason ?? kind.refused(error ?? new Error('no channel'))));
+          const stream = this.#wrap(channel, kind.where, window);
           // After the rest of the segment: the channel may already be closed, before its owner
           // could notice.
           queueMicrotask(() => {
             if (settled) stream.destroy();
-            else if (stream.destroyed)
-              settle(() => reject(this.#end.reason ?? closedAtOnce(dial.where, host)));
+            else if (stream.destroyed) settle(() => reject(this.#end.reason ?? kind.closed()));
             else settle(() => resolve(stream));
           });
         }),
@@ -278,38 +256,5 @@ export class SshConnection implements Transport {
       if (error instanceof GatewayError) throw error;
       throw this.#end.reason ?? lostConnection(this.#options, error as Error);
     }
-  }
-
-  #directTcpip(to: Endpoint, { bulk = false, control = false }: OpenOptions): Dial {
-    return {
-      where: formatEndpoint(to),
-      ask: (client, done) =>
-        openDirect(client, to, { bulk, control }, (error, channel, window) => {
-          if (error === null) this.#allowed = to;
-          done(error, channel, window);
-        }),
-      refused: (error) => this.#openFailure(to, error),
-    };
-  }
-
-  #subsystem(name: string): Dial {
-    return {
-      where: `the subsystem ${name}`,
-      ask: (client, done) => {
-        client.subsys(name, (error, channel) => (error ? done(error) : done(null, channel)));
-      },
-      refused: (error) => subsystemRefused(name, this.#options.host, error),
-    };
-  }
-
-  #openFailure(to: Endpoint, error: OpenError): GatewayError {
-    const { host } = this.#options;
-    const text = error.message.replace(OPEN_FAILURE, '');
-    if (typeof error.reason === 'number') return channelRefused(to, host, error.reason, text, this.#allowed);
-    return new GatewayError(
-      'CHANNEL_REFUSED',
-      `${host}, on the way to ${formatEndpoint(to)}: ${singleLine(text)}`,
-      { cause: error },
-    );
   }
 }

@@ -10,6 +10,7 @@ import ssh2 from 'ssh2';
  * | port.ts            | Channel.js: `incoming`, `outgoing`, `push`, `_write`, `stderr`; MAX_WINDOW;             |
  * |                    | Protocol.js: `directTcpip`, `channelWindowAdjust`; client.js: `_remoteVer`              |
  * | connection.ts      | client.js: `close` is emitted before the channels are cleaned up; which calls throw     |
+ * | channel-kinds.ts   | client.js: `subsys`; utils.js: the prefix and `reason` of a channel's failure           |
  * | remote-forwards.ts | client.js: `tcp connection`, and the port that `forwardIn` reports                      |
  * | login-exchange.ts  | client.js, kex.js: order of `handshake` and `ready`; an exception of `hostVerifier`     |
  * | internals.ts       | Protocol.js: `_handlers`, `_kex`, `_kexinit`, `ping`; client.js: `_chanMgr`, `_callbacks`, `_remoteVer` |
