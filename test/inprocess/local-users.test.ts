@@ -371,7 +371,7 @@ describe.runIf(process.platform === 'linux')('a process that lacks', () => {
       expect(await next()).toEqual({
         code: 'CONFIG_INVALID',
         message: expect.stringMatching(
-          /^the user of this process \(uid 65534\) cannot be told from other users: /,
+          /^the user of this process \(uid 65534\) cannot be told apart from other users: /,
         ),
       });
     });

@@ -56,7 +56,7 @@ export async function resolveLocalUsers(users: LocalUsers, own: OwnIdentity): Pr
 function ambiguous(who: string): GatewayError {
   return new GatewayError(
     'CONFIG_INVALID',
-    `${who} cannot be told from other users: in this user namespace the uid stands for all users who are not mapped`,
+    `${who} cannot be told apart from other users: in this user namespace, every user without a mapping has that uid`,
     { hint: 'map the user, or let every local user in with LocalUsers=any' },
   );
 }

@@ -45,7 +45,7 @@ describe('resolved', () => {
   describe('the uid that stands for every user who is not mapped', () => {
     const refusal = {
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining('cannot be told from other users'),
+      message: expect.stringContaining('cannot be told apart from other users'),
     };
 
     test.each([['nobody'], ['65534']])('is refused as LocalUsers=%s', async (user) => {
