@@ -345,7 +345,7 @@ describe('data ports', () => {
     const client = await server.client();
     const where = await client.passive();
     expect(await client.command('LIST')).toMatch(
-      /^425 No data connection: no connection to the data port \d+ within 0\.1 s$/,
+      /^425 No data connection: no client connected to the data port \d+ within 0\.1 s$/,
     );
     await expect(client.data(where)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
