@@ -46,9 +46,10 @@ export async function startFtpServer(root: string, options: FtpServerOptions = {
   };
   const network = new DirectTransport();
   const sessions = new Map<Session, Promise<void>>();
+  let lastId = 0;
   const listening = await network.listen({ host, port: 0 }, (client, peer) => {
     const session = new Session({
-      id: sessions.size + 1,
+      id: ++lastId,
       forward: 'files',
       target: listening.endpoint,
       ...{ client, peer, near: network, far: network, log, events },

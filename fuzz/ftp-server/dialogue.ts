@@ -118,8 +118,7 @@ class Dialogue {
       case 11:
         if (this.#pick(8) !== 0) return this.#answer(true);
         this.#over = true;
-        this.#perform({ call: (server) => server.lost() });
-        return;
+        return this.#perform({ call: (server) => server.lost() });
       case 12: {
         // An answer to a question that was forgotten or never asked.
         const id = this.#pick(30);

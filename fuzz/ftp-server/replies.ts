@@ -1,4 +1,4 @@
-import { latin1 } from '../../src/ftp/wire/command.ts';
+import { latin1, transferDirection } from '../../src/ftp/wire/command.ts';
 import { ReplyFramer } from '../../src/ftp/wire/reply.ts';
 
 /**
@@ -55,7 +55,6 @@ const CODES: Readonly<Record<string, readonly number[]>> = {
 };
 /** Not logged in, not permitted, no such name, a store that fails; syntax. */
 const COMMON = [500, 501, 502, 504, 530, 550, 450, 451, 452, 552, 554];
-const TRANSFERS = ['RETR', 'STOR', 'APPE', 'STOU', 'LIST', 'NLST', 'MLSD'];
 
 interface Sent {
   readonly verb: string;
@@ -70,8 +69,8 @@ export class ReplyReader {
   readonly #waiting: Sent[] = [];
   readonly #framer = new ReplyFramer();
   #rest = '';
-  /** Set once a 421 or 221 was read. */
-  said: 'goodbye' | null = null;
+  /** Whether a 421 or 221 was read. */
+  #saidGoodbye = false;
   #greeted = false;
   #mid = false;
   /** The code of the last final reply. */
@@ -120,11 +119,11 @@ export class ReplyReader {
   }
 
   #reply(code: number, line: string): void {
-    if (this.said !== null) throw new Error(`${JSON.stringify(line)} after the goodbye`);
+    if (this.#saidGoodbye) throw new Error(`${JSON.stringify(line)} after the goodbye`);
     const [head] = this.#waiting;
     if (head === undefined) throw new Error(`${JSON.stringify(line)} to no command`);
     if (code < 200) {
-      if (code !== 150 || head.begun || !TRANSFERS.includes(head.verb))
+      if (code !== 150 || head.begun || transferDirection(head.verb) === undefined)
         throw new Error(`${code} to ${head.line}`);
       head.begun = true;
       return;
@@ -138,8 +137,8 @@ export class ReplyReader {
     const known = CODES[sent.verb] ?? [500, 502];
     if (!known.includes(code) && !COMMON.includes(code))
       throw new Error(`${line} to ${JSON.stringify(sent.line)}`);
-    if (code === 226 && TRANSFERS.includes(sent.verb) && !sent.begun)
+    if (code === 226 && transferDirection(sent.verb) !== undefined && !sent.begun)
       throw new Error(`226 without 150: ${sent.line}`);
-    if (code === 221 || code === 421) this.said = 'goodbye';
+    if (code === 221 || code === 421) this.#saidGoodbye = true;
   }
 }

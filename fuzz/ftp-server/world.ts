@@ -5,25 +5,21 @@ import type { FileFacts } from '../../src/ftp/server/store.ts';
 import type { Pick } from './script.ts';
 
 const REASONS: readonly Failure['reason'][] = [
-  ...([
-    'not-found',
-    'permission',
-    'exists',
-    'not-empty',
-    'is-directory',
-    'not-directory',
-    'bad-name',
-  ] as const),
-  ...([
-    'bad-offset',
-    'no-space',
-    'quota',
-    'busy',
-    'changed',
-    'unavailable',
-    'unsupported',
-    'failed',
-  ] as const),
+  'not-found',
+  'permission',
+  'exists',
+  'not-empty',
+  'is-directory',
+  'not-directory',
+  'bad-name',
+  'bad-offset',
+  'no-space',
+  'quota',
+  'busy',
+  'changed',
+  'unavailable',
+  'unsupported',
+  'failed',
 ];
 const NAMES = ['a', '.h', 'a\r\n226 Transfer complete', '\xff', 'x y', '日'];
 
@@ -39,8 +35,8 @@ export class World {
   readonly #handles = new Map<number, State>();
   readonly #ports = new Map<number, 'listening' | 'announced' | 'connected' | 'over'>();
   #lastId = 0;
-  /** What the transfer that runs has come to; null if none runs. */
-  transfer: { readonly id: number; complete: boolean } | null = null;
+  /** The running transfer, and whether it is whole; null if none runs. */
+  #transfer: { readonly id: number; complete: boolean } | null = null;
   /** Null before the login. */
   access: Access | null = null;
   readonly #granted: Access;
@@ -65,7 +61,9 @@ export class World {
       case 'forget':
         return this.#forget(action.id);
       case 'release':
-        return this.#move(action.handle, ['reading'], 'gone');
+        this.#expect(action.handle, ['reading']);
+        this.#handles.set(action.handle, 'gone');
+        return;
       case 'drop':
         if (!this.#ports.has(action.port) || this.#ports.get(action.port) === 'over') {
           throw new Error(`drop of ${action.port}`);
@@ -74,12 +72,13 @@ export class World {
         return;
       case 'transfer':
         if (action.phase === 'start') {
-          if (this.transfer !== null) throw new Error('two transfers at once');
-          this.transfer = { id: action.id, complete: false };
+          if (this.#transfer !== null) throw new Error('two transfers at once');
+          this.#transfer = { id: action.id, complete: false };
         } else {
-          if (this.transfer?.id !== action.id) throw new Error(`end of ${action.id}`);
-          if (action.code < 300 && !this.transfer.complete) throw new Error('226 for an incomplete transfer');
-          this.transfer = null;
+          if (this.#transfer?.id !== action.id) throw new Error(`end of ${action.id}`);
+          if (action.code < 300 && !this.#transfer.complete)
+            throw new Error('226 for an incomplete transfer');
+          this.#transfer = null;
         }
         return;
       case 'note':
@@ -96,10 +95,10 @@ export class World {
     this.open = null;
     if (!works && question.kind !== 'delay') {
       const reason = question.kind === 'verify' ? 'unavailable' : this.#reason(question, pick);
-      if (question.kind === 'receive') this.#handles.set(question.handle, 'broken');
-      if (question.kind === 'finish') this.#handles.set(question.handle, 'broken');
-      if (question.kind === 'abort') this.#handles.set(question.handle, 'gone');
-      if (question.kind === 'collect') this.#handles.set(question.handle, 'gone');
+      if (question.kind === 'receive' || question.kind === 'finish')
+        this.#handles.set(question.handle, 'broken');
+      if (question.kind === 'abort' || question.kind === 'collect')
+        this.#handles.set(question.handle, 'gone');
       return { id, answer: { ok: false, failure: { reason, words: 'no\r\n226 yes' } } };
     }
     return { id, answer: { ok: true, value: this.#value(id, question, pick) } };
@@ -113,7 +112,7 @@ export class World {
     }
     for (const [id, state] of this.#ports)
       if (state !== 'over') throw new Error(`port ${id} is left ${state}`);
-    if (this.transfer !== null) throw new Error('a transfer without an end');
+    if (this.#transfer !== null) throw new Error('a transfer without an end');
   }
 
   #reason({ kind }: Question, pick: Pick): Failure['reason'] {
@@ -137,7 +136,7 @@ export class World {
         return null;
       case 'finish':
         this.#handles.set(question.handle, 'finished');
-        if (this.transfer !== null) this.transfer.complete = true;
+        if (this.#transfer !== null) this.#transfer.complete = true;
         return null;
       case 'abort':
         this.#handles.set(question.handle, 'gone');
@@ -148,7 +147,7 @@ export class World {
         return null;
       case 'send':
         this.#ports.set(question.port, 'over');
-        if (this.transfer !== null) this.transfer.complete = true;
+        if (this.#transfer !== null) this.#transfer.complete = true;
         return null;
       case 'accept':
       case 'dial':
@@ -256,11 +255,6 @@ export class World {
   #expect(handle: number, states: readonly State[]): void {
     const state = this.#handles.get(handle);
     if (state === undefined || !states.includes(state)) throw new Error(`handle ${handle} is ${state}`);
-  }
-
-  #move(handle: number, from: readonly State[], to: State): void {
-    this.#expect(handle, from);
-    this.#handles.set(handle, to);
   }
 }
 

@@ -2,8 +2,7 @@ import type { TestContext } from 'vitest';
 import { type FtpServerOptions, startFtpServer } from '../../demo/ftp-server.ts';
 import { GatewayEmitter, type GatewayEvents } from '../../src/core/events.ts';
 import { LocalStore } from '../../src/ftp/server/local/local-store.ts';
-import type { FileStore } from '../../src/ftp/server/store.ts';
-import { StoreError } from '../../src/ftp/server/store.ts';
+import { type FileStore, StoreError } from '../../src/ftp/server/store.ts';
 import { RawClient } from './raw-client.ts';
 import { tempFolder } from './temp-folder.ts';
 

@@ -266,6 +266,30 @@ export function passive(port: number, question: number): Step[] {
   ];
 }
 
+/** TYPE I and its reply. */
+export const IMAGE = client('TYPE I', toClient('200 Type is image'));
+
+/** The reply that begins a download of `f`, in TYPE I. */
+export const OPENED = toClient('150 Opening BINARY mode data connection for f (10 bytes)');
+
+/** RETR up to the data: the data port is 1, the file's handle 2, and the open question 4. */
+export const retrieving: readonly Step[] = [
+  IMAGE,
+  ...passive(1, 1),
+  client('RETR f', '? 2 read f 0-'),
+  answer({ size: 10 }, '? 3 accept 1'),
+  done(OPENED, 'start 2 RETR f download 10', '? 4 send 1 2 none'),
+];
+
+/** STOR up to the data, with the same numbers. */
+export const storing: readonly Step[] = [
+  IMAGE,
+  ...passive(1, 1),
+  client('STOR f', '? 2 write f replace'),
+  done('? 3 accept 1'),
+  done(toClient('150 Ready for f'), 'start 2 STOR f upload null', '? 4 receive 1 2 none'),
+];
+
 /** A command that shows that the session goes on. */
 export function inStep(): Step[] {
   return [client('NOOP', toClient('200 OK'))];

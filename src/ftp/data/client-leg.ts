@@ -21,6 +21,9 @@ export interface DataOptions {
   readonly anyPeer: boolean;
 }
 
+/** The part of a session that a ClientLeg uses. */
+export type LegSession = Pick<SessionContext, 'near' | 'peer' | 'log'>;
+
 /** The owner of a ClientLeg. */
 interface LegOwner {
   /** Receives the client's connection, once, and owns it until `close`. */
@@ -36,7 +39,7 @@ interface LegOwner {
  * address.
  */
 export class ClientLeg {
-  readonly #session: SessionContext;
+  readonly #session: LegSession;
   readonly #options: DataOptions;
   readonly #owner: LegOwner;
   readonly #door: ClientDoor;
@@ -49,7 +52,7 @@ export class ClientLeg {
   /** Only the first connection from a foreign address is logged. */
   #foreignLogged = false;
 
-  constructor(session: SessionContext, options: DataOptions, owner: LegOwner) {
+  constructor(session: LegSession, options: DataOptions, owner: LegOwner) {
     this.#session = session;
     this.#options = options;
     this.#owner = owner;

@@ -1,5 +1,6 @@
-import { type Endpoint, sameHost, withZoneOf } from '../../core/endpoint.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
 import { type AddressError, parseEprt, parseLprt, parsePort } from '../wire/address.ts';
+import { ownPort } from '../wire/own-port.ts';
 import { reply } from '../wire/words.ts';
 import type { ActiveVerb } from './pending.ts';
 import type { FtpPolicy } from './policy.ts';
@@ -23,20 +24,13 @@ export function clientPort(verb: ActiveVerb, argument: string, policy: FtpPolicy
   const named = PARSE[verb](argument);
   if (named === 'protocol') return { refusal: NO_FAMILY };
   if (named === 'syntax') return { refusal: reply(501, `Cannot read the address in ${verb}`) };
-  // "No address in particular", which lftp sends over ::1, can only mean the client's own.
-  const host = isUnspecified(named) ? policy.client : withZoneOf(named.host, policy.client);
-  const client = { host, port: named.port };
   if (policy.active === 'refuse') {
     return {
       refusal: reply(502, 'sshferry: active mode is refused here (FtpActive=refuse); use passive mode'),
     };
   }
-  // RFC 2577 3: otherwise anyone could be reached in the gateway's name.
-  if (sameHost(client.host, policy.client) && client.port >= 1024) return { client };
+  const { endpoint: client, allowed } = ownPort(named, policy.client);
+  if (allowed) return { client };
   const refusal = reply(500, `Illegal ${verb}: only your own address, and no port below 1024`);
   return { refusal, illegal: client };
-}
-
-function isUnspecified({ host }: Endpoint): boolean {
-  return host === '::' || host === '0.0.0.0';
 }

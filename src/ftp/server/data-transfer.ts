@@ -1,7 +1,7 @@
 import { shownName } from '../wire/command.ts';
 import type { Progress, Source } from './action.ts';
 import type { Conversion } from './ascii.ts';
-import { failureReply } from './failures.ts';
+import { type Failure, type FailureContext, failureReply } from './failures.ts';
 import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
 import { askForTransfer, type Steps } from './steps.ts';
@@ -10,11 +10,6 @@ import { askForTransfer, type Steps } from './steps.ts';
 export const transferReplies = {
   noPort: reply(425, 'Use PASV or EPSV first'),
   restartInAscii: reply(501, 'A transfer starts in the middle of a file in TYPE I only'),
-  /** RFC 959 4.1.3: ABOR also closes the data connection. */
-  aborted(session: ServerSession): Reply {
-    session.dropPort();
-    return reply(426, 'Transfer aborted');
-  },
 };
 
 /** A download that is about to begin. */
@@ -45,10 +40,25 @@ export function* sendOver(session: ServerSession, download: Download): Steps<Rep
   const progress = begin(session, { ...download, direction: 'download' });
   const sent = yield* askForTransfer<'send'>({ kind: 'send', port, source, conversion, progress });
   release(session, source);
-  if (sent !== 'aborted' && sent.answer.ok) return reply(226, 'Transfer complete');
+  if (sent.ok) return reply(226, 'Transfer complete');
   session.emit({ type: 'drop', port });
-  const failure = sent === 'aborted' || sent.answer.ok ? null : sent.answer.failure;
-  return failure === null ? transferReplies.aborted(session) : failureReply(failure, 'begun', download.name);
+  return transferFailed(session, sent.failure, 'begun', download.name);
+}
+
+/** Returns the final reply to a transfer that failed, or was aborted if `failure` is null. */
+export function transferFailed(
+  session: ServerSession,
+  failure: Failure | null,
+  context: FailureContext,
+  name: string,
+): Reply {
+  return failure === null ? aborted(session) : failureReply(failure, context, name);
+}
+
+/** RFC 959 4.1.3: ABOR also closes the data connection. */
+function aborted(session: ServerSession): Reply {
+  session.dropPort();
+  return reply(426, 'Transfer aborted');
 }
 
 function release(session: ServerSession, source: Source): void {
@@ -66,10 +76,10 @@ export function* connect(session: ServerSession): Steps<number | Reply> {
   const connected = yield* port.listens
     ? askForTransfer<'accept'>({ kind: 'accept', port: id })
     : askForTransfer<'dial'>({ kind: 'dial', port: id, to: port.to });
-  if (connected !== 'aborted' && connected.answer.ok) return id;
+  if (connected.ok) return id;
   session.emit({ type: 'drop', port: id });
-  if (connected === 'aborted' || connected.answer.ok) return transferReplies.aborted(session);
-  return reply(425, `No data connection: ${connected.answer.failure.words}`);
+  if (connected.failure === null) return aborted(session);
+  return reply(425, `No data connection: ${connected.failure.words}`);
 }
 
 /** A transfer whose data connection is made. */

@@ -1,6 +1,5 @@
 import type { ListSource } from './action.ts';
-import { transferReplies as replies, sendOver } from './data-transfer.ts';
-import { failureReply } from './failures.ts';
+import { transferReplies as replies, sendOver, transferFailed } from './data-transfer.ts';
 import { isPattern } from './glob.ts';
 import type { CommandEntries, Handler } from './handler.ts';
 import { statusReply } from './help.ts';
@@ -61,12 +60,10 @@ function* mlsd(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   if (session.port === null) return replies.noPort;
   const opened = yield* askForTransfer<'list'>({ kind: 'list', path });
-  if (opened === 'aborted') return replies.aborted(session);
-  if (!opened.answer.ok) {
-    const { failure } = opened.answer;
-    return failure.reason === 'not-directory'
+  if (!opened.ok) {
+    return opened.failure?.reason === 'not-directory'
       ? reply(501, `${name}: not a directory`)
-      : failureReply(failure, 'file', name);
+      : transferFailed(session, opened.failure, 'file', name);
   }
   const facts = style(session, path, { format: 'facts', all: true });
   const source: ListSource = { from: 'directory', handle: opened.id, style: facts };
@@ -108,31 +105,29 @@ function* find(session: ServerSession, request: ListRequest): Steps<Found | Repl
   if (pattern !== null && session.permits('see', path)) {
     // A file may have such a name.
     const named = yield* askForTransfer<'stat'>({ kind: 'stat', path });
-    if (named === 'aborted') return replies.aborted(session);
-    if (named.answer.ok) pattern = null;
+    if (named.ok) pattern = null;
+    else if (named.failure === null) return transferFailed(session, null, 'file', request.name);
   }
   if (request.itself && pattern === null) return yield* single(session, request, path);
   const directory = pattern === null ? path : parentOf(path);
   const opened = yield* askForTransfer<'list'>({ kind: 'list', path: directory });
-  if (opened === 'aborted') return replies.aborted(session);
-  if (opened.answer.ok) {
+  if (opened.ok) {
     const prefix = request.format === 'names' ? directoryOf(session, request.name, pattern !== null) : '';
     const listed = { ...style(session, directory, request), pattern, prefix };
     return { id: opened.id, source: { from: 'directory', handle: opened.id, style: listed } };
   }
-  const { failure } = opened.answer;
-  if (failure.reason === 'not-directory' && pattern === null) return yield* single(session, request, path);
-  return failureReply(failure, 'file', request.name);
+  const { failure } = opened;
+  if (failure?.reason === 'not-directory' && pattern === null) return yield* single(session, request, path);
+  return transferFailed(session, failure, 'file', request.name);
 }
 
 /** Finds a single file, or a directory itself: one line. */
 function* single(session: ServerSession, request: ListRequest, path: StorePath): Steps<Found | Reply> {
   session.demand('see', path);
   const found = yield* askForTransfer<'stat'>({ kind: 'stat', path });
-  if (found === 'aborted') return replies.aborted(session);
-  if (!found.answer.ok) return failureReply(found.answer.failure, 'file', request.name);
+  if (!found.ok) return transferFailed(session, found.failure, 'file', request.name);
   const name = session.settings.names.toStore(request.name) || '.';
-  const entries = [{ name, facts: found.answer.value }];
+  const entries = [{ name, facts: found.value }];
   const shown = { ...style(session, path, request), all: true, only: null };
   return { id: found.id, source: { from: 'entries', entries, style: shown } };
 }

@@ -1,4 +1,4 @@
-import { canonicalAddress } from '../../core/endpoint.ts';
+import { subnetOf } from '../../core/subnet.ts';
 
 /** Failed logins of an address before its passwords are not checked any more. */
 const MOST = 10;
@@ -19,7 +19,7 @@ export class LoginGuard {
    * attempts count.
    */
   begin(address: string, now: number): boolean {
-    const key = keyOf(address);
+    const key = subnetOf(address);
     let attempts = this.#attempts.get(key);
     if (attempts === undefined || attempts.until <= now) {
       attempts = { count: 0, until: now + WINDOW };
@@ -37,23 +37,7 @@ export class LoginGuard {
 
   /** Takes back one attempt. Earlier failures stay: a guesser may have an account, too. */
   succeeded(address: string): void {
-    const attempts = this.#attempts.get(keyOf(address));
+    const attempts = this.#attempts.get(subnetOf(address));
     if (attempts !== undefined) attempts.count -= 1;
   }
-}
-
-/**
- * Returns the address, or the first 64 bits of an IPv6 one: a host has all the rest to try from.
- */
-function keyOf(address: string): string {
-  const canonical = canonicalAddress(address);
-  return canonical.includes(':') ? firstHalf(canonical) : canonical;
-}
-
-function firstHalf(address: string): string {
-  const [before = '', after] = address.split('::');
-  const head = before === '' ? [] : before.split(':');
-  const tail = after === undefined || after === '' ? [] : after.split(':');
-  const zeros = after === undefined ? [] : new Array<string>(8 - head.length - tail.length).fill('0');
-  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
 }

@@ -31,6 +31,11 @@ export function resolvePath(from: StorePath, name: string): StorePath | null {
   return names.length > MAX_DEPTH || path.length > MAX_PATH ? null : (path as StorePath);
 }
 
+/** Returns the path of the entry `name` of a directory, as the store lists it. */
+export function childOf(directory: StorePath, name: string): StorePath {
+  return (directory === ROOT ? name : `${directory}/${name}`) as StorePath;
+}
+
 /** Returns the directory that holds `path`; the root is its own. */
 export function parentOf(path: StorePath): StorePath {
   return path.slice(0, Math.max(0, path.lastIndexOf('/'))) as StorePath;

@@ -1,5 +1,6 @@
-import { addressFamily, type Endpoint, formatEndpoint, sameHost } from '../../core/endpoint.ts';
+import { addressFamily, type Endpoint, formatEndpoint } from '../../core/endpoint.ts';
 import { type AddressError, formatSix, parseEprt, parsePort } from '../wire/address.ts';
+import { ownPort } from '../wire/own-port.ts';
 import type { CommandEntries } from './handler.ts';
 import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
@@ -51,10 +52,8 @@ function active(
   const named = parse(argument.trim());
   if (named === 'protocol') return reply(522, `Network protocol not supported, use (${protocolOf(session)})`);
   if (named === 'syntax') return reply(501, `Cannot read the address in ${verb}`);
-  // "No address in particular", which lftp sends over ::1, can only mean its own.
-  const to = named.host === '::' || named.host === '0.0.0.0' ? { ...named, host: client } : named;
-  // RFC 2577 3: a client must not make the server connect to other hosts.
-  if (!sameHost(to.host, client) || to.port < 1024) {
+  const { endpoint: to, allowed } = ownPort(named, client);
+  if (!allowed) {
     session.note('ftp.bounce', `${verb} names ${formatEndpoint(to)}, which is refused`);
     return reply(500, `Illegal ${verb}: only your own address, and no port below 1024`);
   }

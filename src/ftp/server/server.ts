@@ -6,7 +6,7 @@ import { statusReply } from './help.ts';
 import type { ServerPolicy } from './policy.ts';
 import { type Reply, reply } from './replies.ts';
 import { ServerSession } from './session.ts';
-import { type Answered, Refusal, type Steps } from './steps.ts';
+import { type Answered, type Asked, Refusal, type Steps } from './steps.ts';
 
 /** A command that waits for an answer. */
 interface Waiting {
@@ -176,7 +176,7 @@ export class FtpServer {
   /** Runs a command, with the answer that it waits for, up to its next question or its end. */
   #resume(steps: Steps<Reply>, answered: Answered | null): void {
     this.#waiting = null;
-    let result: IteratorResult<{ question: Question; abortable: boolean }, Reply>;
+    let result: IteratorResult<Asked, Reply>;
     try {
       result = answered === null ? steps.next() : steps.next(answered);
     } catch (error) {

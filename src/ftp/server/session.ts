@@ -63,26 +63,22 @@ export class ServerSession {
   closing = false;
   readonly own: OwnFiles;
   #lastPort = 0;
-  readonly #emit: (action: ServerAction) => void;
+  readonly emit: (action: ServerAction) => void;
 
   constructor(policy: ServerPolicy, emit: (action: ServerAction) => void) {
     this.policy = policy;
-    this.#emit = emit;
+    this.emit = emit;
     this.own = new OwnFiles(policy.limits.own);
     this.settings = this.#initial();
   }
 
-  emit(action: ServerAction): void {
-    this.#emit(action);
-  }
-
   send(message: Reply): void {
-    this.#emit({ type: 'send', bytes: replyBytes(message) });
+    this.emit({ type: 'send', bytes: replyBytes(message) });
   }
 
   /** Logs something. */
   note(event: NoteEvent, text: string, user: string | null = null): void {
-    this.#emit({ type: 'note', event, text, user });
+    this.emit({ type: 'note', event, text, user });
   }
 
   /** Notes a login. It starts at the root: another account may have another folder. */
@@ -108,7 +104,7 @@ export class ServerSession {
   dropPort(): boolean {
     if (this.port === null) return false;
     // The client's own port needs no action before it is dialled.
-    if (this.port.listens) this.#emit({ type: 'drop', port: this.port.id });
+    if (this.port.listens) this.emit({ type: 'drop', port: this.port.id });
     this.port = null;
     return true;
   }

@@ -1,5 +1,5 @@
 import type { Answer, Answers, Question, QuestionKind, QuestionOf } from './action.ts';
-import { type FailureContext, failureReply } from './failures.ts';
+import { type Failure, type FailureContext, failureReply } from './failures.ts';
 import type { Reply } from './replies.ts';
 
 /**
@@ -48,12 +48,19 @@ export function* need<K extends QuestionKind>(
   return answer.value;
 }
 
-/** Asks for a transfer, and returns the answer with the question's id, or 'aborted'. */
+/** The answer to a question of a transfer; `failure` is null if the transfer was aborted. */
+type TransferAnswer<T> =
+  | { readonly ok: true; readonly id: number; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure | null };
+
+/** Asks for a transfer, which ABOR may end, and returns the answer with the question's id. */
 export function* askForTransfer<K extends QuestionKind>(
   question: QuestionOf<K> & { kind: K },
-): Steps<{ readonly id: number; readonly answer: Answer<Answers[K]> } | 'aborted'> {
+): Steps<TransferAnswer<Answers[K]>> {
   const answered = yield { question, abortable: true };
-  return answered === 'aborted' ? answered : { id: answered.id, answer: typed<K>(answered.answer) };
+  if (answered === 'aborted') return { ok: false, failure: null };
+  const answer = typed<K>(answered.answer);
+  return answer.ok ? { ...answer, id: answered.id } : answer;
 }
 
 /** Types an answer: `complete` takes what `Answers` says for the kind of the question. */

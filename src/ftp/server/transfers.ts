@@ -1,4 +1,4 @@
-import { transferReplies as replies, sendOver } from './data-transfer.ts';
+import { transferReplies as replies, sendOver, transferFailed } from './data-transfer.ts';
 import { failureReply } from './failures.ts';
 import type { CommandEntries } from './handler.ts';
 import { ROOT, type StorePath } from './path.ts';
@@ -19,10 +19,9 @@ function* retr(session: ServerSession, name: string): Steps<Reply> {
   if (conversion !== 'none' && (range.start > 0 || range.end !== null)) return replies.restartInAscii;
   if (session.port === null) return replies.noPort;
   const opened = yield* askForTransfer<'read'>({ kind: 'read', path, range });
-  if (opened === 'aborted') return replies.aborted(session);
-  if (!opened.answer.ok) return failureReply(opened.answer.failure, 'file', name);
+  if (!opened.ok) return transferFailed(session, opened.failure, 'file', name);
   // Converted line ends count as well: the number of bytes is not known then.
-  const size = conversion === 'none' ? opened.answer.value.size : null;
+  const size = conversion === 'none' ? opened.value.size : null;
   const form = session.settings.type === 'image' ? 'BINARY' : 'ASCII';
   const length = size === null ? '' : ` (${size} bytes)`;
   return yield* sendOver(session, {
@@ -68,8 +67,7 @@ function* store(
   if (path === ROOT) return failureReply({ reason: 'is-directory', words: 'is a directory' }, 'name', name);
   if (session.port === null) return replies.noPort;
   const opened = yield* askForTransfer<'write'>({ kind: 'write', path, mode, size });
-  if (opened === 'aborted') return replies.aborted(session);
-  if (!opened.answer.ok) return failureReply(opened.answer.failure, 'name', name);
+  if (!opened.ok) return transferFailed(session, opened.failure, 'name', name);
   const begun: Upload = { handle: opened.id, verb, name, path, size, opening: `Ready for ${name}` };
   return yield* upload(session, begun);
 }
@@ -89,13 +87,12 @@ function* stou(session: ServerSession, suggestion: string): Steps<Reply> {
     const path = session.path(name, 'name');
     session.demand('create', path);
     const opened = yield* askForTransfer<'write'>({ kind: 'write', path, mode: { kind: 'create' }, size });
-    if (opened === 'aborted') return replies.aborted(session);
-    if (opened.answer.ok) {
+    if (opened.ok) {
       const begun: Upload = { handle: opened.id, verb: 'STOU', name, path, size, opening: `FILE: ${name}` };
       return yield* upload(session, begun);
     }
-    const { failure } = opened.answer;
-    if (failure.reason !== 'exists') return failureReply(failure, 'name', name);
+    const { failure } = opened;
+    if (failure?.reason !== 'exists') return transferFailed(session, failure, 'name', name);
   }
   return reply(553, 'No free name was found');
 }

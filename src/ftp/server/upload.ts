@@ -1,4 +1,4 @@
-import { begin, connect, transferReplies } from './data-transfer.ts';
+import { begin, connect, transferFailed } from './data-transfer.ts';
 import { failureReply } from './failures.ts';
 import type { StorePath } from './path.ts';
 import { type Reply, reply } from './replies.ts';
@@ -32,11 +32,10 @@ export function* upload(session: ServerSession, file: Upload): Steps<Reply> {
   const progress = begin(session, { ...file, id: handle, direction: 'upload' });
   const conversion = session.conversion('upload');
   const received = yield* askForTransfer<'receive'>({ kind: 'receive', port, handle, conversion, progress });
-  const failure = received === 'aborted' || received.answer.ok ? null : received.answer.failure;
-  if (received === 'aborted' || failure !== null) {
+  if (!received.ok) {
     session.emit({ type: 'drop', port });
     yield* giveUp(session, handle);
-    return failure === null ? transferReplies.aborted(session) : failureReply(failure, 'begun', name);
+    return transferFailed(session, received.failure, 'begun', name);
   }
   // The store may still have bytes to write. ABOR is too late from here on.
   const finished = yield* ask<'finish'>({ kind: 'finish', handle });

@@ -1,6 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { SessionContext } from '../../../src/core/plugin.ts';
 import { ClientLeg } from '../../../src/ftp/data/client-leg.ts';
 import { connection, FakeTransport, localPeer, quietLog } from '../../support/fakes.ts';
 
@@ -9,7 +8,7 @@ const TIMED_OUT = expect.objectContaining({ code: 'DATA_TIMEOUT' });
 
 function setUp() {
   const near = new FakeTransport();
-  const session = { peer: localPeer, near, log: quietLog } as unknown as SessionContext;
+  const session = { peer: localPeer, near, log: quietLog };
   const owner = { connected: vi.fn(), failed: vi.fn() };
   return { near, owner, leg: new ClientLeg(session, OPTIONS, owner) };
 }

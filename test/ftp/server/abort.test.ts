@@ -5,39 +5,25 @@ import {
   done,
   ends,
   fails,
+  IMAGE,
   inStep,
   late,
   lost,
+  OPENED,
   passive,
   raw,
-  type Step,
+  retrieving,
   scenario,
+  storing,
   toClient,
 } from '../../support/server-dialogue.ts';
 
-const IMAGE = client('TYPE I', toClient('200 Type is image'));
 const ABORTED = '426 Transfer aborted\r\n226 ABOR: the transfer was ended\r\n';
 /** When commands come is what these are about. */
 const timed = { ahead: false };
 
-const retrieving: Step[] = [
-  IMAGE,
-  ...passive(1, 1),
-  client('RETR f', '? 2 read f 0-'),
-  answer({ size: 10 }, '? 3 accept 1'),
-  done(
-    toClient('150 Opening BINARY mode data connection for f (10 bytes)'),
-    'start 2 RETR f download 10',
-    '? 4 send 1 2 none',
-  ),
-];
-const storing: Step[] = [
-  IMAGE,
-  ...passive(1, 1),
-  client('STOR f', '? 2 write f replace'),
-  done('? 3 accept 1'),
-  done(toClient('150 Ready for f'), 'start 2 STOR f upload null', '? 4 receive 1 2 none'),
-];
+/** What ends the download of `retrieving`. */
+const endsDownload = ['forget 4', 'release 2', 'drop 1', toClient('426 Transfer aborted'), 'end 2 426'];
 
 describe('ABOR', () => {
   scenario('with nothing to abort', [
@@ -53,15 +39,7 @@ describe('ABOR', () => {
     'a download',
     [
       ...retrieving,
-      client(
-        'ABOR',
-        'forget 4',
-        'release 2',
-        'drop 1',
-        toClient('426 Transfer aborted'),
-        'end 2 426',
-        toClient('226 ABOR: the transfer was ended'),
-      ),
+      client('ABOR', ...endsDownload, toClient('226 ABOR: the transfer was ended')),
       late(4, { ok: true, value: null }),
       ...inStep(),
     ],
@@ -132,11 +110,7 @@ describe('ABOR', () => {
       client('PWD'),
       client(
         'ABOR',
-        'forget 4',
-        'release 2',
-        'drop 1',
-        toClient('426 Transfer aborted'),
-        'end 2 426',
+        ...endsDownload,
         toClient('257 "/" is the current directory\r\n226 ABOR: the transfer was ended\r\n'),
       ),
     ],
@@ -181,19 +155,7 @@ describe('ABOR', () => {
   ] as const) {
     scenario(
       `with ${name}`,
-      [
-        ...retrieving,
-        raw(
-          bytes,
-          'forget 4',
-          'release 2',
-          'drop 1',
-          toClient('426 Transfer aborted'),
-          'end 2 426',
-          toClient('226 ABOR: the transfer was ended'),
-        ),
-        ...inStep(),
-      ],
+      [...retrieving, raw(bytes, ...endsDownload, toClient('226 ABOR: the transfer was ended')), ...inStep()],
       timed,
     );
   }
@@ -235,11 +197,7 @@ describe('during a transfer', () => {
     client('RETR f', '? 2 read f 0-'),
     client('NOOP'),
     answer({ size: 10 }, '? 3 accept 1'),
-    done(
-      toClient('150 Opening BINARY mode data connection for f (10 bytes)'),
-      'start 2 RETR f download 10',
-      '? 4 send 1 2 none',
-    ),
+    done(OPENED, 'start 2 RETR f download 10', '? 4 send 1 2 none'),
     done('release 2', toClient('226 Transfer complete'), 'end 2 226', toClient('200 OK')),
   ]);
   scenario(

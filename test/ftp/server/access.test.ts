@@ -9,13 +9,13 @@ import {
   done,
   fails,
   file,
+  IMAGE,
   passive,
   type Step,
   scenario,
   toClient,
 } from '../../support/server-dialogue.ts';
 
-const IMAGE = client('TYPE I', toClient('200 Type is image'));
 const readOnly = { policy: { access: 'read-only' } } as const;
 const uploadOnly = { policy: { access: 'upload-only' } } as const;
 

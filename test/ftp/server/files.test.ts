@@ -6,12 +6,11 @@ import {
   done,
   fails,
   file,
+  IMAGE,
   inStep,
   scenario,
   toClient,
 } from '../../support/server-dialogue.ts';
-
-const IMAGE = client('TYPE I', toClient('200 Type is image'));
 
 describe('directories', () => {
   scenario('CWD, CDUP, PWD and their older names', [

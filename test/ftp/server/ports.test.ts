@@ -75,6 +75,17 @@ describe('PORT and EPRT', () => {
     ]);
   }
   scenario('over IPv6', [client('EPRT |2|2001:db8::2|2048|', toClient('200 EPRT command successful'))], ipv6);
+  for (const named of ['fe80::7', 'fe80::7%eth0']) {
+    scenario(
+      `over a link-local address, named as ${named}`,
+      [
+        client(`EPRT |2|${named}|2048|`, toClient('200 EPRT command successful')),
+        client('STOR f', '? 1 write f replace'),
+        answer(null, '? 2 dial 1 fe80::7%eth0:2048'),
+      ],
+      { policy: { local: 'fe80::1%eth0', client: 'fe80::7%eth0' } },
+    );
+  }
   scenario(
     'where active mode is refused',
     [client('PORT 10,9,8,7,8,0', toClient('502 Active mode is refused here; use EPSV or PASV'))],

@@ -4,33 +4,16 @@ import {
   client,
   done,
   fails,
+  IMAGE,
   inStep,
   late,
+  OPENED,
   passive,
+  retrieving,
   scenario,
+  storing,
   toClient,
 } from '../../support/server-dialogue.ts';
-
-const IMAGE = client('TYPE I', toClient('200 Type is image'));
-const OPENED = toClient('150 Opening BINARY mode data connection for f (10 bytes)');
-
-/** RETR up to the bytes: port 1, the file has handle 2. */
-const retrieving = [
-  IMAGE,
-  ...passive(1, 1),
-  client('RETR f', '? 2 read f 0-'),
-  answer({ size: 10 }, '? 3 accept 1'),
-  done(OPENED, 'start 2 RETR f download 10', '? 4 send 1 2 none'),
-];
-
-/** STOR up to the bytes: port 1, the file has handle 2. */
-const storing = [
-  IMAGE,
-  ...passive(1, 1),
-  client('STOR f', '? 2 write f replace'),
-  done('? 3 accept 1'),
-  done(toClient('150 Ready for f'), 'start 2 STOR f upload null', '? 4 receive 1 2 none'),
-];
 
 describe('RETR', () => {
   scenario('a whole file', [

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
+import type { FtpServerOptions } from '../../../demo/ftp-server.ts';
 import { serveFolder } from '../../support/file-server.ts';
 import {
   CLIENTS,
@@ -21,6 +22,13 @@ import { tempFolder } from '../../support/temp-folder.ts';
 const CONTENT = randomBytes(2_000_000);
 const BEGINNING = CONTENT.subarray(0, PART);
 
+/** A server over a folder, and a client's place with an empty folder of its own. */
+async function serve(test: TestContext, options: FtpServerOptions = {}, active = false) {
+  const { root, host, port } = await serveFolder(test, options);
+  const place: Place = { host, port, active, local: await tempFolder(test) };
+  return { root, place };
+}
+
 for (const [name, client] of Object.entries(CLIENTS)) {
   const modes = [
     { host: '127.0.0.1', active: false },
@@ -33,12 +41,9 @@ for (const [name, client] of Object.entries(CLIENTS)) {
     { timeout: 60_000 },
     ({ host, active }) => {
       const setUp = async (test: TestContext) => {
-        const server = await serveFolder(test, { host });
-        const local = await tempFolder(test);
-        const place: Place = { host, port: server.port, active, local };
-        const there = path.join(server.root, 'f');
-        const here = (file: string) => path.join(local, file);
-        return { place, there, here };
+        const { root, place } = await serve(test, { host }, active);
+        const here = (file: string) => path.join(place.local, file);
+        return { place, there: path.join(root, 'f'), here };
       };
 
       it('lists', async (test) => {
@@ -76,33 +81,26 @@ for (const [name, client] of Object.entries(CLIENTS)) {
 
 describe.skipIf(!isInstalled('lftp'))('lftp', { timeout: 60_000 }, () => {
   it('mirrors both ways, with times, links, names of all kinds and many at once', async (test) => {
-    const server = await serveFolder(test);
-    const local = await tempFolder(test);
-    const place: Place = { host: server.host, port: server.port, active: false, local };
+    const { root, place } = await serve(test);
+    const { local } = place;
     const names = ['a b', 'ü', '日本', '#x', '-n', "q'uote", '.hidden', 'x[1]*'];
     await mkdir(path.join(local, 'from/sub dir'), { recursive: true });
     for (const name of names) await writeFile(path.join(local, 'from/sub dir', name), name);
     const time = new Date('2020-02-03T04:05:06Z');
     await utimes(path.join(local, 'from/sub dir/ü'), time, time);
     await lftp(place, 'mirror -R --parallel=4 from there', 'mirror --parallel=4 there back');
-    expect((await readdir(path.join(server.root, 'there/sub dir'))).sort()).toEqual([...names].sort());
-    expect((await stat(path.join(server.root, 'there/sub dir/ü'))).mtime).toEqual(time);
+    expect((await readdir(path.join(root, 'there/sub dir'))).sort()).toEqual([...names].sort());
+    expect((await stat(path.join(root, 'there/sub dir/ü'))).mtime).toEqual(time);
     expect((await readdir(path.join(local, 'back/sub dir'))).sort()).toEqual([...names].sort());
     for (const name of names) {
       expect(await readFile(path.join(local, 'back/sub dir', name), 'utf8')).toBe(name);
     }
     await lftp(place, 'mv "there/sub dir/ü" "there/ß"', 'chmod 600 there/ß', 'rm -r "there/sub dir"');
-    expect(await readdir(path.join(server.root, 'there'))).toEqual(['ß']);
-    expect((await stat(path.join(server.root, 'there/ß'))).mode & 0o777).toBe(0o600);
+    expect(await readdir(path.join(root, 'there'))).toEqual(['ß']);
+    expect((await stat(path.join(root, 'there/ß'))).mode & 0o777).toBe(0o600);
   });
   it('uses a character set of its own', async (test) => {
-    const server = await serveFolder(test, { charset: 'shift_jis' });
-    const place: Place = {
-      host: server.host,
-      port: server.port,
-      active: false,
-      local: await tempFolder(test),
-    };
+    const { root, place } = await serve(test, { charset: 'shift_jis' });
     await writeFile(path.join(place.local, 'up'), 'x');
     await lftp(
       place,
@@ -113,7 +111,7 @@ describe.skipIf(!isInstalled('lftp'))('lftp', { timeout: 60_000 }, () => {
       'cd ソ',
       'put up',
     );
-    expect((await readdir(server.root, { recursive: true })).sort()).toEqual(['ソ', 'ソ/up', '表示']);
+    expect((await readdir(root, { recursive: true })).sort()).toEqual(['ソ', 'ソ/up', '表示']);
     const list = await lftp(place, 'set ftp:use-utf8 no', 'set ftp:charset shift_jis', 'cls -1');
     expect(list).toContain('表示');
     // With UTF-8, which it asks for by OPTS.
@@ -123,14 +121,8 @@ describe.skipIf(!isInstalled('lftp'))('lftp', { timeout: 60_000 }, () => {
 
 describe.skipIf(!isInstalled('python3'))('ftplib', { timeout: 60_000 }, () => {
   it('aborts with urgent data, and goes on', async (test) => {
-    const server = await serveFolder(test);
-    const place: Place = {
-      host: server.host,
-      port: server.port,
-      active: false,
-      local: await tempFolder(test),
-    };
-    await writeFile(path.join(server.root, 'f'), Buffer.alloc(50_000_000));
+    const { root, place } = await serve(test);
+    await writeFile(path.join(root, 'f'), Buffer.alloc(50_000_000));
     const said = await python(
       place,
       "ftp.voidcmd('TYPE I')",
@@ -145,14 +137,8 @@ describe.skipIf(!isInstalled('python3'))('ftplib', { timeout: 60_000 }, () => {
     expect(said).toMatch(/^426 Transfer aborted\n226 .*\n\/\n$/);
   });
   it('reads and writes text', async (test) => {
-    const server = await serveFolder(test);
-    const place: Place = {
-      host: server.host,
-      port: server.port,
-      active: false,
-      local: await tempFolder(test),
-    };
-    await writeFile(path.join(server.root, 'f'), 'one\ntwo\n');
+    const { root, place } = await serve(test);
+    await writeFile(path.join(root, 'f'), 'one\ntwo\n');
     await writeFile(path.join(place.local, 'up'), 'three\nfour\n');
     const said = await python(
       place,
@@ -162,15 +148,14 @@ describe.skipIf(!isInstalled('python3'))('ftplib', { timeout: 60_000 }, () => {
     );
     expect(said).toContain('one\ntwo\n');
     expect(said).toContain('size=11;');
-    expect(await readFile(path.join(server.root, 'g'), 'utf8')).toBe('three\nfour\n');
+    expect(await readFile(path.join(root, 'g'), 'utf8')).toBe('three\nfour\n');
   });
 });
 
 describe.skipIf(!isInstalled('ncftp'))('ncftp', { timeout: 60_000 }, () => {
   it('mirrors both ways, and resumes a download', async (test) => {
-    const server = await serveFolder(test);
-    const local = await tempFolder(test);
-    const place: Place = { host: server.host, port: server.port, active: false, local };
+    const { place } = await serve(test);
+    const { local } = place;
     await mkdir(path.join(local, 'tree/sub'), { recursive: true });
     await writeFile(path.join(local, 'tree/sub/f'), CONTENT);
     await ncftp(place, 'put', '-R', place.host, '/', 'tree');

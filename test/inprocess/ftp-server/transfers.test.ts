@@ -4,10 +4,18 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type FileSink, StoreError } from '../../../src/ftp/server/store.ts';
 import { deferred } from '../../support/deferred.ts';
-import { serveFolder, serveStore, stubStore } from '../../support/file-server.ts';
+import { type FileServer, serveFolder, serveStore, stubStore } from '../../support/file-server.ts';
 import { RawClient } from '../../support/raw-client.ts';
 
 const CHUNK = Buffer.alloc(256 * 1024, 'x');
+
+/** A client whose transfer has begun: it has connected to the data port and read the 150. */
+async function begin(server: FileServer, command: string) {
+  const client = await server.client();
+  const data = await client.data(await client.passive());
+  expect(await client.command(command)).toMatch(/^150 /);
+  return { client, data };
+}
 
 /** A sink that remembers what was done with it. */
 function recordingSink(done: string[], methods: Partial<FileSink> = {}): FileSink {
@@ -61,9 +69,7 @@ describe('a download', () => {
       }),
     });
     const server = await serveStore(test, store);
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('NLST');
+    const { client, data } = await begin(server, 'NLST');
     const listed = (await data.rest()).bytes.toString().trimEnd().split('\r\n');
     expect(listed.sort()).toEqual(names.sort());
     expect(await client.reply()).toBe('226 Transfer complete');
@@ -86,9 +92,7 @@ describe('a download', () => {
       }),
     });
     const server = await serveStore(test, store);
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('RETR f');
+    const { client, data } = await begin(server, 'RETR f');
     await data.take(2 * CHUNK.length);
     received.resolve();
     expect(await client.reply()).toBe('451 f: The file changed');
@@ -146,9 +150,7 @@ describe('an upload', () => {
       },
     });
     const server = await serveStore(test, stubStore({ openWrite: async () => sink }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.socket.end('hello');
     await finishing.promise;
     expect(done).toEqual(['write 5']);
@@ -159,9 +161,7 @@ describe('an upload', () => {
   });
   it('of nothing makes an empty file', async (test) => {
     const server = await serveFolder(test);
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.end();
     expect(await client.reply()).toBe('226 Transfer complete');
     expect(await readFile(path.join(server.root, 'f'), 'utf8')).toBe('');
@@ -169,9 +169,7 @@ describe('an upload', () => {
   });
   it('that the client resets is not whole; what came can be resumed', async (test) => {
     const server = await serveFolder(test);
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.write('hello');
     // Once it has been read.
     while ((await client.command('STAT')).includes(' 0 bytes'));
@@ -188,9 +186,7 @@ describe('an upload', () => {
   it('of a client that is killed is not whole, although both connections end with a FIN', async (test) => {
     const done: string[] = [];
     const server = await serveStore(test, stubStore({ openWrite: async () => recordingSink(done) }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     const end = server.nextEnd();
     client.control.socket.end();
     await once(client.control.socket, 'finish');
@@ -202,9 +198,7 @@ describe('an upload', () => {
   it('of a client that is killed, its data connection closed first', async (test) => {
     const done: string[] = [];
     const server = await serveStore(test, stubStore({ openWrite: async () => recordingSink(done) }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     const end = server.nextEnd();
     data.socket.end('hello');
     client.control.socket.end();
@@ -222,9 +216,7 @@ describe('an upload', () => {
       },
     });
     const server = await serveStore(test, stubStore({ openWrite: async () => sink }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     for (let i = 0; i < 200; i++) data.write(CHUNK);
     for (let before = -1; before < taken; await new Promise((resolve) => setTimeout(resolve, 200)))
       before = taken;
@@ -242,9 +234,7 @@ describe('an upload', () => {
       },
     });
     const server = await serveStore(test, stubStore({ openWrite: async () => sink }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.write(CHUNK);
     expect(await client.reply()).toBe('452 f: No space left on device');
     expect(['ECONNRESET', 'EPIPE']).toContain(await data.ended());
@@ -262,9 +252,7 @@ describe('an upload', () => {
       },
     });
     const server = await serveStore(test, stubStore({ openWrite: async () => sink }));
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.write('hello');
     await writing.promise;
     client.send('ABOR');
@@ -276,9 +264,7 @@ describe('an upload', () => {
   });
   it('under way when the server stops is tidied up before that', async (test) => {
     const server = await serveFolder(test);
-    const client = await server.client();
-    const data = await client.data(await client.passive());
-    await client.command('STOR f');
+    const { client, data } = await begin(server, 'STOR f');
     data.write('hello');
     while ((await client.command('STAT')).includes(' 0 bytes'));
     await server.close();
@@ -345,7 +331,7 @@ describe('data ports', () => {
     const client = await server.client();
     const where = await client.passive();
     expect(await client.command('LIST')).toMatch(
-      /^425 No data connection: no connection to the data port \d+ within 0\.1 s$/,
+      /^425 No data connection: no client connected to the data port \d+ within 0\.1 s$/,
     );
     await expect(client.data(where)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });

@@ -1,11 +1,10 @@
-import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../../core/errors.ts';
+import type { Stream } from '../../../core/stream.ts';
 import { Interrupt } from './interrupt.ts';
 
 /** How long the client may keep its end open after the last byte, in milliseconds. */
 const LINGER = 60_000;
-const NOTHING = Buffer.alloc(0);
 
 /** The options of both directions. */
 export interface CarryOptions {
@@ -44,7 +43,7 @@ export async function sendAll(
  * `take` does, or if the connection breaks; the caller then resets the connection.
  */
 export async function receiveAll(
-  stream: Duplex,
+  stream: Stream,
   take: (bytes: Uint8Array) => Promise<void>,
   { signal, onBytes }: CarryOptions,
 ): Promise<void> {
@@ -82,15 +81,11 @@ function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
   return interrupt;
 }
 
-/**
- * Rejects if the end was a reset. Node also reports an end for a reset that comes together with
- * data: libuv reads POLLHUP after a partial read as end-of-file. An empty write returns the error;
- * on a working socket it sends nothing.
- */
-function confirmEnd(stream: Duplex): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (!(stream instanceof net.Socket) || !stream.writable) return resolve();
-    stream.write(NOTHING, (error) => (error ? reject(broken(error)) : resolve()));
+/** Settles if the end that was read is the client's FIN; a reset can look like one. */
+function confirmEnd(stream: Stream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.confirmEnd) stream.confirmEnd(resolve);
+    else resolve();
   });
 }
 

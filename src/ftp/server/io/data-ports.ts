@@ -1,14 +1,15 @@
-import { GatewayError } from '../../../core/errors.ts';
-import { DataLeg, type DataLegOptions } from './data-leg.ts';
+import type { DataOptions } from '../../data/client-leg.ts';
+import { abandoned } from '../../data/data-faults.ts';
+import { DataLeg } from './data-leg.ts';
 import type { ServedSession } from './serve-options.ts';
 
 /** The data connections of a session, by the ids in the actions of its FtpServer. */
 export class DataPorts {
   readonly #session: ServedSession;
-  readonly #options: DataLegOptions;
+  readonly #options: DataOptions;
   readonly #legs = new Map<number, DataLeg>();
 
-  constructor(session: ServedSession, options: DataLegOptions) {
+  constructor(session: ServedSession, options: DataOptions) {
     this.#session = session;
     this.#options = options;
   }
@@ -32,7 +33,7 @@ export class DataPorts {
 
   /** Closes the listener and resets the connection. */
   drop(port: number): void {
-    this.#legs.get(port)?.drop(new GatewayError('ABANDONED', 'the data connection is no longer wanted'));
+    this.#legs.get(port)?.drop(abandoned());
     this.#legs.delete(port);
   }
 

@@ -167,12 +167,8 @@ export class Questions {
 
   #reader(source: Source): () => Promise<Uint8Array | null> {
     if (source.from === 'entries') {
-      let entries: typeof source.entries | null = source.entries;
-      return listingReader(async () => {
-        const all = entries;
-        entries = null;
-        return all;
-      }, source.style);
+      const batches = [source.entries];
+      return listingReader(async () => batches.shift() ?? null, source.style);
     }
     if (source.from === 'file') {
       const file = this.#handles.get(source.handle, 'file').source;

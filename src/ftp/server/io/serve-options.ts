@@ -1,8 +1,9 @@
 import type { SessionContext } from '../../../core/plugin.ts';
+import type { Gate } from '../../../core/pump.ts';
+import type { DataOptions } from '../../data/client-leg.ts';
 import type { ServerPolicy } from '../policy.ts';
 import type { HashAlgorithm } from '../store.ts';
 import type { Account, Accounts } from './accounts.ts';
-import type { DataLegOptions } from './data-leg.ts';
 
 /** The configuration of a server. */
 export interface ServeOptions extends Pick<ServerPolicy, 'charset' | 'ascii' | 'keepPartial' | 'active'> {
@@ -10,35 +11,21 @@ export interface ServeOptions extends Pick<ServerPolicy, 'charset' | 'ascii' | '
   readonly login: { readonly any: Account } | { readonly accounts: Accounts };
   /** The algorithms of HASH that the stores compute. */
   readonly hashes: readonly HashAlgorithm[];
-  readonly data: DataLegOptions;
+  readonly data: DataOptions;
   /** Milliseconds without a byte on any connection after which the session ends; 0 is no limit. */
   readonly idleTimeout: number;
   /** Milliseconds that a client may take to log in; 0 is no limit. */
   readonly loginTimeout: number;
 }
 
-/** Checks what a client says first. It ends the session itself if that is no FTP. */
-export interface Gate {
-  /** Returns the bytes that may reach the server. */
-  pass(chunk: Uint8Array): Uint8Array;
-  /** The greeting follows. */
+/** Checks the client's first bytes, and ends the session itself if they are not FTP. */
+export interface GreetingGate extends Gate {
+  /** Call it before the greeting is sent. */
   greeted(): void;
-  /** Returns the bytes that were held, at the client's end. */
-  rest(): Uint8Array;
 }
 
 /** The part of a session that the server uses. */
 export type ServedSession = Pick<
   SessionContext,
-  | 'id'
-  | 'forward'
-  | 'client'
-  | 'peer'
-  | 'near'
-  | 'signal'
-  | 'log'
-  | 'end'
-  | 'endWhenIdle'
-  | 'count'
-  | 'transfer'
+  'client' | 'peer' | 'near' | 'signal' | 'log' | 'end' | 'endWhenIdle' | 'count' | 'transfer'
 >;

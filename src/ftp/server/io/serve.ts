@@ -5,7 +5,7 @@ import type { ServerAction } from '../action.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerPolicy } from '../policy.ts';
 import { FtpServer } from '../server.ts';
 import { Questions } from './questions.ts';
-import type { Gate, ServedSession, ServeOptions } from './serve-options.ts';
+import type { GreetingGate, ServedSession, ServeOptions } from './serve-options.ts';
 import { TransferEvents } from './transfer-events.ts';
 
 /**
@@ -20,7 +20,7 @@ const TIDY_TIMEOUT = 10_000;
 export async function serveFtp(
   session: ServedSession,
   options: ServeOptions,
-  gate: Gate | null = null,
+  gate: GreetingGate | null = null,
 ): Promise<void> {
   session.endWhenIdle(options.idleTimeout);
   await new ServerConnection(session, options, gate).run();
@@ -32,14 +32,14 @@ class ServerConnection {
   readonly #server: FtpServer;
   readonly #questions: Questions;
   readonly #events: TransferEvents;
-  readonly #gate: Gate | null;
+  readonly #gate: GreetingGate | null;
   readonly #loginTimeout: number;
   /** What came before the greeting; null after it. */
   #early: Uint8Array[] | null = [];
   #closed: () => void = () => {};
   #lost: Error | null = null;
 
-  constructor(session: ServedSession, options: ServeOptions, gate: Gate | null) {
+  constructor(session: ServedSession, options: ServeOptions, gate: GreetingGate | null) {
     this.#session = session;
     this.#gate = gate;
     this.#loginTimeout = options.loginTimeout;

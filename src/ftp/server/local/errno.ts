@@ -28,6 +28,15 @@ export function errnoOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
+/** Returns what `work` returns; rejects with a StoreError if it fails. */
+export async function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromErrno(error);
+  }
+}
+
 /** Returns an error of node:fs as a StoreError, without the path that its message holds. */
 export function fromErrno(error: unknown): StoreError {
   if (error instanceof StoreError) return error;

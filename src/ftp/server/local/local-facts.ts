@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { FileFacts } from '../store.ts';
+import { type FileFacts, StoreError } from '../store.ts';
 
 /** The names of users and groups, from /etc/passwd and /etc/group; others stay numbers. */
 export class Owners {
@@ -46,6 +46,13 @@ export function factsFrom(stats: BigIntStats, owners: Owners): FileFacts {
     group: owners.group(stats.gid),
     unique: `${stats.dev.toString(16)}g${stats.ino.toString(16)}`,
   };
+}
+
+/** Returns the result of stat(2) for a plain file; throws for anything else. */
+export function plainFile(stats: BigIntStats): BigIntStats {
+  if (stats.isDirectory()) throw new StoreError('is-directory', 'Is a directory');
+  if (!stats.isFile()) throw new StoreError('permission', 'Not a plain file');
+  return stats;
 }
 
 function typeOf(stats: BigIntStats): FileFacts['type'] {

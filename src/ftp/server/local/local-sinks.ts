@@ -1,7 +1,7 @@
 import { type FileHandle, link, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import type { FileSink } from '../store.ts';
 import type { Place } from './beneath.ts';
-import { errnoOf, fromErrno } from './errno.ts';
+import { attempt, errnoOf } from './errno.ts';
 
 /** The common part of both sinks: an open file, and the position after the last byte. */
 abstract class LocalSink implements FileSink {
@@ -19,7 +19,7 @@ abstract class LocalSink implements FileSink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#guarded(async () => {
+    await attempt(async () => {
       await this.prepare();
       for (let rest = bytes; rest.length > 0; ) {
         const { bytesWritten } = await this.file.write(rest, 0, rest.length, this.position);
@@ -30,7 +30,7 @@ abstract class LocalSink implements FileSink {
   }
 
   async finish(): Promise<void> {
-    await this.#guarded(async () => {
+    await attempt(async () => {
       await this.prepare();
       if (this.fsync) await this.file.sync();
       await this.settle();
@@ -39,7 +39,7 @@ abstract class LocalSink implements FileSink {
   }
 
   async abort(keep: boolean): Promise<void> {
-    await this.#guarded(async () => {
+    await attempt(async () => {
       try {
         await this.giveUp(keep);
       } finally {
@@ -53,14 +53,6 @@ abstract class LocalSink implements FileSink {
   /** Gives the whole file its name. */
   protected abstract settle(): Promise<void>;
   protected abstract giveUp(keep: boolean): Promise<void>;
-
-  async #guarded(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      throw fromErrno(error);
-    }
-  }
 
   async #close(): Promise<void> {
     if (this.#closed) return;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import { chmod, lstat, lutimes, mkdir, open, opendir, rename, rmdir, statfs, unlink } from 'node:fs/promises';
-import type { StorePath } from '../path.ts';
+import { childOf, type StorePath } from '../path.ts';
 import {
   type ByteRange,
   type DirectorySource,
@@ -13,9 +13,9 @@ import {
   type WriteMode,
 } from '../store.ts';
 import { Beneath, type FollowLinks, O_NOFOLLOW, type Place } from './beneath.ts';
-import { errnoOf, fromErrno } from './errno.ts';
+import { attempt, errnoOf, fromErrno } from './errno.ts';
 import { LocalDirectory } from './local-directory.ts';
-import { factsFrom, Owners } from './local-facts.ts';
+import { factsFrom, Owners, plainFile } from './local-facts.ts';
 import { renameToFree } from './local-sinks.ts';
 import { LocalSource } from './local-source.ts';
 import { LocalUploads } from './local-uploads.ts';
@@ -55,15 +55,13 @@ export class LocalStore implements FileStore {
   }
 
   /** Opens a folder; rejects with a StoreError if it is none. */
-  static async open(
+  static open(
     root: string,
     { followLinks = 'inside', fsync = false }: LocalStoreOptions = {},
   ): Promise<LocalStore> {
-    try {
-      return new LocalStore(await Beneath.open(root, followLinks), await Owners.read(), fsync);
-    } catch (error) {
-      throw fromErrno(error);
-    }
+    return attempt(
+      async () => new LocalStore(await Beneath.open(root, followLinks), await Owners.read(), fsync),
+    );
   }
 
   async stat(path: StorePath): Promise<FileFacts> {
@@ -203,24 +201,5 @@ export class LocalStore implements FileStore {
       if (errnoOf(error) === 'ENOENT') return null;
       throw error;
     }
-  }
-}
-
-/** Returns the path of a name that readdir(3) returned. */
-function childOf(directory: StorePath, name: string): StorePath {
-  return (directory === '' ? name : `${directory}/${name}`) as StorePath;
-}
-
-function plainFile(stats: BigIntStats): BigIntStats {
-  if (stats.isDirectory()) throw new StoreError('is-directory', 'Is a directory');
-  if (!stats.isFile()) throw new StoreError('permission', 'Not a plain file');
-  return stats;
-}
-
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw fromErrno(error);
   }
 }

@@ -5,6 +5,7 @@ import type { StorePath } from '../path.ts';
 import { type FileSink, StoreError, type WriteMode } from '../store.ts';
 import { type Beneath, O_NOFOLLOW, type Place } from './beneath.ts';
 import { errnoOf } from './errno.ts';
+import { plainFile } from './local-facts.ts';
 import { InPlaceSink, TemporarySink } from './local-sinks.ts';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NONBLOCK } = constants;
@@ -103,10 +104,7 @@ export class LocalUploads {
 /** Returns the facts of the plain file at a place; null if the name is free. */
 async function plainFileAt(place: Place): Promise<BigIntStats | null> {
   try {
-    const stats = await lstat(place.file, { bigint: true });
-    if (stats.isDirectory()) throw new StoreError('is-directory', 'Is a directory');
-    if (!stats.isFile()) throw new StoreError('permission', 'Not a plain file');
-    return stats;
+    return plainFile(await lstat(place.file, { bigint: true }));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw error;

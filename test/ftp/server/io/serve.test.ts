@@ -13,8 +13,6 @@ function serve(store: FileStore) {
   const control = connection();
   const near = new FakeTransport();
   const session: Pick<SessionContext, keyof Parameters<typeof serveFtp>[0]> = {
-    id: 1,
-    forward: 'files',
     client: control.ours,
     peer: localPeer,
     near,
