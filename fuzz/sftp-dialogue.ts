@@ -104,14 +104,14 @@ class HostileServer {
     const file = { size: CONTENT.length, permissions: 0o100644 };
     switch (name) {
       case 'OPEN': {
-        fields.skip();
+        fields.skipString(); // the path
         const flags = fields.u32();
         const handle = `${flags & OpenFlag.WRITE ? 'w' : 'r'}${++this.#handles}`;
         if (flags & OpenFlag.EXCL) this.temporary.add(handle);
         return server.handle(id, handle);
       }
       case 'READ': {
-        fields.skip();
+        fields.skipString(); // the handle
         const offset = fields.u64();
         const length = Math.max(1, fields.u32() - (this.#next(3) ? 0 : this.#next(30_000)));
         const bytes = CONTENT.subarray(offset, offset + length);

@@ -70,7 +70,6 @@ export class SftpClient {
     const pool = new SessionPool({ openChannel, remarks, mostChannels, patience, keepsOne });
     this.#pool = pool;
     this.#upload = {
-      pool,
       sessions: pool,
       remarks,
       pause: settlePause,

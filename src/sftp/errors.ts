@@ -47,7 +47,14 @@ export class SftpSessionError extends Error {
 }
 
 /** Why a file cannot be transferred although the server answered all requests. */
-export type TransferFault = 'changed' | 'not-a-file' | 'is-directory' | 'beyond-end' | 'bad-name' | 'exists';
+export type TransferFault =
+  | 'changed'
+  | 'not-a-file'
+  | 'is-directory'
+  | 'beyond-end'
+  | 'bad-name'
+  | 'exists'
+  | 'moved';
 
 /** A transfer that would not have the right result. */
 export class SftpTransferError extends Error {
@@ -58,4 +65,17 @@ export class SftpTransferError extends Error {
     super(message);
     this.fault = fault;
   }
+}
+
+/** Whether the server answered that nothing has the path. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE;
+}
+
+/**
+ * Rethrows an error that does not tell what the server did, such as that of a lost session; returns
+ * if the request was refused.
+ */
+export function unlessRefused(error: unknown): void {
+  if (!(error instanceof SftpError || error instanceof SftpTransferError)) throw error;
 }

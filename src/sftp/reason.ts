@@ -5,6 +5,7 @@ import { SftpError, SftpSessionError, SftpTransferError } from './errors.ts';
  * Why something failed, for a reply to a client.
  *
  * `changed`: the file is not what it was at the start. `beyond-end`: the offset is not in the file.
+ * `moved`: a folder of its path was renamed meanwhile.
  * `unreachable`: the session was lost, or the server did not answer. `failure`: the server does not say.
  */
 export type FailureReason =
@@ -20,6 +21,7 @@ export type FailureReason =
   | 'bad-name'
   | 'beyond-end'
   | 'changed'
+  | 'moved'
   | 'unsupported'
   | 'unreachable'
   | 'failure';

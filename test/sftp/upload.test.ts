@@ -99,8 +99,8 @@ describe('an upload', () => {
       schedule: (answer) => held.push(answer),
       intercept: ({ name, fields }) => {
         if (name === 'WRITE') {
-          fields.skip();
-          offsets.push(offsets.length);
+          fields.skipString(); // the handle
+          offsets.push(fields.u64());
         }
         return false;
       },
@@ -115,6 +115,7 @@ describe('an upload', () => {
     for (const answer of held.splice(0)) answer();
     await done;
     expect(servers).toHaveLength(1);
+    expect(offsets).toEqual([0, 32, 64, 96, 128, 160, 192].map((at) => at * KiB));
     expect(files.get(NAME)?.content.equals(content)).toBe(true);
   });
 
@@ -241,7 +242,7 @@ describe('over a file that exists, an upload', () => {
 
   /** Whether FSETSTAT sets the permissions alone. */
   const isModeOnly = (fields: ReceivedRequest['fields']) => {
-    fields.skip();
+    fields.skipString(); // the handle
     return fields.u32() === 4;
   };
 
@@ -383,7 +384,7 @@ describe('going on in a file that exists', () => {
     const { client, files } = serve('first ', {
       intercept: ({ name, fields }) => {
         if (name === 'OPEN') {
-          fields.skip();
+          fields.skipString(); // the path
           flags.push(fields.u32());
         }
         return false;
@@ -430,6 +431,21 @@ describe('going on in a file that exists', () => {
     await expect(upload.opened).rejects.toMatchObject(error);
     expect(await upload.abandon()).toEqual({ state: 'unchanged' });
     expect(files.text(NAME)).toBe(existing ?? undefined);
+  });
+
+  it.each<[string, UploadOptions['mode'], string]>([
+    ['append to', 'append', 'FSTAT'],
+    ['resume', { resumeAt: 3 }, 'FSTAT'],
+    ['cut', { resumeAt: 3 }, 'FSETSTAT'],
+  ])('closes a file that it cannot %s', async (_what, mode, refused) => {
+    const { client, files, requests } = serve('first ', {
+      intercept: refuse(StatusCode.PERMISSION_DENIED, refused),
+    });
+    const upload = client.upload(path, { mode });
+    await expect(upload.opened).rejects.toMatchObject({ status: StatusCode.PERMISSION_DENIED });
+    expect(await upload.abandon()).toEqual({ state: 'unchanged' });
+    await vi.waitFor(() => expect(requests).toContain('CLOSE'));
+    expect(files.text(NAME)).toBe('first ');
   });
 
   it('leaves what has come when it is given up, or what was there', async () => {

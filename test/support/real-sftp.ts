@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { SftpClient, type SftpClientOptions } from '../../src/sftp/client.ts';
 import { SftpServerChannel, type SftpServerOptions } from './sftp-server.ts';
+import { tempFolder } from './temp-folder.ts';
 
 export interface RealOptions extends SftpServerOptions {
   readonly client?: Partial<SftpClientOptions>;
@@ -18,7 +16,7 @@ export async function realClient({
   wrap = (channel) => channel,
   ...server
 }: RealOptions = {}) {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'sshferry-sftp-'));
+  const folder = await tempFolder({ onTestFinished });
   const channels: SftpServerChannel[] = [];
   const remarks: string[] = [];
   const connect = () => {
@@ -33,10 +31,9 @@ export async function realClient({
     onRemark: ({ code }) => remarks.push(code),
     ...options,
   });
-  onTestFinished(async () => {
+  onTestFinished(() => {
     client.close();
     for (const channel of channels) channel.destroy();
-    await rm(folder, { recursive: true, force: true });
   });
   /** The path of a file in the folder, as the server has it. */
   const at = (name: string | Buffer) =>

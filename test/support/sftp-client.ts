@@ -1,55 +1,51 @@
 import type { Readable } from 'node:stream';
 import { SftpClient, type SftpClientOptions } from '../../src/sftp/client.ts';
-import { type Remark, Remarks } from '../../src/sftp/remarks.ts';
+import { Remarks } from '../../src/sftp/remarks.ts';
 import { SessionPool } from '../../src/sftp/session/pool.ts';
 import { type MemoryFiles, type MemoryOptions, OPENSSH, serveMemory } from './memory-sftp-server.ts';
 import type { ReceivedRequest, ScriptedSftpServer } from './scripted-sftp-server.ts';
 
-/** A pool of sessions with servers in memory, and what they were asked. */
-export function memoryPool(files: MemoryFiles, options: MemoryOptions & { mostChannels?: number } = {}) {
-  const { intercept, mostChannels, ...rest } = options;
+/** Servers in memory over the same files, and the requests that they received. */
+function memoryServers(files: MemoryFiles, { intercept, ...options }: MemoryOptions) {
   const requests: string[] = [];
   const servers: ScriptedSftpServer[] = [];
-  const remarks: Remark[] = [];
-  const record = (request: ReceivedRequest, server: ScriptedSftpServer) => {
-    requests.push(request.name);
-    return intercept?.(request, server) ?? false;
-  };
-  const openChannel = async () => {
-    const server = serveMemory(files, { ...rest, intercept: record });
-    servers.push(server);
-    return server.channel;
-  };
-  const told = new Remarks((remark) => remarks.push(remark));
-  const pool = new SessionPool({ openChannel, remarks: told, mostChannels });
-  return { pool, requests, servers, remarks, told };
-}
-
-/** A client of servers in memory that pass for OpenSSH's, unless told otherwise, and what they were asked. */
-export function memoryClient(
-  files: MemoryFiles,
-  options: MemoryOptions & { client?: Partial<SftpClientOptions> } = {},
-) {
-  const { intercept, client: clientOptions, extensions = OPENSSH, ...rest } = options;
-  const requests: string[] = [];
-  const servers: ScriptedSftpServer[] = [];
-  const remarks: string[] = [];
   const record = (request: ReceivedRequest, server: ScriptedSftpServer) => {
     requests.push(request.name);
     return intercept?.(request, server) ?? false;
   };
   const connect = () => {
-    const server = serveMemory(files, { ...rest, extensions, intercept: record });
+    const server = serveMemory(files, { ...options, intercept: record });
     servers.push(server);
     return server.channel;
   };
+  return { requests, servers, connect };
+}
+
+/** A pool of sessions with servers in memory. */
+export function memoryPool(files: MemoryFiles, options: MemoryOptions = {}) {
+  const made = memoryServers(files, options);
+  const pool = new SessionPool({
+    openChannel: async () => made.connect(),
+    remarks: new Remarks(() => {}),
+  });
+  return { pool, ...made };
+}
+
+/** A client of servers in memory. They pass for OpenSSH's unless `extensions` are others. */
+export function memoryClient(
+  files: MemoryFiles,
+  options: MemoryOptions & { client?: Partial<SftpClientOptions> } = {},
+) {
+  const { client: clientOptions, extensions = OPENSSH, ...rest } = options;
+  const made = memoryServers(files, { ...rest, extensions });
+  const remarks: string[] = [];
   const client = new SftpClient({
-    openChannel: async () => connect(),
+    openChannel: async () => made.connect(),
     software: () => (extensions === OPENSSH ? 'OpenSSH_9.2' : 'Other_1.0'),
     onRemark: ({ code }) => remarks.push(code),
     ...clientOptions,
   });
-  return { client, connect, requests, servers, remarks };
+  return { client, remarks, ...made };
 }
 
 /** All that comes up to the end; rejects if the stream breaks. */

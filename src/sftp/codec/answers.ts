@@ -1,3 +1,4 @@
+import { singleLine } from '../../core/text/control-characters.ts';
 import { type Attributes, readAttributes } from './attributes.ts';
 import type { FieldReader } from './field-reader.ts';
 import { PacketType } from './protocol.ts';
@@ -82,11 +83,7 @@ function readEntries(fields: FieldReader): readonly NameEntry[] {
 
 /** Returns a server's words as one line of printable text. */
 function readable(bytes: Buffer): string {
-  const text = bytes.subarray(0, 4 * LONGEST_WORDS).toString('utf8');
-  return text
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim()
-    .slice(0, LONGEST_WORDS);
+  return singleLine(bytes.subarray(0, 4 * LONGEST_WORDS).toString('utf8'), LONGEST_WORDS);
 }
 
 function nameOf(type: number): string {

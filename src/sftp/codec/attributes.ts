@@ -84,8 +84,8 @@ export function readAttributes(fields: FieldReader): Attributes {
     // A count can be any number; the bytes that are there limit the loop.
     const count = fields.u32();
     for (let i = 0; i < count && fields.fault === null; i++) {
-      fields.skip();
-      fields.skip();
+      fields.skipString(); // extended_type
+      fields.skipString(); // extended_data
     }
   }
   return attributes;

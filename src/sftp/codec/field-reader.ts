@@ -44,7 +44,7 @@ export class FieldReader {
   }
 
   /** Passes over a string. */
-  skip(): void {
+  skipString(): void {
     this.view();
   }
 

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import type { Answer } from '../codec/answers.ts';
-import { type Attributes, fileType } from '../codec/attributes.ts';
+import type { Attributes } from '../codec/attributes.ts';
 import { OpenFlag, StatusCode } from '../codec/protocol.ts';
 import { SftpError, type SftpSessionError, SftpTransferError } from '../errors.ts';
+import { requireFile } from '../plain-file.ts';
 import type { Lease, SessionSource } from '../session/lease.ts';
 import { type ByteBudget, downloadBudget } from './byte-budget.ts';
 import { FileEnd, type OnGrowth } from './file-end.ts';
@@ -235,12 +236,6 @@ export class FileReader extends Readable implements SlotOwner {
     this.#lease?.release();
     this.#lease = null;
   }
-}
-
-function requireFile(attributes: Attributes): void {
-  const type = fileType(attributes);
-  if (type === 'directory') throw new SftpTransferError('is-directory', 'this is a folder');
-  if (type === 'other') throw new SftpTransferError('not-a-file', 'this is not a plain file');
 }
 
 /** Returns bytes that keep no more than themselves in memory. */

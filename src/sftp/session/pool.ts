@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { counted } from '../../core/text/units.ts';
 import { SftpSessionError } from '../errors.ts';
 import type { Remarks } from '../remarks.ts';
 import type { Lease, SessionSource } from './lease.ts';
@@ -70,9 +71,8 @@ export class SessionPool implements SessionSource {
     if (free) return this.#lend(free);
     if (this.#mayOpen()) {
       const opening = this.#open(true);
-      const free = () => opening.then((member) => (member.reserved = false)).catch(() => {});
       const opened = await orAborted(opening, signal).catch(() => null);
-      void free();
+      opening.then((member) => (member.reserved = false)).catch(() => {});
       signal?.throwIfAborted();
       if (opened !== null) return this.#lend(opened);
     }
@@ -154,10 +154,9 @@ export class SessionPool implements SessionSource {
     if (open === 0 || this.#abort.signal.aborted) return;
     this.#limit = open;
     const words = error instanceof Error ? error.message : String(error);
-    const channels = open === 1 ? '1 channel' : `${open} channels`;
     this.#options.remarks.make(
       'fewer-channels',
-      `the server allows no more than ${channels} for SFTP, so large uploads are slower: ${words}`,
+      `the server allows no more than ${counted(open, 'channel')} for SFTP, so large uploads are slower: ${words}`,
     );
   }
 
@@ -200,12 +199,10 @@ export class SessionPool implements SessionSource {
 }
 
 function leastBusy(members: readonly Member[]): Member | undefined {
-  const busy = ({ transfers, session }: Member) => [transfers, session.bytesUnderWay] as const;
-  return [...members].sort((a, b) => {
-    const [transfersA, bytesA] = busy(a);
-    const [transfersB, bytesB] = busy(b);
-    return transfersA - transfersB || bytesA - bytesB;
-  })[0];
+  const [best] = [...members].sort(
+    (a, b) => a.transfers - b.transfers || a.session.bytesUnderWay - b.session.bytesUnderWay,
+  );
+  return best;
 }
 
 /** Settles as `promise` does; rejects once `signal` aborts. */

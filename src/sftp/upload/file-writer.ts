@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import type { Attributes } from '../codec/attributes.ts';
 import { Extension } from '../codec/protocol.ts';
-import { SftpError, SftpTransferError } from '../errors.ts';
+import { SftpError, SftpTransferError, unlessRefused } from '../errors.ts';
 import type { SessionSource } from '../session/lease.ts';
 import type { SftpSession } from '../session/session.ts';
 import { type OpenFile, StripedWrites } from './striped-writes.ts';
@@ -179,6 +179,7 @@ export class FileWriter extends Writable {
     others: readonly OpenHandle[],
   ): Promise<void> {
     const steps: Promise<unknown>[] = [];
+    // The file is complete, whether the server sets its attributes or not.
     if (Object.keys(attributes).length > 0)
       steps.push(session.fsetstat(handle, attributes).catch(unlessRefused));
     if (this.#fsync && session.supports(Extension.FSYNC)) steps.push(session.fsync(handle));
@@ -200,9 +201,4 @@ export class FileWriter extends Writable {
 function requireSize({ size }: Attributes, wanted: number): void {
   if (size === undefined || size === wanted) return;
   throw new SftpTransferError('changed', `the file has ${size} bytes where ${wanted} were written`);
-}
-
-/** A server that knows no FSETSTAT, or does not allow it, has the file all the same. */
-function unlessRefused(error: unknown): void {
-  if (!(error instanceof SftpError)) throw error;
 }

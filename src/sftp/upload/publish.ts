@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
-import { Extension, OpenFlag, StatusCode } from '../codec/protocol.ts';
+import { Extension, OpenFlag } from '../codec/protocol.ts';
 import { FileReader } from '../download/file-reader.ts';
-import { SftpError, SftpTransferError } from '../errors.ts';
+import { isMissing, SftpError, SftpTransferError } from '../errors.ts';
 import type { Remarks } from '../remarks.ts';
 import type { SessionSource } from '../session/lease.ts';
 import type { SftpSession } from '../session/session.ts';
@@ -152,7 +152,7 @@ async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
     await session.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

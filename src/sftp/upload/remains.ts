@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Attributes } from '../codec/attributes.ts';
-import { Extension, OpenFlag, StatusCode } from '../codec/protocol.ts';
-import { SftpError, SftpTransferError } from '../errors.ts';
+import { Extension, OpenFlag } from '../codec/protocol.ts';
+import { isMissing, unlessRefused } from '../errors.ts';
+import type { Remarks } from '../remarks.ts';
 import type { SftpSession } from '../session/session.ts';
 import type { Halted } from './file-writer.ts';
 import { copy, type PublishContext, publish } from './publish.ts';
@@ -82,6 +83,14 @@ export async function settle(
   return { state: 'kept', bytes };
 }
 
+/** Gives up an interrupted upload whose path leads elsewhere now. The file stays where it is. */
+export async function leave(upload: Interrupted, remarks: Remarks): Promise<Remains> {
+  const { session } = upload.target.lease;
+  if (session.error === null) await close(session, upload);
+  remarks.make('leftover', `${upload.path} was not removed: its folder was renamed during the upload`);
+  return { state: 'unchanged' };
+}
+
 async function keep(session: SftpSession, upload: Interrupted, context: PublishContext): Promise<Remains> {
   const { target, contiguous: size } = upload;
   const { final: to, replaces } = target;
@@ -92,8 +101,7 @@ async function keep(session: SftpSession, upload: Interrupted, context: PublishC
   } catch (error) {
     unlessRefused(error);
     // The last attempt may have succeeded without an answer.
-    const isGone = error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE;
-    if (isGone && (await sizeOf(session, to)) === size) return { state: 'kept', bytes: size };
+    if (isMissing(error) && (await sizeOf(session, to)) === size) return { state: 'kept', bytes: size };
     await discard(session, upload);
     return { state: 'unchanged' };
   }
@@ -172,9 +180,4 @@ async function setAttributes(session: SftpSession, path: Buffer, attributes: Att
 async function sizeOf(session: SftpSession, path: Buffer): Promise<number | undefined> {
   const attributes = await session.stat(path).catch(unlessRefused);
   return attributes?.size;
-}
-
-/** Throws what is no answer of the server: then nothing is known, and all is to be tried again later. */
-function unlessRefused(error: unknown): void {
-  if (!(error instanceof SftpError || error instanceof SftpTransferError)) throw error;
 }

@@ -96,10 +96,6 @@ export class StripedWrites {
     return this.#position + this.#queue.bytes;
   }
 
-  get hasRoom(): boolean {
-    return this.#queue.bytes < ENOUGH;
-  }
-
   /** Sessions that write. */
   get channels(): number {
     return this.#stripes.length;
@@ -135,7 +131,7 @@ export class StripedWrites {
       this.#write(stripe);
     }
     this.#grow();
-    if (this.hasRoom) this.#options.onRoom();
+    if (this.#queue.bytes < ENOUGH) this.#options.onRoom();
   }
 
   /** No more bytes come: settles when all of them were sent. Rejects with the first failure. */

@@ -1,6 +1,7 @@
 import { type Attributes, fileType } from '../codec/attributes.ts';
 import { OpenFlag, StatusCode } from '../codec/protocol.ts';
-import { SftpError, SftpTransferError } from '../errors.ts';
+import { isMissing, SftpError, SftpTransferError } from '../errors.ts';
+import { requireFile } from '../plain-file.ts';
 import type { Remarks } from '../remarks.ts';
 import type { Lease, SessionSource } from '../session/lease.ts';
 import type { SftpSession } from '../session/session.ts';
@@ -141,23 +142,38 @@ class TargetOpener {
     const existing = await this.#existing();
     if (existing === null) return this.#openTemporary(Promise.resolve(null));
     requireFile(existing);
-    const handle = await this.#session.open(this.#final, OpenFlag.WRITE | OpenFlag.APPEND);
-    const offset = await this.#sizeOf(handle);
-    return this.#target(this.#final, handle, { offset, append: true });
+    return this.#openExisting(OpenFlag.WRITE | OpenFlag.APPEND, async (handle) => {
+      const offset = await this.#sizeOf(handle);
+      return { offset, append: true };
+    });
   }
 
   async #resume(offset: number): Promise<UploadTarget> {
     const existing = await this.#existing();
     if (existing === null) throw new SftpError('STAT', StatusCode.NO_SUCH_FILE, '');
     requireFile(existing);
-    const handle = await this.#session.open(this.#final, OpenFlag.WRITE);
-    const size = await this.#sizeOf(handle);
-    if (size < offset) {
+    return this.#openExisting(OpenFlag.WRITE, async (handle) => {
+      const size = await this.#sizeOf(handle);
+      if (size < offset) {
+        throw new SftpTransferError('beyond-end', `the file ends at ${size}, before ${offset}`);
+      }
+      if (size > offset) await this.#session.fsetstat(handle, { size: offset });
+      return { offset };
+    });
+  }
+
+  /** Opens a file to write further; closes it if `prepare` fails. */
+  async #openExisting(
+    flags: number,
+    prepare: (handle: Buffer) => Promise<Partial<UploadTarget>>,
+  ): Promise<UploadTarget> {
+    const handle = await this.#session.open(this.#final, flags);
+    try {
+      return this.#target(this.#final, handle, await prepare(handle));
+    } catch (error) {
       this.#close(handle);
-      throw new SftpTransferError('beyond-end', `the file ends at ${size}, before ${offset}`);
+      throw error;
     }
-    if (size > offset) await this.#session.fsetstat(handle, { size: offset });
-    return this.#target(this.#final, handle, { offset });
   }
 
   async #direct(): Promise<UploadTarget> {
@@ -173,7 +189,7 @@ class TargetOpener {
     try {
       return await this.#session.lstat(this.#final);
     } catch (error) {
-      if (error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE) return null;
+      if (isMissing(error)) return null;
       throw error;
     }
   }
@@ -242,13 +258,6 @@ class TargetOpener {
   #close(handle: Buffer): void {
     this.#session.closeHandle(handle).catch(() => {});
   }
-}
-
-/** A type that the server does not say is taken for a file's: opening it tells. */
-function requireFile(existing: Attributes): void {
-  const type = fileType(existing);
-  if (type === 'directory') throw new SftpTransferError('is-directory', 'this is a folder');
-  if (type === 'other') throw new SftpTransferError('not-a-file', 'this is not a plain file');
 }
 
 /** Whether the server does not allow a request, as opposed to failing at it. */

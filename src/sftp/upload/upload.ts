@@ -1,16 +1,23 @@
 import type { Writable } from 'node:stream';
 import type { Attributes } from '../codec/attributes.ts';
+import { SftpTransferError } from '../errors.ts';
 import { explainFailure } from '../explain.ts';
 import { type FailureReason, failureReason } from '../reason.ts';
 import type { SessionPool } from '../session/pool.ts';
 import type { SftpSession } from '../session/session.ts';
 import { FileWriter } from './file-writer.ts';
 import { type PublishContext, publish } from './publish.ts';
-import { type Interrupted, interrupted, type Remains, settle } from './remains.ts';
+import { type Interrupted, interrupted, leave, type Remains, settle } from './remains.ts';
 import { openTarget, type UploadMode, type UploadTarget } from './upload-target.ts';
 
 /** How long to wait for late WRITEs of a lost session before a file that was cut is checked, in milliseconds. */
 const LATE_WRITES = 1000;
+
+/**
+ * Runs work that uses the path of a file again, some time after it was opened. Rejects with the
+ * fault `moved`, without running it, if the path leads elsewhere by now.
+ */
+export type PathGuard = <T>(work: () => Promise<T>) => Promise<T>;
 
 export interface UploadOptions {
   /** What becomes of a file that exists. Default: `replace`. */
@@ -25,11 +32,13 @@ export interface UploadOptions {
   readonly fsync?: boolean | undefined;
   /** What is known of the file that exists; null if there is none. Saves no round trip, but a request. */
   readonly known?: Attributes | null | undefined;
+  /** Default: runs the work. */
+  readonly guard?: PathGuard | undefined;
 }
 
 /** What an upload needs of its client. */
 export interface UploadContext extends PublishContext {
-  readonly pool: SessionPool;
+  readonly sessions: SessionPool;
   /** Sessions that one upload may use. */
   readonly mostChannels: number;
   readonly isOrdered: (session: SftpSession) => boolean;
@@ -54,6 +63,7 @@ export class Upload {
   readonly #writer: FileWriter;
   readonly #context: UploadContext;
   readonly #keepPartial: boolean;
+  readonly #guard: PathGuard;
   #target: UploadTarget | null = null;
   #finishing: Promise<number> | null = null;
   #interrupted: Interrupted | null = null;
@@ -61,17 +71,23 @@ export class Upload {
   #reason: Promise<FailureReason> | null = null;
 
   constructor(path: Buffer, options: UploadOptions, context: UploadContext) {
-    const { mode = 'replace', keepPartial = true, fsync, known } = options;
-    const { pool, mostChannels, isOrdered, folders } = context;
+    const { mode = 'replace', keepPartial = true, fsync, known, guard = (work) => work() } = options;
+    const { sessions, mostChannels, isOrdered, folders } = context;
     this.#context = context;
     this.#keepPartial = keepPartial;
+    this.#guard = guard;
     const abort = new AbortController();
-    const opening = openTarget(pool, path, { mode, mostChannels, isOrdered, known, folders }, abort.signal);
+    const opening = openTarget(
+      sessions,
+      path,
+      { mode, mostChannels, isOrdered, known, folders },
+      abort.signal,
+    );
     this.opened = opening.then((target) => {
       this.#target = target;
     });
     this.opened.catch((error) => this.#explain(error));
-    this.#writer = new FileWriter(pool, () => opening, { fsync });
+    this.#writer = new FileWriter(sessions, () => opening, { fsync });
     this.#writer.once('close', () => abort.abort(new Error('the upload was stopped')));
     this.#writer.on('error', (error) => this.#explain(error));
     this.stream = this.#writer;
@@ -128,7 +144,8 @@ export class Upload {
     const target = this.#target;
     if (target?.temporary) {
       const { path: from, final: to, replaces } = target;
-      await publish(target.lease.session, { from, to, size, replaces }, this.#context);
+      const { session } = target.lease;
+      await this.#guard(() => publish(session, { from, to, size, replaces }, this.#context));
     }
     this.#outcome = { state: 'kept', bytes: size };
     this.#writer.release();
@@ -153,6 +170,15 @@ export class Upload {
 
   async #settle(upload: Interrupted | null): Promise<Remains> {
     if (upload === null) return { state: 'unchanged' };
+    try {
+      return await this.#guard(() => this.#settleInPlace(upload));
+    } catch (error) {
+      if (!(error instanceof SftpTransferError && error.fault === 'moved')) throw error;
+      return leave(upload, this.#context.remarks);
+    }
+  }
+
+  async #settleInPlace(upload: Interrupted): Promise<Remains> {
     const { session } = upload.target.lease;
     try {
       if (session.error === null) return await settle(session, upload, this.#context);
@@ -160,6 +186,6 @@ export class Upload {
       if (session.error === null) throw error;
       // It was lost without having been noticed before.
     }
-    return this.#context.pool.run((other) => settle(other, upload, this.#context));
+    return this.#context.sessions.run((other) => settle(other, upload, this.#context));
   }
 }

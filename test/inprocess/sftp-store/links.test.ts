@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FileStore } from '../../../src/ftp/server/store.ts';
 import { describeWith } from '../../support/openssh.ts';
 import { SFTP_SERVER } from '../../support/sftp-server.ts';
@@ -113,6 +113,45 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
     await expect(store.list(at('a/b/up'), signal)).resolves.toBeDefined();
     await store.rename(at('a/b/up'), at('a/up'), true);
     await expect(store.list(at('a/up'), signal)).rejects.toMatchObject({ reason: 'permission' });
+  });
+
+  describe('that a rename brings into the path of an upload', () => {
+    /** Starts an upload of a/secret, then puts a link that leads out in the place of its directory. */
+    async function moved(content: string) {
+      const { store, root, outside } = await linked();
+      await writeFile(`${root}/a/secret`, 'old');
+      const sink = await store.openWrite(at('a/secret'), { kind: 'replace' }, null, signal);
+      if (content !== '') await sink.write(Buffer.from(content));
+      await store.rename(at('a'), at('moved'), true);
+      await store.rename(at('absolute'), at('a'), true);
+      return { store, root, outside, sink };
+    }
+
+    it.each([true, false])('lead no aborted upload out (keep: %s)', async (keep) => {
+      const { root, outside, sink } = await moved('');
+      await sink.abort(keep);
+      expect(await readFile(`${outside}/secret`, 'utf8')).toBe('secret');
+      expect(await readdir(outside)).toEqual(['secret']);
+      expect(await readFile(`${root}/moved/secret`, 'utf8')).toBe('old');
+    });
+
+    it('lead no finished upload out', async () => {
+      const { root, outside, sink } = await moved('new');
+      await expect(sink.finish()).rejects.toMatchObject({ reason: 'not-found' });
+      await sink.abort(true);
+      expect(await readFile(`${outside}/secret`, 'utf8')).toBe('secret');
+      expect(await readdir(outside)).toEqual(['secret']);
+      expect(await readFile(`${root}/moved/secret`, 'utf8')).toBe('old');
+    });
+
+    it('do no harm to an upload elsewhere', async () => {
+      const { store, root } = await linked();
+      const sink = await store.openWrite(at('a/new'), { kind: 'replace' }, null, signal);
+      await sink.write(Buffer.from('new'));
+      await store.rename(at('absolute'), at('renamed'), true);
+      await sink.finish();
+      expect(await readFile(`${root}/a/new`, 'utf8')).toBe('new');
+    });
   });
 
   it('are followed anywhere with followLinks', async () => {

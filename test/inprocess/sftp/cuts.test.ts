@@ -5,6 +5,7 @@ import type { SftpClient } from '../../../src/sftp/client.ts';
 import type { Abandoned } from '../../../src/sftp/upload/upload.ts';
 import { DelayedChannel } from '../../support/delayed-channel.ts';
 import { describeWith } from '../../support/openssh.ts';
+import { seeded } from '../../support/random.ts';
 import { realClient } from '../../support/real-sftp.ts';
 import { pattern } from '../../support/sftp-client.ts';
 import { SFTP_SERVER } from '../../support/sftp-server.ts';
@@ -12,17 +13,6 @@ import { SFTP_SERVER } from '../../support/sftp-server.ts';
 const MiB = 1024 * 1024;
 const CUTS = Number(process.env.SSHFERRY_CUTS ?? 12);
 const SEED = Number(process.env.SSHFERRY_SEED ?? 1);
-
-/** mulberry32. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Uploads, and has `cut` called somewhere on the way; resolves to how it ended. */
 async function uploadCut(
@@ -65,7 +55,7 @@ describeWith([SFTP_SERVER], `uploads that are cut (${CUTS} each, seed ${SEED})`,
     '%s leave a whole file, what is contiguous, or what was there',
     { timeout: 60_000 * CUTS },
     async (_how, oneWay, size) => {
-      const next = random(SEED + oneWay);
+      const next = seeded(SEED + oneWay);
       const content = pattern(size);
       const states: Record<string, number> = {};
       for (let i = 0; i < CUTS; i++) {

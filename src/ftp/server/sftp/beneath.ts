@@ -1,6 +1,5 @@
 import { type Attributes, type FileType, fileType } from '../../../sftp/codec/attributes.ts';
-import { StatusCode } from '../../../sftp/codec/protocol.ts';
-import { SftpError } from '../../../sftp/errors.ts';
+import { isMissing, SftpError } from '../../../sftp/errors.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
 import type { StorePath } from '../path.ts';
 import { StoreError } from '../store.ts';
@@ -110,9 +109,4 @@ function namesOf(path: string): string[] {
 
 function outside(): StoreError {
   return new StoreError('permission', 'A symbolic link that leads out of the folder');
-}
-
-/** Whether the server answered that nothing has the path. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof SftpError && error.status === StatusCode.NO_SUCH_FILE;
 }

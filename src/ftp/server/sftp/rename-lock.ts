@@ -8,6 +8,12 @@ export class RenameLock {
   /** The last rename, which later operations wait for. */
   #rename: Promise<unknown> = Promise.resolve();
   #renames = 0;
+  #count = 0;
+
+  /** How many renames have run. Does not change during an operation. */
+  get count(): number {
+    return this.#count;
+  }
 
   /** Runs an operation that may run together with others, but not with a rename. */
   async shared<T>(work: () => Promise<T>): Promise<T> {
@@ -26,7 +32,10 @@ export class RenameLock {
   async alone<T>(work: () => Promise<T>): Promise<T> {
     this.#renames += 1;
     const before = Promise.all([this.#rename, ...this.#running]);
-    const renamed = before.then(work);
+    const renamed = before.then(() => {
+      this.#count += 1;
+      return work();
+    });
     this.#rename = renamed.then(
       () => {},
       () => {},

@@ -6,9 +6,9 @@ import { storeError } from './sftp-errors.ts';
 /** A directory on the server, open for reading. */
 export class SftpDirectory implements DirectorySource {
   readonly #parts: AsyncIterator<readonly NameEntry[]>;
-  readonly #first: Promise<IteratorResult<readonly NameEntry[]>>;
+  /** Read by `open`; null after its turn. */
+  #first: IteratorResult<readonly NameEntry[]> | null;
   readonly #describe: (entries: readonly NameEntry[]) => Promise<DirectoryEntry[]>;
-  #started = false;
 
   private constructor(
     parts: AsyncIterator<readonly NameEntry[]>,
@@ -16,7 +16,7 @@ export class SftpDirectory implements DirectorySource {
     describe: (entries: readonly NameEntry[]) => Promise<DirectoryEntry[]>,
   ) {
     this.#parts = parts;
-    this.#first = Promise.resolve(first);
+    this.#first = first;
     this.#describe = describe;
   }
 
@@ -30,8 +30,8 @@ export class SftpDirectory implements DirectorySource {
 
   async read(): Promise<readonly DirectoryEntry[] | null> {
     try {
-      const part = this.#started ? await this.#parts.next() : await this.#first;
-      this.#started = true;
+      const part = this.#first ?? (await this.#parts.next());
+      this.#first = null;
       return part.done ? null : await this.#describe(part.value.filter(isShown));
     } catch (error) {
       throw storeError(error);

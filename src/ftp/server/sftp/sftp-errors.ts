@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<FailureReason, readonly [StoreReason, string]>> =
   'bad-name': ['bad-name', 'Not a possible file name on the server'],
   'beyond-end': ['bad-offset', 'The position is after the end of the file'],
   changed: ['changed', 'The file changed while it was transferred'],
+  moved: ['not-found', 'The folder of the file was renamed during the transfer'],
   unsupported: ['unsupported', 'Not supported by the server'],
   unreachable: ['unavailable', 'The connection to the SFTP server was lost; try again later'],
   failure: ['failed', 'The SFTP server failed'],

@@ -3,20 +3,17 @@ import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
 import type { FileSink } from '../store.ts';
 import { storeError } from './sftp-errors.ts';
 
-/** What an SftpSink does beside its upload. */
-export interface SinkOptions {
-  /** Called when the upload is over, with what is left of it; null after `finish`. */
-  readonly over: (left: Abandoned | null, keep: boolean) => Promise<void>;
-}
+/** Called when an upload is over, with what is left of it; null after `finish`. */
+type OnOver = (left: Abandoned | null, keep: boolean) => Promise<void>;
 
 /** A file on the server, open for writing. */
 export class SftpSink implements FileSink {
   readonly #upload: Upload;
-  readonly #options: SinkOptions;
+  readonly #onOver: OnOver;
 
-  constructor(upload: Upload, options: SinkOptions) {
+  constructor(upload: Upload, onOver: OnOver) {
     this.#upload = upload;
-    this.#options = options;
+    this.#onOver = onOver;
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -33,11 +30,11 @@ export class SftpSink implements FileSink {
       this.#upload.stream.end();
       return this.#upload.finish();
     });
-    await this.#options.over(null, true);
+    await this.#onOver(null, true);
   }
 
   async abort(keep: boolean): Promise<void> {
-    await this.#options.over(await this.#upload.abandon(keep), keep);
+    await this.#onOver(await this.#upload.abandon(keep), keep);
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {

@@ -2,8 +2,10 @@ import type { SftpClient } from '../../../sftp/client.ts';
 import type { NameEntry } from '../../../sftp/codec/answers.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import { Extension } from '../../../sftp/codec/protocol.ts';
+import { isMissing, SftpError, SftpTransferError } from '../../../sftp/errors.ts';
 import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
+import type { PathGuard } from '../../../sftp/upload/upload.ts';
 import type { StorePath } from '../path.ts';
 import {
   type ByteRange,
@@ -17,7 +19,7 @@ import {
   StoreError,
   type WriteMode,
 } from '../store.ts';
-import { isMissing, type Place, walkBeneath } from './beneath.ts';
+import { type Place, walkBeneath } from './beneath.ts';
 import { Owners } from './owners.ts';
 import { RenameLock } from './rename-lock.ts';
 import { SftpDirectory } from './sftp-directory.ts';
@@ -113,7 +115,8 @@ export class SftpStore implements FileStore {
   openWrite(path: StorePath, mode: WriteMode, _size: number | null, signal: AbortSignal): Promise<FileSink> {
     return this.#at(path, 'follow', signal, (place) => {
       if (path === '') throw new StoreError('is-directory', 'Is a directory');
-      const how = { fsync: this.#fsync, known: !this.#followLinks, signal };
+      const guard = this.#guard(place);
+      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal };
       return this.#files.uploads.open(place, mode, how);
     });
   }
@@ -215,6 +218,33 @@ export class SftpStore implements FileStore {
       throw error;
     });
     return { path: bytes, attributes };
+  }
+
+  /**
+   * Returns a guard for an upload to `place`. While it runs, a rename can bring a link into the
+   * path; without a rename, the path is as it was when it was looked up.
+   */
+  #guard({ path }: Place): PathGuard {
+    const { client, renames } = this.#files;
+    const before = renames.count;
+    return (work) =>
+      renames.shared(async () => {
+        const mayHaveMoved = !this.#followLinks && renames.count !== before;
+        if (mayHaveMoved) await client.run((session) => this.#requireNoLink(session, path));
+        return work();
+      });
+  }
+
+  /** Rejects with `moved` if a part of a path on the server has become a link, or is gone. */
+  async #requireNoLink(session: SftpSession, path: Buffer): Promise<void> {
+    const root = await this.#rootPath(session);
+    const below = path.toString('latin1').slice(root.length + 1) as StorePath;
+    const found = await walkBeneath(session, below, { root, last: 'follow' }).catch((error: unknown) => {
+      if (error instanceof SftpError || error instanceof StoreError) return null;
+      throw error;
+    });
+    if (found?.path.equals(path)) return;
+    throw new SftpTransferError('moved', 'a folder of the path was renamed');
   }
 
   /** Resolves to the real path of the folder, without a slash at its end. */

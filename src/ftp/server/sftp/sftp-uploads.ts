@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { GatewayError } from '../../../core/errors.ts';
 import type { SftpClient } from '../../../sftp/client.ts';
 import type { Attributes } from '../../../sftp/codec/attributes.ts';
-import { SftpError } from '../../../sftp/errors.ts';
-import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
+import { unlessRefused } from '../../../sftp/errors.ts';
+import type { Abandoned, PathGuard, Upload } from '../../../sftp/upload/upload.ts';
 import type { UploadMode } from '../../../sftp/upload/upload-target.ts';
 import { type FileSink, StoreError, type WriteMode } from '../store.ts';
 import type { Place } from './beneath.ts';
@@ -13,6 +13,25 @@ import { SftpSink } from './sftp-sink.ts';
 /** The pauses between attempts to settle an upload that was cut off, in milliseconds; each is twice the last. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
+
+/** An upload that was cut off. */
+interface CutOff {
+  readonly upload: Upload;
+  readonly path: Buffer;
+  /** The file to be emptied if no byte has arrived. */
+  readonly old: Attributes | null;
+  readonly guard: PathGuard;
+}
+
+/** How a file is opened for writing. */
+export interface OpenOptions {
+  readonly fsync: boolean;
+  /** Whether the attributes of the place are those of the file itself, not of a link's target. */
+  readonly known: boolean;
+  /** Runs work that uses the path again later. */
+  readonly guard: PathGuard;
+  readonly signal: AbortSignal;
+}
 
 /** The uploads to one server, of all stores that share its client. */
 export class SftpUploads {
@@ -26,15 +45,8 @@ export class SftpUploads {
     this.#client = client;
   }
 
-  /**
-   * Opens a file for writing. `known`: whether the attributes of the place are those of the file
-   * itself, not of what a link leads to.
-   */
-  async open(
-    place: Place,
-    mode: WriteMode,
-    { fsync, known, signal }: { fsync: boolean; known: boolean; signal: AbortSignal },
-  ): Promise<FileSink> {
+  /** Opens a file for writing. */
+  async open(place: Place, mode: WriteMode, { fsync, known, guard, signal }: OpenOptions): Promise<FileSink> {
     const name = place.path.toString('latin1');
     if (this.#unsettled.has(name)) {
       throw new StoreError('unavailable', 'An earlier upload of this file is not settled yet; try again');
@@ -46,6 +58,7 @@ export class SftpUploads {
     const upload = this.#client.upload(place.path, {
       mode: uploadMode(mode),
       fsync,
+      guard,
       ...(known && { known: attributes }),
     });
     const giveUp = () => upload.stream.destroy();
@@ -62,32 +75,33 @@ export class SftpUploads {
     }
     const replaces = mode.kind === 'replace' || (mode.kind === 'resume' && mode.start === 0);
     const old = replaces ? attributes : null;
-    return new SftpSink(upload, {
-      over: async (left, keep) => {
-        if (left !== null) await this.#settled(upload, place.path, left, keep ? old : null);
-        this.#promised.delete(name);
-      },
+    return new SftpSink(upload, async (left, keep) => {
+      const cutOff = { upload, path: place.path, old: keep ? old : null, guard };
+      if (left !== null) await this.#settled(cutOff, left);
+      this.#promised.delete(name);
     });
   }
 
-  /** Deals with what is left of an upload. `old`: the file to be emptied if no byte has arrived. */
-  async #settled(upload: Upload, path: Buffer, left: Abandoned, old: Attributes | null): Promise<void> {
+  /** Deals with what is left of an upload. */
+  async #settled(cutOff: CutOff, left: Abandoned): Promise<void> {
+    const { path, old, guard } = cutOff;
     if (left.state === 'unsettled') {
       const name = path.toString('latin1');
       this.#unsettled.add(name);
-      void this.#settleLater(upload, path, old).finally(() => this.#unsettled.delete(name));
+      void this.#settleLater(cutOff).finally(() => this.#unsettled.delete(name));
     } else if (left.state === 'unchanged' && old !== null && old.size !== 0) {
       // A client that resumes takes what it finds for its own.
-      await this.#client.run((session) => session.setstat(path, { size: 0 })).catch(unlessRefused);
+      const empty = () => this.#client.run((session) => session.setstat(path, { size: 0 }));
+      await guard(empty).catch(unlessRefused);
     }
   }
 
   /** Settles an upload when the server can be reached again. Never rejects. */
-  async #settleLater(upload: Upload, path: Buffer, old: Attributes | null): Promise<void> {
+  async #settleLater(cutOff: CutOff): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       // It waits for the connection, too.
-      const left = await upload.abandon();
-      if (left.state !== 'unsettled') return this.#settled(upload, path, left, old).catch(() => {});
+      const left = await cutOff.upload.abandon();
+      if (left.state !== 'unsettled') return this.#settled(cutOff, left).catch(() => {});
       if (isFinal(left.error)) return;
       await delay(pause, undefined, { ref: false });
     }
@@ -101,8 +115,4 @@ function uploadMode(mode: WriteMode): UploadMode {
 /** Whether no later attempt can succeed: the gateway stops, or the SSH login failed for good. */
 function isFinal(error: unknown): boolean {
   return error instanceof GatewayError && !error.retryable && error.code !== 'CHANNEL_REFUSED';
-}
-
-function unlessRefused(error: unknown): void {
-  if (!(error instanceof SftpError)) throw error;
 }

@@ -42,3 +42,14 @@ it('goes on after failures', async () => {
   expect(await lock.alone(async () => 1)).toBe(1);
   expect(await lock.shared(async () => 2)).toBe(2);
 });
+
+it('counts a rename when it runs, not while it waits for operations before it', async () => {
+  const lock = new RenameLock();
+  const operation = deferred<void>();
+  const running = lock.shared(() => operation.promise);
+  const renamed = lock.alone(async () => lock.count);
+  expect(lock.count).toBe(0);
+  operation.resolve();
+  await running;
+  expect([await renamed, lock.count]).toEqual([1, 1]);
+});
