@@ -94,7 +94,7 @@ async function checkThrough(
         if (error !== null) throw error;
         return folderOf(spec.target) === null
           ? `${login.host} reaches ${formatTarget(spec.target)}`
-          : `${login.host} offers SFTP`;
+          : `${login.host} accepts the subsystem sftp`;
       });
       if (reached) await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
     } finally {

@@ -109,7 +109,7 @@ export function parseFolder(text: string): SftpFolder {
   if (text !== '' && !/^(\/|~$|~\/)/.test(text)) {
     const home = text.startsWith('~') ? 'homes of other users are not supported' : 'it is not absolute';
     throw new AddressError(
-      `the folder '${text}' is invalid: ${home}; expected a path such as /srv/in, ~/in, or nothing for the home`,
+      `the folder '${text}' is invalid: ${home}; expected an absolute path, one below ~, or nothing for the home`,
     );
   }
   return { sftp: text === '~' || text === '~/' ? '' : text };

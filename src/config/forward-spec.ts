@@ -83,7 +83,8 @@ export function parseForward(text: string, types: readonly ForwardType[], origin
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     const code = error === UNIX_SOCKET ? 'CONFIG_UNSUPPORTED' : 'CONFIG_INVALID';
-    const example = error.example ?? '8021:localhost:21';
+    const usual = TO_FOLDER.test(text.trim()) ? '8021:sftp:/srv/in' : '8021:localhost:21';
+    const example = error.example ?? usual;
     throw new GatewayError(code, `${error.message}, such as ${flag} ${example}`, {
       where: `${origin} ${text}`,
     });

@@ -31,9 +31,10 @@ export class SftpError extends Error {
 
 /**
  * How a session ended. `lost`: the channel ended or broke. `protocol`: the server sent what SFTP does not
- * allow. `timeout`: it did not answer in time. `closed`: this side closed the session.
+ * allow. `not-sftp`: it sent none at all, or something else. `timeout`: it did not answer in time.
+ * `closed`: this side closed the session.
  */
-export type SessionEnd = 'lost' | 'protocol' | 'timeout' | 'closed';
+export type SessionEnd = 'lost' | 'protocol' | 'not-sftp' | 'timeout' | 'closed';
 
 /** The session is over; all requests under way have failed with this one error. */
 export class SftpSessionError extends Error {

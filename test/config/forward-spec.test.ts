@@ -73,8 +73,9 @@ describe('a folder behind SFTP', () => {
     ['pop3/8021:sftp:/srv', "type 'pop3' does not serve a folder; expected ftp"],
     ['80211:sftp:/srv', "the port to listen on '80211' is invalid"],
     ['8021:sftp:/a\nb', 'the folder has a control character'],
-  ])('%s is an error', (text, message) => {
+  ])('%s is an error, with an example', (text, message) => {
     expect(() => parseForward(text, types)).toThrow(message);
+    expect(() => parseForward(text, types)).toThrow(/, such as -L 8021:sftp:\/srv\/in$/);
   });
 });
 

@@ -54,15 +54,32 @@ describe('opening a session', () => {
   it('fails if the channel ends first, such as where sshd finds no sftp-server to run', async () => {
     const server = new ScriptedSftpServer({ version: null });
     server.wire.end();
-    await expect(SftpSession.open(server.channel)).rejects.toThrow('the SFTP server ended the session');
+    await expect(SftpSession.open(server.channel)).rejects.toMatchObject({
+      end: 'not-sftp',
+      message: 'the SFTP subsystem ended before it answered: see Subsystem in the sshd_config',
+    });
   });
 
   it('fails for a server that greets in words', async () => {
     const server = new ScriptedSftpServer({ version: null });
     server.send(bytes('This service allows sftp connections only.\n'));
     await expect(SftpSession.open(server.channel)).rejects.toThrow(
-      'the SFTP server sent a packet of 1416128883 bytes',
+      'the server sent "This service allows sftp connections only." in place of SFTP: ' +
+        "the account's shell, or ForceCommand, must print nothing in sessions without a terminal",
     );
+  });
+
+  it.each([
+    ['a line before the version', 'Welcome to this host\n\0\0\0\x05\x02\0\0\0\x03', 'Welcome to this host'],
+    ['lines, the first one empty', '\r\n  Hello\r\nworld\r\n', 'Hello'],
+    ['colours', '\x1b[31mred\x1b[0m\n', '[31mred [0m'],
+    ['a word that is shorter than a packet', 'no\n', 'no'],
+  ])('quotes %s', async (_, text, quoted) => {
+    const server = new ScriptedSftpServer({ version: null });
+    server.send(Buffer.from(text, 'latin1'));
+    server.wire.end();
+    await expect(SftpSession.open(server.channel)).rejects.toThrow(`the server sent "${quoted}" in place`);
+    expect(server.channel.listenerCount('data')).toBeLessThan(2);
   });
 
   it('is given up by a signal', async () => {

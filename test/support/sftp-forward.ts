@@ -12,7 +12,7 @@ import { startSshd } from './sshd.ts';
 const TEST = { onTestFinished };
 
 /** A real sshd with OpenSSH's sftp-server, for the tests of a file. Call it in a `describe`. */
-export function sshdWithSftp(settings: readonly string[] = []) {
+export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_SERVER) {
   let dir = '';
   let sshd: { port: number; server: ChildProcess } | undefined;
   const file = (name: string) => path.join(dir, name);
@@ -20,7 +20,7 @@ export function sshdWithSftp(settings: readonly string[] = []) {
     dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-files-'));
     await Promise.all([makeKey(file('host')), makeKey(file('login'))]);
     await writeFile(file('authorized_keys'), await readFile(file('login.pub')));
-    sshd = await startSshd(dir, [`Subsystem sftp ${SFTP_SERVER}`, ...settings]);
+    sshd = await startSshd(dir, [`Subsystem sftp ${subsystem}`, ...settings]);
     await writeFile(file('known_hosts'), `yourserver ${await readFile(file('host.pub'), 'utf8')}`);
   });
   afterAll(async () => {

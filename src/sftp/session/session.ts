@@ -14,6 +14,7 @@ import { Extension, type ExtensionName, VERSION } from '../codec/protocol.ts';
 import { packIds, type Request, requests } from '../codec/requests.ts';
 import { SftpError, SftpSessionError } from '../errors.ts';
 import { type CallOptions, call, checked, type Pick, pick } from './call.ts';
+import { FirstBytes } from './first-bytes.ts';
 import { RequestPipeline } from './pipeline.ts';
 import type { AnswerHandler, ReadHandler } from './under-way.ts';
 
@@ -53,6 +54,7 @@ export class SftpSession {
   /** Opens a session over `channel`, which it owns from now on. */
   static async open(channel: Duplex, options: SessionOptions = {}): Promise<SftpSession> {
     const { patience = 60_000, signal } = options;
+    const first = new FirstBytes(channel);
     const session = new SftpSession(channel, patience);
     const onAbort = () => session.close();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -62,8 +64,9 @@ export class SftpSession {
     } catch (error) {
       session.close();
       signal?.throwIfAborted();
-      throw error;
+      throw error instanceof SftpSessionError ? first.explain(error) : error;
     } finally {
+      first.stop();
       signal?.removeEventListener('abort', onAbort);
     }
     return session;

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
-import { SftpError } from '../../../sftp/errors.ts';
+import { SftpError, SftpSessionError } from '../../../sftp/errors.ts';
 import { type FailureReason, failureReason } from '../../../sftp/reason.ts';
 import { StoreError, type StoreReason } from '../store.ts';
 
@@ -27,6 +27,9 @@ const REASONS: Readonly<Record<FailureReason, readonly [StoreReason, string]>> =
 export function storeError(error: unknown, reason: FailureReason = failureReason(error)): StoreError {
   if (error instanceof StoreError) return error;
   if (error instanceof GatewayError) return new StoreError('unavailable', error.message, { cause: error });
+  if (error instanceof SftpSessionError && error.end === 'not-sftp') {
+    return new StoreError('unavailable', error.message, { cause: error });
+  }
   const [why, words] = REASONS[reason];
   return new StoreError(why, `${words}${ownWords(error, reason)}`, { cause: error });
 }
