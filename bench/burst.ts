@@ -16,13 +16,18 @@ export interface Burst {
   readonly lost: number;
   /** The error messages of curl. */
   readonly complaints: readonly string[];
-  /** The 99th percentile of the latency of NOOPs on another control connection meanwhile, in milliseconds. */
+  /**
+   * The 99th percentile of the latency of NOOPs on another control connection meanwhile, in
+   * milliseconds.
+   */
   readonly noop: number;
   /** The same without a tunnel: how busy the machine is. */
   readonly straightNoop: number;
 }
 
-/** Starts all of `row.transfers` from one curl at once, and another curl for each arriving session. */
+/**
+ * Starts all of `row.transfers` from one curl at once, and another curl for each arriving session.
+ */
 export async function burst(place: Place, row: BurstRow, source: string): Promise<Burst> {
   const { host, port } = place.roomyFtp;
   const url = `ftp://${host}:${port}/${path.basename(source)}`;

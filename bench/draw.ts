@@ -9,7 +9,10 @@ const LEFT = 290;
 const RIGHT = 770;
 const LINE = 19;
 const BAR = 11;
-/** The ratios at the ends of the scale, which is logarithmic: half is as far to the left as twice is to the right. */
+/**
+ * The ratios at the ends of the scale, which is logarithmic: half is as far to the left as twice is
+ * to the right.
+ */
 const SLOWEST = 0.25;
 const FASTEST = 16;
 
@@ -39,7 +42,10 @@ const STYLE = `
     .target { stroke: #e6edf3 }
   }`;
 
-/** Returns the results as an SVG for light and dark pages: each ratio as a bar from 1 x with a mark at its target, then figures with limits. */
+/**
+ * Returns the results as an SVG for light and dark pages: each ratio as a bar from 1 x with a mark
+ * at its target, then figures with limits.
+ */
 export function draw(results: readonly Result[]): string {
   const parts: string[] = [];
   let y = MARGIN + 16;
@@ -138,7 +144,9 @@ function ratioBar(y: number, { peer, ratio, target }: PeerResult): string {
     .join('\n');
 }
 
-/** Draws a figure as a bar from 0 at the left. The mark of the limit is always at the same place. */
+/**
+ * Draws a figure as a bar from 0 at the left. The mark of the limit is always at the same place.
+ */
 function limitBar(y: number, { name, unit, median, limit }: Figure): string {
   const most = limit ?? 0;
   const mark = LEFT + 0.6 * (RIGHT - LEFT);

@@ -4,8 +4,9 @@ import { createInterface } from 'node:readline';
 import { empties } from './flood.ts';
 
 /**
- * `flood-client.ts HOST PORT SILENT-PORT COUNT RATE` logs in COUNT times at an FTP server, sends empty lines on each connection, RATE bytes
- * a second, and only reads from a further connection to SILENT-PORT. It prints a line when all have begun, and ends with its input.
+ * `flood-client.ts HOST PORT SILENT-PORT COUNT RATE` logs in COUNT times at an FTP server, sends
+ * empty lines on each connection, RATE bytes a second, and only reads from a further connection to
+ * SILENT-PORT. It prints a line when all have begun, and ends with its input.
  */
 const [host = '', port, silentPort, count, rate] = process.argv.slice(2);
 

@@ -1,7 +1,10 @@
 import net from 'node:net';
 import { empties } from './flood.ts';
 
-/** `flood-server.ts RATE`: an FTP server that prints its port, greets clients, and then sends empty lines, RATE bytes a second. */
+/**
+ * `flood-server.ts RATE`: an FTP server that prints its port, greets clients, and then sends empty
+ * lines, RATE bytes a second.
+ */
 const rate = Number(process.argv[2]);
 const server = net.createServer((socket) => {
   socket.on('error', () => {}).resume();

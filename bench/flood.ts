@@ -25,7 +25,10 @@ export interface Flood {
   readonly resident: number;
 }
 
-/** Sends empty lines until the socket closes, `rate` bytes a second or as fast as the peer accepts them. */
+/**
+ * Sends empty lines until the socket closes, `rate` bytes a second or as fast as the peer accepts
+ * them.
+ */
 export function empties(socket: net.Socket, rate: number): void {
   const share = Buffer.alloc((rate * BEAT) / 1000, '\n');
   const timer = setInterval(() => {
@@ -34,7 +37,10 @@ export function empties(socket: net.Socket, rate: number): void {
   socket.on('error', () => {}).once('close', () => clearInterval(timer));
 }
 
-/** Measures NOOPs through a fresh sshferry whose other clients, and one of whose servers, send empty lines. */
+/**
+ * Measures NOOPs through a fresh sshferry whose other clients, and one of whose servers, send empty
+ * lines.
+ */
 export async function flood(place: Place, row: FloodRow): Promise<Flood> {
   const server = await place.floodServer(row.rate);
   const sshferry = await place.ownSshferry(place.file('flood-report'), [server.port]);

@@ -3,7 +3,10 @@ type Cleanup = () => Promise<unknown> | unknown;
 const cleanups = new Set<Cleanup>();
 let ending = false;
 
-/** Registers `cleanup` for when a signal ends the bench; the latest runs first. Returns a function that unregisters it. */
+/**
+ * Registers `cleanup` for when a signal ends the bench; the latest runs first. Returns a function
+ * that unregisters it.
+ */
 export function onInterrupt(cleanup: Cleanup): () => void {
   cleanups.add(cleanup);
   return () => void cleanups.delete(cleanup);

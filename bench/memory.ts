@@ -11,7 +11,10 @@ const STILL = 20_000;
 /** How long a transfer that does not stall may take: a minute. */
 const MOST_LOOKS = 120;
 
-/** The memory of a process, in bytes: `resident` by the kernel, `held` by Node after a garbage collection. */
+/**
+ * The memory of a process, in bytes: `resident` by the kernel, `held` by Node after a garbage
+ * collection.
+ */
 interface Memory {
   readonly resident: number;
   readonly held: number;
@@ -23,7 +26,8 @@ export async function measureMemory(place: Place, row: MemoryRow, source: string
   const sshferry = await place.ownSshferry(report);
   const clients: Client[] = [];
   try {
-    // The first client of a process also pays for compiled code, its first transfer for the SSH connection for data.
+    // The first client of a process also pays for compiled code, its first transfer for the SSH
+    // connection for data.
     const first = await login(sshferry);
     await first.list();
     first.close();

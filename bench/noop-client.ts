@@ -5,8 +5,9 @@ import { Client } from 'basic-ftp';
 const PAUSE = 20;
 
 /**
- * `noop-client.ts HOST PORT` logs in at an FTP server, says so, and sends NOOP after NOOP until its input ends; then it writes how
- * long each reply took, in milliseconds. It is its own process, because starting other programs blocks a process for a moment.
+ * `noop-client.ts HOST PORT` logs in at an FTP server, says so, and sends NOOP after NOOP until its
+ * input ends; then it writes how long each reply took, in milliseconds. It is its own process,
+ * because starting other programs blocks a process for a moment.
  */
 const [host = '', port] = process.argv.slice(2);
 const client = new Client();

@@ -4,7 +4,10 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { onInterrupt } from './interrupt.ts';
 
-/** Sends NOOPs to an FTP server from another process. `stop` returns the latency of each reply, in milliseconds. */
+/**
+ * Sends NOOPs to an FTP server from another process. `stop` returns the latency of each reply, in
+ * milliseconds.
+ */
 export async function watchNoop({ host, port }: { host: string; port: number }): Promise<{
   stop(): Promise<number[]>;
 }> {

@@ -17,7 +17,10 @@ const LETTER = 2880;
 /** The session that makes sshd turn Nagle's algorithm off. */
 const SESSION = ['sleep', '86400'];
 
-/** Not TLS 1.3: curl leaves its tickets unread after an upload, so that its close resets the connection and vsftpd says 426. */
+/**
+ * Not TLS 1.3: curl leaves its tickets unread after an upload, so that its close resets the
+ * connection and vsftpd says 426.
+ */
 const FTPS = ['--ssl-reqd', '--insecure', '--tls-max', '1.2'];
 
 /** How curl reaches the FTP server by way of a peer. */
@@ -48,7 +51,10 @@ export class Place implements Ground {
   #far: Far = { listen: LOCALHOST, host: LOCALHOST, there: (command) => command };
   #pop3 = 0;
 
-  /** `directory` is the place's own, and is left to the caller to remove; `options` are given to every sshferry, each as NAME=VALUE. */
+  /**
+   * `directory` is the place's own, and is left to the caller to remove; `options` are given to
+   * every sshferry, each as NAME=VALUE.
+   */
   constructor(directory: string, options: readonly string[]) {
     this.#directory = directory;
     this.#options = options.flatMap((option) => ['-o', option]);
@@ -124,8 +130,8 @@ export class Place implements Ground {
   }
 
   /**
-   * Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`: probe.ts. It forwards FTP to `ports` of the
-   * servers' side as well.
+   * Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`:
+   * probe.ts. It forwards FTP to `ports` of the servers' side as well.
    */
   async ownSshferry(report: string, ports: readonly number[] = []): Promise<OwnSshferry> {
     const host = '127.0.0.20';

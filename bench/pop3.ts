@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { PASSWORD, USER } from '../demo/account.ts';
 
-/** Opens `connections` sessions at a POP3 server, `parallel` at a time, and fetches the letter in each. Returns the seconds. Rejects if a session did not get the whole letter. */
+/**
+ * Opens `connections` sessions at a POP3 server, `parallel` at a time, and fetches the letter in
+ * each. Returns the seconds. Rejects if a session did not get the whole letter.
+ */
 export async function fetchLetters(
   server: { host: string; port: number },
   connections: number,

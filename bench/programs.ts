@@ -9,7 +9,10 @@ import { onInterrupt } from './interrupt.ts';
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...argv: string[]];
 
-/** Returns the path of a program, or null if it is not installed. Also searches the directories of sshd and vsftpd, which are often not in PATH. */
+/**
+ * Returns the path of a program, or null if it is not installed. Also searches the directories of
+ * sshd and vsftpd, which are often not in PATH.
+ */
 export function find(program: string): string | null {
   for (const directory of [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']) {
     const file = path.join(directory, program);
@@ -38,7 +41,10 @@ export function run(program: string, argv: readonly string[]): Promise<string> {
 export class Programs {
   readonly #children = new Set<ChildProcess>();
 
-  /** Starts one and waits until `host:port` accepts connections. Rejects with its output if it ends earlier. */
+  /**
+   * Starts one and waits until `host:port` accepts connections. Rejects with its output if it ends
+   * earlier.
+   */
   start(
     command: Command,
     host: string,
@@ -48,7 +54,10 @@ export class Programs {
     return this.#start(command, `does not listen on ${host}:${port}`, () => accepts(host, port), env);
   }
 
-  /** Starts one and waits until its output matches `pattern`. Rejects with its output if it ends earlier. */
+  /**
+   * Starts one and waits until its output matches `pattern`. Rejects with its output if it ends
+   * earlier.
+   */
   async startSaying(command: Command, pattern: RegExp): Promise<{ child: ChildProcess; said: string }> {
     let said = '';
     const child = await this.#start(command, `does not say ${pattern}`, async (words) => {

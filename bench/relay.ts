@@ -1,15 +1,20 @@
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 
-/** How many bytes one direction buffers before the sender has to wait: far more than any round trip here needs. */
+/**
+ * How many bytes one direction buffers before the sender has to wait: far more than any round trip
+ * here needs.
+ */
 const ROOM = 256 * 1024 * 1024;
 
 /**
- * A long link between two addresses of this machine, as a program: `relay.ts RTT_MS FROM TO PORT…` listens on FROM:PORT for
- * each port and carries every connection to TO:PORT, each direction RTT/2 late, ends and breaks included.
+ * A long link between two addresses of this machine, as a program: `relay.ts RTT_MS FROM TO PORT…`
+ * listens on FROM:PORT for each port and carries every connection to TO:PORT, each direction RTT/2
+ * late, ends and breaks included.
  *
- * It cannot delay what the kernels do by themselves. A TCP handshake over it costs the dialling side no round trip, slow start
- * none, and Nagle's algorithm waits for no distant ACK. All of that favours peers that open many connections.
+ * It cannot delay what the kernels do by themselves. A TCP handshake over it costs the dialling
+ * side no round trip, slow start none, and Nagle's algorithm waits for no distant ACK. All of that
+ * favours peers that open many connections.
  */
 async function main([rtt = '', from = '', to = '', ...ports]: readonly string[]): Promise<void> {
   const delay = Number(rtt) / 2;

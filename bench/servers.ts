@@ -114,12 +114,18 @@ async function startPyftpdlib(
   await programs.start(far.there(['/usr/bin/python3', ...argv]), far.host, port);
 }
 
-/** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side. Returns its port. */
+/**
+ * Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side. Returns
+ * its port.
+ */
 export async function startPop3(programs: Programs, far: Far, size: number): Promise<number> {
   return (await startOwn(programs, far, 'maildrop.ts', size)).port;
 }
 
-/** Starts an FTP server that sends empty lines, `rate` bytes a second, on 127.0.0.1 of the servers' side. */
+/**
+ * Starts an FTP server that sends empty lines, `rate` bytes a second, on 127.0.0.1 of the servers'
+ * side.
+ */
 export function startFlood(
   programs: Programs,
   far: Far,

@@ -1,6 +1,9 @@
 import net from 'node:net';
 
-/** `source.ts HOST PORT SIZE` sends SIZE bytes to each connection, to measure the throughput of a link. */
+/**
+ * `source.ts HOST PORT SIZE` sends SIZE bytes to each connection, to measure the throughput of a
+ * link.
+ */
 const [host, port, size] = process.argv.slice(2);
 const block = Buffer.alloc(1024 * 1024);
 const server = net.createServer({ noDelay: true }, (socket) => {

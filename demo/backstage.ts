@@ -28,7 +28,10 @@ export interface MailEvents {
   onRead(number: number, bytes: number): void;
 }
 
-/** Starts all servers on free ports of 127.0.0.1, with new keys. If it fails, it leaves nothing behind. */
+/**
+ * Starts all servers on free ports of 127.0.0.1, with new keys. If it fails, it leaves nothing
+ * behind.
+ */
 export async function startBackstage(mail: MailEvents): Promise<Backstage> {
   const endings: (() => Promise<void>)[] = [];
   const close = async () => {

@@ -3,7 +3,10 @@ import type { Readable } from 'node:stream';
 /** Longest command line, in bytes. */
 const MAX_LINE = 4096;
 
-/** Yields the lines of a control connection as UTF-8, without CRLF or LF. Throws if a line is too long for a command. */
+/**
+ * Yields the lines of a control connection as UTF-8, without CRLF or LF. Throws if a line is too
+ * long for a command.
+ */
 export async function* lines(source: Readable): AsyncGenerator<string> {
   let rest = Buffer.alloc(0);
   for await (const chunk of source) {

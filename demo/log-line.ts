@@ -24,12 +24,16 @@ const eventShape = z.discriminatedUnion('event', [
   }),
 ]);
 
-/** The events of sshferry's log that the demo reports. Sizes are in bytes, times in milliseconds. */
+/**
+ * The events of sshferry's log that the demo reports. Sizes are in bytes, times in milliseconds.
+ */
 export type LogEvent = z.infer<typeof eventShape>;
 
 const lineShape = z.looseObject({ level: z.string(), msg: z.string().optional() });
 
-/** Parses one line of sshferry's JSON log: a reported event, the message of an error, or neither. */
+/**
+ * Parses one line of sshferry's JSON log: a reported event, the message of an error, or neither.
+ */
 export function readLogLine(text: string): { event: LogEvent | null; complaint: string | null } {
   const line = lineShape.safeParse(parseJson(text)).data;
   // Not a line of the log: a fatal message of Node itself.

@@ -15,7 +15,9 @@ export class Maildrop {
     return [...this.#letters];
   }
 
-  /** Appends a letter. As RFC 5322 requires, bare LFs become CRLFs, and the last line ends with one. */
+  /**
+   * Appends a letter. As RFC 5322 requires, bare LFs become CRLFs, and the last line ends with one.
+   */
   deliver(message: Buffer): Letter {
     // latin1 maps each byte to one character and back, so 8-bit text survives.
     const text = message.toString('latin1').replace(/\r?\n/g, '\r\n');

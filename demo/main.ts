@@ -5,7 +5,10 @@ import { checkPorts } from './ports.ts';
 import { Report } from './report.ts';
 import { commandLine, startSshferry } from './sshferry.ts';
 
-/** Runs the demo until `signal` is aborted. Rejects with a DemoError if it cannot start or sshferry ends by itself. */
+/**
+ * Runs the demo until `signal` is aborted. Rejects with a DemoError if it cannot start or sshferry
+ * ends by itself.
+ */
 async function run(ports: Ports, signal: AbortSignal, print: (text: string) => void): Promise<void> {
   await checkPorts(ports);
   const report = new Report(ports, print);

@@ -6,7 +6,10 @@ import { type Running, serve } from './serve.ts';
 
 const CAPABILITIES = ['USER', 'TOP', 'UIDL', 'PIPELINING'];
 
-/** Called for each letter that a client reads, with its number in the mailbox, from 1, and its size in bytes. */
+/**
+ * Called for each letter that a client reads, with its number in the mailbox, from 1, and its size
+ * in bytes.
+ */
 type OnRead = (number: number, bytes: number) => void;
 
 /** Serves the maildrop by POP3 (RFC 1939, CAPA of RFC 2449) to the demo's account. */
@@ -28,7 +31,10 @@ function write(socket: Socket, bytes: string): Promise<void> {
   });
 }
 
-/** One session: AUTHORIZATION, then TRANSACTION; QUIT does the UPDATE. Answers are latin1, one character a byte. */
+/**
+ * One session: AUTHORIZATION, then TRANSACTION; QUIT does the UPDATE. Answers are latin1, one
+ * character a byte.
+ */
 class Pop3Session {
   readonly #maildrop: Maildrop;
   readonly #onRead: OnRead;
@@ -140,7 +146,10 @@ function err(text: string): string {
   return `-ERR ${text}\r\n`;
 }
 
-/** Returns a multi-line response: lines that start with a dot get another one, and a dot ends it (RFC 1939 section 3). */
+/**
+ * Returns a multi-line response: lines that start with a dot get another one, and a dot ends it
+ * (RFC 1939 section 3).
+ */
 function multiline(text: string, body: readonly string[]): string {
   const stuffed = body.map((line) => `${line.startsWith('.') ? '.' : ''}${line}\r\n`);
   return `${ok(text)}${stuffed.join('')}.\r\n`;

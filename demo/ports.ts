@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { DemoError, type Ports, SERVICES, type Service } from './options.ts';
 
-/** Checks that the ports are free. Throws a DemoError that names each port that is not, and the option that chooses another. */
+/**
+ * Checks that the ports are free. Throws a DemoError that names each port that is not, and the
+ * option that chooses another.
+ */
 export async function checkPorts(ports: Ports): Promise<void> {
   const checked = await Promise.all(SERVICES.map((service) => complaint(service, ports[service])));
   const complaints = checked.filter((line) => line !== null);

@@ -52,7 +52,10 @@ export class Report {
     this.#tell('ftp', direction, `${verb} ${path}`.trimEnd(), `${size(bytes)} in ${Math.ceil(ms)} ms`);
   }
 
-  /** Reports sessions of mail, in which sshferry sees no transfers. Control connections of FTP are not worth a line. */
+  /**
+   * Reports sessions of mail, in which sshferry sees no transfers. Control connections of FTP are
+   * not worth a line.
+   */
   #session({ forward, bytesUp, bytesDown, level, msg }: LogEventOf<'session.end'>): void {
     const service = this.#services.get(forward);
     if (service === undefined || service === 'ftp') return;

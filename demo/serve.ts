@@ -7,7 +7,10 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Listens on a free port of 127.0.0.1 and calls `talk` for each connection. If `talk` rejects, the connection ends. */
+/**
+ * Listens on a free port of 127.0.0.1 and calls `talk` for each connection. If `talk` rejects, the
+ * connection ends.
+ */
 export async function serve(talk: (socket: net.Socket) => Promise<void>): Promise<Running> {
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {

@@ -24,8 +24,9 @@ export function commandLine(args: readonly string[], indent: string): string {
 }
 
 /**
- * Starts sshferry and waits until `forwards` of them listen. The events of its log go to `onEvent`; `signal` stops it.
- * If sshferry ends earlier, rejects with a DemoError that contains its error message.
+ * Starts sshferry and waits until `forwards` of them listen. The events of its log go to `onEvent`;
+ * `signal` stops it. If sshferry ends earlier, rejects with a DemoError that contains its error
+ * message.
  */
 export async function startSshferry(
   args: readonly string[],
@@ -38,7 +39,8 @@ export async function startSshferry(
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'pipe'],
-    // In its own process group: Ctrl-C reaches only the demo, so that sshferry gets one signal, not two.
+    // In its own process group: Ctrl-C reaches only the demo, so that sshferry gets one signal, not
+    // two.
     detached: true,
   });
   const stop = () => child.kill('SIGTERM');

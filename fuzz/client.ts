@@ -19,8 +19,8 @@ export interface Expected {
 }
 
 /**
- * A client that takes any line with a code and a space for the end of a reply, to which CR alone is a line end too, and which takes
- * each reply for that to the next of its commands, sent or not.
+ * A client that takes any line with a code and a space for the end of a reply, to which CR alone is
+ * a line end too, and which takes each reply for that to the next of its commands, sent or not.
  */
 export class CarelessClient {
   /** Of each command, whether it asks for a data port. */
@@ -119,7 +119,8 @@ export class Client {
     ];
     this.#scene.expected.push({ sent: line.trimEnd(), reply: new RegExp(`^(${reply})`), own });
     this.#scene.careless.sends(line.trimEnd());
-    // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone after that ABOR would belong to it.
+    // ftplib's ABOR has lost its LF; some clients never send CR. An LF alone after that ABOR would
+    // belong to it.
     return line.endsWith('\r') ? line : `${line}${line !== '' && this.#scene.pick(8) === 0 ? '' : '\r'}\n`;
   }
 
@@ -147,7 +148,10 @@ export class Client {
     if (expected.sent === 'REIN' && code < 300) this.#blockMode = this.#records = false;
   }
 
-  /** Whether the client still waits for the reply that a second reply to an earlier command came instead of. */
+  /**
+   * Whether the client still waits for the reply that a second reply to an earlier command came
+   * instead of.
+   */
   #isAgain(code: number): boolean {
     const [first] = this.#scene.expected;
     // The client has taken it for its command's: from now on it does not know which reply is whose.
@@ -155,7 +159,10 @@ export class Client {
     return true;
   }
 
-  /** Which of the commands that the client waits for a final reply answers: the first, or what was answered during a transfer. */
+  /**
+   * Which of the commands that the client waits for a final reply answers: the first, or what was
+   * answered during a transfer.
+   */
   #answered(line: string, own: boolean): number {
     const [first, second] = this.#scene.expected;
     if (first === undefined || second === undefined || fits(first, line, own)) return 0;

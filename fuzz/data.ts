@@ -3,7 +3,10 @@ import type { DataEnd } from '../src/ftp/rewrite/action.ts';
 import type { Direction } from '../src/ftp/wire/command.ts';
 import { LOCAL, type Scene } from './scene.ts';
 
-/** Stands for src/ftp/data: completes what FtpControl asks for, and reports how data connections end. */
+/**
+ * Stands for src/ftp/data: completes what FtpControl asks for, and reports how data connections
+ * end.
+ */
 export class DataSide {
   readonly #scene: Scene;
 

@@ -16,7 +16,9 @@ const OWN_PORT =
 const OWN_COMMAND =
   /^(EPSV|PASV|LPSV|ABOR|PORT 127,0,0,1,195,80|EPRT (\|1\|127.0.0.1|\|2\|::1)\|50000\|)\r\n$/;
 
-/** What must hold in each dialogue; play.ts has the list. Throws an Error that says what does not. */
+/**
+ * What must hold in each dialogue; play.ts has the list. Throws an Error that says what does not.
+ */
 export class Invariants {
   readonly #scene: Scene;
   readonly #client: Client;
@@ -68,7 +70,8 @@ export class Invariants {
     const live = [...this.#scene.ports.values()].filter(
       ({ gone, ends }) => !gone && !(ends.download && ends.upload),
     );
-    // The one that is superseded goes when the server has taken the new one, which takes a round trip there.
+    // The one that is superseded goes when the server has taken the new one, which takes a round
+    // trip there.
     const superseded = this.#scene.policy.active === 'remote-forward' ? 1 : 0;
     if (live.length > limits.dataConnections + superseded) throw new Error(`${live.length} data connections`);
   }
@@ -181,7 +184,10 @@ export class Invariants {
     data.state = 'ended';
   }
 
-  /** No success for a transfer whose bytes did not all arrive, unless the client itself hung up on a download. */
+  /**
+   * No success for a transfer whose bytes did not all arrive, unless the client itself hung up on a
+   * download.
+   */
   #checkComplete(): void {
     for (const { started, ends, halfClosed } of this.#scene.ports.values()) {
       if (started === null || !this.#scene.complete.delete(started.path)) continue;
@@ -234,7 +240,8 @@ export class Invariants {
     const passing = this.#scene.passing[side];
     const at = passing.findIndex((each) => each === line || each === asSent);
     if (at < 0) throw new Error(`no side sent ${JSON.stringify(line)}`);
-    // A first refusal of PASV passes after the second attempt; other lines of a hostile server overtake it.
+    // A first refusal of PASV passes after the second attempt; other lines of a hostile server
+    // overtake it.
     if (this.#scene.hostile) passing.splice(at, 1);
     else passing.splice(0, at + 1);
   }

@@ -7,23 +7,34 @@ import { Server } from './server.ts';
 import { SESSIONS } from './sessions.ts';
 
 /**
- * A random client and a random server on both sides of one FtpControl. Every choice comes from a list of numbers, so that the
- * list is the dialogue: the same numbers give the same dialogue, and fewer numbers a shorter one.
+ * A random client and a random server on both sides of one FtpControl. Every choice comes from a
+ * list of numbers, so that the list is the dialogue: the same numbers give the same dialogue, and
+ * fewer numbers a shorter one.
  *
  * What must hold in each of them:
  * - Nothing is thrown, and the actions do not depend on how the bytes were split.
- * - Every line that a side gets is one that the other sent, byte for byte and in order, or one of those that sshferry says itself.
- * - Every command gets its own reply, in order. So it is with a hostile server as far as that can be said.
- * - No port of the server's reaches the client: neither one that keeps to the RFC, nor one that takes any line with a code for the
- *   end of a reply, nor one to which CR alone is a line end.
- * - A download whose data has all arrived, and whose server says 150 and 226, gets these: no failure of sshferry's own.
- * - No transfer succeeds whose bytes did not all arrive, or that used a connection half-closed for a download.
- * - Only the target and the client's own ports are dialled; an id is used as action.ts says; nothing goes to a side after its end.
- * - Held bytes, pending commands and data connections are bounded, and none is left open after the client has gone.
+ * - Every line that a side gets is one that the other sent, byte for byte and in order, or one of
+ *   those that sshferry says itself.
+ * - Every command gets its own reply, in order. So it is with a hostile server as far as that can
+ *   be said.
+ * - No port of the server's reaches the client: neither one that keeps to the RFC, nor one that
+ *   takes any line with a code for the end of a reply, nor one to which CR alone is a line end.
+ * - A download whose data has all arrived, and whose server says 150 and 226, gets these: no
+ *   failure of sshferry's own.
+ * - No transfer succeeds whose bytes did not all arrive, or that used a connection half-closed for
+ *   a download.
+ * - Only the target and the client's own ports are dialled; an id is used as action.ts says;
+ *   nothing goes to a side after its end.
+ * - Held bytes, pending commands and data connections are bounded, and none is left open after the
+ *   client has gone.
  * - Once a side has gone, the other side gets its end, whatever the server has left unanswered.
- * - A 421 reaches the client, whatever it answers. If a client is lost in an upload, the server gets ABOR.
+ * - A 421 reaches the client, whatever it answers. If a client is lost in an upload, the server
+ *   gets ABOR.
  */
-/** Plays the dialogue; throws an Error that says which invariant does not hold, and what was said before. */
+/**
+ * Plays the dialogue; throws an Error that says which invariant does not hold, and what was said
+ * before.
+ */
 export function play(choices: Choices): void {
   const dialogue = new Dialogue(choices);
   try {
@@ -257,7 +268,10 @@ class Dialogue {
     }
   }
 
-  /** The time of one timer is over. A server that answers a command at all does so within five seconds. */
+  /**
+   * The time of one timer is over. A server that answers a command at all does so within five
+   * seconds.
+   */
   #letTimePass(): void {
     const answers =
       this.#scene.commands.length > 0 ||

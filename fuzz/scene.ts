@@ -41,12 +41,18 @@ export type Event = { on: Side; bytes: Buffer } | { on: 'control'; call: (contro
 /** Sees what FtpControl wants done after each event. */
 type Checks = (actions: readonly Action[]) => void;
 
-/** What the client, the server and the invariants share: one FtpControl, and all that happened to it so far. */
+/**
+ * What the client, the server and the invariants share: one FtpControl, and all that happened to it
+ * so far.
+ */
 export class Scene {
   readonly policy: FtpPolicy;
   readonly control: FtpControl;
   readonly events: { event: Event; words: string[] }[] = [];
-  /** A hostile server answers what and when it likes: then only the invariants about safety are checked. */
+  /**
+   * A hostile server answers what and when it likes: then only the invariants about safety are
+   * checked.
+   */
   readonly hostile: boolean;
   /** A server that does all that it is asked to: only with one do dialogues get far. */
   readonly obliging: boolean;
@@ -77,7 +83,10 @@ export class Scene {
   /** Timers that run. */
   readonly timers: { readonly id: number; readonly ms: number }[] = [];
   closed = false;
-  /** The client has been given a reply that was another command's, as it would have been without sshferry. */
+  /**
+   * The client has been given a reply that was another command's, as it would have been without
+   * sshferry.
+   */
   outOfStep = false;
   /** The server has said 421, and the client has heard it. */
   readonly goingDown = { said: false, heard: false };

@@ -23,8 +23,8 @@ export class ServerReplies {
   }
 
   replyTo(verb: string, text: string): string {
-    // A line of text that looks like a 227 is text only while no client waits for a 227, nor sends for one meanwhile: not where the
-    // reply may be held.
+    // A line of text that looks like a 227 is text only while no client waits for a 227, nor sends
+    // for one meanwhile: not where the reply may be held.
     const asks =
       /^(RETR|STOR|ended|aborted)$/.test(verb) ||
       this.#scene.expected.some(({ sent }) => ASKS_FOR_PORT.test(sent)) ||
@@ -39,7 +39,8 @@ export class ServerReplies {
         case 1:
           return `${code}-first\r\n 226 no\r\n${asks ? ' ' : ''}227 (1,2,3,4,5,6)\r\n${code} ${text}\r\n`;
         case 2: {
-          // The first line alone would not show that it answers a command that servers leave unanswered.
+          // The first line alone would not show that it answers a command that servers leave
+          // unanswered.
           if (/ABOR$|^(aborted|NOOP)$/.test(verb)) return `${code} ${text}\r\n`;
           // As glftpd's scripts do: it ends with another code than it began with.
           const other = [553, 230, 211][/^(RETR|STOR|ended)$/.test(verb) ? 0 : this.#scene.pick(3)] ?? 553;

@@ -21,7 +21,10 @@ export class Server {
   readonly #scene: Scene;
   readonly #data: DataSide;
   readonly #replies: ServerReplies;
-  /** The tag of a download whose data arrived whole before the server's 150; null again after the 226. */
+  /**
+   * The tag of a download whose data arrived whole before the server's 150; null again after the
+   * 226.
+   */
   #served: string | null = null;
 
   constructor(scene: Scene, data: DataSide) {
@@ -31,8 +34,9 @@ export class Server {
   }
 
   /**
-   * The data of the download that the server is to answer next arrives whole, and its server closes, before the 150 is read: data
-   * has an SSH connection of its own. From then on the server says 150 and 226.
+   * The data of the download that the server is to answer next arrives whole, and its server
+   * closes, before the 150 is read: data has an SSH connection of its own. From then on the server
+   * says 150 and 226.
    */
   serve(): void {
     const [id, data] = [...this.#scene.ports].at(-1) ?? [];
@@ -79,8 +83,8 @@ export class Server {
   }
 
   /**
-   * A second reply to a command that has had one. Only where it is plain what it is not: before a port that a server that does all
-   * will name, or before a transfer's beginning.
+   * A second reply to a command that has had one. Only where it is plain what it is not: before a
+   * port that a server that does all will name, or before a transfer's beginning.
    */
   sayAgain(code: number): void {
     const [first, ...more] = this.#scene.expected.filter(({ sent }) => !isAnsweredHere(sent));
@@ -110,7 +114,8 @@ export class Server {
       namesPort(code) ? `${code} (10,1,1,1,4,1) (|||1025|)\r\n` : `${code} a second time\r\n`,
     );
     this.#scene.feed('server', 1000);
-    // What the client and the data do before the server goes on would leave it open which reply was whose.
+    // What the client and the data do before the server goes on would leave it open which reply was
+    // whose.
     if (code !== 226) return;
     this.#scene.feed('client', 1000);
     this.answer();
@@ -185,7 +190,10 @@ export class Server {
     if (next === 'ABOR' && !this.#scene.hostile && this.#scene.pick(4) === 0) this.#leaveUnanswered(text);
   }
 
-  /** One reply for ABOR and the transfer that it ended. Only where it is plain whose ABOR it is, and none is under way. */
+  /**
+   * One reply for ABOR and the transfer that it ended. Only where it is plain whose ABOR it is, and
+   * none is under way.
+   */
   #leaveUnanswered(transfer: string): void {
     const underWay =
       latin1(this.#scene.toSend.client).includes('ABOR') || this.#scene.control.holds('client');
@@ -211,7 +219,10 @@ export class Server {
     return isAbort(this.#scene.commands[0] ?? '') && !this.#scene.expected.some(({ sent }) => isAbort(sent));
   }
 
-  /** Whether the client sent it right after the transfer: with anything between, the reply could be to either. */
+  /**
+   * Whether the client sent it right after the transfer: with anything between, the reply could be
+   * to either.
+   */
   #followsTransfer(command: string, tag: string): boolean {
     const at = this.#scene.expected.findIndex(({ sent }) => sent.endsWith(command));
     const before = this.#scene.expected.slice(0, Math.max(0, at)).filter(({ sent }) => !isAnsweredHere(sent));

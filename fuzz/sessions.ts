@@ -46,7 +46,8 @@ export const SESSIONS: readonly (readonly string[])[] = [
   [...AGREE, ...BEGIN, 'tls', 'status', 'heard', 'answer', 'told', 'answer', 'told', ...FILE],
   // NOOPs during a transfer, which the server may leave unanswered, and then the next file.
   [...AGREE, ...BEGIN, 'noop', 'noop', 'heard', 'answer', 'told', ...END, 'answer', 'told', ...FILE, ...FILE],
-  // A second reply to an earlier command comes late: before the data port is announced, and before the transfer begins.
+  // A second reply to an earlier command comes late: before the data port is announced, and before
+  // the transfer begins.
   [...FILE, 'ask', 'heard', 'refused again', 'answer', 'told', 'answer', 'told', 'stands', ...BEGIN, ...END],
   [...FILE, ...AGREE, 'transfer', 'heard', 'done again', 'answer', 'told', ...END, ...FILE],
   [...AGREE, 'told again', ...BEGIN, 'told again', ...END, 'told again', 'ask', 'heard', 'answer', 'told'],

@@ -160,10 +160,10 @@ class HostileServer {
 }
 
 /**
- * Plays one dialogue between the client and a hostile server, and throws if a promise is broken: every call
- * settles once the channels are gone; a download that succeeds has the file's bytes; an upload that succeeds
- * was acknowledged whole, closed and renamed; nothing of the memory budget is left taken. Returns how many of
- * its six calls succeeded.
+ * Plays one dialogue between the client and a hostile server, and throws if a promise is broken:
+ * every call settles once the channels are gone; a download that succeeds has the file's bytes; an
+ * upload that succeeds was acknowledged whole, closed and renamed; nothing of the memory budget is
+ * left taken. Returns how many of its six calls succeeded.
  */
 export async function playSftp(choices: SftpChoices): Promise<number> {
   let at = 0;

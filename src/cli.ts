@@ -20,8 +20,8 @@ const { main } = await loadMain().catch((error: NodeJS.ErrnoException) => {
 await main();
 
 /**
- * Loads the program. `import` opens all imports of a module at once, which takes more than 100 descriptors. `require` opens them
- * one by one, if Node can load ES modules with it (20.19, 22.12).
+ * Loads the program. `import` opens all imports of a module at once, which takes more than 100
+ * descriptors. `require` opens them one by one, if Node can load ES modules with it (20.19, 22.12).
  */
 async function loadMain(): Promise<typeof import('./main.ts')> {
   const compiled = import.meta.url.endsWith('.js');

@@ -17,7 +17,10 @@ import { StatusServer } from './status/server.ts';
 /** How long to wait for a reader to accept the last output, in milliseconds. */
 const FLUSH = 1000;
 
-/** Runs the command line of this process, and ends the process. Its imports must not have a top-level `await`: see cli.ts. */
+/**
+ * Runs the command line of this process, and ends the process. Its imports must not have a
+ * top-level `await`: see cli.ts.
+ */
 export async function main(): Promise<never> {
   // The reader of the output may close it early, as with `| head`. That ends nothing.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
@@ -55,7 +58,8 @@ export async function main(): Promise<never> {
         : 'ssh2 has no native addon: encryption takes twice the CPU time',
     ],
   });
-  // At its exit, Node aborts with a core file if it cannot restore a terminal that is gone (ResetStdio in its node.cc).
+  // At its exit, Node aborts with a core file if it cannot restore a terminal that is gone
+  // (ResetStdio in its node.cc).
   if (terminals.some((fd) => !isatty(fd))) {
     process.removeAllListeners('SIGHUP');
     process.kill(process.pid, 'SIGHUP');

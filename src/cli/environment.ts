@@ -31,7 +31,10 @@ export interface Environment extends Omit<GatewayDeps, 'log' | 'local' | 'connec
   /** Serves `sshferry status` until closed. Rejects if it cannot. */
   serveStatus(source: StatusSource): Promise<{ close(): Promise<void> }>;
   resolve(input: SshInput): Promise<ResolvedSsh>;
-  /** Returns this machine's own network, open to these users. Rejects with `CONFIG_INVALID` for an unknown user. */
+  /**
+   * Returns this machine's own network, open to these users. Rejects with `CONFIG_INVALID` for an
+   * unknown user.
+   */
   local(users: LocalUsers, log: Logger): Promise<Transport>;
   /** Notifies the service manager. Returns null, or why that failed. */
   notify(state: ServiceState): Promise<string | null>;

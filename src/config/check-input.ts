@@ -8,7 +8,9 @@ import { type Config, type ConfigPlugins, configSchema, isSentence } from './sch
 /** A Config, or all mistakes in the input. */
 type Checked = { readonly config: Config } | { readonly issues: readonly Issue[] };
 
-/** Checks the content of a config file: each part by the schema, and the parts against each other. */
+/**
+ * Checks the content of a config file: each part by the schema, and the parts against each other.
+ */
 export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
   const checked = checkParts(input, plugins);
   const issues = [...crossCheck(input), ...emptyForwards(input)];
@@ -50,7 +52,10 @@ export function tell({ path, message }: Issue): string {
   return place.length === 0 ? message : `${place.join('')}: ${message}`;
 }
 
-/** Returns a schema's issue in words, with what the JSON Schema expects there; one issue per unknown key. */
+/**
+ * Returns a schema's issue in words, with what the JSON Schema expects there; one issue per unknown
+ * key.
+ */
 function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Found[] {
   const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
   if (issue.code === 'unrecognized_keys') {

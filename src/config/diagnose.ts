@@ -13,7 +13,9 @@ export interface Mistake {
   readonly message: string;
 }
 
-/** The configuration in the text of a config file, or all mistakes in it, in the order of the lines. */
+/**
+ * The configuration in the text of a config file, or all mistakes in it, in the order of the lines.
+ */
 export type Reading =
   | { readonly config: Config; readonly input: unknown }
   | { readonly mistakes: readonly Mistake[] };
@@ -102,7 +104,10 @@ function syntaxMistakes(document: Document.Parsed, at: At): { fatal: Mistake | n
   return { fatal, duplicates };
 }
 
-/** Returns the offset of the issue's key or value; if that is missing, the offset of the nearest enclosing node. */
+/**
+ * Returns the offset of the issue's key or value; if that is missing, the offset of the nearest
+ * enclosing node.
+ */
 function offsetOf(document: Document.Parsed, { path, at }: Issue): number {
   let node: unknown = document.contents;
   let offset = startOf(node) ?? 0;

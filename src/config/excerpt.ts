@@ -10,8 +10,8 @@ export const SECRET_KEY = /^(pass|pwd|secret|token|credential)/i;
 const SECRET_VALUE = /\b((?:pass|pwd|secret|token|credential)[\w-]*["']?\s*[:=]\s*).*/i;
 
 /**
- * Returns line `line` (from 1) of the text, numbered, with a mark below column `column`. Cuts a long line around the mark, and
- * omits what follows a `password:`.
+ * Returns line `line` (from 1) of the text, numbered, with a mark below column `column`. Cuts a
+ * long line around the mark, and omits what follows a `password:`.
  */
 export function excerpt(text: string, { line, column }: { line: number; column: number }): string {
   const whole = (text.split(/\r?\n/)[line - 1] ?? '').replace(SECRET_VALUE, '$1…').replace(/\t/g, ' ');

@@ -30,7 +30,10 @@ function step(node: SchemaNode, key: PropertyKey): SchemaNode | undefined {
   return undefined;
 }
 
-/** Describes the values that a node allows: `a number from 1 to 65535`, `one of ftp, tcp`, `text, such as localhost:21`. */
+/**
+ * Describes the values that a node allows: `a number from 1 to 65535`, `one of ftp, tcp`, `text,
+ * such as localhost:21`.
+ */
 export function expectation(node: SchemaNode | undefined): string {
   if (node === undefined) return 'something else';
   const example = node.examples?.[0];

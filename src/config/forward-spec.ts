@@ -28,8 +28,8 @@ export interface ForwardArgument {
 }
 
 /**
- * Returns the default type of a forward to this target: the one that serves folders, or the one of the port; `tcp` if no protocol
- * claims that port.
+ * Returns the default type of a forward to this target: the one that serves folders, or the one of
+ * the port; `tcp` if no protocol claims that port.
  */
 export function typeOf(target: Target, types: readonly ForwardType[]): string {
   const port = portOf(target);
@@ -103,7 +103,10 @@ function toFolder(text: string, types: readonly ForwardType[]): ForwardArgument 
   return { type, listen: parseListen(listen), target };
 }
 
-/** Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's old syntax for IPv6. */
+/**
+ * Splits off a leading `type/`. Any other slash belongs to the path of a Unix socket or to ssh's
+ * old syntax for IPv6.
+ */
 function splitType(text: string, types: readonly ForwardType[]): { type: string | null; address: string } {
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };

@@ -6,8 +6,8 @@ import type { ArgumentsInput } from './load.ts';
 import type { ConfigPlugins } from './schema.ts';
 
 /**
- * Returns the text of a new config file that is equivalent to these arguments, with comments for its editor. `schema` is the
- * path of the JSON Schema, for text editors.
+ * Returns the text of a new config file that is equivalent to these arguments, with comments for
+ * its editor. `schema` is the path of the JSON Schema, for text editors.
  */
 export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, schema: string): string {
   const [[destination, server] = ['', {}]] = Object.entries(input.servers);

@@ -77,7 +77,9 @@ const logSchema = z.strictObject({
     .describe('Format of the log (default: pretty on a terminal, otherwise json)'),
 });
 
-/** Users of this machine who may connect to the loopback listeners, besides the own user and root. */
+/**
+ * Users of this machine who may connect to the loopback listeners, besides the own user and root.
+ */
 const localUsersSchema = z
   .union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))])
   .transform((given, context): LocalUsers => {
@@ -97,7 +99,10 @@ export type ServerConfig = z.output<typeof serverSchema>;
 /** How much to log, and in which format. */
 export type LogConfig = z.output<typeof logSchema>;
 
-/** One forward of a Config: `local` listens on this machine (`-L`), `remote` on the SSH server (`-R`). */
+/**
+ * One forward of a Config: `local` listens on this machine (`-L`), `remote` on the SSH server
+ * (`-R`).
+ */
 export interface ForwardConfig {
   readonly type: string;
   readonly direction: 'local' | 'remote';
@@ -108,7 +113,9 @@ export interface ForwardConfig {
   readonly options: unknown;
 }
 
-/** The whole configuration, from arguments or from a file. Servers and forwards are keyed by name. */
+/**
+ * The whole configuration, from arguments or from a file. Servers and forwards are keyed by name.
+ */
 export interface Config {
   readonly servers: Readonly<Record<string, ServerConfig>>;
   readonly forwards: Readonly<Record<string, ForwardConfig>>;
@@ -124,9 +131,10 @@ export interface Config {
 export type ConfigPlugins = readonly (OptionOwner & ForwardType)[];
 
 /**
- * Returns the one schema of the configuration. Its input is the content of a config file: `servers` and `forwards` by name, a
- * forward as `{ listen: 8021, server: office, to: 'localhost:21', ftp: { … } }`. The default type is that of the target's port.
- * Its output is a Config. `crossCheck` checks what spans several parts.
+ * Returns the one schema of the configuration. Its input is the content of a config file: `servers`
+ * and `forwards` by name, a forward as `{ listen: 8021, server: office, to: 'localhost:21', ftp: {
+ * … } }`. The default type is that of the target's port. Its output is a Config. `crossCheck`
+ * checks what spans several parts.
  */
 export function configSchema(plugins: ConfigPlugins) {
   return z.strictObject({
@@ -210,7 +218,10 @@ function forwardSchema(plugins: ConfigPlugins) {
     });
 }
 
-/** Returns a schema for text that `parse` turns into a value; `parse` throws an AddressError if it cannot. */
+/**
+ * Returns a schema for text that `parse` turns into a value; `parse` throws an AddressError if it
+ * cannot.
+ */
 function readable<I, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
   return input.transform((value, context): O => {
     try {
@@ -223,7 +234,10 @@ function readable<I, O>(input: z.ZodType<I, I>, parse: (value: I) => O) {
   });
 }
 
-/** Returns an issue whose message is a whole sentence. The messages of other issues are nouns: what was expected. */
+/**
+ * Returns an issue whose message is a whole sentence. The messages of other issues are nouns: what
+ * was expected.
+ */
 function sentence(message: string) {
   return { code: 'custom', message, params: { sentence: true } } as const;
 }

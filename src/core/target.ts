@@ -10,7 +10,10 @@ export type Destination =
   | { readonly unix: string }
   | { readonly subsystem: string };
 
-/** A folder that the SSH server offers by SFTP: absolute, `~/…` from the home, or empty for the home. */
+/**
+ * A folder that the SSH server offers by SFTP: absolute, `~/…` from the home, or empty for the
+ * home.
+ */
 export interface SftpFolder {
   readonly sftp: string;
 }

@@ -15,7 +15,9 @@ import { TransferLog } from './transfer-log.ts';
 import { lengthOfLines } from './wire/line-ends.ts';
 
 const LINES_A_TURN = 64;
-/** How many bytes of commands are read while FtpControl holds the client, so that its end is seen. */
+/**
+ * How many bytes of commands are read while FtpControl holds the client, so that its end is seen.
+ */
 const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
 /** Feeds FtpControl with what comes in and carries out what it says. */
@@ -60,7 +62,10 @@ export class ControlConnection implements DataReport {
     this.#transfers = new TransferLog(session, this.#data);
   }
 
-  /** Resolves when both ends are closed; rejects with an error that the client has not got a reply for. */
+  /**
+   * Resolves when both ends are closed; rejects with an error that the client has not got a reply
+   * for.
+   */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#finish = (error) => {
@@ -133,8 +138,9 @@ export class ControlConnection implements DataReport {
   }
 
   /**
-   * A client that has connected to its data port may be waiting for this chunk's 150 to send all it has and close, and a closed
-   * socket's owner can no longer be looked up. So connections made before the chunk came are accepted before it is passed on.
+   * A client that has connected to its data port may be waiting for this chunk's 150 to send all it
+   * has and close, and a closed socket's owner can no longer be looked up. So connections made
+   * before the chunk came are accepted before it is passed on.
    */
   #deferToClient(): void {
     if (this.#deferred) return;
@@ -147,8 +153,9 @@ export class ControlConnection implements DataReport {
   }
 
   /**
-   * Passes the next lines of a side to FtpControl; the rest waits until other sessions have had their turn. FtpControl hears of a
-   * side's end even while it holds that side's lines: it limits how long the commands of a client that has gone wait.
+   * Passes the next lines of a side to FtpControl; the rest waits until other sessions have had
+   * their turn. FtpControl hears of a side's end even while it holds that side's lines: it limits
+   * how long the commands of a client that has gone wait.
    */
   #feed(side: Side): void {
     if (this.#over) return;
@@ -160,7 +167,10 @@ export class ControlConnection implements DataReport {
     this.#perform(this.#control.end(side));
   }
 
-  /** Whether only commands that FtpControl holds, and then the end, are still to come from this side. */
+  /**
+   * Whether only commands that FtpControl holds, and then the end, are still to come from this
+   * side.
+   */
   #endsHeld(side: Side): boolean {
     return side === 'client' && this.#ended.client && this.#readsAhead;
   }
@@ -183,7 +193,10 @@ export class ControlConnection implements DataReport {
     return !this.#over && !this.#isHeld(side);
   }
 
-  /** Whether what a side says cannot be dealt with and passed on now, or, of the client's commands, answered. */
+  /**
+   * Whether what a side says cannot be dealt with and passed on now, or, of the client's commands,
+   * answered.
+   */
   #isHeld(side: Side): boolean {
     const { client, server } = this.#streams;
     if (side === 'client' && this.#isDeaf) return false;
@@ -191,7 +204,10 @@ export class ControlConnection implements DataReport {
     return side === 'client' ? server.writableNeedDrain : this.#deferred;
   }
 
-  /** Whether the server has ended while a command was waiting for a reply of it: none will come, and no command can go there. */
+  /**
+   * Whether the server has ended while a command was waiting for a reply of it: none will come, and
+   * no command can go there.
+   */
   get #isDeaf(): boolean {
     return this.#hasEnded('server') && this.#control.holds('client');
   }
@@ -208,7 +224,10 @@ export class ControlConnection implements DataReport {
     });
   }
 
-  /** An upload that was under way would look whole to the server: it has a little time to abort it, until it says that it did. */
+  /**
+   * An upload that was under way would look whole to the server: it has a little time to abort it,
+   * until it says that it did.
+   */
   #clientLost(reason: GatewayError): void {
     if (this.#over || this.#farewell !== undefined) return;
     this.#perform(this.#control.clientLost(reason));
@@ -225,7 +244,9 @@ export class ControlConnection implements DataReport {
     if (this.#streams.client.closed && this.#streams.server.closed) this.#finish();
   }
 
-  /** A side is read only while what it says can be dealt with, and what it has said is dealt with. */
+  /**
+   * A side is read only while what it says can be dealt with, and what it has said is dealt with.
+   */
   #pace(): void {
     if (this.#over) return;
     for (const side of SIDES) {
@@ -237,7 +258,8 @@ export class ControlConnection implements DataReport {
   }
 
   /**
-   * Neither side can say anything more, and no data is under way: nothing that is held for a reply, or for a command, will ever go on.
+   * Neither side can say anything more, and no data is under way: nothing that is held for a reply,
+   * or for a command, will ever go on.
    */
   #letGo(): void {
     if (this.#over || !this.#hasEnded('client') || !this.#hasEnded('server') || this.#data.busy) return;

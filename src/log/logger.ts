@@ -5,7 +5,9 @@ import { escapeJson, escapeLines } from '../core/text/control-characters.ts';
 import { toAscii } from '../core/text/terminal-text.ts';
 import { formatTime } from '../core/text/units.ts';
 
-/** Keys whose values are never logged. A second line of defence: no secret is passed to the logger. */
+/**
+ * Keys whose values are never logged. A second line of defence: no secret is passed to the logger.
+ */
 const SECRET_KEYS = ['password', 'passphrase', 'pass', 'secret', 'privateKey', 'credentials'];
 
 const STYLES = { error: 'red', warn: 'yellow', info: 'gray', debug: 'gray', trace: 'gray' } as const;
@@ -31,8 +33,9 @@ interface Line {
 }
 
 /**
- * Returns a pino logger that writes whole lines to `out`: JSON with `time` (ISO 8601), `level` by name, `event`, the fields and
- * `msg`; or for people `hh:mm:ss level message`, without the level if it is info, and with the fields at trace.
+ * Returns a pino logger that writes whole lines to `out`: JSON with `time` (ISO 8601), `level` by
+ * name, `event`, the fields and `msg`; or for people `hh:mm:ss level message`, without the level if
+ * it is info, and with the fields at trace.
  */
 export function createLogger(out: DestinationStream, options: LogOptions): Logger {
   const pretty = prettyLine(options);
@@ -55,7 +58,8 @@ function prettyLine({ level: most, color = false, unicode = true }: LogOptions):
     color ? styleText(style, text, { validateStream: false }) : text;
   return ({ level, time, event, msg = event, ...fields }) => {
     const name = level === 'info' ? '' : `${painted(level, STYLES[level])} `;
-    // Further lines are indented, so that no line of a message can be mistaken for a line of the log.
+    // Further lines are indented, so that no line of a message can be mistaken for a line of the
+    // log.
     const message = escapeLines(msg.replace(/\r\n/g, '\n')).replaceAll('\n', `\n${' '.repeat(9)}`);
     const isDetailed = most === 'trace' && Object.keys(fields).length > 0;
     const text = isDetailed ? `${message} ${escapeJson(JSON.stringify(fields))}` : message;

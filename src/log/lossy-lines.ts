@@ -9,8 +9,8 @@ interface Destination {
 }
 
 /**
- * Passes log lines on while their reader accepts them. While a terminal is stopped, or a pipe is full, it drops further lines,
- * and calls `lost` with their count when the reader has caught up.
+ * Passes log lines on while their reader accepts them. While a terminal is stopped, or a pipe is
+ * full, it drops further lines, and calls `lost` with their count when the reader has caught up.
  */
 export class LossyLines {
   readonly #out: Destination;

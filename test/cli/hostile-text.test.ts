@@ -14,7 +14,10 @@ import { createLogger } from '../../src/log/logger.ts';
 import type { Status } from '../../src/status/schema.ts';
 import { environment, Written } from './fakes.ts';
 
-/** A terminal's title, colour by C1, text direction both ways, no width, line ends, and a line of the attacker's own. */
+/**
+ * A terminal's title, colour by C1, text direction both ways, no width, line ends, and a line of
+ * the attacker's own.
+ */
 const HOSTILE = 'evil\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\u2028\r\n12:00:00 FORGED';
 const UNSAFE = /(?!\n)[\p{C}\p{Zl}\p{Zp}]/u;
 const FORGED = /^12:00:00 FORGED/m;

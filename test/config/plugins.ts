@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** Protocols as the configuration sees them: names, ports and a schema with options of every simple kind. */
+/**
+ * Protocols as the configuration sees them: names, ports and a schema with options of every simple
+ * kind.
+ */
 export const plugins = [
   {
     name: 'ftp',

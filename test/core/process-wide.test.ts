@@ -7,7 +7,10 @@ import { Gateway } from '../../src/core/gateway.ts';
 import { processWide } from '../../src/core/process-wide.ts';
 import { connection, FakeManagedTransport, FakeTransport, localPeer, quietLog } from '../support/fakes.ts';
 
-/** A value that a module keeps and can change: at the top level, not declared as read-only, not empty bytes. */
+/**
+ * A value that a module keeps and can change: at the top level, not declared as read-only, not
+ * empty bytes.
+ */
 const KEPT =
   /^(?:export )?(?:let \w+|const \w+(?:: (?!Readonly)[^=]+)? = (?:new (?!Intl\.|AddressError|Uint8Array\(\))\w+|Buffer\.alloc\w*\((?!0\))|\[\];|\{\};)).*$/gm;
 

@@ -16,7 +16,10 @@ function textOf(page: string): string {
   return readFileSync(path.join(ROOT, page), 'utf8');
 }
 
-/** Returns the text of a page without its code: spans, and blocks, which are indented and begin after an empty line. */
+/**
+ * Returns the text of a page without its code: spans, and blocks, which are indented and begin
+ * after an empty line.
+ */
 function proseOf(page: string): string {
   const lines: string[] = [];
   let code = false;

@@ -7,7 +7,10 @@ const entries = new Map(
   [...page.matchAll(/^### ([A-Z_]+)\n([\s\S]*?)(?=^##|(?![\s\S]))/gm)].map(([, code, text]) => [code, text]),
 );
 
-/** Returns the codes that a source file has: they alone are words in capitals between quotes, or keys of an object. */
+/**
+ * Returns the codes that a source file has: they alone are words in capitals between quotes, or
+ * keys of an object.
+ */
 function codesIn(file: string): string[] {
   const words = read(file).matchAll(/'([A-Z]+(?:_[A-Z]+)*)'|^ {2}([A-Z]+(?:_[A-Z]+)*): \{/gm);
   return [...new Set([...words].map(([, quoted, key]) => quoted ?? key ?? ''))];

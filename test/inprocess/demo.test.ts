@@ -57,7 +57,10 @@ async function freePorts(): Promise<[number, number, number]> {
   return ports as [number, number, number];
 }
 
-/** Holds a conversation: awaits each pattern, counted from the line before, then sends its line. Gives all that was received. */
+/**
+ * Holds a conversation: awaits each pattern, counted from the line before, then sends its line.
+ * Gives all that was received.
+ */
 async function converse(port: number, script: readonly (readonly [RegExp, string])[]): Promise<string> {
   const socket = net.connect(port, '127.0.0.1').setEncoding('latin1');
   let received = '';

@@ -14,7 +14,10 @@ import { listenTcp } from '../support/tcp.ts';
 const CLIENTS = 400;
 const FULL = 'too many connections are open here; try again later';
 
-/** sshferry with a limit of 256 descriptors, in front of a server that greets and answers every command. */
+/**
+ * sshferry with a limit of 256 descriptors, in front of a server that greets and answers every
+ * command.
+ */
 async function startWithFew(test: TestContext, plugin: string, greeting: string) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-descriptors-'));
   test.onTestFinished(() => rm(dir, { recursive: true }));

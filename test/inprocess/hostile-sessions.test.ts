@@ -9,7 +9,10 @@ import { type End, Lane } from '../support/hostile/lane.ts';
 import { memoryInUse } from '../support/memory.ts';
 import { runSeed } from '../support/random.ts';
 
-/** SSHFERRY_HOSTILE=20000 for the long run. SSHFERRY_HOSTILE=1 SSHFERRY_SEED=n plays the session of seed n. */
+/**
+ * SSHFERRY_HOSTILE=20000 for the long run. SSHFERRY_HOSTILE=1 SSHFERRY_SEED=n plays the session of
+ * seed n.
+ */
 const SESSIONS = Number(process.env.SSHFERRY_HOSTILE ?? 800);
 const SEED = runSeed();
 /** Sessions at the same time. Session n is played in lane n % LANES. */
@@ -133,7 +136,10 @@ async function startLanes(test: TestContext) {
   return { before, gateway, network, lanes, endpoint };
 }
 
-/** Sockets, listeners and timers of this process, but for the test runner's own timer, which may come or go. */
+/**
+ * Sockets, listeners and timers of this process, but for the test runner's own timer, which may
+ * come or go.
+ */
 function resources(): Record<string, number> {
   const { TCPServerWrap = 0, TCPSocketWrap = 0, Timeout = 0 } = activeResources();
   return { TCPServerWrap, TCPSocketWrap, Timeout: Math.max(1, Timeout) };

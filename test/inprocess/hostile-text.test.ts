@@ -15,7 +15,10 @@ import { listenTcp } from '../support/tcp.ts';
 import { onTerminal } from '../support/terminal.ts';
 
 const CLI = path.join(import.meta.dirname, '../../dist/cli.js');
-/** A terminal's title, colour by C1, text direction both ways, no width, and a line of the attacker's own. */
+/**
+ * A terminal's title, colour by C1, text direction both ways, no width, and a line of the
+ * attacker's own.
+ */
 const HOSTILE = '\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\r\n12:00:00 FORGED\u2028x';
 /** What sshferry itself writes on a dumb terminal is line ends; all else came from the server. */
 const UNSAFE = /(?![\r\n\t])[\p{C}\p{Zl}\p{Zp}]/u;

@@ -326,7 +326,9 @@ describe.runIf(process.platform === 'linux')('a connection that its program has 
 });
 
 describe.runIf(process.platform === 'linux')('a process that lacks', () => {
-  /** Runs a greeter, and reads its lines. It is a child of `sh -c`, which may arrange things first. */
+  /**
+   * Runs a greeter, and reads its lines. It is a child of `sh -c`, which may arrange things first.
+   */
   async function greeting(t: Test, arrange: string, ...args: string[]) {
     const greeter = new URL('../support/greeter.ts', import.meta.url).pathname;
     const command = `${arrange} exec "$@"`;

@@ -36,7 +36,8 @@ describe('the package, installed outside the project', { timeout: 180_000 }, () 
     await run(path.join(ROOT, 'node_modules/.bin/tsx'), [path.join(ROOT, 'scripts/shrinkwrap.ts')], {
       cwd: stage,
     });
-    // Built already; in a folder of its own, since npm would take the shrinkwrap for the project's lock.
+    // Built already; in a folder of its own, since npm would take the shrinkwrap for the project's
+    // lock.
     const { stdout } = await run(
       'npm',
       ['pack', '--ignore-scripts', '--json', '--pack-destination', folder],

@@ -12,7 +12,9 @@ import { listenTcp } from '../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 
-/** client ── sshferry's pump ── SSH ── target: a forward as a gateway makes it, without the gateway. */
+/**
+ * client ── sshferry's pump ── SSH ── target: a forward as a gateway makes it, without the gateway.
+ */
 async function forward(onTarget: (socket: net.Socket) => void, onEnd?: (d: Direction, leg: Leg) => void) {
   const test = { onTestFinished };
   const ssh = await startSshServer();

@@ -24,7 +24,10 @@ async function connected(test: Pick<TestContext, 'onTestFinished'>) {
   return { client, accepted };
 }
 
-/** A stream that takes everything and says nothing: writing back to the socket would bring its reset to light. */
+/**
+ * A stream that takes everything and says nothing: writing back to the socket would bring its reset
+ * to light.
+ */
 function silent(): Duplex {
   const stream = new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() });
   return stream.on('error', () => {});

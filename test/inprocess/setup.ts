@@ -4,14 +4,18 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { installMissing } from '../support/packages.ts';
 
-/** The demo and the package hold what is built, so that must be the present source; built once, before anything runs it. */
+/**
+ * The demo and the package hold what is built, so that must be the present source; built once,
+ * before anything runs it.
+ */
 async function build(): Promise<void> {
   await promisify(execFile)('npm', ['run', 'build'], { cwd: path.join(import.meta.dirname, '../..') });
 }
 
 /**
- * Builds, and on a machine of CI, where nothing may be skipped, installs the programs that some tests run beside sshferry. Elsewhere those
- * tests are skipped, loudly, where a program is missing: a server must not be installed on a person's machine unasked.
+ * Builds, and on a machine of CI, where nothing may be skipped, installs the programs that some
+ * tests run beside sshferry. Elsewhere those tests are skipped, loudly, where a program is missing:
+ * a server must not be installed on a person's machine unasked.
  */
 export async function setup(): Promise<void> {
   await build();

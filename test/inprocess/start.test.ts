@@ -59,7 +59,10 @@ describe.skipIf(process.platform === 'win32')('SIGUSR1 does not open the inspect
     expect(isInspectorWanted(argv, options === undefined ? {} : { NODE_OPTIONS: options })).toBe(wanted);
   });
 
-  /** Starts a tunnel to a server that never answers; `port` is where SIGUSR1 would open the inspector. */
+  /**
+   * Starts a tunnel to a server that never answers; `port` is where SIGUSR1 would open the
+   * inspector.
+   */
   async function start(test: TestContext, flags: readonly string[]) {
     const reached = { resolve: () => {} };
     const up = new Promise<void>((resolve) => {

@@ -16,7 +16,10 @@ const WRONG_PASSWORD = 'Gravel-6630-wrong';
 
 const running: Program[] = [];
 
-/** Runs `sshferry check` on host A as `you`, where a .netrc holds this password for yourserver, or none. */
+/**
+ * Runs `sshferry check` on host A as `you`, where a .netrc holds this password for yourserver, or
+ * none.
+ */
 async function check(flags: string[], password: string | null = null, lang = 'C.UTF-8'): Promise<Result> {
   const a = lab().hosts.a.container;
   const netrc = password === null ? '' : `machine yourserver login ${ferry.name} password ${password}\n`;
@@ -86,7 +89,10 @@ async function muteServer(): Promise<void> {
   await mute.waitFor(/listening/);
 }
 
-/** Runs a program on a terminal, types one line at a question, shows what it wrote, and ends with its exit status. */
+/**
+ * Runs a program on a terminal, types one line at a question, shows what it wrote, and ends with
+ * its exit status.
+ */
 const ON_A_TERMINAL = `
 import os, pty, sys
 question, answer, *argv = sys.argv[1:]

@@ -14,19 +14,23 @@ import { startSshd } from './support/sshd.ts';
 import { attempt, mayHang, TRANSFER_CLIENTS, type Transfer } from './support/transfer.ts';
 import { YOU } from './support/users.ts';
 
-/** How often SSH is cut; each time under one download and one upload. SSHFERRY_CUTS=500 for a long run. */
+/**
+ * How often SSH is cut; each time under one download and one upload. SSHFERRY_CUTS=500 for a long
+ * run.
+ */
 const CUTS = Number(process.env.SSHFERRY_CUTS ?? 16);
 /** So many sshferries at a time, each with an sshd of its own. */
 const LINES = 6;
 const SEED = runSeed();
 
 /**
- * FTP servers by their pace in bytes a second: a slow one moves 64 KiB and then pauses, also between the last byte and its 226.
- * `weight` is how many transfers they get.
+ * FTP servers by their pace in bytes a second: a slow one moves 64 KiB and then pauses, also
+ * between the last byte and its 226. `weight` is how many transfers they get.
  */
 const SERVERS = [
   { port: 2121, pace: 256 * 1024, sizes: [40_000, 150_000, 400_000], weight: 3 },
-  // More than the kernels' buffers: of an upload, some waits in sshd when all of it has left sshferry.
+  // More than the kernels' buffers: of an upload, some waits in sshd when all of it has left
+  // sshferry.
   { port: 2122, pace: 2_000_000, sizes: [1_000_000, 8_000_000], weight: 2 },
   { port: 21, pace: null, sizes: [100_000_000], weight: 1 },
 ];
@@ -41,7 +45,10 @@ interface Line extends SshLine {
   readonly ports: readonly number[];
 }
 
-/** What the cut did to one transfer: how it stood with sshferry, and whether its client took it for a success. */
+/**
+ * What the cut did to one transfer: how it stood with sshferry, and whether its client took it for
+ * a success.
+ */
 interface Verdict {
   readonly what: string;
   readonly moment: 'before' | 'during' | 'after the last byte' | 'over';
@@ -135,7 +142,10 @@ describeLab(`SSH that is cut under a transfer, ${CUTS} times, seed ${SEED}`, () 
   });
 });
 
-/** One download and one upload, a cut at a random moment, and then a listing that shows that sshferry is back. */
+/**
+ * One download and one upload, a cut at a random moment, and then a listing that shows that
+ * sshferry is back.
+ */
 async function cutOnce(line: Line, random: () => number, name: string): Promise<void> {
   const transfers = (['download', 'upload'] as const).map((direction) => {
     const n = pick(random, DRAWN);

@@ -63,7 +63,8 @@ describeLab('a port of one user', () => {
     ['127.0.0.1', 'EPSV', ['127.0.0.1']],
     ['127.0.0.1', 'PASV', ['127.0.0.1']],
     ['::1', 'EPSV', ['::1']],
-    // It gets an IPv4 address, and some clients dial the address of the control connection all the same.
+    // It gets an IPv4 address, and some clients dial the address of the control connection all the
+    // same.
     ['::1', 'PASV', ['127.0.0.1', '::1']],
   ])('cannot be used by another user of the machine: %s, %s', async (host, ask, addresses) => {
     const sshferry = await ferryOn('-L', '8021:localhost:21');

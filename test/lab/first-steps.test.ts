@@ -88,7 +88,8 @@ describeLab('the first steps of the guide, with the package on a clean machine',
     const running = type(client, { command, answers: [[/password.*:$/, ferry.password]] });
     const other = await newcomer.terminal('other');
     const yourserver = lab().hosts.b.container;
-    // The rate covers 5 s. In the first ones the kernel buffers of the connection fill, faster than curl reads.
+    // The rate covers 5 s. In the first ones the kernel buffers of the connection fill, faster than
+    // curl reads.
     await tunnel.shows(/RETR .* [5-9]\d%/, 60_000);
     // On a busy machine the transfer could end before the status is there.
     await docker('pause', yourserver);

@@ -28,8 +28,8 @@ async function sshferry(...flags: string[]): Promise<Program> {
 }
 
 /**
- * sshferry at a terminal of its own, where a person types these answers, each to the question that fits its pattern.
- * Settles when it forwards.
+ * sshferry at a terminal of its own, where a person types these answers, each to the question that
+ * fits its pattern. Settles when it forwards.
  */
 async function attended(flags: string[], answers: readonly (readonly [string, string])[]): Promise<Program> {
   const argv = sshferryArgv('--log-format', 'pretty', ...flags, ...FTP, LOGIN);
@@ -212,7 +212,8 @@ describeLab('logging in to a real sshd', () => {
   it('answers both prompts of a keyboard-interactive login, in order', async () => {
     const b = lab().hosts.b.container;
     const code = '770413';
-    // PAM goes by the name that sshd runs under. pam_stress asks a question of its own, and what it was told is checked.
+    // PAM goes by the name that sshd runs under. pam_stress asks a question of its own, and what it
+    // was told is checked.
     await mustExec(b, ['ln', '-sf', '/usr/sbin/sshd', '/usr/sbin/sshd-two'], { user: 'root' });
     const check = `#!/bin/sh\ntr -d '\\0' | grep -qx '${code}'\n`;
     await writeFile(b, '/usr/local/bin/check-code', check, 'root');

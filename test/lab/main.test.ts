@@ -150,7 +150,8 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
       it.each([
         ['EPSV', 'localhost'],
         ['PASV', '127.0.0.1'],
-        // It reads the port out of the reply and dials the address that the control connection leads to, as curl also does.
+        // It reads the port out of the reply and dials the address that the control connection
+        // leads to, as curl also does.
         ['PASV', '::1'],
       ] as const)('serves basic-ftp with %s at %s', async (mode, host) => {
         const own = `basic-ftp-${mode}-${host}-${port}`;

@@ -9,7 +9,10 @@ import { ferry } from './support/users.ts';
 const PORT = 8021;
 const FOLDER = '/home/ferry/incoming/names';
 
-/** Names in CP1251, in Latin-1: FF is я there, and F0 to FE are р to ю. Telnet has commands of these bytes. */
+/**
+ * Names in CP1251, in Latin-1: FF is я there, and F0 to FE are р to ю. Telnet has commands of these
+ * bytes.
+ */
 const NAMES = [
   '\xff\xf9\xe8\xea',
   '\xff\xf8',

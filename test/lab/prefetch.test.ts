@@ -47,7 +47,8 @@ describeLab('FtpPrefetch=yes', () => {
           const before = await count();
           const few = ftpUrl(site, 'pub/many/00[1-5].bin');
           await curl(a, '--output', '/tmp/prefetch-few-#1.bin', few);
-          // Two of the client's, before it has shown how it works, and one behind each of four transfers.
+          // Two of the client's, before it has shown how it works, and one behind each of four
+          // transfers.
           expect((await count()) - before).toBe(2 + 4);
         });
       }

@@ -33,7 +33,9 @@ for command in commands:
     print(ftp.getmultiline())
 `;
 
-/** The last lines of the FTP replies to these commands, each sent when the one before is answered. */
+/**
+ * The last lines of the FTP replies to these commands, each sent when the one before is answered.
+ */
 async function replies(...commands: string[]): Promise<string[]> {
   const argv = ['python3', '-c', DIALOGUE, '8021', ferry.name, ferry.password, ...commands];
   return lines(await mustExec(lab().hosts.a.container, argv));

@@ -10,7 +10,10 @@ import { LOGIN, sshferryArgv } from './support/ssh.ts';
 import { startSshd } from './support/sshd.ts';
 import { ferry, YOU } from './support/users.ts';
 
-/** How often the connection is taken away. SSHFERRY_CYCLES=50 for a long run, in which the link stays down for 40 s. */
+/**
+ * How often the connection is taken away. SSHFERRY_CYCLES=50 for a long run, in which the link
+ * stays down for 40 s.
+ */
 const CYCLES = Number(process.env.SSHFERRY_CYCLES ?? 9);
 const DOWN_SECONDS = CYCLES < 50 ? 5 : 40;
 const PORT = 2350;

@@ -11,7 +11,10 @@ const SITE = { host: '127.0.0.1', port: 8021 };
 let sshferry: Program;
 let sha256 = '';
 
-/** vsftpd takes only an address in PORT and EPRT that is its control connection's: what it names here is sshd's own loopback. */
+/**
+ * vsftpd takes only an address in PORT and EPRT that is its control connection's: what it names
+ * here is sshd's own loopback.
+ */
 describeLab('FtpActive=remote-forward', () => {
   beforeAll(() => {
     ({ sha256 } = makeFile(lab().pub, FILE, 3_000_000));

@@ -24,7 +24,10 @@ let created: { run: string; folder: string }[] = [];
 /** How many labs there are: as many test files run at a time, each in a lab of its own. */
 const LABS = Math.min(2, availableParallelism());
 
-/** Builds sshferry and the lab. Without a lab the tests are skipped, loudly; with CI=true that is a failure. */
+/**
+ * Builds sshferry and the lab. Without a lab the tests are skipped, loudly; with CI=true that is a
+ * failure.
+ */
 export async function setup(project: TestProject): Promise<void> {
   try {
     project.provide('labs', await createLabs());
@@ -88,7 +91,10 @@ async function createLab(images: Record<ImageName, string>): Promise<Lab> {
   return { folder, hosts, pub, scratch };
 }
 
-/** The tests run what is in src/ now. A type error does not keep tsc from writing dist/, so by hand it is only said. */
+/**
+ * The tests run what is in src/ now. A type error does not keep tsc from writing dist/, so by hand
+ * it is only said.
+ */
 async function build(): Promise<void> {
   try {
     await mustRun(['npm', 'run', '--silent', 'build'], { cwd: PROJECT });

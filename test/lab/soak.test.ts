@@ -1,16 +1,20 @@
 /**
- * Six hours of use, compressed. What can leak does so by the piece: by the client connection, the transfer, the keepalive, the
- * key exchange, the reconnect. So the pieces come faster than in life, and their number is what counts:
+ * Six hours of use, compressed. What can leak does so by the piece: by the client connection, the
+ * transfer, the keepalive, the key exchange, the reconnect. So the pieces come faster than in life,
+ * and their number is what counts:
  *
- * - ServerAliveInterval is 1 s in place of 15 s: 24 minutes hold as many keepalives as six hours do.
+ * - ServerAliveInterval is 1 s in place of 15 s: 24 minutes hold as many keepalives as six hours
+ *   do.
  * - sshd asks for new keys after each MiB and after 5 s in place of each GiB.
- * - Clients of FTP, SMTP and POP3 work without a pause in each busy stretch, and are idle, but connected, in the others.
+ * - Clients of FTP, SMTP and POP3 work without a pause in each busy stretch, and are idle, but
+ *   connected, in the others.
  * - The SSH connections are killed after each third round.
  *
- * SSHFERRY_SOAK_MINUTES=24 is the whole; without it vitest.config.ts leaves this file out. After each round, when all clients have left, sshferry
- * must hold the very descriptors, sockets and timers that it held after the first ones, and its memory after a garbage
- * collection must not rise from round to round. Time alone is not compressed: what would happen after six hours on the clock,
- * and not after so many events, is not seen here.
+ * SSHFERRY_SOAK_MINUTES=24 is the whole; without it vitest.config.ts leaves this file out. After
+ * each round, when all clients have left, sshferry must hold the very descriptors, sockets and
+ * timers that it held after the first ones, and its memory after a garbage collection must not rise
+ * from round to round. Time alone is not compressed: what would happen after six hours on the
+ * clock, and not after so many events, is not seen here.
  */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { killSessions } from './support/cut.ts';
@@ -30,7 +34,10 @@ const [FTP, POP3, SMTP] = [8360, 8361, 8362];
 const BUSY_SECONDS = 5;
 /** Rounds before memory is looked at: compiled code and pools grow first. */
 const WARM_UP = 3;
-/** What the memory in use may grow by from the first round that counts to the last, in bytes: less than 1 KiB for each transfer. */
+/**
+ * What the memory in use may grow by from the first round that counts to the last, in bytes: less
+ * than 1 KiB for each transfer.
+ */
 const ALLOWED_GROWTH = 1024 * 1024;
 
 interface Sample {

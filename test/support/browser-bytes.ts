@@ -1,6 +1,6 @@
 /**
- * What browsers sent to a TCP port for a page of http://127.0.0.1:9000, byte for byte but for the length of some headers: Chromium 156
- * and Firefox 153 on Debian 12. `BODY` is the page's own text.
+ * What browsers sent to a TCP port for a page of http://127.0.0.1:9000, byte for byte but for the
+ * length of some headers: Chromium 156 and Firefox 153 on Debian 12. `BODY` is the page's own text.
  */
 const BODY = '\r\nUSER demo\r\nPASS demo\r\nMKD owned\r\nQUIT\r\n';
 
@@ -21,7 +21,10 @@ export const CLIENT_HELLO = Buffer.from(
   'hex',
 );
 
-/** Chromium's TURN Allocate over TCP (RFC 8656): neither HTTP nor TLS, and sent as soon as it has connected. */
+/**
+ * Chromium's TURN Allocate over TCP (RFC 8656): neither HTTP nor TLS, and sent as soon as it has
+ * connected.
+ */
 export const TURN_ALLOCATE = Buffer.from(
   '000300082112a4422b756f307239717443514600190004110000 00'.replace(' ', ''),
   'hex',

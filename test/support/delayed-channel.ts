@@ -51,7 +51,10 @@ class Line {
   }
 }
 
-/** A channel through a long line: with a delay, and a window towards the server that is given back across it. */
+/**
+ * A channel through a long line: with a delay, and a window towards the server that is given back
+ * across it.
+ */
 export class DelayedChannel extends Duplex {
   readonly #inner: Duplex;
   readonly #toServer: Line;

@@ -1,6 +1,9 @@
 import type { ChannelPort, ChannelReceiver } from '../../src/core/ssh/connection/channel-port.ts';
 
-/** A channel's engine that records what it is asked for. The test plays the other side through `receiver`. */
+/**
+ * A channel's engine that records what it is asked for. The test plays the other side through
+ * `receiver`.
+ */
 export class FakePort implements ChannelPort {
   readonly opening: number;
   readonly sendsEof: boolean;

@@ -84,7 +84,10 @@ export function cut(id: number, direction: Direction, by: Side | 'gateway', ...e
   return tell(expected, (control) => control.dataEnded(id, direction, end));
 }
 
-/** A data connection has come to nothing before both its ends stood, as DataConnections reports it; by sshferry's account. */
+/**
+ * A data connection has come to nothing before both its ends stood, as DataConnections reports it;
+ * by sshferry's account.
+ */
 export function unreached(
   id: number,
   code: 'CHANNEL_REFUSED' | 'DATA_TIMEOUT',
@@ -183,7 +186,10 @@ function merged(lines: readonly string[]): string[] {
   return result;
 }
 
-/** What each side receives, and what else is done, each in its order; but not what is for a 226 that is early. */
+/**
+ * What each side receives, and what else is done, each in its order; but not what is for a 226 that
+ * is early.
+ */
 function streams(lines: readonly string[]): Record<'client' | 'server' | 'rest', string[]> {
   const pick = (test: (line: string) => boolean) => merged(lines.filter(test));
   return {
@@ -223,7 +229,10 @@ function seenBy(details: boolean, feedWith: Feed): Feed {
   return details ? feedWith : (control, event) => withoutDetails(feedWith(control, event));
 }
 
-/** Moves each line of `side` right after the one before it, unless the other side has spoken in between. */
+/**
+ * Moves each line of `side` right after the one before it, unless the other side has spoken in
+ * between.
+ */
 function readAhead(steps: readonly Step[], side: Side): Step[] {
   const result: Step[] = [];
   let open: number | null = null;
@@ -245,21 +254,28 @@ export interface Options {
   readonly policy?: Partial<FtpPolicy>;
   readonly limits?: Partial<FtpLimits>;
   /**
-   * Which sides may have their next lines in the buffer already, with nothing changed but the moment at which they are dealt
-   * with. The server may, unless the scenario is about what happens between two of its replies.
+   * Which sides may have their next lines in the buffer already, with nothing changed but the
+   * moment at which they are dealt with. The server may, unless the scenario is about what happens
+   * between two of its replies.
    */
   readonly ahead?: readonly Side[];
   /** Whether the scenario begins with the server's 220 and a login. */
   readonly greeted?: boolean;
   readonly loggedIn?: boolean;
-  /** Whether to record timers, ports that must be reached before they are advertised, second attempts and refused transfers. */
+  /**
+   * Whether to record timers, ports that must be reached before they are advertised, second
+   * attempts and refused transfers.
+   */
   readonly details?: boolean;
 }
 
 const GREETING = server('220 Ready', toClient('220 Ready'));
 const LOGIN = [client('USER a', toServer('USER a')), server('230 In', toClient('230 In'))];
 
-/** Runs a dialogue whole, byte by byte, and with the next lines in the buffer: all must come to the same. */
+/**
+ * Runs a dialogue whole, byte by byte, and with the next lines in the buffer: all must come to the
+ * same.
+ */
 export function scenario(name: string, steps: readonly Step[], options: Options = {}): void {
   const { policy, limits, ahead = ['server'], greeted = true, loggedIn = greeted, details = false } = options;
   const start = () =>

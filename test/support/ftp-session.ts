@@ -48,7 +48,9 @@ export async function anotherSession(
   return { client, peer };
 }
 
-/** Has the client ask for a data port. Returns the address to connect to, and the server's listener. */
+/**
+ * Has the client ask for a data port. Returns the address to connect to, and the server's listener.
+ */
 export async function agree(
   { client, peer }: Pick<FtpSession, 'client' | 'peer'>,
   verb: 'PASV' | 'EPSV' = 'EPSV',

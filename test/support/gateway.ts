@@ -52,7 +52,9 @@ export interface GatewaySetup {
   readonly connectTimeout?: number;
 }
 
-/** Returns an FTP forward with default options from a free port of 127.0.0.1, through `yourserver`. */
+/**
+ * Returns an FTP forward with default options from a free port of 127.0.0.1, through `yourserver`.
+ */
 export function ftpForward(target: Endpoint, over: Partial<ForwardSpec> = {}): ForwardSpec {
   return {
     name: 'ftp',
@@ -86,7 +88,10 @@ export interface TestGateway {
   ): Promise<GatewayEvents[K][0]>;
 }
 
-/** A gateway with one forward, stopped with the test, and the SSH server in the middle where there is one. */
+/**
+ * A gateway with one forward, stopped with the test, and the SSH server in the middle where there
+ * is one.
+ */
 export async function startGateway(test: Test, setup: GatewaySetup): Promise<TestGateway> {
   const { transport = 'direct', plugin, target, maxSessions } = setup;
   const warnings: string[] = [];
@@ -156,7 +161,10 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
   };
 }
 
-/** `startGateway` for FTP; `config` is merged over the defaults and not checked, so that times can be short. */
+/**
+ * `startGateway` for FTP; `config` is merged over the defaults and not checked, so that times can
+ * be short.
+ */
 export function startFtp(
   test: Test,
   setup: Omit<GatewaySetup, 'plugin' | 'config'> & { config?: Partial<FtpConfig> },

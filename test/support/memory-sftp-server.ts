@@ -50,9 +50,9 @@ interface OpenMemoryFile {
 }
 
 /**
- * An SFTP server with files in memory, which does as the draft says: RENAME fails if the target exists. It
- * has the extensions that it is given, of posix-rename, limits, fsync and copy-data. One session; make another over the
- * same files.
+ * An SFTP server with files in memory, which does as the draft says: RENAME fails if the target
+ * exists. It has the extensions that it is given, of posix-rename, limits, fsync and copy-data. One
+ * session; make another over the same files.
  */
 export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): ScriptedSftpServer {
   const { extensions = {}, intercept, schedule = (now) => now() } = options;
@@ -151,7 +151,10 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
   return server;
 }
 
-/** `content` with this length; longer, it is the beginning of a larger buffer, so that it can grow in place. */
+/**
+ * `content` with this length; longer, it is the beginning of a larger buffer, so that it can grow
+ * in place.
+ */
 function resized(content: Buffer, size: number): Buffer {
   if (size <= content.length) return Buffer.from(content.subarray(0, size));
   const room = Buffer.from(content.buffer, content.byteOffset);

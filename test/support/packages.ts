@@ -4,7 +4,10 @@ import { mustRun, run } from '../lab/support/docker.ts';
 /** One at a time: the rings are set up side by side, and apt does not wait for another apt. */
 const APT = ['flock', '/tmp/sshferry-apt.lock', 'apt-get'];
 
-/** Installs the Debian packages of those commands, or files by their absolute path, that are not there. Needs root. */
+/**
+ * Installs the Debian packages of those commands, or files by their absolute path, that are not
+ * there. Needs root.
+ */
 export async function installMissing(
   packages: Record<string, string>,
   say: (line: string) => void,

@@ -1,4 +1,6 @@
-/** Returns a source of numbers in [0, 1) that depend on `seed` only (mulberry32), to repeat a run. */
+/**
+ * Returns a source of numbers in [0, 1) that depend on `seed` only (mulberry32), to repeat a run.
+ */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -10,7 +10,9 @@ export interface RealOptions extends SftpServerOptions {
   readonly wrap?: (channel: Duplex) => Duplex;
 }
 
-/** A folder of its own, and a client of OpenSSH's sftp-server; both go when the test has finished. */
+/**
+ * A folder of its own, and a client of OpenSSH's sftp-server; both go when the test has finished.
+ */
 export async function realClient({
   client: options,
   wrap = (channel) => channel,

@@ -119,7 +119,10 @@ export class FtpPeer {
     return listenData(this.#test, this.#host);
   }
 
-  /** Takes PASV or EPSV and answers with a listener of its own; returns an object that accepts on it. */
+  /**
+   * Takes PASV or EPSV and answers with a listener of its own; returns an object that accepts on
+   * it.
+   */
   async passive(): Promise<DataListener> {
     const verb = await this.command();
     const data = await this.listenData();
@@ -150,7 +153,9 @@ export interface ServeOptions {
   readonly beforeBegin?: () => Promise<unknown>;
 }
 
-/** Makes every control connection of `server` an ordinary small FTP server: `RETR n` sends n bytes. */
+/**
+ * Makes every control connection of `server` an ordinary small FTP server: `RETR n` sends n bytes.
+ */
 export function serveAll(server: ScriptedFtpServer, options: ServeOptions = {}): void {
   void (async () => {
     for (;;) void serve(await server.accept(), options).catch(() => {});

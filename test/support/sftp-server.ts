@@ -18,7 +18,10 @@ export interface SftpServerOptions {
   readonly fileSize?: number;
 }
 
-/** A channel to an sftp-server of its own, as a well-behaved Duplex (see Transport). Destroying it ends the server. */
+/**
+ * A channel to an sftp-server of its own, as a well-behaved Duplex (see Transport). Destroying it
+ * ends the server.
+ */
 export class SftpServerChannel extends Duplex {
   readonly process: ChildProcessWithoutNullStreams;
 

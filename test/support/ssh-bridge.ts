@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
 
 /**
- * Joins a server's channel and a socket, half-close both ways. A socket that breaks closes the channel without EOF.
+ * Joins a server's channel and a socket, half-close both ways. A socket that breaks closes the
+ * channel without EOF.
  *
- * ssh2's server channel sends EOF and CLOSE together on `end()`; so it is never ended, only `eof()`ed once all is
- * written, and closed when both directions are done.
+ * ssh2's server channel sends EOF and CLOSE together on `end()`; so it is never ended, only
+ * `eof()`ed once all is written, and closed when both directions are done.
  */
 export function bridge(channel: ServerChannel, socket: Duplex): void {
   let open = 2;

@@ -43,7 +43,10 @@ export function sshOptions(changes: Partial<SshOptions> = {}): SshOptions {
   };
 }
 
-/** A person who types these answers in turn (an Error cancels), or no terminal if null; records what was shown. */
+/**
+ * A person who types these answers in turn (an Error cancels), or no terminal if null; records what
+ * was shown.
+ */
 export class ScriptedPrompter implements Prompter {
   readonly interactive: boolean;
   readonly asked: Array<{ question: string; echo: boolean }> = [];

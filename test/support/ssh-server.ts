@@ -14,7 +14,10 @@ import ssh2, {
 import { newKeyPair } from './key-pair.ts';
 import { bridge } from './ssh-bridge.ts';
 
-/** What the server answers to a channel open: yes, or a failure of RFC 4254 5.1 with sshd's kind of text. */
+/**
+ * What the server answers to a channel open: yes, or a failure of RFC 4254 5.1 with sshd's kind of
+ * text.
+ */
 export type ForwardAnswer = true | Refusal | { refusal: Refusal; text: string };
 type Refusal = 'prohibited' | 'connect-failed' | 'unknown-type' | 'shortage';
 
@@ -53,11 +56,20 @@ export interface SshServerOptions {
     port: number;
     from: { host: string; port: number };
   }) => ForwardAnswer | Promise<ForwardAnswer>;
-  /** Connects to a forward's target; left out, plain TCP from this machine. Must be half-open capable. */
+  /**
+   * Connects to a forward's target; left out, plain TCP from this machine. Must be half-open
+   * capable.
+   */
   readonly dial?: (to: { host: string; port: number }) => Duplex;
-  /** Whether tcpip-forward is granted. Listeners are bound on 127.0.0.1 whatever the client names. Default: true. */
+  /**
+   * Whether tcpip-forward is granted. Listeners are bound on 127.0.0.1 whatever the client names.
+   * Default: true.
+   */
   readonly allowListen?: boolean;
-  /** Whether `subsystem sftp` and `exec` are granted (nothing is run; the channel just stays open). Default: true. */
+  /**
+   * Whether `subsystem sftp` and `exec` are granted (nothing is run; the channel just stays open).
+   * Default: true.
+   */
   readonly allowSession?: boolean;
 }
 
@@ -92,8 +104,9 @@ export interface TestSshServer {
 }
 
 /**
- * An SSH server on 127.0.0.1 made with ssh2's Server: direct-tcpip, tcpip-forward, and sessions that do nothing.
- * For tests and the demo only: it is no substitute for sshd, and `dial` reaches whatever this machine reaches.
+ * An SSH server on 127.0.0.1 made with ssh2's Server: direct-tcpip, tcpip-forward, and sessions
+ * that do nothing. For tests and the demo only: it is no substitute for sshd, and `dial` reaches
+ * whatever this machine reaches.
  */
 export async function startSshServer(options: SshServerOptions = {}): Promise<TestSshServer> {
   const hostKeys = options.hostKeys ?? [newKeyPair().private];
@@ -136,7 +149,10 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     });
   });
 
-  /** ssh2's reject() knows no reason; so the open is answered below it, where the reason can be given. */
+  /**
+   * ssh2's reject() knows no reason; so the open is answered below it, where the reason can be
+   * given.
+   */
   function answerForwards(client: Connection): void {
     const protocol = (client as unknown as { _protocol: ServerProtocol })._protocol;
     const ssh2Answer = protocol._handlers.CHANNEL_OPEN;

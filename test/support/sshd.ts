@@ -10,8 +10,8 @@ import { createInterface } from 'node:readline';
 export const SSHD = ['/usr/sbin/sshd', '/usr/bin/sshd', '/usr/local/sbin/sshd'].find(existsSync) ?? 'sshd';
 
 /**
- * Starts an sshd on a free port of 127.0.0.1, with `host` and `authorized_keys` of `directory`; the caller kills it.
- * `settings` are further lines of its sshd_config.
+ * Starts an sshd on a free port of 127.0.0.1, with `host` and `authorized_keys` of `directory`; the
+ * caller kills it. `settings` are further lines of its sshd_config.
  */
 export async function startSshd(
   directory: string,

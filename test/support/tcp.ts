@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { TestContext } from 'vitest';
 
-/** A half-open capable TCP server on loopback that passes each connection to `onConnection`; closed with the test. */
+/**
+ * A half-open capable TCP server on loopback that passes each connection to `onConnection`; closed
+ * with the test.
+ */
 export async function listenTcp(
   test: Pick<TestContext, 'onTestFinished'>,
   onConnection: (socket: net.Socket) => void,

@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, type TestContext } from 'vitest';
 
-/** A program on a terminal of its own, whose keys a test presses and whose output it reads as it came. */
+/**
+ * A program on a terminal of its own, whose keys a test presses and whose output it reads as it
+ * came.
+ */
 export interface Terminal {
   /** Everything that the program has written. */
   readonly screen: string;

@@ -17,7 +17,10 @@ export class Tmux {
     this.#env = { PATH: process.env.PATH, HOME: '/nonexistent', TERM: 'xterm-256color', ...env };
   }
 
-  /** Runs a shell command in a new terminal of that size. The terminal stays when the command has ended. */
+  /**
+   * Runs a shell command in a new terminal of that size. The terminal stays when the command has
+   * ended.
+   */
   async open(
     name: string,
     command: string,
@@ -96,7 +99,10 @@ export class Screen {
     return (await this.#tmux('display-message', '-p', '-t', this.#name, '#{alternate_on}')).trim() === '1';
   }
 
-  /** Whether typed keys are shown by the terminal itself, as they are when no program has changed that. */
+  /**
+   * Whether typed keys are shown by the terminal itself, as they are when no program has changed
+   * that.
+   */
   async echoes(): Promise<boolean> {
     const tty = (await this.#tmux('display-message', '-p', '-t', this.#name, '#{pane_tty}')).trim();
     const { stdout } = await exec('stty', ['-F', tty, '-a']);

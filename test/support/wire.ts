@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** How a connection's incoming bytes ended: `eof`, or an error code such as ECONNRESET, or `closed` for our own close. */
+/**
+ * How a connection's incoming bytes ended: `eof`, or an error code such as ECONNRESET, or `closed`
+ * for our own close.
+ */
 export type Ending = string;
 
 /** A test's own end of a TCP connection. It reads from the moment it is made. */
@@ -132,7 +135,10 @@ export class Wire {
   }
 }
 
-/** A connected socket from which nothing is read yet but what Node buffers by itself. Rejects as `net.connect` fails. */
+/**
+ * A connected socket from which nothing is read yet but what Node buffers by itself. Rejects as
+ * `net.connect` fails.
+ */
 export async function dial(options: net.TcpNetConnectOpts): Promise<net.Socket> {
   const socket = net.connect({ allowHalfOpen: true, noDelay: true, ...options });
   await once(socket, 'connect');

@@ -24,7 +24,9 @@ export function addLogFlags(command: Command): Command {
     );
 }
 
-/** Returns the configuration of the log by these flags, or that of `otherwise` if a flag is omitted. */
+/**
+ * Returns the configuration of the log by these flags, or that of `otherwise` if a flag is omitted.
+ */
 export function readLogFlags(command: Command, otherwise: LogConfig): LogConfig {
   const { verbose = 0, quiet, logFormat } = command.opts<LogFlags>();
   const level = quiet ? 'error' : verbose > 1 ? 'trace' : verbose === 1 ? 'debug' : otherwise.level;

@@ -2,8 +2,9 @@ import { type Command, CommanderError, Option } from 'commander';
 import { GatewayError } from '../../core/errors.ts';
 
 /**
- * Parses `argv` (without node and the script) into `command`. Returns the text of `--help` or `--version`, or null for other
- * command lines. Throws `CONFIG_INVALID` in commander's words, and what the parsers of the flags throw.
+ * Parses `argv` (without node and the script) into `command`. Returns the text of `--help` or
+ * `--version`, or null for other command lines. Throws `CONFIG_INVALID` in commander's words, and
+ * what the parsers of the flags throw.
  */
 export function parse(command: Command, argv: readonly string[]): string | null {
   let printed = '';

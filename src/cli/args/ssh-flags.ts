@@ -1,9 +1,12 @@
 /**
- * Flags of ssh(1) that sshferry does not support itself. A command line for ssh works as meant, or fails with a reason. Flags
- * with an argument are written with it.
+ * Flags of ssh(1) that sshferry does not support itself. A command line for ssh works as meant, or
+ * fails with a reason. Flags with an argument are written with it.
  */
 
-/** Flags without an effect: sshferry has no shell, terminal, escape key, agent or X11 forwarding to turn off. */
+/**
+ * Flags without an effect: sshferry has no shell, terminal, escape key, agent or X11 forwarding to
+ * turn off.
+ */
 export const HARMLESS_FLAGS = ['-T', '-n', '-a', '-x', '-k', '-e <char>'] as const;
 
 /** Flags that abbreviate an option of ssh_config. */

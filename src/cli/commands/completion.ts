@@ -11,7 +11,10 @@ type Script = (tunnel: CommandWords, subcommands: readonly CommandWords[]) => st
 
 const SHELLS: Readonly<Record<string, Script>> = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
-/** `sshferry completion`: prints a script that makes a shell complete the command lines of sshferry and its `subcommands`. */
+/**
+ * `sshferry completion`: prints a script that makes a shell complete the command lines of sshferry
+ * and its `subcommands`.
+ */
 export function completion(subcommands: () => readonly Subcommand[]): Subcommand {
   return {
     name: 'completion',

@@ -3,7 +3,10 @@ import { addLogFlags } from '../args/log-flags.ts';
 import { addSshFlags } from '../args/ssh-arguments.ts';
 import type { Subcommand } from './subcommand.ts';
 
-/** Returns the command without a subcommand: ssh's flags and a host. The source of `--help`, completion and the man page. */
+/**
+ * Returns the command without a subcommand: ssh's flags and a host. The source of `--help`,
+ * completion and the man page.
+ */
 export function mainCommand(version: string, subcommands: readonly Subcommand[]): Command {
   const command = new Command('sshferry')
     .usage('[options] [user@]host')

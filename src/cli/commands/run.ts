@@ -10,8 +10,9 @@ import { mainCommand } from './main-command.ts';
 import { SUBCOMMANDS } from './subcommands.ts';
 
 /**
- * Runs one command line (without node and the script) and returns the exit status. If the first word is the name of a
- * subcommand, it is one; a host of that name is written `ssh://up`. Never rejects: it reports a failure in one line.
+ * Runs one command line (without node and the script) and returns the exit status. If the first
+ * word is the name of a subcommand, it is one; a host of that name is written `ssh://up`. Never
+ * rejects: it reports a failure in one line.
  */
 export async function run(argv: readonly string[], environment: Environment): Promise<number> {
   const { stdout, stderr } = environment;

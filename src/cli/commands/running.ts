@@ -24,8 +24,8 @@ export function reportText(statuses: readonly Status[], environment: Environment
 }
 
 /**
- * Asks this user's sshferry processes for their status. Returns the answers, the oldest process first, and how many processes
- * did not answer, which it reports on standard error.
+ * Asks this user's sshferry processes for their status. Returns the answers, the oldest process
+ * first, and how many processes did not answer, which it reports on standard error.
  */
 export async function askRunning(environment: Environment): Promise<{ running: Running[]; silent: number }> {
   const paths = await findRunning(environment);

@@ -46,12 +46,18 @@ export const status: Subcommand = {
   },
 };
 
-/** Whether sshferry can serve clients: all forwards listen, which they do after the first logins, and every server is connected. */
+/**
+ * Whether sshferry can serve clients: all forwards listen, which they do after the first logins,
+ * and every server is connected.
+ */
 function isReady({ servers, forwards }: Status): boolean {
   return forwards.length > 0 && servers.every(({ state }) => state === 'ready');
 }
 
-/** Returns the process id that is the argument of a subcommand; null without one. Throws `CONFIG_INVALID`. */
+/**
+ * Returns the process id that is the argument of a subcommand; null without one. Throws
+ * `CONFIG_INVALID`.
+ */
 export function readPid(subcommand: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   if (/^\d{1,10}$/.test(text)) return Number(text);

@@ -24,8 +24,9 @@ interface Watched {
 }
 
 /**
- * Shows what these processes are doing, until the person quits, the reader closes the output, or all processes have ended. On a
- * terminal it is a full screen; otherwise each update is printed below the last. Returns the exit status.
+ * Shows what these processes are doing, until the person quits, the reader closes the output, or
+ * all processes have ended. On a terminal it is a full screen; otherwise each update is printed
+ * below the last. Returns the exit status.
  */
 export async function watch(
   running: readonly Running[],

@@ -1,6 +1,9 @@
 import type { CommandWords } from './command-words.ts';
 
-/** Returns a script for bash 3.2 or later. It completes hosts with the function of bash-completion for ssh, if that is loaded. */
+/**
+ * Returns a script for bash 3.2 or later. It completes hosts with the function of bash-completion
+ * for ssh, if that is loaded.
+ */
 export function bashScript(tunnel: CommandWords, subcommands: readonly CommandWords[]): string {
   return `# bash completion for sshferry. Load it: source <(sshferry completion bash)
 _sshferry() {

@@ -1,6 +1,8 @@
 import type { CommandWords, OptionWords } from './command-words.ts';
 
-/** Returns a script for zsh's completion system, to be sourced or put into `$fpath` as `_sshferry`. */
+/**
+ * Returns a script for zsh's completion system, to be sourced or put into `$fpath` as `_sshferry`.
+ */
 export function zshScript(tunnel: CommandWords, subcommands: readonly CommandWords[]): string {
   const described = subcommands.map(
     ({ name, description }) => `    ${quoted(`${name}:${description.replaceAll(':', '\\:')}`)}`,

@@ -15,8 +15,9 @@ export interface ForwardInfo {
 }
 
 /**
- * Returns one aligned line per forward: type, both ends, and what goes through which SSH server. If the target is another host,
- * a remark below says that the leg from the SSH server to it is outside SSH. `unicode` false keeps to ASCII.
+ * Returns one aligned line per forward: type, both ends, and what goes through which SSH server. If
+ * the target is another host, a remark below says that the leg from the SSH server to it is outside
+ * SSH. `unicode` false keeps to ASCII.
  */
 export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { unicode: boolean }): string[] {
   const rows = forwards.map((forward) => ({
@@ -37,7 +38,10 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   return lines.map((line) => shown(line, { unicode }));
 }
 
-/** Returns a remark that the last leg is outside SSH; null if the target is the host at that end of SSH itself. */
+/**
+ * Returns a remark that the last leg is outside SSH; null if the target is the host at that end of
+ * SSH itself.
+ */
 export function outsideRemark({
   direction,
   server,

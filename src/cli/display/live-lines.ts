@@ -16,8 +16,9 @@ const NO_WRAP = '\x1b[?7l';
 const WRAP = '\x1b[?7h';
 
 /**
- * Lines at the bottom of a terminal that change in place, while text is written above them. Each change is one write, so that
- * nothing flickers. While the terminal does not accept output, changes are skipped.
+ * Lines at the bottom of a terminal that change in place, while text is written above them. Each
+ * change is one write, so that nothing flickers. While the terminal does not accept output, changes
+ * are skipped.
  */
 export class LiveLines implements UnblockedOutput {
   readonly isTTY = true;
@@ -30,7 +31,9 @@ export class LiveLines implements UnblockedOutput {
   #holds = 0;
   #closed = false;
 
-  /** `render` returns the lines, none wider than the terminal, or null to show nothing until `wake`. */
+  /**
+   * `render` returns the lines, none wider than the terminal, or null to show nothing until `wake`.
+   */
   constructor(out: UnblockedOutput, render: () => readonly string[] | null) {
     this.#out = out;
     this.#render = render;
@@ -118,7 +121,10 @@ export class LiveLines implements UnblockedOutput {
     return NO_WRAP + this.#lines.map((line) => line + ERASE_LINE).join('\n') + ERASE_BELOW + WRAP;
   }
 
-  /** Moves from the end of the last line to the start of the first. In a terminal made narrower, lines take more rows than before. */
+  /**
+   * Moves from the end of the last line to the start of the first. In a terminal made narrower,
+   * lines take more rows than before.
+   */
   #toTop(): string {
     const { columns } = this;
     const rows = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);

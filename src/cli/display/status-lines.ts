@@ -15,7 +15,10 @@ const MIN_ENDS = 24;
 /** How many of the latest errors are shown. */
 const SHOWN_ERRORS = 5;
 
-/** Returns a status for people: servers, forwards, transfers, totals, latest errors. No line exceeds `style.width` columns. */
+/**
+ * Returns a status for people: servers, forwards, transfers, totals, latest errors. No line exceeds
+ * `style.width` columns.
+ */
 export function statusLines(
   status: Status,
   style: TerminalStyle,
@@ -107,7 +110,10 @@ function traffic(up: number, down: number): string {
   return `${formatBytes(up)} up, ${formatBytes(down)} down`;
 }
 
-/** Returns rows with aligned columns. If they do not fit, it drops the last columns and cuts the second in its middle. */
+/**
+ * Returns rows with aligned columns. If they do not fit, it drops the last columns and cuts the
+ * second in its middle.
+ */
 function table(rows: readonly string[][], style: TerminalStyle): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),

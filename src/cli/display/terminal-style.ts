@@ -13,7 +13,10 @@ export interface TerminalStyle {
 /** Columns of an output that is not a terminal, or whose size is unknown. */
 const DEFAULT_WIDTH = 80;
 
-/** Returns what `output` can show: colour only on a terminal that has it, and not if NO_COLOR is set. */
+/**
+ * Returns what `output` can show: colour only on a terminal that has it, and not if NO_COLOR is
+ * set.
+ */
 export function terminalStyle(
   output: Output,
   { env, platform }: { env: NodeJS.ProcessEnv; platform: NodeJS.Platform },

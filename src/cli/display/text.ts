@@ -1,13 +1,19 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { graphemes, toAscii, widthOf } from '../../core/text/terminal-text.ts';
 
-/** Returns untrusted text as a terminal can show it: controls escaped, and `?` for non-ASCII if the locale has no UTF-8. */
+/**
+ * Returns untrusted text as a terminal can show it: controls escaped, and `?` for non-ASCII if the
+ * locale has no UTF-8.
+ */
 export function shown(text: string, { unicode }: { unicode: boolean }): string {
   const safe = escapeControls(text);
   return unicode ? safe : toAscii(safe);
 }
 
-/** Cuts text to `width` columns. Keeps the beginning and the end, which distinguish names, around an ellipsis. */
+/**
+ * Cuts text to `width` columns. Keeps the beginning and the end, which distinguish names, around an
+ * ellipsis.
+ */
 export function fitted(text: string, width: number, { unicode }: { unicode: boolean }): string {
   if (widthOf(text) <= width) return text;
   const ellipsis = unicode ? '…' : '...'.slice(0, Math.max(1, width - 2));

@@ -29,7 +29,10 @@ const VARIANTS: readonly Parts[] = [
   {},
 ];
 
-/** Returns one aligned line per transfer: name, bar, bytes, rate and remaining time. No line exceeds `style.width` columns. */
+/**
+ * Returns one aligned line per transfer: name, bar, bytes, rate and remaining time. No line exceeds
+ * `style.width` columns.
+ */
 export function transferLines(transfers: readonly TransferStatus[], style: TerminalStyle): string[] {
   const names = transfers.map(({ verb, path }) => shown(path === '' ? verb : `${verb} ${path}`, style));
   const widest = Math.max(0, ...names.map(widthOf));

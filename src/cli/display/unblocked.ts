@@ -9,7 +9,10 @@ export interface UnblockedOutput extends Output {
   onceDrained(drained: () => void): void;
 }
 
-/** Wraps an output so that it does not wait. Node's own streams block on terminals, but not on pipes and sockets. */
+/**
+ * Wraps an output so that it does not wait. Node's own streams block on terminals, but not on pipes
+ * and sockets.
+ */
 export function unblocked(output: Output): UnblockedOutput {
   const writer = output.isTTY && output.fd !== undefined ? terminalWriter(output.fd) : null;
   return {

@@ -13,7 +13,10 @@ export function listeningPorts(events: GatewayEmitter): ReadonlyMap<string, numb
   return ports;
 }
 
-/** Shows people (`stdout`) and programs (`log`) what each forward does. Call it when all of them listen. */
+/**
+ * Shows people (`stdout`) and programs (`log`) what each forward does. Call it when all of them
+ * listen.
+ */
 export function announce(
   forwards: readonly ForwardSpec[],
   logins: Logins,

@@ -4,12 +4,16 @@ import { escapeControls } from '../../core/text/control-characters.ts';
 import type { Output } from '../display/output.ts';
 
 /**
- * Exit statuses. 255 is that of ssh(1) if SSH itself fails. 1 is that of a check with a failing forward, and of a status or reload
- * without a running or ready sshferry. 130 is that of a check after a signal, and of a tunnel after a second signal.
+ * Exit statuses. 255 is that of ssh(1) if SSH itself fails. 1 is that of a check with a failing
+ * forward, and of a status or reload without a running or ready sshferry. 130 is that of a check
+ * after a signal, and of a tunnel after a second signal.
  */
 export const EXIT = { stopped: 0, partly: 1, absent: 1, usage: 2, interrupted: 130, failed: 255 } as const;
 
-/** Where a failure is reported: in the log if that is JSON, otherwise as plain text on `stderr`. Wrong usage is always plain text. */
+/**
+ * Where a failure is reported: in the log if that is JSON, otherwise as plain text on `stderr`.
+ * Wrong usage is always plain text.
+ */
 export interface FailureSink {
   readonly stderr: Output;
   readonly json: Logger | null;
@@ -19,7 +23,10 @@ export interface FailureSink {
   readonly help?: string;
 }
 
-/** Reports in one line what ended the program, and returns the exit status. Shows the stack of a bug at `-v` only. */
+/**
+ * Reports in one line what ended the program, and returns the exit status. Shows the stack of a bug
+ * at `-v` only.
+ */
 export function reportFailure(
   error: unknown,
   { stderr, json, verbose, help = 'sshferry' }: FailureSink,

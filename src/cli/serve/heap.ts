@@ -11,13 +11,16 @@ const IDLE = 0.02;
 const WORTHWHILE = 2 << 20;
 
 /**
- * Tunes V8's garbage collection for a process that relays bytes. Call it first, and only in a process that sshferry owns: the
- * flags apply to the whole process. docs/performance.md has the figures.
+ * Tunes V8's garbage collection for a process that relays bytes. Call it first, and only in a
+ * process that sshferry owns: the flags apply to the whole process. docs/performance.md has the
+ * figures.
  *
- * The buffers of socket reads are outside V8's heap but count as part of it. With V8's default, a heap of 15 MB may grow by about
- * 25 MB, and the reads between two collections of the young generation reach that: V8 marked the whole heap 25 to 60 times per
- * GB, which doubled the CPU time of a download. So the old generation may grow further. The young generation keeps its initial
- * size, so that its collections, which free the buffers, stay frequent; by default it would grow to 32 MB.
+ * The buffers of socket reads are outside V8's heap but count as part of it. With V8's default, a
+ * heap of 15 MB may grow by about 25 MB, and the reads between two collections of the young
+ * generation reach that: V8 marked the whole heap 25 to 60 times per GB, which doubled the CPU time
+ * of a download. So the old generation may grow further. The young generation keeps its initial
+ * size, so that its collections, which free the buffers, stay frequent; by default it would grow to
+ * 32 MB.
  */
 export function setHeapRules(): void {
   v8.setFlagsFromString(`--heap-growing-percent=${GROWTH}`);
@@ -25,8 +28,9 @@ export function setHeapRules(): void {
 }
 
 /**
- * Collects garbage once whenever the process becomes idle. V8 collects only when it allocates, so an idle process would keep the
- * memory of its busiest minute. The timer does not keep the process alive.
+ * Collects garbage once whenever the process becomes idle. V8 collects only when it allocates, so
+ * an idle process would keep the memory of its busiest minute. The timer does not keep the process
+ * alive.
  */
 export function collectWhenIdle(): void {
   let collected = inUse();

@@ -4,10 +4,11 @@ const LATE = 1000;
 const ASKED = /(^|\s)--inspect(-brk|-wait)?(=|\s|$)/;
 
 /**
- * Keeps SIGUSR1 from opening Node's inspector, which listens on 127.0.0.1 and lets every user of the machine run code in this
- * process. It ignores the signal from now on, and closes an inspector that the signal has opened, unless `--inspect` asked for
- * one. Call it before loading anything else, and load nothing until it settles. From 22.14 on, Node has `--disable-sigusr1`,
- * which covers its own start as well.
+ * Keeps SIGUSR1 from opening Node's inspector, which listens on 127.0.0.1 and lets every user of
+ * the machine run code in this process. It ignores the signal from now on, and closes an inspector
+ * that the signal has opened, unless `--inspect` asked for one. Call it before loading anything
+ * else, and load nothing until it settles. From 22.14 on, Node has `--disable-sigusr1`, which
+ * covers its own start as well.
  */
 export async function ignoreInspectorSignal(): Promise<void> {
   process.on('SIGUSR1', () => {});

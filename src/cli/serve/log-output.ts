@@ -15,7 +15,10 @@ export interface ServeEnvironment extends Environment {
   readonly stderr: UnblockedOutput;
 }
 
-/** What a tunnel writes to standard error: its log and, on a terminal, the running transfers below it. */
+/**
+ * What a tunnel writes to standard error: its log and, on a terminal, the running transfers below
+ * it.
+ */
 export interface LogOutput {
   readonly log: Logger;
   /** The log, if it is JSON. */
@@ -26,7 +29,10 @@ export interface LogOutput {
   readonly failures: FailureSink;
 }
 
-/** Opens the log on standard error in the configured format. Default: pretty on a terminal, otherwise JSON. */
+/**
+ * Opens the log on standard error in the configured format. Default: pretty on a terminal,
+ * otherwise JSON.
+ */
 export function openLog({ level, format: configured }: LogConfig, environment: ServeEnvironment): LogOutput {
   const { stderr } = environment;
   const format = configured ?? (stderr.isTTY ? 'pretty' : 'json');

@@ -23,7 +23,10 @@ export interface Observed {
   reload(): Promise<string[]>;
 }
 
-/** Follows a tunnel: logs its events, serves its status, announces its forwards, and notices when it fails for good. */
+/**
+ * Follows a tunnel: logs its events, serves its status, announces its forwards, and notices when it
+ * fails for good.
+ */
 export class TunnelObserver implements TunnelWatcher {
   readonly #observed: Observed;
   readonly #environment: ServeEnvironment;

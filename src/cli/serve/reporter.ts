@@ -8,8 +8,9 @@ import { formatBytes, formatDuration } from '../../core/text/units.ts';
 type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
 
 /**
- * Logs a gateway's events under their own names. Transfers and reconnections are logged at info, failures and lost connections
- * at warn, the rest at debug. `label` returns what people call a server.
+ * Logs a gateway's events under their own names. Transfers and reconnections are logged at info,
+ * failures and lost connections at warn, the rest at debug. `label` returns what people call a
+ * server.
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
   const lost = new Set<string>();
@@ -110,7 +111,10 @@ function reportTransferEnd(log: Logger, data: EventData<'transfer.end'>): void {
   else log[isRefusal(data) ? 'info' : 'warn'](fields, `${line}${why && `: ${why}`}`);
 }
 
-/** Returns who transfers what. The client's port and session are fields, since only programs need them. */
+/**
+ * Returns who transfers what. The client's port and session are fields, since only programs need
+ * them.
+ */
 function what({ client, user, verb, path }: TransferInfo): string {
   return `${user === null ? '' : `${user}@`}${client.host} ${verb}${path === '' ? '' : ` ${path}`}`;
 }

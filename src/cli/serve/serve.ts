@@ -10,7 +10,10 @@ import { notify } from './service.ts';
 import { stopOnCause } from './shutdown.ts';
 import { ShutdownCauses } from './shutdown-causes.ts';
 
-/** Runs a tunnel until a person, a signal or a failure ends it. Returns the exit status; never rejects. */
+/**
+ * Runs a tunnel until a person, a signal or a failure ends it. Returns the exit status; never
+ * rejects.
+ */
 export async function serve(request: RunRequest, given: Environment): Promise<number> {
   const environment = { ...given, stdout: unblocked(given.stdout), stderr: unblocked(given.stderr) };
   const output = openLog(request.config.log, environment);
@@ -59,8 +62,9 @@ async function begin(
 }
 
 /**
- * Returns the handler of SIGHUP. For a config file it means "read it again", as for other services, unless the terminal has
- * just gone. For a tunnel from arguments it means the end, as for ssh. The handler returns false for the end.
+ * Returns the handler of SIGHUP. For a config file it means "read it again", as for other services,
+ * unless the terminal has just gone. For a tunnel from arguments it means the end, as for ssh. The
+ * handler returns false for the end.
  */
 function onHangup(
   { source }: RunRequest,

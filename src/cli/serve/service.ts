@@ -5,10 +5,12 @@ import type { Logger } from '../../core/log.ts';
 export type ServiceState = 'ready' | 'stopping';
 
 /**
- * Notifies systemd of the state, if it asked for that (NOTIFY_SOCKET). Returns null, or why that failed; never rejects.
+ * Notifies systemd of the state, if it asked for that (NOTIFY_SOCKET). Returns null, or why that
+ * failed; never rejects.
  *
- * systemd's socket takes datagrams on a Unix path, which Node cannot send. So systemd's own `systemd-notify` sends them, and
- * the unit needs `NotifyAccess=all`, because that is another process.
+ * systemd's socket takes datagrams on a Unix path, which Node cannot send. So systemd's own
+ * `systemd-notify` sends them, and the unit needs `NotifyAccess=all`, because that is another
+ * process.
  */
 export function notifyService(state: ServiceState, env: NodeJS.ProcessEnv): Promise<string | null> {
   if (!env.NOTIFY_SOCKET) return Promise.resolve(null);

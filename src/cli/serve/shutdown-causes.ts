@@ -10,10 +10,16 @@ export type ShutdownCause =
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Other meanings of a signal than the end. A handler returns false if the signal means the end after all. */
+/**
+ * Other meanings of a signal than the end. A handler returns false if the signal means the end
+ * after all.
+ */
 type OtherMeanings = Partial<Record<string, () => boolean>>;
 
-/** Collects the causes that end the program. The first one ends it in good order, a further signal or crash at once. */
+/**
+ * Collects the causes that end the program. The first one ends it in good order, a further signal
+ * or crash at once.
+ */
 export class ShutdownCauses {
   readonly first: Promise<ShutdownCause>;
   readonly second: Promise<ShutdownCause>;

@@ -5,7 +5,10 @@ import type { LogOutput, ServeEnvironment } from './log-output.ts';
 import { notify } from './service.ts';
 import type { ShutdownCause, ShutdownCauses } from './shutdown-causes.ts';
 
-/** How long clients and servers may take to read the news of a crash or an immediate stop, in milliseconds. */
+/**
+ * How long clients and servers may take to read the news of a crash or an immediate stop, in
+ * milliseconds.
+ */
 const GRACE = 1000;
 
 /** Waits for the cause that ends the tunnel, stops it, and returns the exit status. */
@@ -30,7 +33,10 @@ export async function stopOnCause(
   return status === EXIT.stopped ? EXIT.interrupted : status;
 }
 
-/** Service managers send SIGTERM, so clients may finish; a person who presses Ctrl-C wants the end now. In milliseconds. */
+/**
+ * Service managers send SIGTERM, so clients may finish; a person who presses Ctrl-C wants the end
+ * now. In milliseconds.
+ */
 function drainTime(cause: ShutdownCause, tunnel: Tunnel): number {
   if (cause.kind !== 'signal' || cause.signal !== 'SIGTERM') return 0;
   return clientsOf(tunnel) > 0 ? tunnel.drainTimeout * 1000 : 0;

@@ -21,15 +21,19 @@ export class DataConnections {
   }
 
   /**
-   * Passive: binds a listener for the client and dials the server's port at the same time, which saves a round trip. Completes
-   * when the listener is bound; with `reach`, when the server's port is reached as well.
+   * Passive: binds a listener for the client and dials the server's port at the same time, which
+   * saves a round trip. Completes when the listener is bound; with `reach`, when the server's port
+   * is reached as well.
    */
   offer(id: number, dial: Endpoint, family: 4 | 'any', reach: boolean): void {
     if (!this.#connections.has(id)) this.dial(id, dial, null, false);
     this.#connections.get(id)?.listenForClient(family, reach);
   }
 
-  /** Active, by a listener at the server's side; the client is dialled when the server has connected. */
+  /**
+   * Active, by a listener at the server's side; the client is dialled when the server has
+   * connected.
+   */
   offerRemote(id: number, dial: Endpoint, family: 4 | 6): void {
     this.#add(id).listenForServer(dial, family === 4 ? '127.0.0.1' : '::1');
   }
@@ -57,12 +61,17 @@ export class DataConnections {
     this.#connections.get(id)?.endServer();
   }
 
-  /** Whether the server has said that all is done, and is to close its end before no byte has moved for a minute. */
+  /**
+   * Whether the server has said that all is done, and is to close its end before no byte has moved
+   * for a minute.
+   */
   expectClose(id: number, on: boolean): void {
     this.#connections.get(id)?.expectClose(on);
   }
 
-  /** Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported. */
+  /**
+   * Resets what there is of it; the server's end only after `graceMs`. Nothing more is reported.
+   */
   abandon(id: number, graceMs: number): void {
     this.#connections.get(id)?.abandon(graceMs);
     this.#connections.delete(id);

@@ -7,7 +7,10 @@ export function onlyOne(): GatewayError {
   return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }
 
-/** Returns which side broke a data connection. An error of SSH, or of sshferry's own making, is neither's doing. */
+/**
+ * Returns which side broke a data connection. An error of SSH, or of sshferry's own making, is
+ * neither's doing.
+ */
 export function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
   return error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
 }
@@ -17,7 +20,10 @@ export function abandoned(): GatewayError {
   return new GatewayError('ABANDONED', 'the data connection is no longer needed');
 }
 
-/** Logs at once that the server's port cannot be reached: the client may hang up before the transfer ends. */
+/**
+ * Logs at once that the server's port cannot be reached: the client may hang up before the transfer
+ * ends.
+ */
 export function logUnreachable(log: Logger, to: Endpoint, { reason, message }: GatewayError): void {
   if (reason === 'prohibited') log.warn({ event: 'ftp.data.prohibited', ...to }, message);
   else log.debug({ event: 'ftp.data.unreachable', ...to }, message);

@@ -2,7 +2,9 @@
 export type TimerName =
   /** The server's port was dialled before the client asked for one. */
   | 'unclaimed'
-  /** The server has to connect to the listener at its side. A client's time is limited by ClientLeg. */
+  /**
+   * The server has to connect to the listener at its side. A client's time is limited by ClientLeg.
+   */
   | 'accept'
   /** The client has all bytes of a download, and has to close. */
   | 'clientClose'

@@ -15,8 +15,8 @@ interface CatchUpDeps {
 }
 
 /**
- * Settles the commands before the one that a reply with this code answers: replies come in order, so the server has
- * left those unanswered. Returns whether it changed the head of the queue.
+ * Settles the commands before the one that a reply with this code answers: replies come in order,
+ * so the server has left those unanswered. Returns whether it changed the head of the queue.
  */
 export function catchUp(dialogue: Dialogue, code: number, deps: CatchUpDeps): boolean {
   const { pending } = dialogue;
@@ -28,7 +28,8 @@ export function catchUp(dialogue: Dialogue, code: number, deps: CatchUpDeps): bo
   }
   let answered: Pending = entry;
   if (entry.kind === 'passed' && code < 200) {
-    // It begins a transfer that sshferry does not know. Without a data port of sshferry's it concerns only the server.
+    // It begins a transfer that sshferry does not know. Without a data port of sshferry's it
+    // concerns only the server.
     if (dialogue.ports.next === null) return false;
     const transfer = deps.transfers.begun(entry);
     pending.replace(entry, transfer);

@@ -14,7 +14,10 @@ const PARSE: Record<ActiveVerb, (argument: string) => Endpoint | AddressError> =
   LPRT: parseLprt,
 };
 
-/** The client's own port, or the reply that refuses it; `illegal` if it names another host, or a port below 1024. */
+/**
+ * The client's own port, or the reply that refuses it; `illegal` if it names another host, or a
+ * port below 1024.
+ */
 export type ClientPort =
   | { readonly client: Endpoint }
   | { readonly refusal: Uint8Array; readonly illegal?: Endpoint };

@@ -2,7 +2,10 @@ import type { Line } from '../../core/lines.ts';
 import { CommandSplitter } from '../wire/command-splitter.ts';
 import { Fifo } from './fifo.ts';
 
-/** The client's bytes on their way to FtpControl: splits them into lines, and holds the lines that have to wait. */
+/**
+ * The client's bytes on their way to FtpControl: splits them into lines, and holds the lines that
+ * have to wait.
+ */
 export class CommandIntake {
   readonly #splitter: CommandSplitter;
   readonly #held = new Fifo<Line>();

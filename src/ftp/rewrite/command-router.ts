@@ -33,7 +33,10 @@ interface RouterDeps {
   readonly facts: TransferFacts;
 }
 
-/** Takes the client's command lines, one after the other, and hands each to what deals with its verb. */
+/**
+ * Takes the client's command lines, one after the other, and hands each to what deals with its
+ * verb.
+ */
 export class CommandRouter {
   readonly #dialogue: Dialogue;
   readonly #deps: RouterDeps;
@@ -102,7 +105,9 @@ export class CommandRouter {
     else handler(command);
   }
 
-  /** No client needs many of these before it logs in; each costs sshferry more time than the client. */
+  /**
+   * No client needs many of these before it logs in; each costs sshferry more time than the client.
+   */
   #countStray(): void {
     if (this.#dialogue.everLoggedIn) return;
     this.#strays += 1;

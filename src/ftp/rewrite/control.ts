@@ -79,8 +79,8 @@ import { Transfers } from './transfers.ts';
  */
 
 /**
- * Follows one FTP control connection and decides what passes, what is rewritten and which data ports
- * are opened.
+ * Follows one FTP control connection and decides what passes, what is rewritten and which data
+ * ports are opened.
  */
 export class FtpControl {
   readonly #dialogue: Dialogue;

@@ -12,7 +12,10 @@ export class DataPortOpener {
     this.#dialogue = dialogue;
   }
 
-  /** Waits for the port; one that cannot be had is dropped, with the reason that it failed for first. */
+  /**
+   * Waits for the port; one that cannot be had is dropped, with the reason that it failed for
+   * first.
+   */
   whenBound(port: DataPort, side: Side, then: Resume): void {
     this.#dialogue.wait(side, port.id, (result) => {
       if ('endpoint' in result) return then(result);

@@ -9,21 +9,29 @@ import type { FtpPolicy } from './policy.ts';
 /** Goes on with a Completion. */
 export type Resume = (result: Completion) => void;
 
-/** How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in milliseconds. */
+/**
+ * How long a reply of sshferry's own waits for the server's to an ABOR or NOOP before it, in
+ * milliseconds.
+ */
 const UNANSWERED = 5000;
 
 /**
- * One control connection as all parts of FtpControl see it: the commands that wait for their replies, the data connections
- * that were agreed upon, and the actions that come of it.
+ * One control connection as all parts of FtpControl see it: the commands that wait for their
+ * replies, the data connections that were agreed upon, and the actions that come of it.
  */
 export class Dialogue {
   readonly policy: FtpPolicy;
   /** Commands that wait for their final reply. */
   readonly pending = new PendingQueue();
   readonly ports: DataPorts;
-  /** Whether the server is between the lines of a reply: nothing of sshferry's own goes to the client then. */
+  /**
+   * Whether the server is between the lines of a reply: nothing of sshferry's own goes to the
+   * client then.
+   */
   midReply = false;
-  /** Whether the server has accepted a login: before that the client's own ports are not dialled. */
+  /**
+   * Whether the server has accepted a login: before that the client's own ports are not dialled.
+   */
   loggedIn = false;
   #everLoggedIn = false;
   #isVsftpd = false;
@@ -35,7 +43,9 @@ export class Dialogue {
   /** The command whose reply is awaited for a limited time. */
   #holdingUp: Pending | null = null;
   readonly #actions: Action[] = [];
-  /** Bytes to one side with no other action between: concatenated once, however many lines they are. */
+  /**
+   * Bytes to one side with no other action between: concatenated once, however many lines they are.
+   */
   #sending: { readonly to: Side; readonly from: Author; readonly parts: Uint8Array[] } | null = null;
 
   constructor(policy: FtpPolicy) {
@@ -47,7 +57,10 @@ export class Dialogue {
     return this.#closed;
   }
 
-  /** Whether the server has ever let the client in: by a login or, as some servers do, by a transfer without one. */
+  /**
+   * Whether the server has ever let the client in: by a login or, as some servers do, by a transfer
+   * without one.
+   */
   get everLoggedIn(): boolean {
     return this.#everLoggedIn;
   }
@@ -91,7 +104,10 @@ export class Dialogue {
     this.#actions.push({ type: 'send', to, from, bytes: Buffer.concat(parts) });
   }
 
-  /** Sends bytes to a side; `from` is their author. Drops them if `end` was already sent to that side. */
+  /**
+   * Sends bytes to a side; `from` is their author. Drops them if `end` was already sent to that
+   * side.
+   */
   send(to: Side, bytes: Uint8Array, from: Author = 'sshferry'): void {
     if (this.#toldEnd[to]) return;
     if (this.#sending?.to !== to || this.#sending.from !== from) this.#flush();

@@ -7,11 +7,15 @@ import type { Pending } from './pending.ts';
 import type { Prefetch } from './prefetch.ts';
 import type { ReplyIntake } from './reply-intake.ts';
 
-/** How long the commands of a client that has gone wait for the server's reply to an earlier one, in milliseconds. */
+/**
+ * How long the commands of a client that has gone wait for the server's reply to an earlier one, in
+ * milliseconds.
+ */
 const LAST_COMMANDS = 60_000;
 
 /**
- * Which side has to wait, and when the end of a side is passed on: after all that the side has said.
+ * Which side has to wait, and when the end of a side is passed on: after all that the side has
+ * said.
  *
  * A data connection that no transfer has used is dropped when its client can no longer use it.
  */
@@ -66,8 +70,9 @@ export class Ends {
   }
 
   /**
-   * A client that has sent QUIT, or has ended, cannot use a data port that no transfer has used. The port is dropped,
-   * because a server may wait for its end before it hangs up (pyftpdlib, after QUIT).
+   * A client that has sent QUIT, or has ended, cannot use a data port that no transfer has used.
+   * The port is dropped, because a server may wait for its end before it hangs up (pyftpdlib, after
+   * QUIT).
    */
   dropUnused(): void {
     const { ports, pending } = this.#dialogue;
@@ -91,8 +96,8 @@ export class Ends {
 }
 
 /**
- * Whether sshferry has asked the server something else than the client asked. Later commands wait for the reply: their
- * own replies would come in another order than the client expects.
+ * Whether sshferry has asked the server something else than the client asked. Later commands wait
+ * for the reply: their own replies would come in another order than the client expects.
  */
 function isOwnRequest(entry: Pending): boolean {
   if (entry.kind === 'port') return entry.client !== null || entry.refusal !== null;

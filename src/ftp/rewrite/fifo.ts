@@ -1,6 +1,7 @@
 /**
- * A queue that removes its first item in constant time. An array's `shift` moves all later items: with the lines of one
- * chunk, which may be as many as it has bytes, that held up the whole process for seconds.
+ * A queue that removes its first item in constant time. An array's `shift` moves all later items:
+ * with the lines of one chunk, which may be as many as it has bytes, that held up the whole process
+ * for seconds.
  */
 export class Fifo<T> {
   #items: T[] = [];

@@ -2,20 +2,28 @@ import { isPlain } from '../wire/command.ts';
 import { beginsTransfer, endsTransfer, namesPort } from '../wire/reply.ts';
 import type { Passed, Pending } from './pending.ts';
 
-/** RFC 959 4.1.3: these may be sent, and failedEarly, while a transfer runs. proftpd answers NOOP and HELP then, too. */
+/**
+ * RFC 959 4.1.3: these may be sent, and failedEarly, while a transfer runs. proftpd answers NOOP
+ * and HELP then, too.
+ */
 const OUT_OF_BAND: ReadonlySet<string> = new Set(['STAT', 'ABOR', 'QUIT', 'NOOP', 'HELP']);
 /** Replies that find fault with a command as such; 450 is proftpd's "data transfer in progress". */
 const NOT_NOW: ReadonlySet<number> = new Set([450, 500, 501, 502, 503, 504, 530]);
-/** The commands that servers leave unanswered, and the replies that they have to them if they answer (RFC 959 5.4). */
+/**
+ * The commands that servers leave unanswered, and the replies that they have to them if they answer
+ * (RFC 959 5.4).
+ */
 const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
   ['ABOR', new Set([225, 226, 421, 500, 501, 502])],
   ['NOOP', new Set([200, 421, 450, 500, 501, 502, 503, 504, 530])],
 ]);
 
 /**
- * Commands without their final reply, in the order in which they came, and the rules by which a reply finds its command.
+ * Commands without their final reply, in the order in which they came, and the rules by which a
+ * reply finds its command.
  *
- * Replies come in the order of the commands, so a reply is the head's unless its code cannot be an answer to that:
+ * Replies come in the order of the commands, so a reply is the head's unless its code cannot be an
+ * answer to that:
  *
  * | code          | command                                                                        |
  * |---------------|--------------------------------------------------------------------------------|
@@ -27,7 +35,8 @@ const OFTEN_UNANSWERED: ReadonlyMap<string, ReadonlySet<number>> = new Map([
  * | 2yz, 3yz      | a transfer only by 225, 226 and 250; else the next that can have it            |
  * | 450, 5yz      | during a transfer, the next command, if the code finds fault with a command    |
  *
- * Commands before the one that is answered have no reply to come, and are settled; but a transfer that has begun may go on.
+ * Commands before the one that is answered have no reply to come, and are settled; but a transfer
+ * that has begun may go on.
  */
 export class PendingQueue {
   readonly #entries: Pending[] = [];
@@ -59,7 +68,10 @@ export class PendingQueue {
     return later.some((each) => !isOwn(each));
   }
 
-  /** Takes out the replies of sshferry's own whose turn has come: those that no command of the server's precedes. */
+  /**
+   * Takes out the replies of sshferry's own whose turn has come: those that no command of the
+   * server's precedes.
+   */
   takeDue(): Uint8Array[] {
     const replies: Uint8Array[] = [];
     for (let i = 0; i < this.#entries.length; ) {
@@ -74,8 +86,8 @@ export class PendingQueue {
   }
 
   /**
-   * The head, if it is a command that servers leave unanswered, and a local reply waits after it and others of its
-   * kind only.
+   * The head, if it is a command that servers leave unanswered, and a local reply waits after it
+   * and others of its kind only.
    */
   get holdingUp(): Pending | null {
     let first: Pending | null = null;
@@ -88,7 +100,10 @@ export class PendingQueue {
     return null;
   }
 
-  /** The command that a reply with this code answers; undefined for a reply that no command waits for. */
+  /**
+   * The command that a reply with this code answers; undefined for a reply that no command waits
+   * for.
+   */
   commandFor(code: number): Pending | undefined {
     const waiting = this.#onServer();
     if (namesPort(code)) return waiting.find(({ kind }) => kind === 'port');
@@ -98,7 +113,10 @@ export class PendingQueue {
     return commandForFinal(code, waiting) ?? (isUnanswered(first, code) ? first : undefined);
   }
 
-  /** The command at the head of those that the server has to answer, if sshferry does not know what it does. */
+  /**
+   * The command at the head of those that the server has to answer, if sshferry does not know what
+   * it does.
+   */
   get unknownHead(): Passed | null {
     const [head] = this.#onServer();
     return head?.kind === 'passed' && !isPlain(head.verb) ? head : null;
@@ -112,9 +130,10 @@ export class PendingQueue {
   }
 
   /**
-   * Takes out, and returns, what stands before a command that a reply with this code answers, and whose own reply can come no
-   * later. A port request stays, and so does a transfer, unless the reply shows that it is over: 227, 228 and 229 come when no
-   * transfer is about to begin, 125 and 150 when the one before has ended.
+   * Takes out, and returns, what stands before a command that a reply with this code answers, and
+   * whose own reply can come no later. A port request stays, and so does a transfer, unless the
+   * reply shows that it is over: 227, 228 and 229 come when no transfer is about to begin, 125 and
+   * 150 when the one before has ended.
    */
   takeBefore(entry: Pending, code: number): Pending[] {
     const stays = (earlier: Pending) => {
@@ -145,7 +164,10 @@ export class PendingQueue {
   }
 }
 
-/** Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none waits for it. */
+/**
+ * Returns the command that a final reply, other than 227, 228 and 229, answers; undefined if none
+ * waits for it.
+ */
 function commandForFinal(code: number, waiting: readonly Pending[]): Pending | undefined {
   const [head, next] = waiting;
   if (head?.kind === 'port' && code < 300) return undefined;

@@ -4,8 +4,8 @@ import type { Direction } from '../wire/command.ts';
 import type { DataPort } from './data-ports.ts';
 
 /**
- * A command whose final reply has not been passed on. They stand in a FIFO in the order in which the client expects replies,
- * which is the order in which the server sends them.
+ * A command whose final reply has not been passed on. They stand in a FIFO in the order in which
+ * the client expects replies, which is the order in which the server sends them.
  */
 export type Pending = Greeting | Passed | Feat | PortRequest | RemotePort | Transfer | LocalReply | Hidden;
 
@@ -35,7 +35,10 @@ export type PassiveVerb = 'PASV' | 'EPSV' | 'LPSV';
 export type ActiveVerb = 'PORT' | 'EPRT' | 'LPRT';
 export type PortVerb = PassiveVerb | ActiveVerb;
 
-/** PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data connection. */
+/**
+ * PASV, EPSV or LPSV at the server, on behalf of any of the commands that ask for a data
+ * connection.
+ */
 export interface PortRequest {
   readonly kind: 'port';
   /** The client's command; null until the client claims a request of Prefetch's. */
@@ -46,7 +49,10 @@ export interface PortRequest {
   readonly client: Endpoint | null;
   /** The refusal of the first attempt, if this is the second: the client gets it if both fail. */
   readonly refusal: Refusal | null;
-  /** Whether that refusal answered an earlier command: the reply to the first attempt has come after all. */
+  /**
+   * Whether that refusal answered an earlier command: the reply to the first attempt has come after
+   * all.
+   */
   mistaken: boolean;
   /** The port in that reply, until the one to the second attempt comes. */
   late: NamedPort | null;

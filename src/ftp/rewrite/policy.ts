@@ -6,7 +6,10 @@ export interface FtpPolicy {
   readonly target: Endpoint;
   /** The control client's own address: the only one that PORT and EPRT may name. */
   readonly client: string;
-  /** Which host is dialled for data: the control connection's target, the one inside the reply, or a fixed address. */
+  /**
+   * Which host is dialled for data: the control connection's target, the one inside the reply, or a
+   * fixed address.
+   */
   readonly dataHost: 'control' | 'reply' | { readonly address: string };
   /** How PORT and EPRT are served. */
   readonly active: 'to-passive' | 'remote-forward' | 'refuse';

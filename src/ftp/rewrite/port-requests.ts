@@ -13,24 +13,28 @@ import type { Prefetch, Prefetched } from './prefetch.ts';
 import { LOG_IN_FIRST, type RemotePorts } from './remote-ports.ts';
 
 /**
- * "Not implemented", in the codes that servers use for it; 522 says that the address family is not supported, and with 425
- * pure-ftpd refuses PASV on a connection that has come over IPv6.
+ * "Not implemented", in the codes that servers use for it; 522 says that the address family is not
+ * supported, and with 425 pure-ftpd refuses PASV on a connection that has come over IPv6.
  */
 const UNSUPPORTED: ReadonlySet<number> = new Set([425, 500, 501, 502, 504, 522]);
 
 /**
- * How long the server's port is kept for a client that may ask for one, in milliseconds: well below the minute that servers
- * allow for a connection that was agreed upon.
+ * How long the server's port is kept for a client that may ask for one, in milliseconds: well below
+ * the minute that servers allow for a connection that was agreed upon.
  */
 const PREFETCH_LIFE = 30_000;
 
 /**
- * How long the first data port of a session may take to be reached before the server is asked for another kind, in milliseconds:
- * enough for a login of the SSH connection that carries data, and less than clients wait.
+ * How long the first data port of a session may take to be reached before the server is asked for
+ * another kind, in milliseconds: enough for a login of the SSH connection that carries data, and
+ * less than clients wait.
  */
 const REACH_TIME = 8000;
 
-/** How long the server may take for its reply to a second request after it has answered the first, in milliseconds. */
+/**
+ * How long the server may take for its reply to a second request after it has answered the first,
+ * in milliseconds.
+ */
 const SECOND_REPLY = 5000;
 
 /** A request that nothing has been tried for. */
@@ -49,7 +53,10 @@ export class PortRequests {
   readonly #remote: RemotePorts;
   /** Whether EPSV ALL is in force (RFC 2428 4). */
   #epsvAll = false;
-  /** A passive command that this server has turned out not to know, or whose ports cannot be reached. */
+  /**
+   * A passive command that this server has turned out not to know, or whose ports cannot be
+   * reached.
+   */
   #lacks: 'PASV' | 'EPSV' | null = null;
   /** Whether a data port of this server's has been reached. */
   #reached = false;
@@ -76,7 +83,8 @@ export class PortRequests {
         unknown ? NO_FAMILY : reply(501, 'Cannot read the protocol in EPSV'),
       );
     }
-    // RFC 2428 names the family of the address that the server is to use: the client's. The server's may be the other.
+    // RFC 2428 names the family of the address that the server is to use: the client's. The
+    // server's may be the other.
     const asked = verb === this.#lacks ? otherThan(this.#lacks) : verb;
     const prefetched = this.#prefetch.claim(verb, asked);
     if (prefetched === 'asked') return;
@@ -88,7 +96,10 @@ export class PortRequests {
     else this.#dialogue.ask(request, commandLine(asked));
   }
 
-  /** PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never sees the client's. */
+  /**
+   * PORT, EPRT and LPRT: the server is asked for a passive port instead, or for nothing, and never
+   * sees the client's.
+   */
   onActive(verb: ActiveVerb, argument: string): void {
     const { policy } = this.#dialogue;
     if (this.#refusedByEpsvAll(verb)) return;
@@ -117,7 +128,8 @@ export class PortRequests {
     if (verb === null) return this.#onUnclaimed(request, code, lines);
     const named = parsePortReply(code, lines);
     if (named === null) {
-      // proftpd, reached over IPv6, cannot write its address into 227 and names it in part; EPSV has none.
+      // proftpd, reached over IPv6, cannot write its address into 227 and names it in part; EPSV
+      // has none.
       const what = `cannot read the data port in the server's reply: ${lines.at(-1)}`;
       return this.#onRefusal(request, true, { bytes: reply(425, `sshferry: ${what}`), ours: what });
     }
@@ -141,8 +153,9 @@ export class PortRequests {
   }
 
   /**
-   * The server answers what it was asked first, so the refusal was a second reply to an earlier command. It has another request
-   * before it, whose reply is about to come, and whose port is then the one that counts.
+   * The server answers what it was asked first, so the refusal was a second reply to an earlier
+   * command. It has another request before it, whose reply is about to come, and whose port is then
+   * the one that counts.
    */
   #awaitSecond(request: PortRequest, named: NamedPort): void {
     request.mistaken = true;
@@ -162,9 +175,9 @@ export class PortRequests {
   }
 
   /**
-   * Offers the client a port in place of the one that the server has named. The first of a session is offered only once the
-   * server's port is reached, while
-   * the server can still be asked for another kind.
+   * Offers the client a port in place of the one that the server has named. The first of a session
+   * is offered only once the server's port is reached, while the server can still be asked for
+   * another kind.
    */
   #use(request: PortRequest, named: NamedPort): void {
     const { verb, client } = request;
@@ -237,7 +250,10 @@ export class PortRequests {
     this.#prefetch.keep({ port, dial });
   }
 
-  /** If the server refuses one kind of port, it may accept the other. If not, the client gets the first refusal. */
+  /**
+   * If the server refuses one kind of port, it may accept the other. If not, the client gets the
+   * first refusal.
+   */
   #onRefusal(request: PortRequest, otherMayDo: boolean, refusal: Refusal): void {
     const { late } = request;
     request.late = null;
@@ -255,7 +271,8 @@ export class PortRequests {
     const { asked, refusal } = request;
     if (refusal !== null || asked === 'LPSV' || this.#dialogue.hasEnded('server')) return false;
     if (this.#epsvAll && asked === 'EPSV') return false;
-    // With later commands under way the second request would come after them, and the replies out of order.
+    // With later commands under way the second request would come after them, and the replies out
+    // of order.
     return !this.#dialogue.pending.hasLaterFromClient(request);
   }
 
@@ -281,7 +298,9 @@ export class PortRequests {
     this.#dialogue.send('client', bytes, from);
   }
 
-  /** Returns the address to dial for a data port: the one in the reply only if the policy says so. */
+  /**
+   * Returns the address to dial for a data port: the one in the reply only if the policy says so.
+   */
   #dialled({ host, port }: NamedPort): Endpoint {
     const { dataHost, target } = this.#dialogue.policy;
     if (typeof dataHost === 'object') return { host: dataHost.address, port };

@@ -16,11 +16,12 @@ const ACTIVE: ReadonlySet<string> = new Set(['PORT', 'EPRT', 'LPRT']);
 const CHANGES: ReadonlySet<string> = new Set([...ACTIVE, 'USER', 'REIN', 'HOST', 'QUIT']);
 
 /**
- * FtpPrefetch: asks the server for the next data port right after a transfer command, so that the client's own PASV or EPSV can
- * be answered at once: a round trip less for each file.
+ * FtpPrefetch: asks the server for the next data port right after a transfer command, so that the
+ * client's own PASV or EPSV can be answered at once: a round trip less for each file.
  *
- * Only vsftpd is asked. It reads no command while it transfers, and reads the command after RETR or STOR when that is over.
- * Others would be disturbed: pyftpdlib ends the running transfer, as RFC 959 lets it; proftpd answers 450, pure-ftpd 500.
+ * Only vsftpd is asked. It reads no command while it transfers, and reads the command after RETR or
+ * STOR when that is over. Others would be disturbed: pyftpdlib ends the running transfer, as RFC
+ * 959 lets it; proftpd answers 450, pure-ftpd 500.
  */
 export class Prefetch {
   readonly #dialogue: Dialogue;
@@ -54,8 +55,9 @@ export class Prefetch {
   }
 
   /**
-   * The client asks for a passive port, for which the server would be sent `asked`. Returns the port that is kept;
-   * 'asked' if the server's reply to a request is on its way and is now the client's; null if the server has to be asked.
+   * The client asks for a passive port, for which the server would be sent `asked`. Returns the
+   * port that is kept; 'asked' if the server's reply to a request is on its way and is now the
+   * client's; null if the server has to be asked.
    */
   claim(verb: PassiveVerb, asked: PassiveVerb): Prefetched | 'asked' | null {
     const [request, kept, last] = [this.#request, this.#kept, this.#last];
@@ -80,7 +82,8 @@ export class Prefetch {
     // The person who turned it on would otherwise look for its effect in vain.
     if (!this.#dialogue.isVsftpd)
       return this.turnOff("it is only for vsftpd, and the server's greeting does not say vsFTPd", 'info');
-    // Only after a transfer that has a port, with no other command under way, which may change the server's state.
+    // Only after a transfer that has a port, with no other command under way, which may change the
+    // server's state.
     if ((transfer.port ?? ports.next) === null || pending.someFromClient((entry) => entry !== transfer))
       return;
     transfer.followed = true;

@@ -15,22 +15,31 @@ const NOT_LOGGED_IN = 530;
 /** The refusal of active mode before a login. */
 export const LOG_IN_FIRST = reply(530, 'sshferry: active mode needs a login that the server has accepted');
 
-/** PORT and EPRT with FtpActive=remote-forward: the server connects to a listener at its own side. */
+/**
+ * PORT and EPRT with FtpActive=remote-forward: the server connects to a listener at its own side.
+ */
 export class RemotePorts {
   readonly #dialogue: Dialogue;
   readonly #opener: DataPortOpener;
-  /** The family of loopback address that this server is sent in PORT or EPRT, and whether it has accepted one. */
+  /**
+   * The family of loopback address that this server is sent in PORT or EPRT, and whether it has
+   * accepted one.
+   */
   #loopback: { family: 4 | 6; taken: boolean };
 
   constructor(dialogue: Dialogue, opener: DataPortOpener) {
     this.#dialogue = dialogue;
     this.#opener = opener;
-    // A literal address shows over which family sshd reaches the server; for a name IPv4 is the better guess.
+    // A literal address shows over which family sshd reaches the server; for a name IPv4 is the
+    // better guess.
     const family = addressFamily(dialogue.policy.target.host) === 6 ? 6 : 4;
     this.#loopback = { family, taken: false };
   }
 
-  /** Binds a listener at the server's side, and sends the server its address in place of the client's. */
+  /**
+   * Binds a listener at the server's side, and sends the server its address in place of the
+   * client's.
+   */
   ask(verb: ActiveVerb, client: Endpoint): void {
     if (!this.#dialogue.loggedIn) return this.#dialogue.replyLocally(verb, LOG_IN_FIRST);
     const { family } = this.#loopback;
@@ -65,7 +74,8 @@ export class RemotePorts {
     const { verb, port, refusal } = entry;
     const bytes = refusalInOneLine(code, lines);
     ports.drop(port, new GatewayError('ABANDONED', `the server refused ${verb}`));
-    // Many servers take only the address that their control connection comes from, and sshd may have come by ::1.
+    // Many servers take only the address that their control connection comes from, and sshd may
+    // have come by ::1.
     const inDoubt = !this.#loopback.taken && refusal === null && code >= 500 && code !== NOT_LOGGED_IN;
     if (inDoubt && !this.#dialogue.hasEnded('server') && !pending.hasLaterFromClient(entry))
       return this.#tellOtherLoopback(entry, bytes);
@@ -73,7 +83,10 @@ export class RemotePorts {
     this.#dialogue.send('client', refusal === null || code === GOING_DOWN ? bytes : refusal, 'server');
   }
 
-  /** The server has left it unanswered. `begins`: it has begun the transfer after it, so it has accepted the port. */
+  /**
+   * The server has left it unanswered. `begins`: it has begun the transfer after it, so it has
+   * accepted the port.
+   */
   skip(entry: RemotePort, begins: boolean): void {
     if (begins) return this.#accept(entry);
     this.#dialogue.ports.drop(entry.port, new GatewayError('ABANDONED', 'the server did not answer'));
@@ -84,7 +97,10 @@ export class RemotePorts {
     this.#dialogue.ports.setNext(port);
   }
 
-  /** The server has replied 425: it accepts any address, and may not reach this one. A literal target's family is known. */
+  /**
+   * The server has replied 425: it accepts any address, and may not reach this one. A literal
+   * target's family is known.
+   */
   onUnreachedByServer({ remote }: DataPort): void {
     const isLiteral = addressFamily(this.#dialogue.policy.target.host) !== 0;
     if (remote === this.#loopback.family && !isLiteral) {
@@ -110,7 +126,10 @@ export class RemotePorts {
   }
 }
 
-/** Returns the command that names a listener: PORT if the client used it and it can name the address, else EPRT. */
+/**
+ * Returns the command that names a listener: PORT if the client used it and it can name the
+ * address, else EPRT.
+ */
 function portCommand(verb: ActiveVerb, listener: Endpoint): Uint8Array {
   const byEprt = verb === 'EPRT' || listener.host.includes(':');
   return commandLine(byEprt ? `EPRT ${formatEprt(listener)}` : `PORT ${formatSix(listener)}`);

@@ -92,7 +92,10 @@ export const REPLY_ACTIONS = {
 type ActionOf<R extends ReplyRow> = (typeof REPLY_ACTIONS)[R][ReplyColumn];
 type EntryOf<R extends ReplyRow> = R extends 'none' ? undefined : Extract<Pending, { kind: R }>;
 
-/** The action for a reply, with the command that it answers. The table decides which types go together. */
+/**
+ * The action for a reply, with the command that it answers. The table decides which types go
+ * together.
+ */
 export type ReplyDecision = {
   [R in ReplyRow]: { readonly action: ActionOf<R>; readonly entry: EntryOf<R> };
 }[ReplyRow];

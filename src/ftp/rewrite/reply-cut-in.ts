@@ -6,11 +6,12 @@ import type { PendingQueue } from './pending-queue.ts';
 export const LOGIN_VERBS: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
 
 /**
- * Returns whether a line of text, which begins with another code than its reply, begins a reply of its own.
+ * Returns whether a line of text, which begins with another code than its reply, begins a reply of
+ * its own.
  *
- * A 227, 228 or 229 does so while a client could act on it. Any other code does so if it can be the final reply to
- * `answering`, the command of the open reply: glftpd's scripts write such replies. A client that takes no such line for
- * the end of the reply would wait for ever.
+ * A 227, 228 or 229 does so while a client could act on it. Any other code does so if it can be the
+ * final reply to `answering`, the command of the open reply: glftpd's scripts write such replies. A
+ * client that takes no such line for the end of the reply would wait for ever.
  */
 export function cutsIn(
   code: number,

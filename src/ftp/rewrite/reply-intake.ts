@@ -5,10 +5,12 @@ import { beginsTransfer, type CutsIn, ReplyFramer, type ReplyLine, splitAtLoneCr
 import { Fifo } from './fifo.ts';
 
 /**
- * The server's bytes on their way to FtpControl: splits them into lines, holds the lines that have to wait, and frames
- * the line at the head, whose reply is known only once all lines before it are dealt with.
+ * The server's bytes on their way to FtpControl: splits them into lines, holds the lines that have
+ * to wait, and frames the line at the head, whose reply is known only once all lines before it are
+ * dealt with.
  *
- * A line that breaks a rule becomes an error in its place, so that all lines before it are still dealt with.
+ * A line that breaks a rule becomes an error in its place, so that all lines before it are still
+ * dealt with.
  */
 export class ReplyIntake {
   readonly #lineLimit: number;
@@ -34,7 +36,10 @@ export class ReplyIntake {
     }
   }
 
-  /** The server has closed its writing half: an unfinished line counts, because some clients read it as a reply. */
+  /**
+   * The server has closed its writing half: an unfinished line counts, because some clients read it
+   * as a reply.
+   */
   end(): void {
     const rest = this.#splitter.rest();
     if (rest.length > 0) this.#queue(rest);

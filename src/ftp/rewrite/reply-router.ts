@@ -25,8 +25,9 @@ interface RouterDeps {
 }
 
 /**
- * Takes the server's reply lines, one after the other. At the beginning of a reply it looks the action up in
- * reply-actions.ts; each action is a function here that returns what receives the lines.
+ * Takes the server's reply lines, one after the other. At the beginning of a reply it looks the
+ * action up in reply-actions.ts; each action is a function here that returns what receives the
+ * lines.
  */
 export class ReplyRouter {
   readonly #dialogue: Dialogue;
@@ -142,8 +143,9 @@ export class ReplyRouter {
   }
 
   /**
-   * A 227, 228 or 229 that no command asked for never reaches the client, which may take it for the reply to its next
-   * PASV. If it can be the reply to a command that sshferry does not know, the client gets a refusal in its place.
+   * A 227, 228 or 229 that no command asked for never reaches the client, which may take it for the
+   * reply to its next PASV. If it can be the reply to a command that sshferry does not know, the
+   * client gets a refusal in its place.
    */
   #dropUnaskedPort(code: number): Sink {
     const { pending } = this.#dialogue;

@@ -7,12 +7,14 @@ const HYPHEN = 0x2d;
 const MAX_PORT_REPLY = 16 * 1024;
 
 /**
- * Passes the text of the server's replies to the client, so that no client can take a line of it for a data port.
+ * Passes the text of the server's replies to the client, so that no client can take a line of it
+ * for a data port.
  *
- * A careless client takes any line that begins with a code for the end of a reply. After such a line it is out of step:
- * it takes later replies for those to other commands. Every client is, after a reply that it did not ask for and after
- * one that did not come. The next 227, 228 or 229 in a text could then be the reply to its next PASV. That line gets the
- * space in front that RFC 959 4.2 asks for.
+ * A careless client takes any line that begins with a code for the end of a reply. After such a
+ * line it is out of step: it takes later replies for those to other commands. Every client is,
+ * after a reply that it did not ask for and after one that did not come. The next 227, 228 or 229
+ * in a text could then be the reply to its next PASV. That line gets the space in front that RFC
+ * 959 4.2 asks for.
  */
 export class ReplyText {
   readonly #dialogue: Dialogue;
@@ -51,8 +53,9 @@ export class ReplyText {
   };
 
   /**
-   * Passes a reply that no command waits for. While a port request waits for its reply, the lines are held until this
-   * reply ends: if the reply to the request cuts in, they were part of that (see reply-cut-in.ts).
+   * Passes a reply that no command waits for. While a port request waits for its reply, the lines
+   * are held until this reply ends: if the reply to the request cuts in, they were part of that
+   * (see reply-cut-in.ts).
    */
   passUnasked(code: number): Sink {
     this.#outOfStep ||= code >= 200;

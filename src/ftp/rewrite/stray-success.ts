@@ -11,8 +11,9 @@ const STRAY_BYTES = 4096;
 /**
  * Recognizes a 2yz that comes before its transfer begins: a second reply to an earlier command.
  *
- * Such a success waits, because the data of the transfer has not ended. Only a 125 or 150 after it shows that it was a
- * stray one. It is then dropped, because what it says is not true of this transfer.
+ * Such a success waits, because the data of the transfer has not ended. Only a 125 or 150 after it
+ * shows that it was a stray one. It is then dropped, because what it says is not true of this
+ * transfer.
  */
 export class StraySuccess {
   readonly #dialogue: Dialogue;
@@ -25,7 +26,10 @@ export class StraySuccess {
     this.#transfers = transfers;
   }
 
-  /** Whether the server is to be read on, although a line of it is held: what comes next shows what the line means. */
+  /**
+   * Whether the server is to be read on, although a line of it is held: what comes next shows what
+   * the line means.
+   */
   get needsMore(): boolean {
     const isHeld = !this.#dialogue.waits('server') && this.#transferFor(this.#intake.head) !== null;
     return isHeld && this.#intake.heldBytes <= STRAY_BYTES;
@@ -42,7 +46,9 @@ export class StraySuccess {
     return true;
   }
 
-  /** The transfer that the success may have come too early for; null if the line is no such success. */
+  /**
+   * The transfer that the success may have come too early for; null if the line is no such success.
+   */
   #transferFor(line: ReplyLine | GatewayError | null): Transfer | null {
     if (line === null || line instanceof GatewayError || !line.first) return null;
     if (line.code === null || line.code < 200 || line.code >= 300) return null;

@@ -10,8 +10,9 @@ const KBYTES_LEFT = /^\d{3} (\d{1,12}\.\d) kbytes to download\s*$/;
 export const TELLING_VERBS: ReadonlySet<string> = new Set(['USER', 'REIN', 'SIZE', 'REST', 'CWD', 'CDUP']);
 
 /**
- * Who is logged in and how long the next transfer will be, as far as the control connection shows it: for logs and status, which
- * decide nothing. Fed with commands and replies in the order in which they belong together.
+ * Who is logged in and how long the next transfer will be, as far as the control connection shows
+ * it: for logs and status, which decide nothing. Fed with commands and replies in the order in
+ * which they belong together.
  */
 export class TransferFacts {
   /** The user that the server has let in or asked the password of; null before. */
@@ -51,14 +52,18 @@ export class TransferFacts {
     }
   }
 
-  /** Returns how many bytes a transfer is going to carry, by earlier replies and its preliminary reply; null if unknown. */
+  /**
+   * Returns how many bytes a transfer is going to carry, by earlier replies and its preliminary
+   * reply; null if unknown.
+   */
   length(transfer: { verb: string; path: string; direction: Direction }, preliminary: string): number | null {
     if (transfer.direction === 'upload') return this.#allocated;
     if (transfer.verb !== 'RETR') return null;
     if (this.#size?.path === transfer.path) return Math.max(0, this.#size.bytes - this.#restart);
     const left = KBYTES_LEFT.exec(preliminary)?.[1];
     if (left !== undefined) return Math.round(Number(left) * 1024);
-    // Servers differ in whether they count from the beginning of the file or from the offset of REST.
+    // Servers differ in whether they count from the beginning of the file or from the offset of
+    // REST.
     return this.#restart > 0 ? null : count(BYTES_AT_END.exec(preliminary)?.[1]);
   }
 

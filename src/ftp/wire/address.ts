@@ -3,7 +3,10 @@ import type { Endpoint } from '../../core/endpoint.ts';
 
 /** The data port that a line of a reply names. */
 export interface NamedPort {
-  /** Null in a 229: it names only the port, and an address that some servers put before it does not count. */
+  /**
+   * Null in a 229: it names only the port, and an address that some servers put before it does not
+   * count.
+   */
   readonly host: string | null;
   readonly port: number;
 }
@@ -14,19 +17,22 @@ export type AddressError = 'syntax' | 'protocol';
 /** The code at the beginning of a line; a line in the middle of a reply may have none. */
 const CODE = /^22[789][- ]?/;
 /**
- * RFC 1123 4.1.2.6: "the parentheses are not always there; scan the reply for the first digit of the host address".
- * So six numbers with commas between, anywhere after the code.
+ * RFC 1123 4.1.2.6: "the parentheses are not always there; scan the reply for the first digit of
+ * the host address". So six numbers with commas between, anywhere after the code.
  */
 const SIX = /(?<![\d,])\d{1,10}(?:\s*,\s*\d{1,10}){5}(?!\d|\s*,\s*\d)/;
 /** RFC 1639: address family, length of the address, address, length of the port, port. */
 const LONG = /(?<![\d,])\d{1,3}(?:\s*,\s*\d{1,3}){8,24}/;
 /**
- * RFC 2428 3: `(<d><d><d><port><d>)`. Some servers fill in the fields that should be empty, some omit the last delimiter, and
- * BulletProof FTP omits one before the port.
+ * RFC 2428 3: `(<d><d><d><port><d>)`. Some servers fill in the fields that should be empty, some
+ * omit the last delimiter, and BulletProof FTP omits one before the port.
  */
 const EXTENDED = /\(([!-/:-~])(?:[^()]{0,128}?\1)?(\d{1,10})\1?\)/;
 
-/** Returns the address in a line of a 227 reply (RFC 959 4.1.2); null if it has none or a number is out of range. */
+/**
+ * Returns the address in a line of a 227 reply (RFC 959 4.1.2); null if it has none or a number is
+ * out of range.
+ */
 export function parse227(line: string): NamedPort | null {
   const match = SIX.exec(line.replace(CODE, ''));
   return match && fromSix(match[0]);

@@ -8,8 +8,9 @@ const LF = 0x0a;
 const LONGEST_ABORT = 16;
 
 /**
- * Splits a client's bytes into commands, as LineSplitter does; but ABOR ends with its CR, and an LF after that belongs to it.
- * Python's ftplib sends ABOR as urgent data: its last byte, the LF, leaves the stream on the way here.
+ * Splits a client's bytes into commands, as LineSplitter does; but ABOR ends with its CR, and an LF
+ * after that belongs to it. Python's ftplib sends ABOR as urgent data: its last byte, the LF,
+ * leaves the stream on the way here.
  */
 export class CommandSplitter {
   readonly #lines: LineSplitter;
@@ -25,7 +26,10 @@ export class CommandSplitter {
     return this.#lines.partial.length;
   }
 
-  /** Takes the next bytes. Returns the commands that they complete, as copies. Any split of the input returns the same ones. */
+  /**
+   * Takes the next bytes. Returns the commands that they complete, as copies. Any split of the
+   * input returns the same ones.
+   */
   push(chunk: Uint8Array): Line[] {
     const commands: Line[] = [];
     for (let start = 0; start < chunk.length; ) {

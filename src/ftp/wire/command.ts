@@ -4,7 +4,10 @@ import { escapeControls } from '../../core/text/control-characters.ts';
 export interface Command {
   /** In upper case; empty if the line has none. */
   readonly verb: string;
-  /** Latin-1, so that each character is one byte of the line; without the line end and surrounding spaces. */
+  /**
+   * Latin-1, so that each character is one byte of the line; without the line end and surrounding
+   * spaces.
+   */
   readonly argument: string;
   /** The whole line as it came, to be sent on. */
   readonly bytes: Uint8Array;
@@ -23,7 +26,10 @@ const TRANSFERS: ReadonlyMap<string, Direction> = new Map<string, Direction>([
   ['APPE', 'upload'],
 ]);
 
-/** The direction of a verb that uses a data connection (RFC 959 4.1.3, RFC 3659 7); undefined for other verbs. */
+/**
+ * The direction of a verb that uses a data connection (RFC 959 4.1.3, RFC 3659 7); undefined for
+ * other verbs.
+ */
 export function transferDirection(verb: string): Direction | undefined {
   return TRANSFERS.get(verb);
 }
@@ -42,8 +48,9 @@ export function isKnown(verb: string): boolean {
 }
 
 /**
- * Commands without a data connection of RFC 959, 775, 2389, 2428, 2640, 3659 and 7151, and CLNT, which clients send to say who
- * they are. SITE is not among them: what it does is the server's own affair.
+ * Commands without a data connection of RFC 959, 775, 2389, 2428, 2640, 3659 and 7151, and CLNT,
+ * which clients send to say who they are. SITE is not among them: what it does is the server's own
+ * affair.
  */
 const PLAIN: ReadonlySet<string> = new Set(
   (
@@ -52,14 +59,17 @@ const PLAIN: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Whether the verb is known to have nothing to do with a data connection (EPSV is such only as EPSV ALL). */
+/**
+ * Whether the verb is known to have nothing to do with a data connection (EPSV is such only as EPSV
+ * ALL).
+ */
 export function isPlain(verb: string): boolean {
   return PLAIN.has(verb);
 }
 
 /**
- * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control character ends the verb, as
- * it does for some servers: `PORT` and a tab is still PORT.
+ * Reads a command line (RFC 959 5.3): verb, space, argument, in any case of letters. Any control
+ * character ends the verb, as it does for some servers: `PORT` and a tab is still PORT.
  */
 export function parseCommand(bytes: Uint8Array): Command {
   const text = trimmed(latin1(bytes));
@@ -68,7 +78,10 @@ export function parseCommand(bytes: Uint8Array): Command {
   return { verb, argument: space < 0 ? '' : trimmed(text.slice(space + 1)), bytes };
 }
 
-/** Without control characters and spaces at its ends. Not `trim`, which would take 0xA0 off: the UTF-8 form of à ends in it. */
+/**
+ * Without control characters and spaces at its ends. Not `trim`, which would take 0xA0 off: the
+ * UTF-8 form of à ends in it.
+ */
 function trimmed(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && text.charCodeAt(start) <= 0x20) start += 1;

@@ -4,8 +4,9 @@ import { formatLong, formatSix, type NamedPort, parse227, parse228, parse229 } f
 import { reply } from './words.ts';
 
 /**
- * Returns the data port that a reply names; null if it names none, and for other codes than 227, 228 and 229. `lines` are its
- * lines in Latin-1. The last one counts, or the nearest before it: some servers end with a line that says nothing.
+ * Returns the data port that a reply names; null if it names none, and for other codes than 227,
+ * 228 and 229. `lines` are its lines in Latin-1. The last one counts, or the nearest before it:
+ * some servers end with a line that says nothing.
  */
 export function parsePortReply(code: number, lines: readonly string[]): NamedPort | null {
   const parse = code === 227 ? parse227 : code === 228 ? parse228 : code === 229 ? parse229 : null;
@@ -18,8 +19,8 @@ export function parsePortReply(code: number, lines: readonly string[]): NamedPor
 }
 
 /**
- * Returns sshferry's own reply to a client's `verb`: one line, with nothing of what the server said. Some clients take the
- * address from the first line of a reply, others from the last.
+ * Returns sshferry's own reply to a client's `verb`: one line, with nothing of what the server
+ * said. Some clients take the address from the first line of a reply, others from the last.
  */
 export function portReply(verb: PortVerb, endpoint: Endpoint): Uint8Array {
   switch (verb) {
@@ -37,8 +38,9 @@ export function portReply(verb: PortVerb, endpoint: Endpoint): Uint8Array {
 const TEXT = /^(?:\d{3}[- ]?)?[ \t]*(.*?)\s*$/s;
 
 /**
- * Returns a server's refusal of a port request in one line: its words are for people, and in a reply of several lines a careless
- * client may take one in the middle for the reply. A refusal of one line is returned as it came.
+ * Returns a server's refusal of a port request in one line: its words are for people, and in a
+ * reply of several lines a careless client may take one in the middle for the reply. A refusal of
+ * one line is returned as it came.
  */
 export function refusalInOneLine(code: number, lines: readonly string[]): Uint8Array {
   if (lines.length === 1) return Buffer.from(lines[0] ?? '', 'latin1');

@@ -8,17 +8,26 @@ export interface ReplyLine {
   readonly first: boolean;
   /** Whether the reply ends with this line. */
   readonly final: boolean;
-  /** The code at the beginning of a line of text, by which a careless client takes that line for the reply's end; else null. */
+  /**
+   * The code at the beginning of a line of text, by which a careless client takes that line for the
+   * reply's end; else null.
+   */
   readonly lookAlike: number | null;
 }
 
 /** Receives each line of a reply; the last one is marked `final`. */
 export type Sink = (line: ReplyLine) => void;
 
-/** Decides whether a line of text with this code ends the open reply and begins another. `hyphen`: one follows the code. */
+/**
+ * Decides whether a line of text with this code ends the open reply and begins another. `hyphen`:
+ * one follows the code.
+ */
 export type CutsIn = (code: number, hyphen: boolean) => boolean;
 
-/** "Service not available, closing control connection": the client is to hear it, whatever it answers. */
+/**
+ * "Service not available, closing control connection": the client is to hear it, whatever it
+ * answers.
+ */
 export const GOING_DOWN = 421;
 
 /** Replies that name a data port (RFC 959, 1639 and 2428). */
@@ -31,20 +40,27 @@ export function beginsTransfer(code: number): boolean {
   return code === 125 || code === 150;
 }
 
-/** Replies with which a transfer can end (RFC 959 5.4); 225 and 226 also answer the ABOR that ended it. */
+/**
+ * Replies with which a transfer can end (RFC 959 5.4); 225 and 226 also answer the ABOR that ended
+ * it.
+ */
 export function endsTransfer(code: number): boolean {
   return code === 225 || code === 226 || code === 250 || code >= 400;
 }
 
-/** Outside a reply any line with three digits in front counts: some clients look no further (ftplib takes `2270` for 227). */
+/**
+ * Outside a reply any line with three digits in front counts: some clients look no further (ftplib
+ * takes `2270` for 227).
+ */
 const START = /^([1-6]\d\d)(-?)/;
 const INSIDE = /^([1-6]\d\d)([- \r\n]|$)/;
 const PORT_INSIDE = /^(22[789])(-?)/;
 
 /**
- * Finds the beginning and end of each reply (RFC 959 4.2): `ddd-` opens one of several lines, which `ddd` and a space with the
- * same code ends; whatever stands between, even other codes, is its text. Some servers end it with another code all the same
- * (glftpd's scripts print `553-` and then the real reply, 150): for such a line `cutsIn` decides.
+ * Finds the beginning and end of each reply (RFC 959 4.2): `ddd-` opens one of several lines, which
+ * `ddd` and a space with the same code ends; whatever stands between, even other codes, is its
+ * text. Some servers end it with another code all the same (glftpd's scripts print `553-` and then
+ * the real reply, 150): for such a line `cutsIn` decides.
  */
 export class ReplyFramer {
   #open: string | null = null;
@@ -81,12 +97,15 @@ export class ReplyFramer {
   }
 }
 
-/** A CR alone is a line end to some clients (ftplib reads with universal newlines); so it counts here if a reply may follow. */
+/**
+ * A CR alone is a line end to some clients (ftplib reads with universal newlines); so it counts
+ * here if a reply may follow.
+ */
 const LONE_CR = /\r(?=[1-6]\d\d)/;
 
 /**
- * Splits one of the server's lines where a client may see the end of a line and the beginning of a reply, and makes that a line
- * end to all: else the two could be told apart by some clients only.
+ * Splits one of the server's lines where a client may see the end of a line and the beginning of a
+ * reply, and makes that a line end to all: else the two could be told apart by some clients only.
  */
 export function splitAtLoneCr(line: Uint8Array): Uint8Array[] {
   const first = line.indexOf(0x0d);

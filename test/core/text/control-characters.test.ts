@@ -7,7 +7,10 @@ import {
   stripControls,
 } from '../../../src/core/text/control-characters.ts';
 
-/** One of each kind: title, colour by C1, text direction (both generations), no width, separators, half a surrogate pair. */
+/**
+ * One of each kind: title, colour by C1, text direction (both generations), no width, separators,
+ * half a surrogate pair.
+ */
 const KINDS = [
   ['\x1b]0;x\x07', '\\x1b]0;x\\x07'],
   ['\x9b31m', '\\x9b31m'],

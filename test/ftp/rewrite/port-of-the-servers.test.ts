@@ -17,7 +17,8 @@ import {
   whole,
 } from '../../support/ftp-dialogue.ts';
 
-// A 227, 228 or 229 of the server's must not reach a client that could act on it: it would go past the tunnel.
+// A 227, 228 or 229 of the server's must not reach a client that could act on it: it would go past
+// the tunnel.
 
 const SIX = '10,1,1,1,4,1';
 const dropped = 'log ftp.reply.dropped';

@@ -45,7 +45,10 @@ function carried(id: number, path = 'f'): Step[] {
   ];
 }
 
-/** The first transfer shows how the client works; the second is followed by a request for the next port. */
+/**
+ * The first transfer shows how the client works; the second is followed by a request for the next
+ * port.
+ */
 const proven = [
   GREETED,
   ...LOGIN,

@@ -3,7 +3,10 @@ import type { Side } from '../../../src/ftp/rewrite/action.ts';
 import { FtpControl } from '../../../src/ftp/rewrite/control.ts';
 import { POLICY } from '../../support/ftp-dialogue.ts';
 
-/** Reports of the transfers in a dialogue of `C: …` and `S: …` lines, with PASV before each and its port bound at once. */
+/**
+ * Reports of the transfers in a dialogue of `C: …` and `S: …` lines, with PASV before each and its
+ * port bound at once.
+ */
 function told(...dialogue: string[]): { user: string | null; size: number | null }[] {
   const control = new FtpControl(POLICY);
   const result: { user: string | null; size: number | null }[] = [];

@@ -96,7 +96,8 @@ describe.each([
   ['parse228', parse228],
   ['parse229', parse229],
 ])('%s', (_, parse) => {
-  // Quadratic at worst in what precedes: this would take minutes with an unbounded pattern, and the test would time out.
+  // Quadratic at worst in what precedes: this would take minutes with an unbounded pattern, and the
+  // test would time out.
   it.each(['(', '|', '(|', '1,', '1 ,', '1', ' ', '(||'])('is not held up by a line of %j', (unit) => {
     expect(parse(`229 (${unit.repeat(100_000)}`)).toBeNull();
   });

@@ -36,7 +36,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     }
     expect(stalled.bytesRead).toBeLessThan(MIB);
     expect(gateway.network.unsent).toBeLessThan(4 * MIB);
-    // What the server got rid of is in the kernel's buffers and ours; the rest is still with the server.
+    // What the server got rid of is in the kernel's buffers and ours; the rest is still with the
+    // server.
     expect(offered).toBeLessThan(64 * MIB);
     stalled.destroy();
     await eventually(() => expect(gateway.network.unsent).toBe(0));

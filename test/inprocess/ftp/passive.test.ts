@@ -144,7 +144,8 @@ describe.each(TRANSPORTS)('passive transfers over %s', (transport) => {
     peer.reply('213 ok');
     far.end('second');
     peer.reply('226 done');
-    // A server that answers at once does so before the transfer's own end; both come through in its order.
+    // A server that answers at once does so before the transfer's own end; both come through in its
+    // order.
     expect([await client.reply(), await client.reply()]).toEqual([
       '213-Status\n 227 (1,2,3,4,5,6)\n213 ok',
       '226 done',

@@ -163,7 +163,9 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
 });
 
 describe('a refusal that is on its way when the data port proves closed', () => {
-  /** A session behind an SSH server that answers the second data port's dial when the test says so. */
+  /**
+   * A session behind an SSH server that answers the second data port's dial when the test says so.
+   */
   async function late(test: TestContext) {
     const dialled = deferred<void>();
     const answered = deferred<void>();

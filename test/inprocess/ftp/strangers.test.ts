@@ -44,8 +44,8 @@ async function setUp(test: Test, kernel: (typeof KERNELS)[number], config: Parti
       event === 'transfer.end' && data.error ? [data.error] : [],
     );
   /**
-   * Asks for a data port and begins a transfer; `before` runs while the client waits for 150. Resolves
-   * with the port.
+   * Asks for a data port and begins a transfer; `before` runs while the client waits for 150.
+   * Resolves with the port.
    */
   const begin = async (command: string, before: (port: number) => Promise<unknown> = async () => {}) => {
     const { port } = await client.passive();

@@ -28,7 +28,10 @@ async function joined(
   return { client, server, gateway };
 }
 
-/** Bytes that something on the way might take for its own: NUL, a lone LF or CR, 8-bit, Telnet's IAC, a line of a dot. */
+/**
+ * Bytes that something on the way might take for its own: NUL, a lone LF or CR, 8-bit, Telnet's
+ * IAC, a line of a dot.
+ */
 const ODD = Buffer.from(
   '+OK <1896.697170952@dbc.mtview.ca.us>\r\n\0\n\r\xff\xf4\xe9\r\n.\r\n..\n.',
   'latin1',
@@ -80,7 +83,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     server.end('421 4.4.2 idle for too long, closing\r\n');
     await eventually(() => expect([...gateway.network.streams][0]?.writableFinished).toBe(true));
     server.reset();
-    // More than fits on the way: it has all gone only once the gateway reads what it can no longer pass on.
+    // More than fits on the way: it has all gone only once the gateway reads what it can no longer
+    // pass on.
     await new Promise((resolve) => client.socket.write(Buffer.alloc(16 << 20, 'QUIT\r\n'), resolve));
     client.socket.resume();
     const { bytes, ending } = await client.rest();

@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { terminalPrompter } from '../../../src/core/ssh/prompt/prompter.ts';
 
-/** Asks twice on the terminal, hidden then shown, and leaves the answers in the file that it is given. */
+/**
+ * Asks twice on the terminal, hidden then shown, and leaves the answers in the file that it is
+ * given.
+ */
 const [, , result = ''] = process.argv;
 const prompter = terminalPrompter({});
 let signals = 0;

@@ -175,7 +175,9 @@ it.each([0, 1])(
 );
 
 describe('ProxyCommand', () => {
-  /** A program that joins its standard streams to the server, and says that it has ended in a file. */
+  /**
+   * A program that joins its standard streams to the server, and says that it has ended in a file.
+   */
   async function proxy(test: TestContext, port: number) {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-'));
     test.onTestFinished(() => rm(dir, { recursive: true }));

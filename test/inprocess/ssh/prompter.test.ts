@@ -15,7 +15,10 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 describeWith(['script', 'stty'], 'a question on the terminal', () => {
-  /** Runs the child on a terminal of its own, typing each answer when its question shows; returns what the screen got. */
+  /**
+   * Runs the child on a terminal of its own, typing each answer when its question shows; returns
+   * what the screen got.
+   */
   async function type(result: string, answers: ReadonlyArray<readonly [question: string, answer: string]>) {
     const child = fileURLToPath(new URL('./ask-child.ts', import.meta.url));
     const command = `${process.execPath} --import tsx ${child} ${result} </dev/null; stty -a`;

@@ -7,7 +7,10 @@ import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 
-/** What each turn of the event loop brings of 8 MiB that a kernel has ready; `each` is done in every turn. */
+/**
+ * What each turn of the event loop brings of 8 MiB that a kernel has ready; `each` is done in every
+ * turn.
+ */
 async function turnsOf(
   test: Parameters<typeof listenTcp>[0],
   each: () => void = () => {},

@@ -29,7 +29,8 @@ class Client {
     this.socket.on('data', (chunk) => {
       this.text = (this.text + chunk.toString('latin1')).slice(-1000);
     });
-    // libuv reports a reset that comes together with data as an end-of-file; only a write shows which of the two it was.
+    // libuv reports a reset that comes together with data as an end-of-file; only a write shows
+    // which of the two it was.
     this.socket.once('end', () =>
       this.socket.write(Buffer.alloc(0), (error) => {
         this.ending ??= error ? 'reset' : 'end';

@@ -311,7 +311,10 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
   });
 
   describe('at a question on the terminal', () => {
-    /** Runs it in a shell on a terminal of its own until it asks for a passphrase; `status` is how it ended. */
+    /**
+     * Runs it in a shell on a terminal of its own until it asks for a passphrase; `status` is how
+     * it ended.
+     */
     async function asked() {
       await rm(file('status'), { force: true });
       const argv = [...CLI, '-L', '0:localhost:1', '-i', file('locked'), ...at(sshd.port)];

@@ -11,7 +11,9 @@ import { ScriptedPrompter } from '../../support/ssh-person.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
-/** A server that takes one key or the password `demo`, and the files of a person who logs in there. */
+/**
+ * A server that takes one key or the password `demo`, and the files of a person who logs in there.
+ */
 async function setUp(test: TestContext, passphrase = '') {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-'));
   const identity = path.join(dir, 'id_ed25519');

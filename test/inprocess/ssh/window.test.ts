@@ -24,7 +24,10 @@ function inMemory(stream: Duplex): number {
   return [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-/** The receive window as a real sshd takes it: a mistake of a byte would have it drop data, or stand still for ever. */
+/**
+ * The receive window as a real sshd takes it: a mistake of a byte would have it drop data, or stand
+ * still for ever.
+ */
 describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
   let dir: string;
   let server: ChildProcess;

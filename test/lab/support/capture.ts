@@ -10,7 +10,10 @@ import { Program } from './program.ts';
 
 /** What crossed the wire of host A while it was captured. */
 export interface Captured {
-  /** Packets other than TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6, IPv6 multicast left out. */
+  /**
+   * Packets other than TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6,
+   * IPv6 multicast left out.
+   */
   readonly outside: readonly string[];
   /** Bytes in the capture file: to tell a link that was seen from one that was not. */
   readonly bytes: number;
@@ -64,7 +67,10 @@ export class Capture {
     return join(this.#lab.scratch, this.#file);
   }
 
-  /** The kernel hands packets to tcpdump in blocks, up to a second late: sends one more and waits until that is in the file. */
+  /**
+   * The kernel hands packets to tcpdump in blocks, up to a second late: sends one more and waits
+   * until that is in the file.
+   */
   async #sync(): Promise<void> {
     const marker = randomUUID();
     const send =

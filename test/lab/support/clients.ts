@@ -34,7 +34,10 @@ export function ftpUrl({ host, port }: Site, path: string | Uint8Array): string 
   return `ftp://${host}:${port}/${encoded}`;
 }
 
-/** lftp on host A with ferry's login, each command in turn; the first that fails ends it, and the call rejects. */
+/**
+ * lftp on host A with ferry's login, each command in turn; the first that fails ends it, and the
+ * call rejects.
+ */
 export async function lftp(a: string, { host, port }: Site, ...commands: string[]): Promise<string> {
   const argv = ['lftp', '-u', `${ferry.name},${ferry.password}`, '-p', String(port), host];
   const settings = ['cmd:fail-exit yes', 'net:max-retries 1', 'net:timeout 20', 'xfer:clobber yes'];
@@ -55,8 +58,8 @@ while chunk := control.recv(65536):
 `;
 
 /**
- * Returns the program and arguments of a client that waits for the greeting, sends these commands all at once, and prints
- * what it receives until the server closes the connection.
+ * Returns the program and arguments of a client that waits for the greeting, sends these commands
+ * all at once, and prints what it receives until the server closes the connection.
  */
 export function rawFtp({ host, port }: Site, commands: readonly string[]): string[] {
   return ['python3', '-c', SEND_AFTER_GREETING, host, String(port), ...commands];

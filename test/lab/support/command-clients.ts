@@ -389,7 +389,10 @@ const ftpcopy: MatrixClient = {
   },
 };
 
-/** Writes a file from stdin into a new folder, and runs a program with its path as the last argument. */
+/**
+ * Writes a file from stdin into a new folder, and runs a program with its path as the last
+ * argument.
+ */
 async function withFile(place: Place, text: string, script: string): Promise<string> {
   const before = 'umask 077 && export HOME=$(mktemp -d) && cd "$HOME" && cat >rc';
   return runClient(place, ['sh', '-c', `${before} && ${script}`], text);

@@ -10,14 +10,19 @@ export interface SshLine {
   readonly sshd: number;
 }
 
-/** Which of sshferry's connections are struck: its first, its latest (which carries data), or all. */
+/**
+ * Which of sshferry's connections are struck: its first, its latest (which carries data), or all.
+ */
 export const PARTS = ['first', 'latest', 'all'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** Kills the processes that serve connections, with SIGKILL; sshd itself goes on. Gives how many. */
+/**
+ * Kills the processes that serve connections, with SIGKILL; sshd itself goes on. Gives how many.
+ */
 export async function killSessions({ hosts, sshd }: SshLine, part: Part): Promise<number> {
   const which = { first: '-o', latest: '-n', all: '' }[part];
-  // Below sshd one privileged monitor for each connection, and below that the process that serves it.
+  // Below sshd one privileged monitor for each connection, and below that the process that serves
+  // it.
   const script = `for m in $(pgrep ${which} -P "$1"); do pkill -KILL -P "$m" && echo "$m"; kill -KILL "$m"; done; true`;
   const killed = await mustExec(hosts.b.container, ['sh', '-c', script, 'sh', String(sshd)], {
     user: 'root',
@@ -25,7 +30,10 @@ export async function killSessions({ hosts, sshd }: SshLine, part: Part): Promis
   return killed.split('\n').filter((line) => line !== '').length;
 }
 
-/** Has host A's kernel reset connections, towards both sides (SOCK_DESTROY): one of them or all. Gives how many. */
+/**
+ * Has host A's kernel reset connections, towards both sides (SOCK_DESTROY): one of them or all.
+ * Gives how many.
+ */
 export async function resetConnections({ hosts, port }: SshLine, which: 'one' | 'all'): Promise<number> {
   const limit = which === 'one' ? '| shuf -n 1' : '';
   const script = `for p in $(ss -tnH state established "dport = :$1" | awk '{print $3}' | sed 's/.*://' ${limit}); do

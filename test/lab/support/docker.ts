@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** How a program ended and what it wrote. `bytes` is stdout as it came; `stdout` and `stderr` are read as UTF-8. */
+/**
+ * How a program ended and what it wrote. `bytes` is stdout as it came; `stdout` and `stderr` are
+ * read as UTF-8.
+ */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
@@ -20,7 +23,10 @@ export function statusOf(code: number | null, signal: NodeJS.Signals | null): nu
   return code ?? (signal === null ? -1 : 128 + constants.signals[signal]);
 }
 
-/** Runs a program of this machine to its end, without a shell. Rejects only when it cannot be started. */
+/**
+ * Runs a program of this machine to its end, without a shell. Rejects only when it cannot be
+ * started.
+ */
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Result> {
   const [file = '', ...args] = argv;
   return new Promise((resolve, reject) => {
@@ -48,7 +54,10 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
   });
 }
 
-/** As `run`, but anything other than exit status 0 is an Error with the program's own words. Gives stdout, trimmed. */
+/**
+ * As `run`, but anything other than exit status 0 is an Error with the program's own words. Gives
+ * stdout, trimmed.
+ */
 export async function mustRun(argv: readonly string[], options: RunOptions = {}): Promise<string> {
   const result = await run(argv, options);
   if (result.code !== 0) {

@@ -6,7 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { installMissing } from '../../support/packages.ts';
 import { docker, lines, run } from './docker.ts';
 
-/** A docker engine that answers. `release` stops it if it was started here and is not used by another run. */
+/**
+ * A docker engine that answers. `release` stops it if it was started here and is not used by
+ * another run.
+ */
 export interface Engine {
   release(): Promise<void>;
 }

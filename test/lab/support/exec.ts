@@ -11,8 +11,8 @@ export interface ExecOptions extends EnterOptions {
 const TIMED_OUT = 124;
 
 /**
- * Runs a program in a container to its end, without a shell. Any exit status is an answer; a program that does not end in
- * time is killed, and the call rejects with what it had written.
+ * Runs a program in a container to its end, without a shell. Any exit status is an answer; a
+ * program that does not end in time is killed, and the call rejects with what it had written.
  */
 export async function exec(
   container: string,
@@ -33,7 +33,10 @@ export async function exec(
   return result;
 }
 
-/** As `exec`, but anything other than exit status 0 is an Error with the program's own words. Gives stdout. */
+/**
+ * As `exec`, but anything other than exit status 0 is an Error with the program's own words. Gives
+ * stdout.
+ */
 export async function mustExec(
   container: string,
   argv: readonly string[],

@@ -19,7 +19,10 @@ export const SJIS_NAME = Buffer.from('93fa967b8cea955c2e747874', 'hex');
 export const MANY = 'many';
 export const MANY_COUNT = 200;
 
-/** The chunks of a file's content, which follows from its seed: no two pages alike, nothing that compresses. */
+/**
+ * The chunks of a file's content, which follows from its seed: no two pages alike, nothing that
+ * compresses.
+ */
 export function* content(seed: string, size: number): Generator<Buffer> {
   const key = createHash('sha256').update(seed).digest();
   const cipher = createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16));
@@ -46,7 +49,10 @@ export function makeFile(folder: string, name: string | Buffer, size: number): M
   return { name: bytes, size, sha256: hash.digest('hex') };
 }
 
-/** What every FTP server of the lab serves in `pub/`, and host A has in /pub for uploads. Big files are made on demand. */
+/**
+ * What every FTP server of the lab serves in `pub/`, and host A has in /pub for uploads. Big files
+ * are made on demand.
+ */
 export function makePub(folder: string): void {
   mkdirSync(join(folder, MANY), { recursive: true });
   makeFile(folder, 'empty.bin', 0);

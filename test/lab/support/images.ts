@@ -13,7 +13,8 @@ export const IMAGES = ['client', 'yourserver', 'vsftpd', 'proftpd', 'pure-ftpd',
 export type ImageName = (typeof IMAGES)[number];
 
 /**
- * Builds the images whose folder or base has changed since they were last built here; tags are content hashes.
+ * Builds the images whose folder or base has changed since they were last built here; tags are
+ * content hashes.
  * @param folder the project's `docker/`
  */
 export async function buildImages(
@@ -64,8 +65,8 @@ async function buildImage(
 }
 
 /**
- * Builds the image of sshferry itself, or the stage of it that is named, out of the project as it is now; docker knows what has
- * changed. Gives its tag.
+ * Builds the image of sshferry itself, or the stage of it that is named, out of the project as it
+ * is now; docker knows what has changed. Gives its tag.
  */
 export async function buildSshferry(project: string, stage?: 'node'): Promise<string> {
   const tag = `sshferry-lab/${stage ?? 'sshferry'}:latest`;
@@ -79,7 +80,10 @@ export async function buildSshferry(project: string, stage?: 'node'): Promise<st
   return tag;
 }
 
-/** Gives the base image's id; pulls it, or makes it out of Debian packages where no registry can be reached. */
+/**
+ * Gives the base image's id; pulls it, or makes it out of Debian packages where no registry can be
+ * reached.
+ */
 async function ensureBase(folder: string, say: (line: string) => void): Promise<string> {
   const inspect = ['docker', 'image', 'inspect', '--format', '{{.Id}}', BASE];
   const present = await run(inspect);
@@ -96,7 +100,10 @@ async function ensureBase(folder: string, say: (line: string) => void): Promise<
   return mustRun(inspect);
 }
 
-/** The certificates that this machine trusts besides the usual, as update-ca-certificates(8) has them. */
+/**
+ * The certificates that this machine trusts besides the usual, as update-ca-certificates(8) has
+ * them.
+ */
 function ownAuthorities(): string {
   const folder = '/usr/local/share/ca-certificates';
   if (!existsSync(folder)) return '';

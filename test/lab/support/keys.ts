@@ -10,7 +10,10 @@ export const PASSPHRASE = 'Lantern-5512-lit';
 /** A key that yourserver does not know. */
 export const STRANGER_KEY = '/home/you/.ssh/stranger';
 
-/** Makes the keys on host A, lets the first two into yourserver, and has A know yourserver's host keys. */
+/**
+ * Makes the keys on host A, lets the first two into yourserver, and has A know yourserver's host
+ * keys.
+ */
 export async function createKeys({ a, b }: Hosts): Promise<void> {
   const authorized: string[] = [];
   for (const [path, passphrase] of [

@@ -7,7 +7,10 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** The whole lines that a sshferry with `--log-format json` has written since `from` (a length of its stderr). */
+/**
+ * The whole lines that a sshferry with `--log-format json` has written since `from` (a length of
+ * its stderr).
+ */
 export function logLines(sshferry: Program, from = 0): LogLine[] {
   return sshferry.stderr
     .slice(from)

@@ -18,8 +18,8 @@ export async function sendMail(a: string, port: number, { to, subject, body }: L
 }
 
 /**
- * Reads the letter with this subject from a mailbox by POP3 with curl, waiting until it is delivered. The text is as it came
- * from the server, dots unstuffed.
+ * Reads the letter with this subject from a mailbox by POP3 with curl, waiting until it is
+ * delivered. The text is as it came from the server, dots unstuffed.
  */
 export async function readMail(a: string, port: number, user: User, subject: string): Promise<string> {
   // The newest letter is the last of the list.
@@ -36,7 +36,10 @@ export async function readMail(a: string, port: number, user: User, subject: str
   return mustExec(a, ['sh', '-c', script, 'sh', `pop3://localhost:${port}`, login, subject], { timeout: 30 });
 }
 
-/** Fetches a whole mailbox by POP3 with fetchmail, which empties it; returns the messages, and waits until there is one. */
+/**
+ * Fetches a whole mailbox by POP3 with fetchmail, which empties it; returns the messages, and waits
+ * until there is one.
+ */
 export async function fetchMail(a: string, port: number, user: User): Promise<string> {
   const config = `poll localhost protocol POP3 port ${port}
     user '${user.name}' password '${user.password}' sslproto '' fetchall mda '/bin/cat'\n`;

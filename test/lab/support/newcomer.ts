@@ -22,8 +22,8 @@ export interface Typed {
 }
 
 /**
- * A machine with Debian, Node.js, npm, curl and OpenSSH's client, whose person can log in to yourserver with a key but has never
- * been there; nothing of the project is on it but the package.
+ * A machine with Debian, Node.js, npm, curl and OpenSSH's client, whose person can log in to
+ * yourserver with a key but has never been there; nothing of the project is on it but the package.
  */
 export class Newcomer {
   readonly #image: string;
@@ -36,7 +36,10 @@ export class Newcomer {
     this.#tmux = tmux;
   }
 
-  /** Sets the machine up, installs the package by `install`, typed by root, and returns what the screen then showed. */
+  /**
+   * Sets the machine up, installs the package by `install`, typed by root, and returns what the
+   * screen then showed.
+   */
   static async create(
     project: string,
     hosts: Hosts,

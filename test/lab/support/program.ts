@@ -12,7 +12,10 @@ const PATIENCE = 30_000;
 export class Program {
   /** Its process id in the container. */
   readonly pid: number;
-  /** Settles with the exit status when it ends by itself or by a signal (128 + its number, as a shell says it). */
+  /**
+   * Settles with the exit status when it ends by itself or by a signal (128 + its number, as a
+   * shell says it).
+   */
   readonly exited: Promise<number>;
   readonly #container: string;
   readonly #record: Recorder;
@@ -54,7 +57,10 @@ export class Program {
     return `stdout:\n${this.stdout}\nstderr:\n${this.stderr}`;
   }
 
-  /** Settles with the match once stdout or stderr holds `pattern`; rejects, with the output, when that never comes. */
+  /**
+   * Settles with the match once stdout or stderr holds `pattern`; rejects, with the output, when
+   * that never comes.
+   */
   waitFor(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#record.wait(pattern);
   }
@@ -64,7 +70,10 @@ export class Program {
     await exec(this.#container, ['kill', `-${name}`, String(this.pid)], { user: 'root' });
   }
 
-  /** Waits until it ends by itself and returns the exit status; rejects with the output if it does not. */
+  /**
+   * Waits until it ends by itself and returns the exit status; rejects with the output if it does
+   * not.
+   */
   end(): Promise<number> {
     return this.#record.inTime(this.exited, 'end');
   }

@@ -14,8 +14,9 @@ import {
 } from './matrix-client.ts';
 
 /**
- * What a script in strangers/ does, with its arguments: paths on the server are relative to the home folder, and files are
- * absolute paths on host A. The script ends with 0 only if all of it succeeded.
+ * What a script in strangers/ does, with its arguments: paths on the server are relative to the
+ * home folder, and files are absolute paths on host A. The script ends with 0 only if all of it
+ * succeeded.
  *
  *     list FOLDER                      prints the names, one a line
  *     get PATH FILE

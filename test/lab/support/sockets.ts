@@ -12,8 +12,8 @@ export interface Holdings {
 }
 
 /**
- * Counts what the process `pid` of a container with iproute2 holds open. A container's root may not look into other users'
- * processes, so `user` is the process's own.
+ * Counts what the process `pid` of a container with iproute2 holds open. A container's root may not
+ * look into other users' processes, so `user` is the process's own.
  */
 export async function holdings(container: string, pid: number, user: string): Promise<Holdings> {
   const sockets = lines(await mustExec(container, ['ss', '-H', '-t', '-a', '-n', '-p'], { user }))

@@ -29,12 +29,16 @@ export async function startSshferry(lab: Lab, ...flags: string[]): Promise<Progr
   return sshferry;
 }
 
-/** Options that every sshferry of a run is to have besides its own: SSHFERRY_LAB_OPTIONS='FtpPrefetch=yes DataConnections=0'. */
+/**
+ * Options that every sshferry of a run is to have besides its own:
+ * SSHFERRY_LAB_OPTIONS='FtpPrefetch=yes DataConnections=0'.
+ */
 const ALWAYS = (process.env.SSHFERRY_LAB_OPTIONS ?? '').split(' ').filter((option) => option !== '');
 
 /** The command line of the sshferry under test. */
 export function sshferryArgv(...flags: string[]): string[] {
-  // Options before a subcommand would make it the destination, and beside a config file (-c) there may be none.
+  // Options before a subcommand would make it the destination, and beside a config file (-c) there
+  // may be none.
   const subcommand = flags[0] === 'check' ? flags.slice(0, 1) : [];
   const ofFile = subcommand.length > 0 && flags.includes('-c');
   const options = ofFile ? [] : ALWAYS.flatMap((option) => ['-o', option]);

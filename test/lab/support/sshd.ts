@@ -2,8 +2,8 @@ import { Program } from './program.ts';
 import type { Host } from './topology.ts';
 
 /**
- * Starts another sshd on yourserver beside the one on port 22, with sshd_config lines of the test's own: they come first
- * and so win over the image's. Settles when it listens; stop it with `stop()`.
+ * Starts another sshd on yourserver beside the one on port 22, with sshd_config lines of the test's
+ * own: they come first and so win over the image's. Settles when it listens; stop it with `stop()`.
  * @param settings such as `{ AllowTcpForwarding: 'no' }`
  */
 export async function startSshd(

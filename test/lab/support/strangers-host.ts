@@ -8,7 +8,9 @@ import { YOU } from './users.ts';
 
 const IMAGES = resolve(import.meta.dirname, '../../../docker');
 
-/** Starts a second host A, from docker/strangers. Returns the lab with it in the place of the first. */
+/**
+ * Starts a second host A, from docker/strangers. Returns the lab with it in the place of the first.
+ */
 export async function startStrangers(lab: Lab, say: (line: string) => void): Promise<Lab> {
   const { hosts } = lab;
   const { a } = hosts;

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
- * Writes the date and the table into a document, between the comments `<!-- NAME -->` and `<!-- end of NAME -->`. Throws if the
- * document has no such place.
+ * Writes the date and the table into a document, between the comments `<!-- NAME -->` and `<!-- end
+ * of NAME -->`. Throws if the document has no such place.
  */
 export function replaceTable(path: string, name: string, table: string): void {
   const marked = new RegExp(`(<!-- ${name} -->\\n)[\\s\\S]*(<!-- end of ${name} -->)`);

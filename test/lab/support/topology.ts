@@ -15,7 +15,10 @@ export interface Addresses {
   readonly v6: string;
 }
 
-/** The separate FTP hosts, by the software that they run; each is reached from yourserver by this name. */
+/**
+ * The separate FTP hosts, by the software that they run; each is reached from yourserver by this
+ * name.
+ */
 export const FTP_HOSTS = ['vsftpd', 'proftpd', 'pure-ftpd', 'pyftpdlib'] as const;
 export type FtpHost = (typeof FTP_HOSTS)[number];
 
@@ -170,7 +173,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Waits until something in the container listens on each port; says what the container wrote if it does not. */
+/**
+ * Waits until something in the container listens on each port; says what the container wrote if it
+ * does not.
+ */
 async function listening(container: string, ports: readonly number[]): Promise<void> {
   const wait = 'for p; do until (exec 3<>/dev/tcp/localhost/$p) 2>/dev/null; do sleep 0.1; done; done';
   try {

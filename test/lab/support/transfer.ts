@@ -1,7 +1,10 @@
 import { exec } from './exec.ts';
 import { ferry } from './users.ts';
 
-/** One file, by one client on host A. Paths are below ferry's home on the server, and absolute on host A. */
+/**
+ * One file, by one client on host A. Paths are below ferry's home on the server, and absolute on
+ * host A.
+ */
 export interface Transfer {
   readonly client: TransferClient;
   readonly direction: 'download' | 'upload';
@@ -52,7 +55,9 @@ try {
 }
 `;
 
-/** The arguments that make each client try once, with an exit status that says whether it succeeded. */
+/**
+ * The arguments that make each client try once, with an exit status that says whether it succeeded.
+ */
 const ARGV = {
   curl: ({ direction, port, remote, local }: Transfer) => [
     ...['curl', '--silent', '--show-error', '--max-time', '60', '--user', `${ferry.name}:${ferry.password}`],
@@ -68,7 +73,8 @@ const ARGV = {
       'set net:max-retries 1',
       'set net:persist-retries 0',
       'set net:reconnect-interval-base 1',
-      // It would go on where the server's file ends for the moment, while what is under way is still being written to it.
+      // It would go on where the server's file ends for the moment, while what is under way is
+      // still being written to it.
       'set ftp:rest-stor no',
       `set net:timeout ${SILENCE}`,
       'set xfer:clobber yes',
@@ -92,8 +98,9 @@ export type TransferClient = keyof typeof ARGV;
 export const TRANSFER_CLIENTS = Object.keys(ARGV) as readonly TransferClient[];
 
 /**
- * lftp retries an upload whatever its settings, as long as bytes have moved. By then it has dropped the file's beginning, so it
- * sends what it still holds, gets a 226 for that, and waits for ever; it never says success.
+ * lftp retries an upload whatever its settings, as long as bytes have moved. By then it has dropped
+ * the file's beginning, so it sends what it still holds, gets a 226 for that, and waits for ever;
+ * it never says success.
  */
 export function mayHang({ client, direction }: Pick<Transfer, 'client' | 'direction'>): boolean {
   return client === 'lftp' && direction === 'upload';
@@ -103,7 +110,8 @@ export function mayHang({ client, direction }: Pick<Transfer, 'client' | 'direct
 export async function attempt(a: string, transfer: Transfer): Promise<Outcome> {
   const patience = mayHang(transfer) ? LFTP_UPLOAD_PATIENCE : PATIENCE;
   const argv = ['timeout', '-k', '1', String(patience), ...ARGV[transfer.client](transfer)];
-  // In the same breath, so that nothing can still be written between the client's word and the checksum.
+  // In the same breath, so that nothing can still be written between the client's word and the
+  // checksum.
   const script = 'file=$1; shift; "$@" >&2; code=$?; sha256sum "$file" 2>/dev/null | cut -c -64; exit $code';
   const options = { cwd: '/app', timeout: PATIENCE + 20 };
   const { code, stdout, stderr } = await exec(

@@ -1,6 +1,6 @@
 /**
- * By how much the values grow from each to the next: the median of the slopes between all pairs (Theil-Sen), which a single
- * outlier does not bend. 0 for fewer than two.
+ * By how much the values grow from each to the next: the median of the slopes between all pairs
+ * (Theil-Sen), which a single outlier does not bend. 0 for fewer than two.
  */
 export function slope(values: readonly number[]): number {
   const slopes = values.flatMap((value, i) =>

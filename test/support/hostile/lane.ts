@@ -107,7 +107,10 @@ export class Lane {
     return [...this.#ssh].reduce((sum, connection) => sum + connection.unclosed, 0);
   }
 
-  /** Plays the session of `seed`; resolves with its scene and its end, once nothing of it is left or it is overdue. */
+  /**
+   * Plays the session of `seed`; resolves with its scene and its end, once nothing of it is left or
+   * it is overdue.
+   */
   async play(seed: number, to: Endpoint): Promise<{ scene: Scene; end: End }> {
     const scene = this.#begin(seed, false);
     const dice = scene.dice('lane');

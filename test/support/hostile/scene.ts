@@ -112,7 +112,9 @@ export class Scene {
   }
 }
 
-/** Resets the connection if that is possible: Node loses a socket that is reset during its shutdown. */
+/**
+ * Resets the connection if that is possible: Node loses a socket that is reset during its shutdown.
+ */
 export function resetSocket(socket: net.Socket): void {
   resetStream(socket, new Error('reset by the test'));
 }

@@ -46,7 +46,9 @@ const OPENINGS = {
   dataFirst: 0.2,
 };
 
-/** What it does in the middle of a channel. Those of weight below 0.3 mostly cost the connection. */
+/**
+ * What it does in the middle of a channel. Those of weight below 0.3 mostly cost the connection.
+ */
 const ACTS = {
   eof: 1,
   closeWithoutEof: 1,
@@ -76,7 +78,9 @@ const ACTS = {
 /** How it closes a channel whose target has closed. */
 const ENDINGS = { right: 20, closeOnly: 1, eofOnly: 1, never: 0.5, late: 1 };
 
-/** One connection of the test's SSH server. Its scene may change while it is open; null is polite. */
+/**
+ * One connection of the test's SSH server. Its scene may change while it is open; null is polite.
+ */
 export class HostileSshConnection {
   scene: Scene | null = null;
   readonly #connection: RawSshConnection;

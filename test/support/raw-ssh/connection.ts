@@ -57,7 +57,9 @@ export class RawSshConnection {
     return Buffer.concat(this.#wire);
   }
 
-  /** Everything that the client has sent, both as it was on the wire and decrypted, to search in. */
+  /**
+   * Everything that the client has sent, both as it was on the wire and decrypted, to search in.
+   */
   get heard(): string {
     return Buffer.concat([...this.#wire, ...this.received]).toString('latin1');
   }
@@ -136,7 +138,9 @@ export class RawSshConnection {
     }
   }
 
-  /** Drops what was recorded and is read already, so that a long run holds no more than it needs. */
+  /**
+   * Drops what was recorded and is read already, so that a long run holds no more than it needs.
+   */
   forget(): void {
     this.#wire = [];
     const unread = this.received.filter(

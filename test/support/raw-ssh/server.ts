@@ -33,9 +33,10 @@ export interface RawSshServer {
  * - `steps.ts` has `letIn` (user authentication), `serve` (connection protocol) and `forwarding`.
  * - `messages.ts` builds messages, `encoding.ts` their fields, `framing.ts` the packets.
  *
- * A correct server is `exchangeKeys`, then `letIn`, then `serve(connection, forwarding(connection))`.
- * The server stops with the test, and the test fails if a script failed. `keepClosed`: whether
- * `connections` keeps those that are closed, with what they have recorded; a long run has too many.
+ * A correct server is `exchangeKeys`, then `letIn`, then `serve(connection,
+ * forwarding(connection))`. The server stops with the test, and the test fails if a script failed.
+ * `keepClosed`: whether `connections` keeps those that are closed, with what they have recorded; a
+ * long run has too many.
  */
 export async function startRawSshServer(
   test: Pick<TestContext, 'onTestFinished'>,

@@ -44,7 +44,9 @@ export async function letIn(
 export interface ConnectionHandlers {
   /** The client opens a channel. Default: refused. */
   readonly open?: (request: OpenRequest) => void;
-  /** A global request with its data; the handler answers. Default: refused if an answer is wanted. */
+  /**
+   * A global request with its data; the handler answers. Default: refused if an answer is wanted.
+   */
   readonly global?: (name: string, wantReply: boolean, data: Reader) => void;
   /** A channel request, with the server's number. Default: granted if an answer is wanted. */
   readonly request?: (channel: number, type: string, wantReply: boolean) => void;

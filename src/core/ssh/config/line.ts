@@ -58,7 +58,8 @@ export function quoteArgument(argument: string): string {
 export function argumentsOf({ keyword, rest }: Line): string[] {
   const kind = KINDS.get((canonicalKey(keyword) ?? keyword).toLowerCase());
   if (rest === '') throw new Error('the value is missing');
-  // ssh splits every line first, and refuses one with an open quotation even if it then takes the line as it is.
+  // ssh splits every line first, and refuses one with an open quotation even if it then takes the
+  // line as it is.
   const args = splitArguments(rest);
   if (kind === 'raw') return [rest];
   if (kind === 'jump') return [jumps(rest)];

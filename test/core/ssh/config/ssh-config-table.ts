@@ -303,7 +303,10 @@ export const CONFIG_CASES: Readonly<Record<string, ConfigCase>> = {
   },
 };
 
-/** Writes the files of a case into a folder and resolves it, by ssh or, without one on the PATH, by sshferry itself. */
+/**
+ * Writes the files of a case into a folder and resolves it, by ssh or, without one on the PATH, by
+ * sshferry itself.
+ */
 export async function resolveCase(dir: string, each: ConfigCase, env: NodeJS.ProcessEnv) {
   await mkdir(dir, { recursive: true });
   for (const [name, given] of Object.entries(each.files ?? {})) {

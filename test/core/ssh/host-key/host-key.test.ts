@@ -33,8 +33,8 @@ function verifier(changes: Partial<SshOptions>, prompter = NOBODY) {
 }
 
 /**
- * What becomes of a key, as a login does it: judged, asked about, judged again on a new connection, proven. Gives the error that it was
- * refused with, or null; and what was to be said beside it.
+ * What becomes of a key, as a login does it: judged, asked about, judged again on a new connection,
+ * proven. Gives the error that it was refused with, or null; and what was to be said beside it.
  */
 async function show(v: HostVerifier, key: Buffer, address: string | null = '192.0.2.7') {
   const first = await v.prepare();

@@ -68,7 +68,10 @@ class FakeConnection implements SupervisedConnection {
   }
 }
 
-/** Gives what the test has lined up: a connection, an error, or (left empty) an attempt that hangs until it is called off. */
+/**
+ * Gives what the test has lined up: a connection, an error, or (left empty) an attempt that hangs
+ * until it is called off.
+ */
 class Server {
   readonly attempts: { at: number; signal: AbortSignal }[] = [];
   readonly connections: FakeConnection[] = [];
@@ -344,7 +347,10 @@ describe('a client during a loss', () => {
 });
 
 describe('a client without a connection', () => {
-  /** Loses the connection and lets `failures` attempts fail; returns at the beginning of the delay after the last. */
+  /**
+   * Loses the connection and lets `failures` attempts fail; returns at the beginning of the delay
+   * after the last.
+   */
   async function down(failures: number, options: Partial<SupervisorOptions> = {}) {
     const server = new Server();
     const it = await running(server, options);
