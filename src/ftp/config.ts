@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { SessionContext } from '../core/plugin.ts';
 import { destinationOf, tcpEndpoint } from '../core/target.ts';
 import { clientSpeaksFirst } from '../protocols/greeting.ts';
+import type { DataOptions } from './data/client-leg.ts';
 import { PortRange } from './data/port-range.ts';
 import { DEFAULT_LIMITS, type FtpPolicy } from './rewrite/policy.ts';
 import { parsePasswordHash } from './server/io/password.ts';
@@ -155,6 +156,17 @@ const fields = z.strictObject({
 export const schema = fields.transform((config) => ({ ...config, service: new FolderService() }));
 
 export type FtpConfig = z.output<typeof schema>;
+
+/** Returns how the data connections of a session are opened. */
+export function dataOptionsOf(config: FtpConfig): DataOptions {
+  const { dataTimeout, dataPorts, advertise, dataPeer } = config;
+  return {
+    acceptTimeout: dataTimeout * 1000,
+    ports: dataPorts ?? null,
+    advertise: advertise ?? null,
+    anyPeer: dataPeer === 'any',
+  };
+}
 
 /** Returns what one session may do. */
 export function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {

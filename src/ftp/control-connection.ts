@@ -5,7 +5,7 @@ import { logEvent } from '../core/log.ts';
 import type { SessionContext } from '../core/plugin.ts';
 import { processTurns } from '../core/turns.ts';
 import type { ClientGate, Greeted } from '../protocols/greeting.ts';
-import { type FtpConfig, policyOf } from './config.ts';
+import { dataOptionsOf, type FtpConfig, policyOf } from './config.ts';
 import { DataConnections } from './data/data-connections.ts';
 import type { DataReport } from './data/data-report.ts';
 import type { Action, Side } from './rewrite/action.ts';
@@ -20,7 +20,11 @@ const LINES_A_TURN = 64;
  */
 const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
-/** Feeds FtpControl with what comes in and carries out what it says. */
+
+/**
+ * Feeds FtpControl with the input of both sides, and carries out its actions. Longer than 300 lines,
+ * since reading, pacing and ending share the state of both streams.
+ */
 export class ControlConnection implements DataReport {
   readonly #session: SessionContext;
   readonly #config: FtpConfig;
@@ -51,14 +55,7 @@ export class ControlConnection implements DataReport {
     this.#gate = gate;
     this.#streams = { client: session.client, server };
     this.#unread = { client: said, server: NOTHING };
-    const { dataTimeout, dataPorts, advertise, dataPeer } = config;
-    const options = {
-      acceptTimeout: dataTimeout * 1000,
-      ports: dataPorts ?? null,
-      advertise: advertise ?? null,
-      anyPeer: dataPeer === 'any',
-    };
-    this.#data = new DataConnections(session, options, this);
+    this.#data = new DataConnections(session, dataOptionsOf(config), this);
     this.#transfers = new TransferLog(session, this.#data);
   }
 

@@ -2,7 +2,7 @@ import { isLoopback } from '../core/endpoint.ts';
 import type { ForwardFacts, SessionContext } from '../core/plugin.ts';
 import { folderOf, type SftpFolder } from '../core/target.ts';
 import { ClientGate } from '../protocols/greeting.ts';
-import { type FtpConfig, SERVER_FIELDS } from './config.ts';
+import { dataOptionsOf, type FtpConfig, SERVER_FIELDS } from './config.ts';
 import { serveFtp } from './server/io/serve.ts';
 
 /** Serves a client of a folder behind SFTP: sshferry itself is the FTP server. */
@@ -12,7 +12,6 @@ export async function serveFolder(
   config: FtpConfig,
 ): Promise<void> {
   const { access = 'read-write', followLinks = false, fsync = false, users = null, service } = config;
-  const { active, dataTimeout, dataPorts = null, dataPeer, advertise = null } = config;
   const gate = new ClientGate(session, {
     clientSpeaksFirst: config.clientSpeaksFirst,
     protocol: 'Ftp',
@@ -27,14 +26,9 @@ export async function serveFolder(
       charset: config.charset ?? null,
       ascii: config.ascii ?? 'convert',
       keepPartial: config.keepPartial ?? true,
-      active: active !== 'refuse',
+      active: config.active !== 'refuse',
       hashes: [],
-      data: {
-        acceptTimeout: dataTimeout * 1000,
-        ports: dataPorts,
-        advertise,
-        anyPeer: dataPeer === 'any',
-      },
+      data: dataOptionsOf(config),
       idleTimeout: config.idleTimeout * 1000,
       loginTimeout: isLoopback(session.peer.remote.host) ? 0 : config.loginTimeout * 1000,
     },

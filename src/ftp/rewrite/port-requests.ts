@@ -40,12 +40,15 @@ const SECOND_REPLY = 5000;
 /** A request that nothing has been tried for. */
 const FIRST = { refusal: null, mistaken: false, late: null } as const;
 
-/** By which each is answered, as a rule. */
+/** The usual reply code for each. */
 const CODES: Record<PassiveVerb, number> = { PASV: 227, LPSV: 228, EPSV: 229 };
 
 const NEITHER = reply(425, 'sshferry: the server knows neither EPSV nor PASV; see FtpActive=remote-forward');
 
-/** The commands that ask for a data connection, and what the server answers to them. */
+/**
+ * The commands that ask for a data connection, and the server's replies to them. Longer than 300
+ * lines, since every way of one request can lead into every other.
+ */
 export class PortRequests {
   readonly #dialogue: Dialogue;
   readonly #prefetch: Prefetch;
