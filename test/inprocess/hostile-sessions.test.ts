@@ -4,7 +4,7 @@ import { Gateway } from '../../src/core/gateway.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
-import { activeResources, CountingTransport } from '../support/gateway.ts';
+import { activeResources, CountingTransport, openSockets } from '../support/gateway.ts';
 import { type End, Lane } from '../support/hostile/lane.ts';
 import { memoryInUse } from '../support/memory.ts';
 import { runSeed } from '../support/random.ts';
@@ -86,7 +86,9 @@ it(`${SESSIONS} random hostile sessions leave nothing behind, and others are ser
     expect(later.heap - earlier.heap).toBeLessThan(5 * MiB);
     expect(later.resident - earlier.resident).toBeLessThan(40 * MiB);
   }
+  const listening = lanes.map((lane) => `${lane.sshPort} of ${lane.name}'s SSH server`).join(', ');
   await gateway.stop();
+  await eventually(() => expect(openSockets(), listening).toEqual([]));
   await eventually(() => expect(resources()).toEqual(before));
 });
 

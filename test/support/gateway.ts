@@ -1,3 +1,4 @@
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect, type TestContext } from 'vitest';
 import type { AnyPlugin } from '../../src/app/plugins.ts';
@@ -229,6 +230,20 @@ export function activeResources(): Record<string, number> {
     if (/^(TCP|Pipe|Timeout|Immediate|.*Req)/.test(kind)) counts[kind] = (counts[kind] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Returns the TCP sockets of this process that are open, with their ports and states. */
+export function openSockets(): string[] {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles: () => unknown[] };
+  return handles
+    .call(process)
+    .filter((handle): handle is net.Socket => handle instanceof net.Socket && handle.remotePort !== undefined)
+    .map(
+      (socket) =>
+        `${socket.localPort} to ${socket.remotePort}: ${socket.isPaused() ? 'paused' : 'flowing'}, ` +
+        `${socket.readableEnded ? 'ended' : 'open'} for reading and ` +
+        `${socket.writableFinished ? 'finished' : `open, with ${socket.writableLength} bytes,`} for writing`,
+    );
 }
 
 /** Fails unless `check` comes true: for what has no event, such as a count that falls to zero. */

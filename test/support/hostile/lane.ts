@@ -42,6 +42,8 @@ export class Lane {
   readonly transport: ManagedTransport;
   /** Where the FTP server listens. */
   readonly target: Endpoint;
+  /** Where the SSH server listens. */
+  readonly sshPort: number;
   /** How many sessions the gateway has in this lane. */
   sessions = 0;
   readonly #ssh: Set<HostileSshConnection>;
@@ -49,7 +51,7 @@ export class Lane {
 
   private constructor(
     name: string,
-    parts: Pick<Lane, 'transport' | 'target'> & {
+    parts: Pick<Lane, 'transport' | 'target' | 'sshPort'> & {
       ssh: Set<HostileSshConnection>;
       now: { scene: Scene; controls: number; polite: boolean };
     },
@@ -57,6 +59,7 @@ export class Lane {
     this.name = name;
     this.transport = parts.transport;
     this.target = parts.target;
+    this.sshPort = parts.sshPort;
     this.#ssh = parts.ssh;
     this.#now = parts.now;
   }
@@ -99,7 +102,7 @@ export class Lane {
       );
     const transport = new SshPool(one(), { another: one, size: () => dataConnections, log });
     const target = { host: '127.0.0.1', port: (server.address() as net.AddressInfo).port };
-    return new Lane(name, { transport, target, ssh, now });
+    return new Lane(name, { transport, target, sshPort: raw.port, ssh, now });
   }
 
   /** Channels that the gateway has not closed. */
