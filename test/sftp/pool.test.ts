@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
 import { SftpSessionError } from '../../src/sftp/errors.ts';
 import { type Remark, Remarks } from '../../src/sftp/remarks.ts';
 import { type PoolOptions, SessionPool } from '../../src/sftp/session/pool.ts';
@@ -138,6 +139,29 @@ describe('SessionPool', () => {
     expect(await Promise.all(calls)).toEqual(['the SSH connection is gone', 'the SSH connection is gone']);
     fails = false;
     expect((await pool.lease()).session.error).toBeNull();
+  });
+
+  it.each([
+    ['SSH_LOST', 0],
+    ['STOPPING', 0],
+    ['CHANNEL_REFUSED', 1],
+  ] as const)('%s while a further session is opened: remarks: %d', async (code, expected) => {
+    const error = new GatewayError(code, 'it ended');
+    for (const early of [true, false]) {
+      let count = 0;
+      const { pool, remarks } = makePool(100, {
+        openChannel: async () => {
+          if (count++ === 0) return serveMemory(new MemoryFiles()).channel;
+          if (early) throw error;
+          const { channel } = new ScriptedSftpServer({ version: null });
+          queueMicrotask(() => channel.destroy(error));
+          return channel;
+        },
+      });
+      const { session } = await pool.lease();
+      expect(await pool.another(new Set([session]))).toBeNull();
+      expect(remarks).toHaveLength(expected);
+    }
   });
 
   it('lets a caller go that gives up waiting; the session is there for the next', async () => {

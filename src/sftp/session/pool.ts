@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { GatewayError } from '../../core/errors.ts';
 import { counted } from '../../core/text/units.ts';
 import { SftpSessionError } from '../errors.ts';
 import type { Remarks } from '../remarks.ts';
@@ -151,7 +152,7 @@ export class SessionPool implements SessionSource {
 
   #refused(error: unknown): void {
     const open = this.#live().length;
-    if (open === 0 || this.#abort.signal.aborted) return;
+    if (open === 0 || this.#abort.signal.aborted || !isOfServer(error)) return;
     this.#limit = open;
     const words = error instanceof Error ? error.message : String(error);
     this.#options.remarks.make(
@@ -196,6 +197,12 @@ export class SessionPool implements SessionSource {
     member.session.close();
     if (this.#members.size === 0) this.#limit = this.#most;
   }
+}
+
+/** Whether the SFTP server refused, or failed; not if the SSH connection was lost or closed. */
+function isOfServer(error: unknown): boolean {
+  const reason = error instanceof SftpSessionError ? error.cause : error;
+  return !(reason instanceof GatewayError) || reason.fault === 'server';
 }
 
 function leastBusy(members: readonly Member[]): Member | undefined {
