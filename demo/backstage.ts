@@ -7,17 +7,21 @@ import { USER } from './account.ts';
 import { startFtpServer } from './ftp-server.ts';
 import { FILES, LETTERS } from './furniture.ts';
 import { Maildrop } from './maildrop.ts';
-import type { Ports } from './options.ts';
+import type { Service } from './options.ts';
 import { startPop3Server } from './pop3-server.ts';
+import { serveSftp } from './sftp-server.ts';
 import { type Received, startSmtpSink } from './smtp-sink.ts';
 
-/** The demo's servers: an SSH server, three services behind it, and the files to log in with. */
+/**
+ * The demo's servers: an SSH server with SFTP, three services behind it, and the files to log in
+ * with.
+ */
 export interface Backstage {
   readonly sshPort: number;
   readonly identityFile: string;
   readonly knownHostsFile: string;
   /** The ports of the services, as seen from the SSH server. */
-  readonly services: Ports;
+  readonly services: Readonly<Record<Service, number>>;
   /** Stops the servers and removes the temporary directory. */
   close(): Promise<void>;
 }
@@ -59,6 +63,7 @@ export async function startBackstage(mail: MailEvents): Promise<Backstage> {
     const login = newKeyPair();
     const ssh = await startSshServer({
       users: { [USER]: { publicKeys: [login.public] } },
+      sftp: (session) => serveSftp(session, root),
       allowForward: ({ host }) => host === '127.0.0.1' || 'prohibited',
     });
     endings.push(ssh.close);

@@ -1,17 +1,18 @@
 import type { Ports } from './options.ts';
 
 /** Returns the text shown when the demo runs: how sshferry was started, and commands to paste. */
-export function introduction({ ftp, pop3, smtp }: Ports, command: string): string {
+export function introduction({ ftp, pop3, smtp, folder }: Ports, command: string): string {
   const ftpUrl = `ftp://demo:demo@localhost:${ftp}/`;
   const pop3Url = `pop3://demo:demo@localhost:${pop3}/`;
   return `
-An SSH server with FTP, POP3 and SMTP behind it runs on loopback, and in front of it:
+An SSH server with SFTP, and with FTP, POP3 and SMTP behind it, runs on loopback, and in front of it:
   ${command}
 
 Paste into another terminal:
   list      curl ${ftpUrl}
   download  curl ${ftpUrl}readme.txt
   upload    curl -T package.json ${ftpUrl}
+  by SFTP   curl ftp://localhost:${folder}/
   mailbox   curl ${pop3Url}
   read      curl ${pop3Url}1
   send      printf 'Subject: Ahoy\\n\\nHello!\\n' | curl smtp://localhost:${smtp} \\

@@ -1,6 +1,6 @@
 import { type Backstage, startBackstage } from './backstage.ts';
 import { introduction } from './introduction.ts';
-import { DemoError, type Ports, parseOptions, SERVICES, USAGE } from './options.ts';
+import { DemoError, PORTS, type Ports, parseOptions, SERVICES, USAGE } from './options.ts';
 import { checkPorts } from './ports.ts';
 import { Report } from './report.ts';
 import { commandLine, startSshferry } from './sshferry.ts';
@@ -18,7 +18,7 @@ async function run(ports: Ports, signal: AbortSignal, print: (text: string) => v
   });
   try {
     const args = sshferryArguments(ports, backstage);
-    const sshferry = await startSshferry(args, SERVICES.length, (event) => report.event(event), signal);
+    const sshferry = await startSshferry(args, PORTS.length, (event) => report.event(event), signal);
     print(introduction(ports, commandLine(args, ' '.repeat(6))));
     const reason = await sshferry.ended;
     if (!signal.aborted) throw new DemoError(reason);
@@ -38,6 +38,7 @@ function sshferryArguments(
     ...['-F', 'none', '-p', `${sshPort}`, '-i', identityFile],
     ...['-o', `UserKnownHostsFile=${knownHostsFile}`],
     ...SERVICES.flatMap((name) => ['-L', `${name}/127.0.0.1:${ports[name]}:127.0.0.1:${services[name]}`]),
+    ...['-L', `127.0.0.1:${ports.folder}:sftp:`],
     ...['-v', '--log-format', 'json', 'demo@127.0.0.1'],
   ];
 }

@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { DemoError, type Ports, SERVICES, type Service } from './options.ts';
+import { DemoError, PORTS, type Ports } from './options.ts';
 
 /**
  * Checks that the ports are free. Throws a DemoError that names each port that is not, and the
  * option that chooses another.
  */
 export async function checkPorts(ports: Ports): Promise<void> {
-  const checked = await Promise.all(SERVICES.map((service) => complaint(service, ports[service])));
+  const checked = await Promise.all(PORTS.map((service) => complaint(service, ports[service])));
   const complaints = checked.filter((line) => line !== null);
   if (complaints.length > 0) throw new DemoError(complaints.join('\n'));
 }
 
-async function complaint(service: Service, port: number): Promise<string | null> {
+async function complaint(service: keyof Ports, port: number): Promise<string | null> {
   const other = port < 1024 ? port + 8000 : port < 64_000 ? port + 1000 : port - 1000;
   const remedy = `choose another one: npm run demo -- --${service}-port ${other}`;
   switch (await bindError(port)) {

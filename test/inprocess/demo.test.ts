@@ -48,13 +48,13 @@ async function shown(demo: Demo, pattern: RegExp): Promise<void> {
   }
 }
 
-/** Three ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [0, 0, 0].map(() => net.createServer().listen(0, '127.0.0.1'));
+/** Ports that were free a moment ago. */
+async function freePorts(): Promise<[number, number, number, number]> {
+  const servers = [0, 0, 0, 0].map(() => net.createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
   await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports as [number, number, number];
+  return ports as [number, number, number, number];
 }
 
 /**
@@ -107,10 +107,10 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 describe('npm run demo', () => {
   let temp: string;
-  let ports: [number, number, number];
+  let ports: [number, number, number, number];
   let demo: Demo;
   const options = () =>
-    ['ftp', 'pop3', 'smtp'].flatMap((name, index) => [`--${name}-port`, `${ports[index]}`]);
+    ['ftp', 'pop3', 'smtp', 'folder'].flatMap((name, index) => [`--${name}-port`, `${ports[index]}`]);
 
   beforeAll(async () => {
     temp = await mkdtemp(path.join(tmpdir(), 'demo-test-'));
@@ -144,6 +144,26 @@ describe('npm run demo', () => {
     await shown(demo, /ftp +upload +STOR there\.bin +3\.0 MB in \d+ ms/);
     await shown(demo, /ftp +download +RETR there\.bin +3\.0 MB in \d+ ms/);
     await rm(files, { recursive: true });
+  });
+
+  it('serves the same folder by FTP in front of SFTP', async () => {
+    const client = new Client();
+    const local = path.join(temp, 'folder');
+    const content = Buffer.alloc(300_000, 'ferry\n');
+    await writeFile(local, content);
+    try {
+      await client.access({ host: '127.0.0.1', port: ports[3], user: 'any', password: 'any' });
+      await client.ensureDir('made');
+      await client.uploadFrom(local, 'up.bin');
+      await client.rename('up.bin', 'moved.bin');
+      expect((await client.list()).map(({ name, size }) => [name, size])).toEqual([['moved.bin', 300_000]]);
+      await client.downloadTo(`${local}.down`, 'moved.bin');
+      await client.cd('/');
+      await client.removeDir('made');
+    } finally {
+      client.close();
+    }
+    expect((await readFile(`${local}.down`)).equals(content)).toBe(true);
   });
 
   it('serves its messages by POP3, with dot-stuffing', async () => {
@@ -197,7 +217,7 @@ describe('npm run demo', () => {
     expect(await second.ended).toBe(2);
     expect(second.output).toBe('');
     expect(second.errors).toBe(
-      ['ftp', 'pop3', 'smtp']
+      ['ftp', 'pop3', 'smtp', 'folder']
         .map((name, index) => {
           const port = ports[index] ?? 0;
           const other = port < 64_000 ? port + 1000 : port - 1000;

@@ -9,6 +9,7 @@ import ssh2, {
   type Connection,
   type Prompt,
   type ServerChannel,
+  type SFTPWrapper,
   type TcpipRequestInfo,
 } from 'ssh2';
 import { newKeyPair } from './key-pair.ts';
@@ -71,6 +72,8 @@ export interface SshServerOptions {
    * Default: true.
    */
   readonly allowSession?: boolean;
+  /** Serves the subsystem sftp; left out, it is granted like any other. */
+  readonly sftp?: (session: SFTPWrapper) => void;
 }
 
 export interface TestSshServer {
@@ -246,6 +249,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
         channel.on('end', () => channel.close());
         channel.resume();
       };
+      if (options.sftp) session.on('sftp', (accept) => options.sftp?.(accept()));
       session.on('exec', (accept, reject, info) => answer(`exec:${info.command}`, accept, reject));
       session.on('subsystem', (accept, reject, info) => answer(`subsystem:${info.name}`, accept, reject));
     });
