@@ -132,7 +132,12 @@ export class HostileSshConnection {
   begin(scene: Scene | null): void {
     this.scene = scene;
     this.#opened = 0;
-    for (const [id, channel] of this.#channels) if (!channel.isOpen) this.#channels.delete(id);
+    for (const [id, channel] of this.#channels) {
+      if (channel.isOpen) continue;
+      // It may have been asked for a moment ago, and be connecting.
+      channel.end();
+      this.#channels.delete(id);
+    }
     this.#connection.forget();
   }
 
