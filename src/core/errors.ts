@@ -90,7 +90,7 @@ export interface ErrorDetails {
   readonly expected?: boolean;
   /** The host, forward or file that it concerns; comes first in the message. */
   readonly where?: string | undefined;
-  /** What to do about it; comes last in the message. */
+  /** The remedy; comes last in the message. */
   readonly hint?: string | undefined;
 }
 

@@ -49,7 +49,7 @@ export interface SessionContext {
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
 }
 
-/** What a plugin may judge of a forward before it runs. */
+/** The properties of a forward that a plugin may judge before it runs. */
 export interface ForwardFacts {
   readonly direction: 'local' | 'remote';
   /** The host to listen on. */

@@ -10,7 +10,7 @@ export interface Limits {
   /** Sessions of one forward at a time; further ones are refused in its protocol. Default: 1000. */
   readonly maxSessions?: number;
   /**
-   * Of these, sessions from one address other than loopback; an IPv6 /64 counts as one. Default:
+   * Sessions among these from one address other than loopback; an IPv6 /64 counts as one. Default:
    * 100.
    */
   readonly maxSessionsPerPeer?: number;

@@ -5,8 +5,8 @@ import { SftpError, SftpSessionError, SftpTransferError } from './errors.ts';
  * Why something failed, for a reply to a client.
  *
  * `changed`: the file is not what it was at the start. `beyond-end`: the offset is not in the file.
- * `moved`: a folder of its path was renamed meanwhile.
- * `unreachable`: the session was lost, or the server did not answer. `failure`: the server does not say.
+ * `moved`: a folder of its path was renamed meanwhile. `unreachable`: the session was lost, or the
+ * server did not answer. `failure`: the server does not say.
  */
 export type FailureReason =
   | 'not-found'
@@ -45,7 +45,7 @@ const BY_STATUS: Readonly<Record<number, FailureReason>> = {
   24: 'is-directory', // FILE_IS_A_DIRECTORY
 };
 
-/** What servers say that put the error of their system into words. */
+/** Reasons by the words of servers that describe the error of their system. */
 const BY_WORDS: readonly (readonly [RegExp, FailureReason])[] = [
   [/quota|EDQUOT/i, 'quota'],
   [/no space|not enough space|disk full|ENOSPC/i, 'no-space'],
@@ -56,7 +56,10 @@ const BY_WORDS: readonly (readonly [RegExp, FailureReason])[] = [
   [/name too long|ENAMETOOLONG|invalid (file ?)?name/i, 'bad-name'],
 ];
 
-/** Returns why something failed, as far as the error tells. `explainFailure` asks the server as well. */
+/**
+ * Returns why something failed, as far as the error tells. `explainFailure` asks the server as
+ * well.
+ */
 export function failureReason(error: unknown): FailureReason {
   if (error instanceof SftpTransferError) return error.fault;
   if (error instanceof SftpSessionError) return 'unreachable';

@@ -1,4 +1,6 @@
-/** What a server's operator or a user may want to know, though all works. */
+/**
+ * A property of the server that its operator or a user may want to know, although everything works.
+ */
 export interface Remark {
   readonly code: 'fewer-channels' | 'direct-writes' | 'replaced-in-steps' | 'leftover';
   readonly message: string;

@@ -3,7 +3,7 @@ import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
 import { formatTarget, hostOf, type Target } from '../../core/target.ts';
 import { shown } from './text.ts';
 
-/** What is shown of one listening forward. */
+/** One listening forward, as it is displayed. */
 export interface ForwardInfo {
   readonly type: string;
   readonly direction: 'local' | 'remote';

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Output } from './output.ts';
 
-/** What an output can show. */
+/** The abilities of an output. */
 export interface TerminalStyle {
   /** Columns. */
   readonly width: number;

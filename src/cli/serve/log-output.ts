@@ -16,7 +16,7 @@ export interface ServeEnvironment extends Environment {
 }
 
 /**
- * What a tunnel writes to standard error: its log and, on a terminal, the running transfers below
+ * The output of a tunnel to standard error: its log and, on a terminal, the running transfers below
  * it.
  */
 export interface LogOutput {

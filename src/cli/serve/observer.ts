@@ -13,7 +13,7 @@ import type { LogOutput, ServeEnvironment } from './log-output.ts';
 import { reportEvents } from './reporter.ts';
 import type { ShutdownCauses } from './shutdown-causes.ts';
 
-/** What an observer needs of the tunnel that it observes. */
+/** A tunnel, as its observers need it. */
 export interface Observed {
   readonly request: RunRequest;
   readonly output: LogOutput;

@@ -38,7 +38,7 @@ export interface Through {
 }
 
 /**
- * What a plugin's probe works with: a client's connection to a gateway that serves the forward as
+ * The means of a plugin's probe: a client's connection to a gateway that serves the forward as
  * the real one does.
  */
 export interface ProbeSession {

@@ -1,4 +1,4 @@
-/** What an account may do. `upload-only`: store new files, and neither see nor change others. */
+/** The rights of an account. `upload-only`: store new files, and neither see nor change others. */
 export type Access = 'read-write' | 'read-only' | 'upload-only';
 
 /** The operations that access distinguishes. */
@@ -17,8 +17,8 @@ export type Operation =
 
 const READING: ReadonlySet<Operation> = new Set(['see', 'read']);
 /**
- * What an uploader may do with a file that it stored in this session: clients rename it and set its
- * time.
+ * The operations that an uploader may use on a file that it stored in this session: clients rename
+ * it and set its time.
  */
 const OWN: ReadonlySet<Operation> = new Set(['see', 'rename', 'change']);
 

@@ -11,7 +11,7 @@ export interface NameEntry {
   readonly attributes: Attributes;
 }
 
-/** What a server answered; `fault` stands for bytes that are no answer. */
+/** A server's answer; `fault`: bytes that are not an answer. */
 export type Answer =
   | { readonly kind: 'version'; readonly version: number; readonly extensions: ReadonlyMap<string, string> }
   | { readonly kind: 'status'; readonly code: number; readonly words: string }

@@ -1,13 +1,16 @@
 import { FieldReader } from './field-reader.ts';
 import { MAX_PACKET, SAFE_TRANSFER } from './protocol.ts';
 
-/** What one READ and one WRITE may carry, in bytes (limits@openssh.com). */
+/** The most that one READ and one WRITE may carry, in bytes (limits@openssh.com). */
 export interface Limits {
   readonly read: number;
   readonly write: number;
 }
 
-/** Space of a file system (statvfs@openssh.com; the fields of statvfs(3)). Counts that do not fit are 2^53 - 1. */
+/**
+ * Space of a file system (statvfs@openssh.com; the fields of statvfs(3)). Counts that do not fit
+ * are 2^53 - 1.
+ */
 export interface FileSystemStatus {
   /** The unit of the block counts, in bytes. */
   readonly blockSize: number;
@@ -21,7 +24,9 @@ export interface FileSystemStatus {
   readonly readOnly: boolean;
 }
 
-/** Names of users and groups, in the order of the ids asked for; null where the server knows none. */
+/**
+ * Names of users and groups, in the order of the ids asked for; null where the server knows none.
+ */
 export interface OwnerNames {
   readonly users: readonly (Buffer | null)[];
   readonly groups: readonly (Buffer | null)[];
@@ -30,7 +35,7 @@ export interface OwnerNames {
 /** The limits of a server that states none. */
 export const SAFE_LIMITS: Limits = { read: SAFE_TRANSFER, write: SAFE_TRANSFER };
 
-/** What a packet needs beside its data, with room to spare; OpenSSH's server subtracts the same. */
+/** The room in a packet for everything but its data. OpenSSH's server subtracts the same. */
 const OVERHEAD = 1024;
 /** A server that allows less than this does not mean it. */
 const LEAST_TRANSFER = 4096;

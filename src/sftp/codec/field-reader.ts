@@ -1,11 +1,11 @@
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads the fields of a packet one after another. A field that reaches beyond the end sets `fault`, and
- * from then on every field is empty: a caller reads all fields, then looks at `fault` once.
+ * Reads the fields of a packet one after another. A field that reaches beyond the end sets `fault`,
+ * and from then on every field is empty: a caller reads all fields, then looks at `fault` once.
  */
 export class FieldReader {
-  /** What is wrong with the bytes, in words; null if nothing is. */
+  /** The fault of the bytes, in words; null if there is none. */
   fault: string | null = null;
   readonly #bytes: Buffer;
   #at = 0;
@@ -23,7 +23,9 @@ export class FieldReader {
     return this.#has(4) ? this.#bytes.readUInt32BE(this.#take(4)) : 0;
   }
 
-  /** Returns a uint64; one beyond 2^53 - 1 comes out as that, which no size and no offset exceeds. */
+  /**
+   * Returns a uint64; one beyond 2^53 - 1 comes out as that, which no size and no offset exceeds.
+   */
   u64(): number {
     if (!this.#has(8)) return 0;
     const value = this.#bytes.readBigUInt64BE(this.#take(8));

@@ -10,8 +10,8 @@ const LONGEST_PATH = 4096;
 
 export interface CallOptions {
   /**
-   * Rejects the call with the signal's reason. The server still carries out a request that was sent: its
-   * answer is dropped, and a handle that it returns is closed.
+   * Rejects the call with the signal's reason. The server still carries out a request that was
+   * sent: its answer is dropped, and a handle that it returns is closed.
    */
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,7 +69,7 @@ export function checked(path: Buffer): Buffer {
   throw new SftpTransferError('bad-name', `a path of ${path.length} bytes is too long`);
 }
 
-/** What the requests take out of their answers. */
+/** Each takes its part out of an answer. */
 export const pick = {
   done: (answer: Answer) =>
     answer.kind === 'status' && answer.code === StatusCode.OK ? { value: undefined } : null,

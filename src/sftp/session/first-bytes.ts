@@ -6,8 +6,8 @@ import { SftpSessionError } from '../errors.ts';
 const QUOTED = 120;
 
 /**
- * What a server sends before its VERSION. A shell that prints text is the commonest reason why a
- * session cannot begin, and its text the best explanation.
+ * The first bytes from a server, before its VERSION. The commonest reason why a session cannot
+ * begin is a shell that prints text, and that text is the best explanation.
  */
 export class FirstBytes {
   readonly #channel: Duplex;

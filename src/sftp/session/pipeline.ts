@@ -9,16 +9,18 @@ import { type AnswerHandler, INIT, type ReadHandler, UnderWayTable } from './und
 
 /** Requests under way, apart from READs and WRITEs, above which further ones wait. */
 const MOST_UNDER_WAY = 256;
-/** Up to this many bytes, a WRITE is copied into one buffer: a packet less costs more than a copy. */
+/**
+ * Up to this many bytes, a WRITE is copied into one buffer: a packet less costs more than a copy.
+ */
 const WORTH_COPYING = 16 * 1024;
 
 const OK: Answer = { kind: 'status', code: StatusCode.OK, words: '' };
 
 /**
- * The requests under way over one channel, which it owns. It gives each an id, hands the answer to the
- * request's handler, and ends the session at anything that is no answer, at silence, and at the channel's
- * end; then every request fails with the same error. It always reads: what may come is limited by what was
- * asked for.
+ * The requests under way over one channel, which it owns. It gives each an id, hands the answer to
+ * the request's handler, and ends the session at anything that is no answer, at silence, and at the
+ * channel's end; then every request fails with the same error. It always reads: what may come is
+ * limited by what was asked for.
  */
 export class RequestPipeline {
   /** Why the session is over; null while it is not. */
@@ -33,7 +35,7 @@ export class RequestPipeline {
   readonly #drainWaiters = new Set<() => void>();
   /** The DATA that is arriving, and how much of it is to come. */
   #reading: { readonly id: number; readonly handler: ReadHandler; left: number } | null = null;
-  /** What has come and is being handed to its handlers. */
+  /** Input that is being handed to its handlers. */
   #taking: Incoming[] | null = null;
   #lastActivity = performance.now();
   #timer: NodeJS.Timeout | null = null;
@@ -250,7 +252,9 @@ export class RequestPipeline {
     this.end(new SftpSessionError('lost', message, { cause }));
   }
 
-  /** One timer watches all requests: thousands of READs and WRITEs a second need none of their own. */
+  /**
+   * One timer watches all requests: thousands of READs and WRITEs a second need none of their own.
+   */
   #arm(ms: number): void {
     this.#timer = setTimeout(() => this.#check(), ms);
     this.#timer.unref();

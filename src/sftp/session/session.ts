@@ -24,15 +24,17 @@ const SYNC_PATIENCE = 600_000;
 const COPY_RATE = 2000;
 
 export interface SessionOptions {
-  /** How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000. */
+  /**
+   * How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000.
+   */
   readonly patience?: number;
   /** Gives up opening the session. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * One SFTP session over one channel. Calls reject with `SftpError` if the server refuses them, and with
- * `SftpSessionError` once the session is over. Paths, names and handles are bytes.
+ * One SFTP session over one channel. Calls reject with `SftpError` if the server refuses them, and
+ * with `SftpSessionError` once the session is over. Paths, names and handles are bytes.
  */
 export class SftpSession {
   /** Settles when the session is over, with the reason. Never rejects. */
@@ -87,12 +89,14 @@ export class SftpSession {
     return this.#pipeline.bytes;
   }
 
-  /** What one READ and one WRITE may carry. Larger once the server has stated its limits. */
+  /**
+   * The most that one READ and one WRITE may carry; larger once the server has stated its limits.
+   */
   get limits(): Limits {
     return this.#limits;
   }
 
-  /** What the server supports beyond version 3: names of extensions with their versions. */
+  /** The server's extensions of version 3, by name, with their versions. */
   get extensions(): ReadonlyMap<string, string> {
     return this.#extensions;
   }
@@ -121,14 +125,17 @@ export class SftpSession {
   }
 
   /**
-   * Asks for at most `length` bytes at `offset`; a server may answer with fewer. Neither waits nor rejects:
-   * the caller limits the READs under way, and the handler gets what comes of this one.
+   * Asks for at most `length` bytes at `offset`; a server may answer with fewer. Neither waits nor
+   * rejects: the caller limits the READs under way, and the handler gets what comes of this one.
    */
   read(handle: Buffer, offset: number, length: number, handler: ReadHandler): void {
     this.#pipeline.read(handle, offset, length, handler);
   }
 
-  /** Writes `pieces`, `length` bytes in all, at `offset`. Does not wait: the caller heeds `congested`. */
+  /**
+   * Writes `pieces`, `length` bytes in all, at `offset`. Does not wait: the caller heeds
+   * `congested`.
+   */
   write(handle: Buffer, offset: number, pieces: Buffer[], length: number, handler: AnswerHandler): void {
     this.#pipeline.write(handle, offset, pieces, length, handler);
   }
@@ -230,8 +237,8 @@ export class SftpSession {
   }
 
   /**
-   * Has the server copy `length` bytes from the start of one open file to the start of another (copy-data).
-   * `length` is 1 at least: 0 would mean all of the file.
+   * Has the server copy `length` bytes from the start of one open file to the start of another
+   * (copy-data). `length` is 1 at least: 0 would mean all of the file.
    */
   copyData(from: Buffer, to: Buffer, length: number, options?: CallOptions): Promise<void> {
     const request = () => requests.extended(Extension.COPY_DATA, [from, 0n, BigInt(length), to, 0n]);

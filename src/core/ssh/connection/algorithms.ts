@@ -22,8 +22,8 @@ const SIGNATURES = [
 ];
 
 /**
- * What sshferry offers by default: AES-GCM first, for speed; no SHA-1 or MD5, no CBC, no group of
- * 1024 bits. A subset of ssh2 1.17.0's algorithms.
+ * The algorithms that sshferry offers by default: AES-GCM first, for speed; no SHA-1 or MD5, no
+ * CBC, no group of 1024 bits. A subset of ssh2 1.17.0's algorithms.
  */
 export const DEFAULT_ALGORITHMS: Readonly<Record<AlgorithmList, readonly string[]>> = {
   Ciphers: [

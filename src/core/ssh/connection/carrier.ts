@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 
 /**
- * What carries an SSH connection: TCP, a channel of a jump host, or the pipes of a ProxyCommand.
+ * The stream beneath an SSH connection: TCP, a channel of a jump host, or the pipes of a
+ * ProxyCommand.
  */
 export interface Carrier extends Duplex {
   /** The address of the SSH server. Only a TCP connection has one, as Node's sockets do. */

@@ -13,7 +13,7 @@ const UNREAD_AS_RECEIVED = 1024 * 1024;
 
 /** Names for messages. */
 export interface ChannelNames {
-  /** What is at the other end, such as `localhost:21`. */
+  /** The other end, such as `localhost:21`. */
   readonly peer: string;
   /** The SSH server. */
   readonly server: string;

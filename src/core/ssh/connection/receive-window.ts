@@ -33,7 +33,7 @@ const STEP = 256 * 1024;
  */
 export class WindowBudget {
   readonly #total: number;
-  /** What all channels may still receive, or hold unread. */
+  /** The bytes that all channels together may still receive, or hold unread. */
   #held = 0;
   /** The opening windows of channels that have not carried much. */
   #idle = 0;
@@ -82,7 +82,7 @@ export class WindowBudget {
   }
 }
 
-/** What a channel is for. */
+/** The use of a channel. */
 export interface ChannelUse {
   readonly bulk: boolean;
   /** It carries only commands and their replies. */

@@ -18,7 +18,7 @@ export class SendWindow {
     this.#granted = opening;
   }
 
-  /** What may be sent now, in bytes. */
+  /** The bytes that may be sent now. */
   get usable(): number {
     return Math.min(this.#granted, LARGEST);
   }

@@ -17,7 +17,7 @@ import { RemoteListeners } from './remote-listeners.ts';
 import { backoffDelay, nextState, type SupervisorEvent } from './supervisor-state.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
-/** What the supervisor needs of one connection, such as SshConnection. */
+/** One connection, as the supervisor needs it, such as SshConnection. */
 export interface SupervisedConnection extends Transport {
   /** Settles when the connection, with all that carries it, has ended. Never rejects. */
   readonly closed: Promise<unknown>;

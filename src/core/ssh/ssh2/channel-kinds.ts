@@ -20,7 +20,7 @@ export type Opened = (error: OpenError | null, channel?: Channel, window?: Recei
 
 /** A kind of channel to open, without I/O of its own. */
 export interface ChannelKind {
-  /** What it leads to, for messages. */
+  /** The far end, for messages. */
   readonly where: string;
   open(client: Client, done: Opened): void;
   /** Returns the error for a channel that was not opened. */
@@ -29,7 +29,7 @@ export interface ChannelKind {
   closed(): GatewayError;
 }
 
-/** What the server has let this connection reach; `last` is null before the first channel. */
+/** The last endpoint that the server let this connection reach; null before the first channel. */
 export interface Reached {
   last: Endpoint | null;
 }

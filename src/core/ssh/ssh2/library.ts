@@ -3,7 +3,7 @@ import ssh2 from 'ssh2';
 /*
  * This folder is all that knows ssh2. It is pinned to 1.17.0, because much here relies on its inside.
  *
- * What must be re-read when ssh2 is upgraded: each file, against these parts of ssh2's lib/.
+ * The files to re-read when ssh2 is upgraded, each against these parts of ssh2's lib/.
  *
  * | here               | relies on                                                                               |
  * |--------------------|-----------------------------------------------------------------------------------------|
@@ -28,7 +28,7 @@ import ssh2 from 'ssh2';
  * `authHandler`), auth/signature-algorithms.ts, auth/key-agent.ts.
  */
 
-/** What the rest of core/ssh uses of ssh2's public interface. */
+/** The parts of ssh2's public interface that the rest of core/ssh uses. */
 export type {
   Algorithms,
   AnyAuthMethod,

@@ -11,7 +11,9 @@ import type { SendGate } from './send-gate.ts';
  */
 export const SSH2_WINDOW = 2 * 1024 * 1024;
 
-/** What of ssh2's Channel is used beyond its public types (ssh2 1.17.0, lib/Channel.js). */
+/**
+ * The parts of ssh2's Channel that are used beyond its public types (ssh2 1.17.0, lib/Channel.js).
+ */
 interface RawChannel {
   /**
    * `window`: what the other side may still send. At exactly 0, ssh2 drops data silently; below 0,
@@ -27,7 +29,7 @@ interface RawChannel {
   /** `push` takes extended data. A reader of it would have ssh2 grant window by itself. */
   readonly stderr?: { push(chunk: Buffer | null): boolean };
   /**
-   * What the protocol calls with data, and with null for EOF, for CLOSE, and for a lost connection.
+   * The protocol calls it with data, and with null for EOF, for CLOSE, and for a lost connection.
    * After false it leaves the receive window alone until a `_read`, which is never called here.
    */
   push(chunk: Buffer | null): boolean;
@@ -48,7 +50,7 @@ interface RawOutgoing {
   window: number;
 }
 
-/** What is used of ssh2's Protocol to open a channel (lib/protocol/Protocol.js). */
+/** The parts of ssh2's Protocol that open a channel (lib/protocol/Protocol.js). */
 interface RawProtocol {
   directTcpip(channel: number, window: number, packet: number, to: unknown): void;
 }

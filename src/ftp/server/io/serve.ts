@@ -34,7 +34,7 @@ class ServerConnection {
   readonly #events: TransferEvents;
   readonly #gate: GreetingGate | null;
   readonly #loginTimeout: number;
-  /** What came before the greeting; null after it. */
+  /** Input from before the greeting; null after it. */
   #early: Uint8Array[] | null = [];
   #closed: () => void = () => {};
   #lost: Error | null = null;
@@ -56,7 +56,7 @@ class ServerConnection {
     });
     const lost = new Promise<void>((resolve) => this.#read(resolve));
     if (this.#gate !== null) {
-      // What the client sent before the greeting is read before the greeting is sent.
+      // Early input is read before the greeting is sent.
       await setImmediate();
       this.#gate.greeted();
     }
