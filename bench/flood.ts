@@ -37,7 +37,7 @@ export function empties(socket: net.Socket, rate: number): void {
 /** Measures NOOPs through a fresh sshferry whose other clients, and one of whose servers, send empty lines. */
 export async function flood(place: Place, row: FloodRow): Promise<Flood> {
   const server = await place.floodServer(row.rate);
-  const sshferry = await place.ownSshferry(place.file('flood-report'), [server.port]);
+  const sshferry = await place.ownSshferry(place.file('flood-report'), { ports: [server.port] });
   try {
     const { host, port } = sshferry;
     const argv = [host, port, server.port, row.clients, row.rate].map(String);

@@ -104,7 +104,9 @@ describeWith(
         },
       };
       const ready = async () => {
-        await line.sshferry.said('forward.ready', /(?:)/, forwards.length / 2);
+        await line.sshferry.said('forward.ready', /(?:)/, forwards.length / 2).catch((cause) => {
+          throw new Error(`not ready: ${line.sshferry.log}`, { cause });
+        });
         const port = (at: string) =>
           line.sshferry
             .lines()
