@@ -25,6 +25,8 @@ export type Remains =
 export interface Interrupted {
   readonly target: UploadTarget;
   readonly keepPartial: boolean;
+  /** Whether another upload has the name by now: a file written in place stays as it is. */
+  readonly yields: boolean;
   /** How long to wait for late WRITEs between cutting a file and checking it, in milliseconds. */
   readonly pause: number;
   /** Every byte before this offset is acknowledged. */
@@ -45,11 +47,11 @@ export interface Interrupted {
 export function interrupted(
   target: UploadTarget,
   halted: Halted,
-  { keepPartial, pause }: { keepPartial: boolean; pause: number },
+  { keepPartial, pause, yields }: { keepPartial: boolean; pause: number; yields: boolean },
 ): Interrupted {
   const { contiguous, trusted, unanswered, open } = halted;
   const { path } = target;
-  return { target, keepPartial, pause, contiguous, trusted, path, unanswered, open, leftovers: [] };
+  return { target, keepPartial, yields, pause, contiguous, trusted, path, unanswered, open, leftovers: [] };
 }
 
 /**
@@ -66,6 +68,10 @@ export async function settle(
   if (target.temporary) {
     if (keepPartial && trusted && contiguous > 0) return keep(session, upload, context);
     await discard(session, upload);
+    return { state: 'unchanged' };
+  }
+  if (upload.yields) {
+    await close(session, upload);
     return { state: 'unchanged' };
   }
   // What others appended meanwhile is not to be cut off.

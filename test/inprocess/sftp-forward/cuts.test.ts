@@ -104,9 +104,13 @@ describeWith(
         },
       };
       const ready = async () => {
-        await line.sshferry.said('forward.ready', /(?:)/, forwards.length / 2).catch((cause) => {
-          throw new Error(`not ready: ${line.sshferry.log}`, { cause });
-        });
+        const said = () => line.sshferry.said('forward.ready', /(?:)/, forwards.length / 2);
+        // Several at once, on a busy machine.
+        await said()
+          .catch(said)
+          .catch((cause) => {
+            throw new Error(`not ready: ${line.sshferry.log}`, { cause });
+          });
         const port = (at: string) =>
           line.sshferry
             .lines()
@@ -123,9 +127,8 @@ describeWith(
     }, async () => {
       const lines = await Promise.all([
         startLine('slow-keep', 25, true),
-        startLine('fast-keep', 0, true),
-        startLine('slow-drop', 25, false),
         startLine('fast-drop', 0, false),
+        ...(CUTS < 50 ? [] : [startLine('fast-keep', 0, true), startLine('slow-drop', 25, false)]),
       ]);
       let left = CUTS;
       const outcomes: Outcome[] = [];
