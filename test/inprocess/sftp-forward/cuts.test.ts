@@ -10,7 +10,7 @@ import { describeWith } from '../../support/openssh.ts';
 import { pick, runSeed, seeded } from '../../support/random.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { type Relay, startRelay } from '../../support/relay.ts';
-import { sshdWithSftp } from '../../support/sftp-forward.ts';
+import { quickShell, sshdWithSftp } from '../../support/sftp-forward.ts';
 import { SFTP_SERVER } from '../../support/sftp-server.ts';
 import { SSHD, startSshd } from '../../support/sshd.ts';
 import { canMount, mountTmpfs } from '../../support/tmpfs.ts';
@@ -85,7 +85,10 @@ describeWith(
     const { file, login, env } = sshdWithSftp();
 
     async function startLine(name: string, oneWay: number, keepPartial: boolean): Promise<Line> {
-      const { port, server } = await startSshd(path.dirname(file('host')), [`Subsystem sftp ${SFTP_SERVER}`]);
+      const { port, server } = await startSshd(path.dirname(file('host')), [
+        `Subsystem sftp ${SFTP_SERVER}`,
+        quickShell(path.dirname(file('host'))),
+      ]);
       onTestFinished(() => void server.kill());
       const relay = await startRelay(TEST, port, oneWay);
       const folder = file(`in-${name}`);
