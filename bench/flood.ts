@@ -43,7 +43,7 @@ export function empties(socket: net.Socket, rate: number): void {
  */
 export async function flood(place: Place, row: FloodRow): Promise<Flood> {
   const server = await place.floodServer(row.rate);
-  const sshferry = await place.ownSshferry(place.file('flood-report'), [server.port]);
+  const sshferry = await place.ownSshferry(place.file('flood-report'), { ports: [server.port] });
   try {
     const { host, port } = sshferry;
     const argv = [host, port, server.port, row.clients, row.rate].map(String);

@@ -15,17 +15,23 @@ import { Place } from './place.ts';
 import { Programs, run } from './programs.ts';
 import { type Conditions, format, merge, type Result, summarize, title } from './results.ts';
 import { ROWS, type Row, smokeRows } from './rows.ts';
-import { type FtpServer, PACKAGES, survey } from './survey.ts';
+import { type FtpServer, OPTIONAL, PACKAGES, survey } from './survey.ts';
 
 const HELP = `npm run bench -- [--smoke] [--runs N] [--only ID,...] [--link tun|relay] [--option NAME=VALUE]... [--json FILE] [--install]
   --smoke    tiny sizes: does each row run, are the bytes right?
   --runs     how often each way to the server does the work, in turn (3)
-  --only     only these rows: ${ROWS.map(({ id }) => id).join(' ')}
+  --only     only these rows: ${ids(false).join(' ')}
+             and these, which take long and run only if they are named: ${ids(true).join(' ')}
   --link     how the delay is made: tun, a line between two network namespaces (Linux, root, a C compiler; the default
              where it works), or relay, a program that TCP's own handshakes and acknowledgements do not pass through
   --option   given to every sshferry as -o NAME=VALUE
   --json     where the results are kept (bench/results.json); rows measured before stay in it. The picture goes beside it
   --install  on Debian, as root: installs the servers and programs that are missing`;
+
+/** The rows that run only if they are named, or the others. */
+function ids(onRequest: boolean): string[] {
+  return ROWS.filter((row) => (row.onRequest ?? false) === onRequest).map(({ id }) => id);
+}
 
 /** The environment variable that names link.c's program inside the network namespace of the bench. */
 const INSIDE = 'SSHFERRY_BENCH_LINK';
@@ -59,11 +65,11 @@ function readOptions(): Options | null {
   if (!(runs >= 1)) throw new Error(`--runs ${values.runs} is not a number of runs`);
   if (link !== undefined && link !== 'tun' && link !== 'relay')
     throw new Error(`--link ${link}: tun or relay`);
-  const ids = only?.split(',') ?? ROWS.map(({ id }) => id);
-  const unknown = ids.filter((id) => !ROWS.some((row) => row.id === id));
+  const asked = only?.split(',') ?? ids(false);
+  const unknown = asked.filter((id) => !ROWS.some((row) => row.id === id));
   if (unknown.length > 0)
     throw new Error(`--only ${unknown}: the rows are ${ROWS.map(({ id }) => id).join(', ')}`);
-  const rows = (smoke ? smokeRows() : ROWS).filter(({ id }) => ids.includes(id));
+  const rows = (smoke ? smokeRows() : ROWS).filter(({ id }) => asked.includes(id));
   return { smoke, runs, rows, link, given, json: path.resolve(values.json), install };
 }
 
@@ -260,7 +266,7 @@ function roomyFolder(): string {
 async function install(): Promise<void> {
   const compiler = { cc: 'gcc', '/usr/include/stdio.h': 'libc6-dev' };
   await installMissing(
-    { ...PACKAGES, '/usr/sbin/sshd': 'openssh-server', vsftpd: 'vsftpd', ...compiler },
+    { ...PACKAGES, ...OPTIONAL, '/usr/sbin/sshd': 'openssh-server', vsftpd: 'vsftpd', ...compiler },
     say,
   );
 }

@@ -8,10 +8,12 @@ import { watchNoop } from './noop.ts';
 import type { Peer, Tunnel } from './peers.ts';
 import type { Place } from './place.ts';
 import { fetchLetters } from './pop3.ts';
+import { find } from './programs.ts';
 import { quantile } from './quantile.ts';
 import { figure, type Measured } from './results.ts';
-import type { BurstRow, FloodRow, MemoryRow, Pop3Row, Row, TransferRow } from './rows.ts';
+import type { BurstRow, FloodRow, MemoryRow, Pop3Row, Row, TransferRow, TreeRow } from './rows.ts';
 import { carryOut } from './transfers.ts';
+import { carryTree, withTree } from './tree.ts';
 
 const MB = 1000 * 1000;
 
@@ -21,6 +23,8 @@ export async function measure(place: Place, row: Row, runs: number, compare: boo
   switch (row.kind) {
     case 'transfer':
       return withFile(source, row.work.size, () => transfers(place, row, runs, source, compare));
+    case 'tree':
+      return trees(place, row, runs);
     case 'pop3':
       return inTurn(place, row, runs, (peer) => {
         if (!isForwarder(peer)) throw new Error(`${peer} carries no POP3`);
@@ -39,7 +43,7 @@ export async function measure(place: Place, row: Row, runs: number, compare: boo
 /** Runs each of the row's peers in turn, `runs` times, so that a change of the machine's load affects all of them. */
 async function inTurn(
   place: Place,
-  row: TransferRow | Pop3Row,
+  row: TransferRow | TreeRow | Pop3Row,
   runs: number,
   work: (peer: Peer) => Promise<number>,
 ): Promise<Measured> {
@@ -54,6 +58,20 @@ async function inTurn(
     }
   }
   return { times, absent, figures: [] };
+}
+
+async function trees(place: Place, row: TreeRow, runs: number): Promise<Measured> {
+  if (find(row.client) === null) {
+    const absent = new Map<Peer, string>([[row.subject, `${row.client} is not installed`]]);
+    return { times: new Map(), absent, figures: [] };
+  }
+  const source = path.join(row.direction === 'RETR' ? place.files : place.spare, 'tree');
+  return withTree(source, row, () =>
+    inTurn(place, row, runs, (peer) => {
+      if (peer !== 'folder' && peer !== 'plain') throw new Error(`${peer} carries no folders here`);
+      return carryTree(place, peer, row, source);
+    }),
+  );
 }
 
 async function transfers(

@@ -23,7 +23,7 @@ interface Memory {
 /** Measures how much a new sshferry grows with the row's clients. */
 export async function measureMemory(place: Place, row: MemoryRow, source: string): Promise<Memory> {
   const report = place.file('memory-report');
-  const sshferry = await place.ownSshferry(report);
+  const sshferry = await place.ownSshferry(report, { folder: row.of === 'folder' });
   const clients: Client[] = [];
   try {
     // The first client of a process also pays for compiled code, its first transfer for the SSH

@@ -9,6 +9,10 @@ export const PEERS = [
   'plain',
   'ftps',
   'sftp',
+  'folder',
+  'sftp-gcm',
+  'scp-gcm',
+  'rclone-gcm',
 ] as const;
 export type Peer = (typeof PEERS)[number];
 
@@ -23,6 +27,10 @@ export const NAMES: Record<Peer, string> = {
   plain: 'plain FTP, unencrypted',
   ftps: 'FTPS',
   sftp: 'sftp',
+  folder: 'sshferry before a folder',
+  'sftp-gcm': 'sftp, aes128-gcm',
+  'scp-gcm': 'scp, aes128-gcm',
+  'rclone-gcm': 'rclone by SFTP, aes128-gcm',
 };
 
 /** The peers that are a tunnel with listeners, each on an address of its own: `ssh -L` must have the server's data ports by their numbers. */
@@ -35,3 +43,10 @@ export const LISTENS = {
   'sshferry-prefetch': '127.0.0.15',
 } as const satisfies Partial<Record<Peer, string>>;
 export type Tunnel = keyof typeof LISTENS;
+
+/** The address of the sshferry that serves a folder behind SFTP. */
+export const FOLDER_LISTENS = '127.0.0.16';
+/** The peers that a client reaches by FTP. */
+export type FtpPeer = Tunnel | 'plain' | 'ftps' | 'folder';
+/** The peers that carry files without FTP. */
+export type FilePeer = Exclude<Peer, FtpPeer>;

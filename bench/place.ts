@@ -3,8 +3,8 @@ import { appendFile, chmod, mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type Far, type Line, openLink } from './link.ts';
-import { LISTENS, type Peer, type Tunnel } from './peers.ts';
-import { type Command, Programs } from './programs.ts';
+import { FOLDER_LISTENS, type FtpPeer, LISTENS, type Peer, type Tunnel } from './peers.ts';
+import { type Command, find, Programs } from './programs.ts';
 import { type Ground, PORTS, startFlood, startFtp, startPop3, startSshd } from './servers.ts';
 import type { FtpServer } from './survey.ts';
 
@@ -14,6 +14,8 @@ const LOCALHOST = '127.0.0.1';
 const SOCKS_PORT = 1080;
 /** Of the letter that POP3 clients fetch, in bytes. */
 const LETTER = 2880;
+/** sshferry's own choice, for the others. */
+const CIPHER = 'aes128-gcm@openssh.com';
 /** The session that makes sshd turn Nagle's algorithm off. */
 const SESSION = ['sleep', '86400'];
 
@@ -84,6 +86,12 @@ export class Place implements Ground {
         this.absent.set('sshferry-prefetch', 'this sshferry has no FtpPrefetch');
       },
     );
+    await this.#programs.start(
+      this.#sshferry([...this.#folder(FOLDER_LISTENS), ...this.#options]),
+      FOLDER_LISTENS,
+      PORTS.folder,
+    );
+    if (find('rclone') === null) this.absent.set('rclone-gcm', 'not installed');
     await this.#startSsh('ssh-session', [...this.#login, ...SESSION]);
     await this.#startSsh('ssh-N', ['-N', ...this.#login]);
     await this.#startSsh('ssh-gcm', ['-c', 'aes128-gcm@openssh.com', ...this.#login, ...SESSION]);
@@ -92,10 +100,12 @@ export class Place implements Ground {
   }
 
   /** How curl reaches the FTP server by way of `peer`. */
-  route(peer: Exclude<Peer, 'sftp'>): Route {
+  route(peer: FtpPeer): Route {
     switch (peer) {
       case 'plain':
         return { base: `ftp://${this.#far.host}:${PORTS.ftp}/`, argv: [] };
+      case 'folder':
+        return { base: `ftp://${FOLDER_LISTENS}:${PORTS.folder}/`, argv: [] };
       case 'ftps':
         return { base: `ftp://${this.#far.host}:${PORTS.ftp}/`, argv: FTPS };
       case 'ssh-D':
@@ -109,9 +119,27 @@ export class Place implements Ground {
   }
 
   /** sftp's arguments for the commands in the file `batch`. */
-  sftp(batch: string): readonly string[] {
-    const argv = this.#login.map((word) => (word === '-p' ? '-P' : word));
-    return ['-q', '-b', batch, ...argv];
+  sftp(peer: 'sftp' | 'sftp-gcm', batch: string): readonly string[] {
+    return ['-q', '-b', batch, ...(peer === 'sftp' ? [] : ['-c', CIPHER]), ...this.#copyLogin];
+  }
+
+  /** scp's arguments but for the two files, and a file of the servers' side as it names it. */
+  scp(): { argv: readonly string[]; there(file: string): string } {
+    const [user = '', ...options] = [...this.#copyLogin].reverse();
+    return { argv: ['-q', '-c', CIPHER, ...options.reverse()], there: (file) => `${user}:${file}` };
+  }
+
+  /**
+   * rclone's arguments but for the command and the two files. It compares no checksums, as the
+   * others; its cipher is aes128-gcm anyway.
+   */
+  get rclone(): readonly string[] {
+    const { username } = os.userInfo();
+    return [
+      ...['--config', '/dev/null', '--ignore-checksum', '--sftp-disable-hashcheck'],
+      ...['--sftp-host', this.#far.host, '--sftp-port', String(PORTS.ssh), '--sftp-user', username],
+      ...['--sftp-key-file', this.file('id'), '--sftp-known-hosts-file', this.file('known_hosts')],
+    ];
   }
 
   /** The endpoint at which sshferry forwards the FTP server with free data ports. */
@@ -131,16 +159,22 @@ export class Place implements Ground {
 
   /**
    * Starts another sshferry, which answers SIGUSR2 with what it holds, in the file `report`:
-   * probe.ts. It forwards FTP to `ports` of the servers' side as well.
+   * probe.ts. It forwards FTP to `ports` of the servers' side as well. With `folder`, the endpoint
+   * is the folder behind SFTP in place of the FTP server.
    */
-  async ownSshferry(report: string, ports: readonly number[] = []): Promise<OwnSshferry> {
+  async ownSshferry(
+    report: string,
+    { ports = [], folder = false }: { ports?: readonly number[]; folder?: boolean } = {},
+  ): Promise<OwnSshferry> {
     const host = '127.0.0.20';
     const probe = path.join(import.meta.dirname, 'probe.ts');
-    const more = ports.flatMap((port) => ['-L', `ftp/${host}:${port}:${LOCALHOST}:${port}`]);
+    const forwards = ports.flatMap((port) => ['-L', `ftp/${host}:${port}:${LOCALHOST}:${port}`]);
+    const more = [...forwards, ...(folder ? this.#folder(host) : [])];
     const child = await this.#startSshferry(host, more, ['--expose-gc', '--import', probe], {
       SSHFERRY_BENCH_REPORT: report,
     });
-    return { host, port: PORTS.roomyFtp, pid: child.pid ?? 0, end: () => this.#programs.end(child) };
+    const port = folder ? PORTS.folder : PORTS.roomyFtp;
+    return { host, port, pid: child.pid ?? 0, end: () => this.#programs.end(child) };
   }
 
   /** Starts an FTP server of the servers' side that sends empty lines, `rate` bytes a second. */
@@ -166,6 +200,11 @@ export class Place implements Ground {
     ];
   }
 
+  /** Arguments of sftp and scp. */
+  get #copyLogin(): string[] {
+    return this.#login.map((word) => (word === '-p' ? '-P' : word));
+  }
+
   #startSshferry(
     host: string,
     options: readonly string[] = [],
@@ -177,12 +216,18 @@ export class Place implements Ground {
       ['ftp', PORTS.roomyFtp],
       ['pop3', this.#pop3],
     ].flatMap(([type, port]) => ['-L', `${type}/${host}:${port}:${LOCALHOST}:${port}`]);
-    const command: Command = [
-      process.execPath,
-      ...['--import', 'tsx', ...node, path.join(ROOT, 'src/cli.ts')],
-      ...[...forwards, ...this.#options, ...options, ...this.#login],
-    ];
+    const command = this.#sshferry([...forwards, ...this.#options, ...options], node);
     return this.#programs.start(command, host, PORTS.ftp, env);
+  }
+
+  #sshferry(argv: readonly string[], node: readonly string[] = []): Command {
+    const program = path.join(ROOT, 'src/cli.ts');
+    return [process.execPath, '--import', 'tsx', ...node, program, ...argv, ...this.#login];
+  }
+
+  /** Arguments that serve the servers' files by SFTP. */
+  #folder(host: string): readonly string[] {
+    return ['-L', `ftp/${host}:${PORTS.folder}:sftp:${this.files}`];
   }
 
   #startSsh(tunnel: Tunnel, argv: readonly string[]): Promise<ChildProcess> {

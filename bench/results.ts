@@ -72,7 +72,7 @@ export function figure(name: string, unit: string, values: readonly number[], li
 
 /** Medians, and the ratios between them. */
 export function summarize(row: Row, { times, absent, figures }: Measured, conditions: Conditions): Result {
-  const compared = row.kind === 'transfer' || row.kind === 'pop3';
+  const compared = row.kind === 'transfer' || row.kind === 'tree' || row.kind === 'pop3';
   const subject = compared ? row.subject : 'sshferry';
   const own = quantile(times.get(subject) ?? [], 0.5);
   return {

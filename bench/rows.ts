@@ -3,7 +3,7 @@ import type { Peer } from './peers.ts';
 const MB = 1000 * 1000;
 
 /** One kind of work, and the target for sshferry. */
-export type Row = TransferRow | Pop3Row | BurstRow | FloodRow | MemoryRow;
+export type Row = TransferRow | TreeRow | Pop3Row | BurstRow | FloodRow | MemoryRow;
 
 interface Common {
   /** A short unique name, for `--only`. */
@@ -13,11 +13,13 @@ interface Common {
   readonly rtt: number;
   /** The bandwidth of the link in each direction, in Mbit/s; null means no limit. */
   readonly mbit: number | null;
+  /** Takes long: runs only if `--only` names it. */
+  readonly onRequest?: boolean;
 }
 
 interface Comparison extends Common {
   /** The sshferry that is compared with the others. */
-  readonly subject: 'sshferry' | 'sshferry-prefetch';
+  readonly subject: 'sshferry' | 'sshferry-prefetch' | 'folder';
   /** The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run. */
   readonly targets: Partial<Record<Peer, number>>;
   /** Peers that are measured once, for information. */
@@ -36,6 +38,15 @@ export interface Work {
   readonly size: number;
   readonly files: number;
   readonly at: 'in turn' | 'at once';
+}
+
+/** A folder of `files` files of `size` bytes by FTP, with one client, in turn: curl by their names, or lftp's mirror. */
+export interface TreeRow extends Comparison {
+  readonly kind: 'tree';
+  readonly client: 'curl' | 'lftp';
+  readonly direction: 'RETR' | 'STOR';
+  readonly files: number;
+  readonly size: number;
 }
 
 /** Sessions of a POP3 client that each fetch one letter, `parallel` of them at a time. */
@@ -71,6 +82,8 @@ export interface FloodRow extends Common {
 /** Growth of sshferry's memory. */
 export interface MemoryRow extends Common {
   readonly kind: 'memory';
+  /** What they are clients of. Default: an FTP server behind SSH. */
+  readonly of?: 'folder';
   /** `idle`: logged in, nothing else. `stalled`: begun a download, read `readFirst` bytes of it, then no more. */
   readonly clients: 'idle' | 'stalled';
   readonly count: number;
@@ -91,6 +104,70 @@ const WINDOW = 15 * MiB;
 const BUDGET = 128 * MiB;
 /** The limit of a stalled reader's memory beyond its window. */
 const BESIDE_WINDOW = 2 * MiB;
+
+/** One file, to or from a folder behind SFTP. */
+function fileRow(direction: Work['direction'], rtt: number, size: number, onRequest = false): TransferRow {
+  const much = size >= 1000 * MB ? `${size / MB / 1000} GB` : `${size / MB} MB`;
+  return {
+    kind: 'transfer',
+    id: `folder-${direction.toLowerCase()}-${rtt}${onRequest ? '-whole' : ''}`,
+    name: `folder behind SFTP: ${direction} of ${much}`,
+    rtt,
+    mbit: null,
+    onRequest,
+    subject: 'folder',
+    work: one(direction, size),
+    targets: { 'sftp-gcm': rtt === 0 ? 1 : 4 },
+    beside: ['scp-gcm', 'rclone-gcm', 'plain'],
+  };
+}
+
+/** 200 small files, to or from a folder behind SFTP. */
+function treeRow(direction: Work['direction'], client: TreeRow['client'], target: number | null): TreeRow {
+  const way = direction === 'RETR' ? 'down' : 'up';
+  return {
+    kind: 'tree',
+    id: `folder-${way}-${client}`,
+    name: `folder behind SFTP: 200 files of 4 KiB ${way}, one ${client === 'curl' ? 'curl' : 'lftp mirror'}`,
+    rtt: 50,
+    mbit: null,
+    subject: 'folder',
+    client,
+    direction,
+    files: 200,
+    size: 4096,
+    targets: target === null ? {} : { plain: target },
+    beside: target === null ? ['plain'] : [],
+  };
+}
+
+/** Files behind SFTP. At 200 ms, sftp takes more than a minute and a half for 1 GB. */
+const FOLDER_ROWS: readonly Row[] = [
+  fileRow('RETR', 50, 1000 * MB),
+  fileRow('STOR', 50, 1000 * MB),
+  treeRow('RETR', 'curl', 2.5),
+  treeRow('STOR', 'curl', null),
+  treeRow('RETR', 'lftp', null),
+  treeRow('STOR', 'lftp', 1.5),
+  fileRow('RETR', 200, 300 * MB),
+  fileRow('STOR', 200, 300 * MB),
+  fileRow('RETR', 200, 1000 * MB, true),
+  fileRow('STOR', 200, 1000 * MB, true),
+  fileRow('RETR', 0, 1000 * MB),
+  fileRow('STOR', 0, 1000 * MB),
+  {
+    kind: 'memory',
+    id: 'folder-memory-idle',
+    name: 'folder behind SFTP: memory, 200 idle FTP sessions',
+    rtt: 0,
+    mbit: null,
+    of: 'folder',
+    clients: 'idle',
+    count: 200,
+    readFirst: 0,
+    limit: 80 * MB,
+  },
+];
 
 export const ROWS: readonly Row[] = [
   {
@@ -273,6 +350,7 @@ export const ROWS: readonly Row[] = [
     readFirst: 0,
     limit: 80 * MB,
   },
+  ...FOLDER_ROWS,
 ];
 
 /** The same rows with almost no data: they show whether everything runs, not how fast. */
@@ -287,6 +365,8 @@ function shrink(row: Row): Row {
       const { size, files } = row.work;
       return { ...row, rtt, work: { ...row.work, size: Math.min(size, 300_000), files: Math.min(files, 4) } };
     }
+    case 'tree':
+      return { ...row, rtt, files: 4 };
     case 'pop3':
       return { ...row, rtt, connections: 20, parallel: 5 };
     case 'burst':

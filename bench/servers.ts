@@ -18,6 +18,8 @@ export const PORTS = {
   /** An FTP server that uses any free data port. */
   roomyFtp: FIRST_PORT + 2,
   data: Array.from({ length: DATA_PORTS }, (_, i) => FIRST_PORT + 3 + i),
+  /** Where sshferry serves a folder; on the clients' side. */
+  folder: FIRST_PORT + 3 + DATA_PORTS,
 } as const;
 
 /** The directories of the servers and their clients. */
@@ -83,6 +85,7 @@ async function startVsftpd(
     write_enable: 'YES',
     anon_upload_enable: 'YES',
     anon_other_write_enable: 'YES',
+    anon_mkdir_write_enable: 'YES',
     anon_umask: '022',
     anon_root: ground.files,
     allow_writeable_chroot: 'YES',

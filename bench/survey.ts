@@ -11,9 +11,13 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sftp: 'openssh-client',
+  scp: 'openssh-client',
   curl: 'curl',
   openssl: 'openssl',
 };
+
+/** Programs that some rows compare with; without them these are left out. */
+export const OPTIONAL: Readonly<Record<string, string>> = { lftp: 'lftp', rclone: 'rclone' };
 
 /** Returns the programs that are missing. `ftpServer` is null if none is installed. */
 export async function survey(): Promise<{ missing: string[]; ftpServer: FtpServer | null }> {

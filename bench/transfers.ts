@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Peer } from './peers.ts';
+import type { FilePeer, FtpPeer, Peer } from './peers.ts';
 import type { Place } from './place.ts';
 import { run } from './programs.ts';
 import type { Work } from './rows.ts';
@@ -23,7 +23,7 @@ export async function carryOut(
   const directory = direction === 'STOR' ? place.files : place.spare;
   const kept = Array.from({ length: files }, (_, i) => path.join(directory, `${peer}-${i}`));
   const keep = compare || direction === 'STOR';
-  const carry = peer === 'sftp' ? bySftp : byCurl(peer);
+  const carry = isFilePeer(peer) ? CARRIERS[peer] : byCurl(peer);
   const commands = await carry(place, work, source, kept, keep);
 
   const started = performance.now();
@@ -31,13 +31,16 @@ export async function carryOut(
   const seconds = (performance.now() - started) / 1000;
 
   const wrong = (what: string) => new Error(`${direction} by way of ${peer}: ${what}`);
-  if (direction === 'RETR' && peer !== 'sftp') {
+  if (direction === 'RETR' && !isFilePeer(peer)) {
     const sizes = said.join('').trim().split('\n').map(Number);
     if (sizes.length !== files || sizes.some((got) => got !== size)) {
       throw wrong(`got ${sizes.join(' ')} bytes, not ${size}`);
     }
   }
-  if (!keep) return seconds;
+  if (!keep) {
+    for (const file of kept) await rm(file, { force: true });
+    return seconds;
+  }
   const expected = compare ? await digest(source) : null;
   for (const file of kept) {
     const got = (await stat(file)).size;
@@ -57,7 +60,7 @@ type Carrier = (
 ) => Promise<{ program: string; argv: readonly string[] }[]>;
 
 const byCurl =
-  (peer: Exclude<Peer, 'sftp'>): Carrier =>
+  (peer: FtpPeer): Carrier =>
   async (place, { direction, at }, source, kept, keep) => {
     const { base, argv } = place.route(peer);
     const transfers = kept.map((file) => {
@@ -70,14 +73,43 @@ const byCurl =
   };
 
 /** One client, which transfers the files in turn. */
-const bySftp: Carrier = async (place, { direction }, source, kept, keep) => {
-  const batch = place.file('sftp-batch');
-  const commands = kept.map((file) =>
-    direction === 'STOR' ? `put ${source} ${file}` : `get ${source} ${keep ? file : '/dev/null'}`,
-  );
-  await writeFile(batch, `${commands.join('\n')}\n`);
-  return [{ program: 'sftp', argv: place.sftp(batch) }];
+const bySftp =
+  (peer: 'sftp' | 'sftp-gcm'): Carrier =>
+  async (place, { direction }, source, kept, keep) => {
+    const batch = place.file('sftp-batch');
+    const commands = kept.map((file) =>
+      direction === 'STOR' ? `put ${source} ${file}` : `get ${source} ${keep ? file : '/dev/null'}`,
+    );
+    await writeFile(batch, `${commands.join('\n')}\n`);
+    return [{ program: 'sftp', argv: place.sftp(peer, batch) }];
+  };
+
+/** A client for each file. */
+const byScp: Carrier = async (place, { direction }, source, kept, keep) => {
+  const { argv, there } = place.scp();
+  return kept.map((file) => {
+    const files = direction === 'STOR' ? [source, there(file)] : [there(source), keep ? file : '/dev/null'];
+    return { program: 'scp', argv: [...argv, ...files] };
+  });
 };
+
+/** A client for each file; a download is written to a file, in several streams if rclone likes. */
+const byRclone: Carrier = async (place, { direction }, source, kept) =>
+  kept.map((file) => {
+    const files = direction === 'STOR' ? [source, `:sftp:${file}`] : [`:sftp:${source}`, file];
+    return { program: 'rclone', argv: ['copyto', ...place.rclone, ...files] };
+  });
+
+const CARRIERS: Readonly<Record<FilePeer, Carrier>> = {
+  sftp: bySftp('sftp'),
+  'sftp-gcm': bySftp('sftp-gcm'),
+  'scp-gcm': byScp,
+  'rclone-gcm': byRclone,
+};
+
+function isFilePeer(peer: Peer): peer is FilePeer {
+  return peer in CARRIERS;
+}
 
 /** SHA-256 of a file. */
 export async function digest(file: string): Promise<string> {

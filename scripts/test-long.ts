@@ -53,6 +53,11 @@ const LONG: Readonly<Record<string, Long>> = {
     env: { SSHFERRY_CYCLES: '50' },
   },
   cuts: { minutes: 20, command: vitest('lab', 'test/lab/cuts.test.ts'), env: { SSHFERRY_CUTS: '500' } },
+  'folder-cuts': {
+    minutes: 12,
+    command: vitest('inprocess', 'test/inprocess/sftp-forward/cuts.test.ts'),
+    env: { SSHFERRY_FOLDER_CUTS: '200' },
+  },
   soak: {
     minutes: 24,
     command: vitest('lab', 'test/lab/soak.test.ts'),

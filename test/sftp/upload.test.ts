@@ -721,6 +721,33 @@ describe('a connection that is lost', () => {
     expect(files.get(NAME)?.content.equals(part)).toBe(true);
   });
 
+  it.each<[string, UploadOptions['mode']]>([
+    ['appends', 'append'],
+    ['resumes', { resumeAt: 6 }],
+  ])('an upload that %s is settled after late WRITEs, and has no hole meanwhile', async (_how, mode) => {
+    const chunk = 255 * KiB;
+    const { client, files, late, requests } = losing(3);
+    files.put(NAME, 'before');
+    await client.run((session) => session.lstat(path));
+    const content = pattern(6 * chunk);
+    const upload = client.upload(path, { mode });
+    await expect(put(upload, content)).rejects.toThrow('SSH is gone');
+    const lookups = () => requests.filter((name) => name === 'STAT').length;
+    const settled = upload.abandon();
+    await vi.waitFor(() => expect(lookups()).toBeGreaterThan(0), { interval: 1 });
+    await turn();
+    late();
+    const bytes = () => files.get(NAME)?.content.subarray(6) ?? Buffer.alloc(0);
+    const written = bytes().length;
+    expect(written).toBeGreaterThan(2 * chunk);
+    expect(bytes().equals(content.subarray(0, written))).toBe(true);
+    const done = await settled;
+    expect(done.state).toBe('kept');
+    // What comes later would be cut off or, after an append, mixed with what the client sends next.
+    expect(bytes().equals(content.subarray(0, mode === 'append' ? written : 2 * chunk))).toBe(true);
+    expect(lookups()).toBeGreaterThan(1);
+  });
+
   it('is settled once it is back', async () => {
     const { upload, files, part, setDown } = await lost(255 * KiB);
     setDown(true);

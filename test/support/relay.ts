@@ -11,8 +11,12 @@ export interface Relay {
   open: boolean;
 }
 
-/** Carries TCP to `port` of this machine; gone with the test. */
-export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port: number): Promise<Relay> {
+/** Carries TCP to `port` of this machine, each way `delay` milliseconds late; gone with the test. */
+export async function startRelay(
+  test: Pick<TestContext, 'onTestFinished'>,
+  port: number,
+  delay = 0,
+): Promise<Relay> {
   const cuts = new Set<() => void>();
   const state = { open: true };
   const { port: own } = await listenTcp(test, (near) => {
@@ -25,7 +29,8 @@ export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port
     cuts.add(cut);
     far.on('error', () => {});
     for (const socket of [near, far]) socket.once('close', cut).once('close', () => cuts.delete(cut));
-    near.pipe(far).pipe(near);
+    carry(near, far, delay);
+    carry(far, near, delay);
   });
   return {
     port: own,
@@ -39,4 +44,11 @@ export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port
       state.open = open;
     },
   };
+}
+
+/** Without backpressure: SSH's windows limit what is on the way. */
+function carry(from: net.Socket, to: net.Socket, delay: number): void {
+  if (delay === 0) return void from.pipe(to);
+  from.on('data', (chunk) => void setTimeout(() => to.writable && to.write(chunk), delay));
+  from.on('end', () => void setTimeout(() => to.end(), delay));
 }

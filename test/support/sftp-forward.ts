@@ -11,6 +11,11 @@ import { startSshd } from './sshd.ts';
 
 const TEST = { onTestFinished };
 
+/** A setting of sshd: the shell that starts an SFTP server reads no start-up files, which may take seconds. */
+export function quickShell(home: string): string {
+  return `SetEnv HOME=${home}`;
+}
+
 /** A real sshd with OpenSSH's sftp-server, for the tests of a file. Call it in a `describe`. */
 export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_SERVER) {
   let dir = '';
@@ -20,7 +25,7 @@ export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_
     dir = await mkdtemp(path.join(os.tmpdir(), 'sshferry-files-'));
     await Promise.all([makeKey(file('host')), makeKey(file('login'))]);
     await writeFile(file('authorized_keys'), await readFile(file('login.pub')));
-    sshd = await startSshd(dir, [`Subsystem sftp ${subsystem}`, ...settings]);
+    sshd = await startSshd(dir, [`Subsystem sftp ${subsystem}`, quickShell(dir), ...settings]);
     await writeFile(file('known_hosts'), `yourserver ${await readFile(file('host.pub'), 'utf8')}`);
   });
   afterAll(async () => {

@@ -9,7 +9,7 @@ import { copy, type PublishContext, publish } from './publish.ts';
 import { temporaryName } from './temporary-name.ts';
 import type { UploadTarget } from './upload-target.ts';
 
-/** How often a file is cut, and checked after a pause, that a server may still write to. */
+/** How often a file is cut, or its size compared after a pause, that a server may still write to. */
 const CUTS = 5;
 
 /**
@@ -25,6 +25,8 @@ export type Remains =
 export interface Interrupted {
   readonly target: UploadTarget;
   readonly keepPartial: boolean;
+  /** Whether another upload has the name by now: a file written in place stays as it is. */
+  readonly yields: boolean;
   /** How long to wait for late WRITEs between cutting a file and checking it, in milliseconds. */
   readonly pause: number;
   /** Every byte before this offset is acknowledged. */
@@ -45,11 +47,11 @@ export interface Interrupted {
 export function interrupted(
   target: UploadTarget,
   halted: Halted,
-  { keepPartial, pause }: { keepPartial: boolean; pause: number },
+  { keepPartial, pause, yields }: { keepPartial: boolean; pause: number; yields: boolean },
 ): Interrupted {
   const { contiguous, trusted, unanswered, open } = halted;
   const { path } = target;
-  return { target, keepPartial, pause, contiguous, trusted, path, unanswered, open, leftovers: [] };
+  return { target, keepPartial, yields, pause, contiguous, trusted, path, unanswered, open, leftovers: [] };
 }
 
 /**
@@ -68,9 +70,15 @@ export async function settle(
     await discard(session, upload);
     return { state: 'unchanged' };
   }
+  if (upload.yields) {
+    await close(session, upload);
+    return { state: 'unchanged' };
+  }
   // What others appended meanwhile is not to be cut off.
   if (target.append) {
     await close(session, upload);
+    // A client that goes on appends after whatever is there.
+    await quiet(session, upload);
     return { state: 'kept', bytes: contiguous };
   }
   if (!target.extends && !(keepPartial && trusted)) {
@@ -78,6 +86,8 @@ export async function settle(
     return { state: 'removed' };
   }
   const bytes = keepPartial ? contiguous : target.offset;
+  // Cut too early, a late WRITE would leave a hole, seen under the name until the next cut.
+  await quiet(session, upload);
   // A single channel has written in order: where the file cannot be cut, it is longer, but has no gap.
   await cut(session, upload, bytes).catch(unlessRefused);
   return { state: 'kept', bytes };
@@ -149,6 +159,17 @@ async function cut(session: SftpSession, upload: Interrupted, size: number): Pro
     await delay(pause);
     if ((await session.stat(path)).size === size) return;
     await session.setstat(path, { size });
+  }
+}
+
+/** Settles when late WRITEs of a lost session have stopped to make the file longer. */
+async function quiet(session: SftpSession, { path, pause, unanswered }: Interrupted): Promise<void> {
+  let last = unanswered ? await sizeOf(session, path) : undefined;
+  for (let i = 0; unanswered && i < CUTS; i++) {
+    await delay(pause);
+    const size = await sizeOf(session, path);
+    if (size === last) return;
+    last = size;
   }
 }
 

@@ -69,6 +69,7 @@ export class Upload {
   #interrupted: Interrupted | null = null;
   #outcome: Remains | null = null;
   #reason: Promise<FailureReason> | null = null;
+  #yields = false;
 
   constructor(path: Buffer, options: UploadOptions, context: UploadContext) {
     const { mode = 'replace', keepPartial = true, fsync, known, guard = (work) => work() } = options;
@@ -101,6 +102,11 @@ export class Upload {
   /** Sessions that write. */
   get channels(): number {
     return this.#writer.channels;
+  }
+
+  /** Whether the upload, once opened, writes to the file of its name. */
+  get inPlace(): boolean {
+    return this.#target !== null && !this.#target.temporary;
   }
 
   /**
@@ -138,6 +144,12 @@ export class Upload {
     }
   }
 
+  /** Stops the upload as `abandon` does, but leaves what has its name to a later upload. */
+  yieldName(): Promise<Abandoned> {
+    this.#yields = true;
+    return this.abandon(false);
+  }
+
   async #finish(): Promise<number> {
     await this.#writer.finished;
     const size = this.#writer.contiguous;
@@ -165,7 +177,7 @@ export class Upload {
     const target = this.#target;
     if (halted === null || target === null) return null;
     const { pause = LATE_WRITES } = this.#context;
-    return interrupted(target, halted, { keepPartial, pause });
+    return interrupted(target, halted, { keepPartial, pause, yields: this.#yields });
   }
 
   async #settle(upload: Interrupted | null): Promise<Remains> {

@@ -1,19 +1,23 @@
 import { once } from 'node:events';
 import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
-import type { FileSink } from '../store.ts';
+import type { YieldingSink } from './same-name.ts';
 import { storeError } from './sftp-errors.ts';
 
 /** Called when an upload is over, with what is left of it; null after `finish`. */
 type OnOver = (left: Abandoned | null, keep: boolean) => Promise<void>;
 
 /** A file on the server, open for writing. */
-export class SftpSink implements FileSink {
+export class SftpSink implements YieldingSink {
   readonly #upload: Upload;
   readonly #onOver: OnOver;
 
   constructor(upload: Upload, onOver: OnOver) {
     this.#upload = upload;
     this.#onOver = onOver;
+  }
+
+  get inPlace(): boolean {
+    return this.#upload.inPlace;
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -35,6 +39,10 @@ export class SftpSink implements FileSink {
 
   async abort(keep: boolean): Promise<void> {
     await this.#onOver(await this.#upload.abandon(keep), keep);
+  }
+
+  async yieldName(): Promise<void> {
+    await this.#onOver(await this.#upload.yieldName(), false);
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {

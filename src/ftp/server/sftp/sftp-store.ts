@@ -22,6 +22,7 @@ import {
 import { type Place, walkBeneath } from './beneath.ts';
 import { Owners } from './owners.ts';
 import { RenameLock } from './rename-lock.ts';
+import { SameName } from './same-name.ts';
 import { SftpDirectory } from './sftp-directory.ts';
 import { storeError } from './sftp-errors.ts';
 import { factsFrom } from './sftp-facts.ts';
@@ -33,6 +34,7 @@ export class SftpServerFiles {
   readonly client: SftpClient;
   readonly uploads: SftpUploads;
   readonly renames = new RenameLock();
+  readonly sameName = new SameName();
   readonly owners = new Owners();
 
   constructor(client: SftpClient) {
@@ -113,12 +115,14 @@ export class SftpStore implements FileStore {
   }
 
   openWrite(path: StorePath, mode: WriteMode, _size: number | null, signal: AbortSignal): Promise<FileSink> {
-    return this.#at(path, 'follow', signal, (place) => {
-      if (path === '') throw new StoreError('is-directory', 'Is a directory');
-      const guard = this.#guard(place);
-      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal };
-      return this.#files.uploads.open(place, mode, how);
-    });
+    const open = () =>
+      this.#at(path, 'follow', signal, (place) => {
+        if (path === '') throw new StoreError('is-directory', 'Is a directory');
+        const guard = this.#guard(place);
+        const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal };
+        return this.#files.uploads.open(place, mode, how);
+      });
+    return this.#files.sameName.open(`${this.#folder.toString('latin1')}/${path}`, mode, open);
   }
 
   makeDirectory(path: StorePath): Promise<void> {

@@ -5,7 +5,7 @@ import type { Attributes } from '../../../sftp/codec/attributes.ts';
 import { unlessRefused } from '../../../sftp/errors.ts';
 import type { Abandoned, PathGuard, Upload } from '../../../sftp/upload/upload.ts';
 import type { UploadMode } from '../../../sftp/upload/upload-target.ts';
-import { type FileSink, StoreError, type WriteMode } from '../store.ts';
+import { StoreError, type WriteMode } from '../store.ts';
 import type { Place } from './beneath.ts';
 import { storeError } from './sftp-errors.ts';
 import { SftpSink } from './sftp-sink.ts';
@@ -46,7 +46,7 @@ export class SftpUploads {
   }
 
   /** Opens a file for writing. */
-  async open(place: Place, mode: WriteMode, { fsync, known, guard, signal }: OpenOptions): Promise<FileSink> {
+  async open(place: Place, mode: WriteMode, { fsync, known, guard, signal }: OpenOptions): Promise<SftpSink> {
     const name = place.path.toString('latin1');
     if (this.#unsettled.has(name)) {
       throw new StoreError('unavailable', 'An earlier upload of this file is not settled yet; try again');
