@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { TestContext } from 'vitest';
+import { DelayedChannel } from './delayed-channel.ts';
 import { listenTcp } from './tcp.ts';
 
 /** A way to an sshd that a test can take away. */
@@ -11,8 +12,12 @@ export interface Relay {
   open: boolean;
 }
 
-/** Carries TCP to `port` of this machine; gone with the test. */
-export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port: number): Promise<Relay> {
+/** Carries TCP to `port` of this machine, `oneWay` milliseconds late in each direction; gone with the test. */
+export async function startRelay(
+  test: Pick<TestContext, 'onTestFinished'>,
+  port: number,
+  oneWay = 0,
+): Promise<Relay> {
   const cuts = new Set<() => void>();
   const state = { open: true };
   const { port: own } = await listenTcp(test, (near) => {
@@ -25,7 +30,9 @@ export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port
     cuts.add(cut);
     far.on('error', () => {});
     for (const socket of [near, far]) socket.once('close', cut).once('close', () => cuts.delete(cut));
-    near.pipe(far).pipe(near);
+    const way = oneWay === 0 ? far : new DelayedChannel(far, { oneWay, window: 256 * 1024 * 1024 });
+    way.on('error', cut);
+    near.pipe(way).pipe(near);
   });
   return {
     port: own,

@@ -37,7 +37,8 @@ export const curlClient: MatrixClient = {
     (await curl(place, '--list-only', urlOf(place, `${folder}/`))).split(/\r?\n/).filter(Boolean),
   get,
   put: async (place, local, into) => {
-    await curl(place, '--upload-file', local, urlOf(place, `${into}/`));
+    // By itself it takes what is after the last backslash, as in a name in Shift_JIS.
+    await curl(place, '--upload-file', local, urlOf(place, `${into}/${baseName(local)}`));
   },
   resumeGet: async (place, path, into) => {
     await curl(place, '--continue-at', '-', ...output(into, path), urlOf(place, path));
