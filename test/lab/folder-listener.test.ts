@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { hashPassword } from '../../src/ftp/server/io/password.ts';
 import { docker } from './support/docker.ts';
 import { exec, mustExec } from './support/exec.ts';
 import { writeFile } from './support/keys.ts';
@@ -51,7 +52,8 @@ describeLab('a folder on all addresses of a host, for scanners and cameras', () 
     await docker('run', '--detach', '--init', ...joining(hosts, 'scanner'), ...volumes, image);
     await mustExec(b.container, ['mkdir', '-p', `${SCANS}/ann`], { user: ferry.name });
     const cli = ['node', '/app/dist/cli.js'];
-    const hash = (await mustExec(a.container, [...cli, 'hash'], { stdin: `${PASSWORD}\n` })).trim();
+    // `sshferry hash` asks at a terminal only.
+    const hash = await hashPassword(Buffer.from(PASSWORD));
     const config = {
       servers: { office: { host: 'yourserver', user: ferry.name } },
       forwards: {

@@ -76,7 +76,10 @@ export async function runClient(place: Place, argv: readonly string[], stdin?: s
 /** `ftp://host:port/path`, with an IPv6 address in brackets; the path's bytes beyond ASCII are percent-encoded. */
 export function urlOf({ host, port, charset }: Place, path: string): string {
   const encoded = path.replace(/[^\0-\x7f]/g, (character) =>
-    iconv.encode(character, charset ?? 'utf8').toString('hex').replace(/../g, '%$&'),
+    iconv
+      .encode(character, charset ?? 'utf8')
+      .toString('hex')
+      .replace(/../g, '%$&'),
   );
   return `ftp://${host.includes(':') ? `[${host}]` : host}:${port}/${encoded}`;
 }

@@ -14,7 +14,8 @@ import {
 
 function argv({ mode }: Place, ...args: string[]): string[] {
   const active = mode === 'active' ? ['--ftp-port', '-'] : [];
-  const base = ['curl', '--silent', '--show-error', '--fail', '--max-time', '50'];
+  // Shift_JIS has braces in its second bytes.
+  const base = ['curl', '--silent', '--show-error', '--fail', '--globoff', '--max-time', '50'];
   return [...base, '--user', `${USER}:${PASSWORD}`, ...active, ...args];
 }
 

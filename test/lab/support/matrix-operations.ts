@@ -162,9 +162,9 @@ async function copyJapanese(client: MatrixClient, work: Work, place: Place): Pro
     });
   const here = (script: string) =>
     mustExec(place.container, ['sh', '-c', script, 'sh', `${local}/names`], { cwd: '/' });
-  const sum = 'sha256sum * | cut -c -64 | tr -d "\\\\"';
+  const sum = 'cat * | sha256sum | cut -c -64';
   if (client.put) await client.put(place, `/pub/${NAMED}/${JAPANESE}`, `${remote}/names`);
-  else await there(`cp ../../../pub/${NAMED}/"$2" "$1"`);
+  else await there(`cd "$1" && cp ../../../pub/${NAMED}/"$2" .`);
   expect(lines(await there('cd "$1" && ls')), 'names on the server').toEqual([JAPANESE]);
   if (client.list) {
     const listed = (await client.list(place, `${remote}/names`)).filter((name) => !/^\.\.?$/.test(name));

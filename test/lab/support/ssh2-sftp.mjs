@@ -152,11 +152,13 @@ function serve(sftp) {
       ok(id);
     },
   };
+  // Requests for one file take effect in the order in which they came (draft-ietf-secsh-filexfer-02, 4.1).
+  let before = Promise.resolve();
   for (const [request, answer] of Object.entries(requests)) {
     sftp.on(request, (id, ...args) => {
-      answer(id, ...args).catch((error) =>
-        sftp.status(id, CODES[error.code] ?? STATUS_CODE.FAILURE, error.message),
-      );
+      before = before
+        .then(() => answer(id, ...args))
+        .catch((error) => sftp.status(id, CODES[error.code] ?? STATUS_CODE.FAILURE, error.message));
     });
   }
 }
