@@ -101,7 +101,7 @@ describeLab('a folder on all addresses of a host, for scanners and cameras', () 
       await succeeds(`ann:${PASSWORD}`, host(), ...flags, '--upload-file', '/pub/small.bin', name);
       expect(await onServer(`cmp ann/${name} ~/pub/small.bin && echo same`)).toBe('same\n');
       const lists = await succeeds(`all:${PASSWORD}`, host(), ...flags, '--list-only', 'ann/');
-      expect(lists.split('\r\n')).toContain(name);
+      expect(lists.split(/\r?\n/)).toContain(name);
       const out = ['--output', '/tmp/back'];
       await succeeds(`all:${PASSWORD}`, host(), ...flags, ...out, `ann/${name}`);
       await mustExec(scanner, ['cmp', '/tmp/back', '/pub/small.bin']);
