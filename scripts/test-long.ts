@@ -47,6 +47,11 @@ const LONG: Readonly<Record<string, Long>> = {
     command: vitest('lab', 'test/lab/matrix.test.ts'),
     env: { SSHFERRY_MATRIX: 'whole' },
   },
+  'folder-matrix': {
+    minutes: 5,
+    command: vitest('lab', 'test/lab/folder-matrix.test.ts'),
+    env: { SSHFERRY_MATRIX: 'whole' },
+  },
   cycles: {
     minutes: 5,
     command: vitest('lab', 'test/lab/reconnect.test.ts'),

@@ -10,6 +10,7 @@ import { lftpClient } from './support/matrix-lftp.ts';
 import { ncftpClient } from './support/matrix-ncftp.ts';
 import { makeMatrixFiles } from './support/matrix-operations.ts';
 import { Matrix } from './support/matrix-run.ts';
+import { ftpServers } from './support/matrix-server.ts';
 import { formatMatrix } from './support/matrix-table.ts';
 import { tnftpClient } from './support/matrix-tnftp.ts';
 import { wgetClient } from './support/matrix-wget.ts';
@@ -45,7 +46,7 @@ describeLab('every client with every server', () => {
       sshferry,
       expected,
       operations: OPERATIONS,
-      ports: PORTS,
+      servers: ftpServers(lab(), PORTS),
       whole: WHOLE,
     });
   });

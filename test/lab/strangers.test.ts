@@ -5,6 +5,7 @@ import { packageVersion } from './support/matrix-client.ts';
 import { explanations } from './support/matrix-explained.ts';
 import { makeMatrixFiles } from './support/matrix-operations.ts';
 import { Matrix } from './support/matrix-run.ts';
+import { ftpServers } from './support/matrix-server.ts';
 import { formatMatrix } from './support/matrix-table.ts';
 import type { Program } from './support/program.ts';
 import { LIBRARIES, netFtpClient, tclFtpClient } from './support/script-clients.ts';
@@ -39,7 +40,7 @@ describeLab('clients that were new to sshferry', () => {
       sshferry,
       expected,
       operations: OPERATIONS,
-      ports: PORTS,
+      servers: ftpServers(strangers, PORTS),
       // All of them in every mode and family take hours.
       whole: process.env.SSHFERRY_MATRIX === 'whole',
     });
@@ -63,7 +64,7 @@ describeLab('clients that were new to sshferry', () => {
     const { outcomes, servers } = matrix;
     const versions = new Map<string, string>();
     for (const client of CLIENTS) versions.set(client.name, await client.version(container));
-    for (const server of servers)
+    for (const server of ['vsftpd', 'pure-ftpd'] as const)
       versions.set(server, await packageVersion(lab().hosts.c[server].container, server));
     const table = formatMatrix(CLIENTS, servers, OPERATIONS, outcomes, versions, explanations(outcomes));
     process.stdout.write(`\n${table}\n`);

@@ -42,9 +42,14 @@ export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_
 
   /** sshferry as a process, before a folder of its own, by a way that can be taken away. */
   async function serve(...options: string[]) {
+    return serveLate(0, ...options);
+  }
+
+  /** The same by a way that is `oneWay` milliseconds long in each direction. */
+  async function serveLate(oneWay: number, ...options: string[]) {
     const folder = await mkdtemp(file('in-'));
     const outside = await mkdtemp(file('out-'));
-    const relay = await startRelay(TEST, sshd?.port ?? 0);
+    const relay = await startRelay(TEST, sshd?.port ?? 0, oneWay);
     const args = ['-L', `0:sftp:${folder}`, ...options, ...login(relay.port)];
     const sshferry = startCli(TEST, args, env());
     await sshferry.said('forward.ready');
@@ -55,5 +60,5 @@ export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_
     };
     return { ...sshferry, folder, outside, port, relay, cut };
   }
-  return { file, login, env, serve, mkdir, port: () => sshd?.port ?? 0 };
+  return { file, login, env, serve, serveLate, mkdir, port: () => sshd?.port ?? 0 };
 }

@@ -24,8 +24,8 @@ async function runIn(place: Place, folder: string, argv: readonly string[], stdi
 }
 
 /** A path for the programs whose paths begin at the server's root. */
-function fromRoot(path: string): string {
-  return `/home/${USER}/${path}`;
+function fromRoot({ home }: Place, path: string): string {
+  return `${home}/${path}`;
 }
 
 const names = (text: string) => text.split(/\r?\n/).filter(Boolean).map(baseName);
@@ -207,7 +207,7 @@ const yafcClient: MatrixClient = {
 async function gftp(place: Place, ...commands: string[]): Promise<string> {
   const script = 'export HOME=$(mktemp -d) && exec "$@"';
   const settings = `set passive_transfer=${place.mode === 'passive' ? 1 : 0}`;
-  const login = ['set retries=1', 'set network_timeout=20', `open ${loginUrl(place, `home/${USER}`)}`];
+  const login = ['set retries=1', 'set network_timeout=20', `open ${loginUrl(place, place.home.slice(1))}`];
   const all = [settings, ...login, ...commands, 'quit', ''].join('\n');
   return runClient(place, ['sh', '-c', script, 'sh', 'gftp-text'], all);
 }
@@ -327,13 +327,13 @@ const busyboxLogin = ({ host, port }: Place) => ['-u', USER, '-p', PASSWORD, '-P
 const GETTERS: readonly MatrixClient[] = [
   getter('axel', (place, path, file) => [
     ...['axel', '-q', '-n', '4', '-T', '20', '-o', file],
-    loginUrl(place, fromRoot(path).slice(1)),
+    loginUrl(place, fromRoot(place, path).slice(1)),
   ]),
   getter(
     'snarf',
     (place, path, file) => [
       ...['snarf', '-q', ...(place.mode === 'active' ? ['-a'] : [])],
-      ...[loginUrl(place, fromRoot(path).slice(1)), file],
+      ...[loginUrl(place, fromRoot(place, path).slice(1)), file],
     ],
     {
       modes: MODES,
@@ -342,17 +342,17 @@ const GETTERS: readonly MatrixClient[] = [
         await runClient(place, [
           'snarf',
           ...flags,
-          loginUrl(place, fromRoot(path).slice(1)),
+          loginUrl(place, fromRoot(place, path).slice(1)),
           `${into}/${baseName(path)}`,
         ]);
       },
     },
   ),
   getter('lynx', (place, path, file) =>
-    toFile(file, ['lynx', '-source', loginUrl(place, fromRoot(path).slice(1))]),
+    toFile(file, ['lynx', '-source', loginUrl(place, fromRoot(place, path).slice(1))]),
   ),
   getter('w3m', (place, path, file) =>
-    toFile(file, ['w3m', '-dump_source', loginUrl(place, fromRoot(path).slice(1))]),
+    toFile(file, ['w3m', '-dump_source', loginUrl(place, fromRoot(place, path).slice(1))]),
   ),
   getter('busybox', (place, path, file) => ['busybox', 'ftpget', ...busyboxLogin(place), file, path], {
     resumeGet: async (place, path, into) => {
@@ -380,12 +380,12 @@ const ftpcopy: MatrixClient = {
   families: [4],
   version: (container) => packageVersion(container, 'ftpcopy'),
   list: async (place, folder) => {
-    const argv = ['ftpls', ...ftpcopyFlags, '--machine', atPort(place), fromRoot(folder)];
+    const argv = ['ftpls', ...ftpcopyFlags, '--machine', atPort(place), fromRoot(place, folder)];
     // A line for each fact; that of the name begins with N.
     return [...(await runClient(place, argv)).matchAll(/^N(.*)$/gm)].map(([, name = '']) => name);
   },
   getMany: async (place, folder, into) => {
-    await runClient(place, ['ftpcopy', ...ftpcopyFlags, atPort(place), fromRoot(folder), into]);
+    await runClient(place, ['ftpcopy', ...ftpcopyFlags, atPort(place), fromRoot(place, folder), into]);
   },
 };
 
@@ -411,7 +411,7 @@ async function sitecopyRun(place: Place, local: string, remote: string, ...steps
   const rc = [
     'site s',
     ...[`server ${place.host}`, `port ${place.port}`, `username ${USER}`, `password ${PASSWORD}`],
-    ...[`local ${local}/`, `remote /home/${USER}/${remote}/`, 'protocol ftp', 'permissions ignore'],
+    ...[`local ${local}/`, `remote ${fromRoot(place, remote)}/`, 'protocol ftp', 'permissions ignore'],
     place.mode === 'passive' ? '' : 'ftp nopasv',
   ];
   const each = steps.map((step) => `sitecopy -r rc -p store -q ${step} s`);
@@ -430,7 +430,7 @@ const weex: MatrixClient = {
       `LoginName '${USER}'`,
       `Password '${PASSWORD}'`,
       `SrcDir '${local}'`,
-      `DestDir '/home/${USER}/${into}'`,
+      `DestDir '${fromRoot(place, into)}'`,
       `FtpPassive '${place.mode === 'passive'}'`,
       '',
     ];

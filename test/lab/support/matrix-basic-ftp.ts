@@ -21,6 +21,7 @@ export const basicFtpClient: MatrixClient = {
   // It has no active mode.
   modes: ['passive'],
   families: FAMILIES,
+  asksForUtf8: true,
   version: async () =>
     (createRequire(import.meta.url)('basic-ftp/package.json') as { version: string }).version,
   list: async (place, folder) =>

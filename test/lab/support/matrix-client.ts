@@ -1,4 +1,5 @@
-import { mustExec } from './exec.ts';
+import iconv from 'iconv-lite';
+import { exec, mustExec } from './exec.ts';
 import { Program } from './program.ts';
 import { ferry } from './users.ts';
 
@@ -9,6 +10,10 @@ export type Family = (typeof FAMILIES)[number];
 
 /** Where a client runs, what it connects to (by address), and how it is to open data connections. */
 export interface Place {
+  /** The home folder as clients name it, for programs whose paths begin at the server's root. */
+  readonly home: string;
+  /** The character set of names, for clients that do not ask for UTF-8. Default: UTF-8. */
+  readonly charset?: 'shift_jis';
   readonly container: string;
   readonly host: string;
   readonly port: number;
@@ -24,6 +29,8 @@ export interface MatrixClient {
   readonly name: string;
   readonly modes: readonly Mode[];
   readonly families: readonly Family[];
+  /** It asks the server for UTF-8 and sends names in that. */
+  readonly asksForUtf8?: boolean;
   /** Returns the version that a container of it has. */
   version(container: string): Promise<string>;
   /** Returns the names in a folder of the server. */
@@ -46,14 +53,35 @@ export interface MatrixClient {
 /** Seconds for one thing that a client does: 500 logins, at most, on a busy machine. */
 const PATIENCE = 180;
 
-/** Runs a client, which must succeed; returns its stdout. */
-export function runClient({ container }: Place, argv: readonly string[], stdin?: string): Promise<string> {
-  return mustExec(container, argv, { timeout: PATIENCE, ...(stdin !== undefined && { stdin }) });
+/** Runs a program whose arguments are bytes in hexadecimal. */
+const WITH_BYTES =
+  'import os, sys; argv = [bytes.fromhex(word) for word in sys.argv[1:]]; os.execvp(argv[0], argv)';
+
+/** Runs a client, which must succeed; returns its stdout. With a charset, all that it reads and writes is in that. */
+export async function runClient(place: Place, argv: readonly string[], stdin?: string): Promise<string> {
+  const { container, charset } = place;
+  if (charset === undefined) {
+    return mustExec(container, argv, { timeout: PATIENCE, ...(stdin !== undefined && { stdin }) });
+  }
+  const words = argv.map((word) => iconv.encode(word, charset).toString('hex'));
+  const { code, bytes, stderr } = await exec(container, ['python3', '-c', WITH_BYTES, ...words], {
+    timeout: PATIENCE,
+    ...(stdin !== undefined && { stdin: iconv.encode(stdin, charset) }),
+  });
+  const stdout = iconv.decode(bytes, charset);
+  if (code !== 0) throw new Error(`${argv.join(' ')} ended with ${code}:\n${stderr}${stdout}`);
+  return stdout;
 }
 
-/** `ftp://host:port/path`, with an IPv6 address in brackets. */
-export function urlOf({ host, port }: Place, path: string): string {
-  return `ftp://${host.includes(':') ? `[${host}]` : host}:${port}/${path}`;
+/** `ftp://host:port/path`, with an IPv6 address in brackets; the path's bytes beyond ASCII are percent-encoded. */
+export function urlOf({ host, port, charset }: Place, path: string): string {
+  const encoded = path.replace(/[^\0-\x7f]/g, (character) =>
+    iconv
+      .encode(character, charset ?? 'utf8')
+      .toString('hex')
+      .replace(/../g, '%$&'),
+  );
+  return `ftp://${host.includes(':') ? `[${host}]` : host}:${port}/${encoded}`;
 }
 
 /** The last part of a path. */

@@ -14,7 +14,8 @@ import {
 
 function argv({ mode }: Place, ...args: string[]): string[] {
   const active = mode === 'active' ? ['--ftp-port', '-'] : [];
-  const base = ['curl', '--silent', '--show-error', '--fail', '--max-time', '50'];
+  // Shift_JIS has braces in its second bytes.
+  const base = ['curl', '--silent', '--show-error', '--fail', '--globoff', '--max-time', '50'];
   return [...base, '--user', `${USER}:${PASSWORD}`, ...active, ...args];
 }
 
@@ -37,7 +38,8 @@ export const curlClient: MatrixClient = {
     (await curl(place, '--list-only', urlOf(place, `${folder}/`))).split(/\r?\n/).filter(Boolean),
   get,
   put: async (place, local, into) => {
-    await curl(place, '--upload-file', local, urlOf(place, `${into}/`));
+    // By itself it takes what is after the last backslash, as in a name in Shift_JIS.
+    await curl(place, '--upload-file', local, urlOf(place, `${into}/${baseName(local)}`));
   },
   resumeGet: async (place, path, into) => {
     await curl(place, '--continue-at', '-', ...output(into, path), urlOf(place, path));

@@ -7,7 +7,7 @@ from os.path import basename
 job = json.loads(sys.argv[1])
 local = job["local"]
 
-ftp = ftplib.FTP(timeout=20)
+ftp = ftplib.FTP(timeout=20, encoding=job["encoding"])
 ftp.connect(job["host"], job["port"])
 ftp.login(job["user"], job["password"])
 ftp.set_pasv(job["passive"])

@@ -20,11 +20,13 @@ interface Job {
   readonly closeFirst?: boolean;
 }
 
-async function ftplib({ host, port, mode, container }: Place, job: Job): Promise<string> {
+async function ftplib({ charset, ...place }: Place, job: Job): Promise<string> {
+  const { host, port, mode } = place;
   const login = { host, port, user: USER, password: PASSWORD, passive: mode === 'passive' };
-  const argument = JSON.stringify({ local: '', ...login, ...job });
+  // The encoding is a setting of the library; names on host A stay in UTF-8.
+  const argument = JSON.stringify({ local: '', encoding: charset ?? 'utf-8', ...login, ...job });
   const argv = ['python3', '/app/test/lab/support/matrix-ftplib.py', argument];
-  return runClient({ host, port, mode, container }, argv);
+  return runClient(place, argv);
 }
 
 export const ftplibClient: MatrixClient = {

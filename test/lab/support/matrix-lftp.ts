@@ -12,9 +12,10 @@ import {
   urlOf,
 } from './matrix-client.ts';
 
-function settings({ mode }: Place): string[] {
+function settings({ mode, charset }: Place): string[] {
   const passive = `set ftp:passive-mode ${mode === 'passive' ? 'yes' : 'no'}`;
-  return ['set net:max-retries 1', 'set net:timeout 20', 'set xfer:clobber yes', passive];
+  const names = charset === undefined ? [] : ['set ftp:use-utf8 no', `set ftp:charset ${charset}`];
+  return [...names, 'set net:max-retries 1', 'set net:timeout 20', 'set xfer:clobber yes', passive];
 }
 
 function argv(place: Place): string[] {
@@ -23,7 +24,9 @@ function argv(place: Place): string[] {
 
 async function lftp(place: Place, ...commands: string[]): Promise<string> {
   const script = ['set cmd:fail-exit yes', ...settings(place), ...commands, 'bye', ''].join('\n');
-  return runClient(place, argv(place), script);
+  // It converts names by itself.
+  const { charset: _, ...utf8 } = place;
+  return runClient(utf8, argv(place), script);
 }
 
 async function get(place: Place, path: string, into: string): Promise<void> {

@@ -1,21 +1,25 @@
-import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import iconv from 'iconv-lite';
+import { expect } from 'vitest';
 import { lines } from './docker.ts';
 import { exec, mustExec } from './exec.ts';
 import { makeFile } from './files.ts';
 import type { MatrixClient, Place } from './matrix-client.ts';
-import { ferry } from './users.ts';
+import type { MatrixServer } from './matrix-server.ts';
 
-export const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'mirror', 'abort'] as const;
+export const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'mirror', 'abort', 'names'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** What one operation works on: folders of its own on both sides, and the container of the server. */
+/** What one operation works on: folders of its own on both sides, and where the server's files are. */
 export interface Work {
   readonly place: Place;
-  readonly server: string;
+  /** The same place for a client that uses Shift_JIS, if the server has one. */
+  readonly shiftJis: Place | null;
+  readonly server: Pick<MatrixServer, 'container' | 'home' | 'user'>;
   /** On host A. */
   readonly local: string;
-  /** Below ferry's home on the server. */
+  /** Below the home on the server. */
   readonly remote: string;
   readonly expected: Expected;
 }
@@ -25,6 +29,8 @@ export interface Expected {
   readonly file: string;
   readonly folder: string;
   readonly many: string;
+  /** The file with the Japanese name. */
+  readonly japanese: string;
 }
 
 const FOLDER = 'matrix';
@@ -35,6 +41,9 @@ const FILE = 'file.bin';
 const NAMES = ['empty.bin', FILE, 'more'];
 const SIZE = 1_500_000;
 const OFFSET = 654_321;
+const NAMED = 'matrix-names';
+/** In Shift_JIS its bytes contain `{` and, at the end, a backslash. */
+const JAPANESE = '日本語表.txt';
 /** Takes longer than anybody waits, and no disk. */
 const ENDLESS = 'endless.bin';
 const ENDLESS_SIZE = 16 * 2 ** 30;
@@ -50,11 +59,17 @@ export function makeMatrixFiles(pub: string): Expected {
   });
   const many = Array.from({ length: MANY_COUNT }, (_, i) => `${String(i).padStart(3, '0')}.bin`);
   mkdirSync(join(pub, MANY), { recursive: true });
+  mkdirSync(join(pub, NAMED), { recursive: true });
+  const japanese = makeFile(join(pub, NAMED), JAPANESE, 2000);
+  // Host A's clients put this one, if they use Shift_JIS.
+  const shiftJis = Buffer.concat([Buffer.from(`${join(pub, NAMED)}/`), iconv.encode(JAPANESE, 'shift_jis')]);
+  if (!existsSync(shiftJis)) copyFileSync(join(pub, NAMED, JAPANESE), shiftJis);
   if (!existsSync(join(pub, ENDLESS))) {
     writeFileSync(join(pub, ENDLESS), '');
     truncateSync(join(pub, ENDLESS), ENDLESS_SIZE);
   }
   return {
+    japanese: japanese.sha256,
     file: made.find(({ path }) => path === FILE)?.sha256 ?? '',
     folder: made.map(({ path, sha256 }) => `${sha256}  ./${path}\n`).join(''),
     many: many.map((name, i) => `${makeFile(join(pub, MANY), name, i * 4).sha256}  ./${name}\n`).join(''),
@@ -74,6 +89,7 @@ const ACTIONS = {
   resume: ['resumeGet', 'resumePut'],
   mirror: ['mirrorGet', 'mirrorPut'],
   abort: ['abort'],
+  names: ['get', 'put'],
 } as const satisfies Record<Operation, readonly (keyof MatrixClient)[]>;
 
 /**
@@ -88,12 +104,12 @@ export async function operate(
 ): Promise<Map<Operation, string | null>> {
   await prepare(work);
   const wrong = new Map<Operation, string | null>();
-  const known = await dataConnections(work.server);
+  const known = await dataConnections(work.server.container);
   for (const operation of operations) {
     const errors: string[] = [];
     const note = (reason: Error) => errors.push(reason.message);
     await DO[operation](client, work).catch(note);
-    await noDataConnection(work.server, known).catch(note);
+    await noDataConnection(work.server.container, known).catch(note);
     wrong.set(operation, errors.join('\n') || null);
   }
   const found = await collect(work);
@@ -129,7 +145,38 @@ const DO: Record<Operation, (client: MatrixClient, work: Work) => Promise<void>>
   abort: async (client, { place, local }) => {
     await client.abort?.(place, `pub/${ENDLESS}`, `pub/${FOLDER}/${FILE}`, `${local}/abort`);
   },
+  names: async (client, work) => {
+    await copyJapanese(client, work, work.place);
+    if (work.shiftJis === null) return;
+    const { charset, ...utf8 } = work.shiftJis;
+    await copyJapanese(client, work, client.asksForUtf8 ? utf8 : { ...utf8, ...(charset && { charset }) });
+  },
 };
+
+/** Puts, lists and gets a file with a Japanese name, which the server has to store in UTF-8. */
+async function copyJapanese(client: MatrixClient, work: Work, place: Place): Promise<void> {
+  const { server, local, remote, expected } = work;
+  const there = (script: string) =>
+    mustExec(server.container, ['sh', '-c', script, 'sh', `${server.home}/${remote}/names`, JAPANESE], {
+      user: server.user,
+    });
+  const here = (script: string) =>
+    mustExec(place.container, ['sh', '-c', script, 'sh', `${local}/names`], { cwd: '/' });
+  const sum = 'cat * | sha256sum | cut -c -64';
+  if (client.put) await client.put(place, `/pub/${NAMED}/${JAPANESE}`, `${remote}/names`);
+  else await there(`cd "$1" && cp ../../../pub/${NAMED}/"$2" .`);
+  expect(lines(await there('cd "$1" && ls')), 'names on the server').toEqual([JAPANESE]);
+  if (client.list) {
+    const listed = (await client.list(place, `${remote}/names`)).filter((name) => !/^\.\.?$/.test(name));
+    expect(listed, 'names that the client lists').toEqual([JAPANESE]);
+  }
+  if (client.get) await client.get(place, `${remote}/names/${JAPANESE}`, `${local}/names`);
+  const sums = [
+    await there(`cd "$1" && ${sum}; rm *`),
+    client.get && (await here(`cd "$1" && ${sum}; rm *`)),
+  ];
+  for (const found of sums) if (found !== undefined) expect(found).toBe(`${expected.japanese}\n`);
+}
 
 /** What is on each side afterwards: `sha256  ./operation/path` lines. */
 interface Found {
@@ -153,6 +200,8 @@ function compare(
     resume: { ...(client.resumeGet && { local: one }), ...(client.resumePut && { remote: one }) },
     mirror: { ...(client.mirrorGet && { local: all }), ...(client.mirrorPut && { remote: all }) },
     abort: { local: one },
+    // It compares by itself.
+    names: {},
   };
   return (['local', 'remote'] as const).flatMap((side) => {
     const is = below(found[side], operation);
@@ -181,10 +230,6 @@ function below(listing: string, operation: Operation): string {
     .join('');
 }
 
-function home(path: string): string {
-  return `/home/${ferry.name}/${path}`;
-}
-
 /** Empty folders, and for `resume` the first part of the file, as a transfer that broke would leave it. */
 async function prepare({ place, server, local, remote }: Work): Promise<void> {
   const script =
@@ -193,7 +238,7 @@ async function prepare({ place, server, local, remote }: Work): Promise<void> {
   const sh = (...args: string[]) => ['sh', '-c', script, 'sh', ...args];
   await Promise.all([
     mustExec(place.container, sh(local, '/pub')),
-    mustExec(server, sh(home(remote), home('pub')), { user: ferry.name }),
+    mustExec(server.container, sh(`${server.home}/${remote}`, `${server.home}/pub`), { user: server.user }),
   ]);
 }
 
@@ -202,7 +247,7 @@ async function collect({ place, server, local, remote }: Work): Promise<Found> {
   const script = `cd "$1" && rm -f abort/${ENDLESS} && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2; rm -r "$1"`;
   const [onA, onServer] = await Promise.all([
     mustExec(place.container, ['sh', '-c', script, 'sh', local]),
-    mustExec(server, ['sh', '-c', script, 'sh', home(remote)], { user: ferry.name }),
+    mustExec(server.container, ['sh', '-c', script, 'sh', `${server.home}/${remote}`], { user: server.user }),
   ]);
   return { local: onA, remote: onServer };
 }
@@ -221,9 +266,9 @@ async function noDataConnection(server: string, known: Set<string>): Promise<voi
   throw new Error(`these data connections of ${server} stay:\n${stdout}`);
 }
 
-/** Prints both ends of each established TCP connection but those of the server's own port. */
-// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. Port 21 is 0015.
-const STANDING = `awk '$4 == "01" && $2 !~ /:0015$/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
+/** Prints both ends of each established TCP connection but those of FTP's control port and of SSH. */
+// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. The ports are 21 and 22.
+const STANDING = `awk '$4 == "01" && ($2 " " $3) !~ /:(0015|0016)( |$)/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
 
 async function dataConnections(server: string): Promise<Set<string>> {
   return new Set(lines(await mustExec(server, ['sh', '-c', STANDING])));

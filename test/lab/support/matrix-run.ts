@@ -4,6 +4,7 @@ import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
 import { startDirect } from './matrix-direct.ts';
 import { explanationOf } from './matrix-explained.ts';
 import { type Expected, has, type Operation, operate } from './matrix-operations.ts';
+import { FERRYS_HOME, type MatrixServer } from './matrix-server.ts';
 import { labelOf, type Outcome, placeless } from './matrix-table.ts';
 import type { Program } from './program.ts';
 import { holdings } from './sockets.ts';
@@ -19,8 +20,7 @@ export interface MatrixSetup {
   readonly sshferry: Program;
   readonly expected: Expected;
   readonly operations: readonly Operation[];
-  /** The servers, with the port that sshferry forwards to each. */
-  readonly ports: Readonly<Partial<Record<FtpHost, number>>>;
+  readonly servers: readonly MatrixServer[];
   /**
    * Whether each client is tried with each server in all its modes and families. Otherwise in one of them, which rotates from
    * server to server, so that a client goes through all that it has.
@@ -42,18 +42,19 @@ export class Matrix {
     this.#setup = setup;
   }
 
-  get servers(): FtpHost[] {
-    return Object.keys(this.#setup.ports) as FtpHost[];
+  /** The servers' names. */
+  get servers(): string[] {
+    return this.#setup.servers.map(({ name }) => name);
   }
 
   /** Tries what a client can do with each server. Returns the failures that are not known, or not the same without sshferry. */
   async try(client: MatrixClient): Promise<string[]> {
     if (!this.#clients.includes(client.name)) this.#clients.push(client.name);
     const before = this.outcomes.length;
-    await Promise.all(this.servers.map((server) => this.#tryServer(client, server)));
+    await Promise.all(this.#setup.servers.map((server) => this.#tryServer(client, server)));
     const tried = this.outcomes.slice(before);
-    const planned = this.servers.flatMap((server) =>
-      this.#cells(client, server).flatMap(({ family }) => this.#operationsOf(client, family)),
+    const planned = this.#setup.servers.flatMap((server) =>
+      this.#cells(client, server).flatMap(({ family }) => this.#operationsOf(client, server, family)),
     );
     expect(tried).toHaveLength(planned.length);
     return (
@@ -73,17 +74,17 @@ export class Matrix {
     const { lab } = this.#setup;
     this.#direct ??= startDirect(lab);
     const host = lab.hosts.c[server].inner?.[`v${family}`] ?? '';
-    return { container: await this.#direct, host, port: 21, mode };
+    return { container: await this.#direct, host, port: 21, mode, home: FERRYS_HOME.home };
   }
 
   /** Waits until sshferry holds nothing but its listeners and the SSH connections. */
   async nothingIsLeft(): Promise<void> {
-    const { lab, sshferry, ports } = this.#setup;
+    const { lab, sshferry } = this.#setup;
     await vi.waitFor(
       async () => {
         const { listeners, connections } = await holdings(lab.hosts.a.container, sshferry.pid, YOU);
         const open = new Set(listeners.map((listener) => Number(listener.replace(/.*:/, ''))));
-        expect([...open].sort()).toEqual(Object.values(ports).sort());
+        expect([...open].sort()).toEqual(this.#ports.sort());
         expect(connections.filter((both) => !both.endsWith(':22'))).toEqual([]);
       },
       { timeout: 20_000, interval: 500 },
@@ -91,18 +92,24 @@ export class Matrix {
   }
 
   /** What a client is tried with over one family: `many` takes long, and is done over the client's first alone. */
-  #operationsOf(client: MatrixClient, family: Family): Operation[] {
+  #operationsOf(client: MatrixClient, server: MatrixServer, family: Family): Operation[] {
     const here = (name: Operation) => name !== 'many' || family === client.families[0];
-    return this.#setup.operations.filter((name) => has(client, name) && here(name));
+    const { operations = this.#setup.operations } = server;
+    return operations.filter((name) => has(client, name) && here(name));
   }
 
-  async #tryServer(client: MatrixClient, server: FtpHost): Promise<void> {
+  /** The ports that sshferry listens on. */
+  get #ports(): number[] {
+    return this.#setup.servers.flatMap(({ port, shiftJisPort }) => [port, shiftJisPort ?? []].flat());
+  }
+
+  async #tryServer(client: MatrixClient, server: MatrixServer): Promise<void> {
     for (const cell of this.#cells(client, server)) {
-      const operations = this.#operationsOf(client, cell.family);
-      const wrong = await this.#attempt(client, operations, cell, false);
+      const operations = this.#operationsOf(client, server, cell.family);
+      const wrong = await this.#attempt(client, operations, server, cell, false);
       const red = operations.filter((operation) => wrong.get(operation) !== null);
       const direct =
-        red.length > 0 ? await this.#attempt(client, red, cell, true) : new Map<Operation, string>();
+        red.length > 0 ? await this.#attempt(client, red, server, cell, true) : new Map<Operation, string>();
       for (const operation of operations) {
         const error = wrong.get(operation) ?? null;
         this.outcomes.push({ ...cell, operation, error, direct: direct.get(operation) ?? null });
@@ -111,7 +118,7 @@ export class Matrix {
   }
 
   /** The modes and families in which a client is tried with a server. */
-  #cells(client: MatrixClient, server: FtpHost): Cell[] {
+  #cells(client: MatrixClient, { name: server }: MatrixServer): Cell[] {
     const all = client.modes.flatMap((mode) =>
       client.families.map((family): Cell => ({ client: client.name, server, mode, family })),
     );
@@ -123,18 +130,23 @@ export class Matrix {
   async #attempt(
     client: MatrixClient,
     operations: readonly Operation[],
-    { server, mode, family }: Cell,
+    server: MatrixServer,
+    { mode, family }: Cell,
     directly: boolean,
   ): Promise<Map<Operation, string | null>> {
-    const { lab, expected, ports } = this.#setup;
-    const place = directly
-      ? await this.withoutSshferry(server, mode, family)
-      : { container: lab.hosts.a.container, host: LOOPBACK[family], port: ports[server] ?? 0, mode };
+    const { lab, expected } = this.#setup;
+    const { name, port, shiftJisPort, clientHome, direct } = server;
+    const place: Place = directly
+      ? await this.withoutSshferry(direct, mode, family)
+      : { container: lab.hosts.a.container, host: LOOPBACK[family], port, mode, home: clientHome };
+    const shiftJis: Place | null =
+      directly || shiftJisPort === undefined ? null : { ...place, port: shiftJisPort, charset: 'shift_jis' };
     const own = `${client.name.replaceAll(/\W+/g, '-')}-${mode}-${family}`;
     const work = {
       place,
-      server: lab.hosts.c[server].container,
-      local: `/tmp/matrix/${server}-${own}`,
+      shiftJis,
+      server: directly ? { ...FERRYS_HOME, container: lab.hosts.c[direct].container } : server,
+      local: `/tmp/matrix/${name}-${own}`,
       remote: `incoming/${own}`,
     };
     const before = directly ? [] : await this.#dataConnections();
@@ -148,12 +160,11 @@ export class Matrix {
 
   /** sshferry's data connections, as far as clients see them; other clients' of this moment among them. */
   async #dataConnections(): Promise<string[]> {
-    const { lab, sshferry, ports } = this.#setup;
+    const { lab, sshferry } = this.#setup;
+    const ports = this.#ports;
     const { connections } = await holdings(lab.hosts.a.container, sshferry.pid, YOU);
     return connections.filter(
-      (both) =>
-        !both.endsWith(':22') &&
-        !Object.values(ports).some((port) => both.split(' ')[0]?.endsWith(`:${port}`)),
+      (both) => !both.endsWith(':22') && !ports.some((port) => both.split(' ')[0]?.endsWith(`:${port}`)),
     );
   }
 

@@ -1,11 +1,10 @@
 import type { Family, MatrixClient, Mode, Place } from './matrix-client.ts';
 import { has, type Operation } from './matrix-operations.ts';
-import type { FtpHost } from './topology.ts';
 
 /** One thing that was tried. */
 export interface Outcome {
   readonly client: string;
-  readonly server: FtpHost;
+  readonly server: string;
   readonly operation: Operation;
   readonly mode: Mode;
   readonly family: Family;
@@ -39,7 +38,7 @@ export function labelOf({ operation, mode, family }: Outcome): string {
  */
 export function formatMatrix(
   clients: readonly MatrixClient[],
-  servers: readonly FtpHost[],
+  servers: readonly string[],
   operations: readonly Operation[],
   outcomes: readonly Outcome[],
   versions: ReadonlyMap<string, string>,

@@ -1,3 +1,4 @@
+import iconv from 'iconv-lite';
 import {
   baseName,
   FAMILIES,
@@ -16,8 +17,18 @@ function argv({ mode, host, port }: Place, ...flags: string[]): string[] {
   return ['tnftp', ...flags, mode === 'passive' ? '-p' : '-A', host, String(port)];
 }
 
+/** Quotes each backslash for tnftp's command line, also one that is the second byte of a character. */
+function quoted(command: string, { charset }: Place): string {
+  if (charset === undefined) return command;
+  const endsInBackslash = (character: string) => iconv.encode(character, charset).at(-1) === 0x5c;
+  return [...command]
+    .map((character) => (endsInBackslash(character) ? `${character}\\` : character))
+    .join('');
+}
+
 async function tnftp(place: Place, ...commands: string[]): Promise<void> {
-  const script = [`user ${USER} ${PASSWORD}`, 'binary', ...commands, 'bye', ''].join('\n');
+  const all = commands.map((command) => quoted(command, place));
+  const script = [`user ${USER} ${PASSWORD}`, 'binary', ...all, 'bye', ''].join('\n');
   await runClient(place, argv(place, '-n', '-i', '-v'), script);
 }
 

@@ -61,11 +61,11 @@ function scriptClient({
   lacks = [],
 }: Library): MatrixClient {
   const command = [...argv.slice(0, -1), `${FOLDER}/${argv.at(-1)}`];
-  const run = ({ host, port, mode, container }: Place, verb: Verb, ...args: (string | number)[]) => {
-    const login = [host, String(port), USER, PASSWORD, mode];
-    return runClient({ host, port, mode, container }, [...command, ...login, verb, ...args.map(String)]);
+  const run = (place: Place, verb: Verb, ...args: (string | number)[]) => {
+    const login = [place.host, String(place.port), USER, PASSWORD, place.mode];
+    return runClient(place, [...command, ...login, verb, ...args.map(String)]);
   };
-  const at = (path: string) => (absolute ? `/home/${USER}/${path}` : path);
+  const at = ({ home }: Place, path: string) => (absolute ? `${home}/${path}` : path);
   const all: Omit<MatrixClient, 'mirrorGet' | 'mirrorPut'> = {
     name,
     modes: modes ?? MODES,
@@ -73,27 +73,34 @@ function scriptClient({
     version: (container) =>
       typeof version === 'string' ? packageVersion(container, version) : version(container),
     list: async (place, folder) =>
-      (await run(place, 'list', at(folder))).split('\n').filter(Boolean).map(baseName),
+      (await run(place, 'list', at(place, folder))).split('\n').filter(Boolean).map(baseName),
     get: async (place, path, into) => {
-      await run(place, 'get', at(path), `${into}/${baseName(path)}`);
+      await run(place, 'get', at(place, path), `${into}/${baseName(path)}`);
     },
     put: async (place, local, into) => {
-      await run(place, 'put', local, `${at(into)}/${baseName(local)}`);
+      await run(place, 'put', local, `${at(place, into)}/${baseName(local)}`);
     },
     getMany: async (place, folder, into) => {
-      await run(place, 'getMany', at(folder), into);
+      await run(place, 'getMany', at(place, folder), into);
     },
     putMany: async (place, local, into) => {
-      await run(place, 'putMany', local, at(into));
+      await run(place, 'putMany', local, at(place, into));
     },
     resumeGet: async (place, path, into, offset) => {
-      await run(place, 'resumeGet', at(path), `${into}/${baseName(path)}`, offset);
+      await run(place, 'resumeGet', at(place, path), `${into}/${baseName(path)}`, offset);
     },
     resumePut: async (place, local, into, offset) => {
-      await run(place, 'resumePut', local, `${at(into)}/${baseName(local)}`, offset);
+      await run(place, 'resumePut', local, `${at(place, into)}/${baseName(local)}`, offset);
     },
     abort: async (place, big, path, into) => {
-      await run(place, 'abort', at(big), `${into}/${baseName(big)}`, at(path), `${into}/${baseName(path)}`);
+      await run(
+        place,
+        'abort',
+        at(place, big),
+        `${into}/${baseName(big)}`,
+        at(place, path),
+        `${into}/${baseName(path)}`,
+      );
     },
   };
   const has = ([action]: [string, unknown]) => !(lacks as readonly string[]).includes(action);
