@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
-import type { FileSink } from '../store.ts';
+import type { TracedSink } from '../traced-store.ts';
 import { storeError } from './sftp-errors.ts';
 
 /** Called when an upload is over, with what is left of it; null after `finish`. */
 type OnOver = (left: Abandoned | null, keep: boolean) => Promise<void>;
 
 /** A file on the server, open for writing. */
-export class SftpSink implements FileSink {
+export class SftpSink implements TracedSink {
   readonly #upload: Upload;
   readonly #onOver: OnOver;
 
@@ -35,6 +35,11 @@ export class SftpSink implements FileSink {
 
   async abort(keep: boolean): Promise<void> {
     await this.#onOver(await this.#upload.abandon(keep), keep);
+  }
+
+  async leave(): Promise<void> {
+    await this.#upload.leave();
+    await this.#onOver(null, true);
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {

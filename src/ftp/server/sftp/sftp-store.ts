@@ -5,6 +5,7 @@ import { Extension } from '../../../sftp/codec/protocol.ts';
 import { isMissing, SftpError, SftpTransferError } from '../../../sftp/errors.ts';
 import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
+import { folderOf, isTemporaryName } from '../../../sftp/upload/temporary-name.ts';
 import type { PathGuard } from '../../../sftp/upload/upload.ts';
 import type { StorePath } from '../path.ts';
 import {
@@ -14,11 +15,11 @@ import {
   type FileFacts,
   type FileSink,
   type FileSource,
-  type FileStore,
   type HashAlgorithm,
   StoreError,
   type WriteMode,
 } from '../store.ts';
+import type { TracedSink, TracedStore, TraceEnd, TraceOptions } from '../traced-store.ts';
 import { type Place, walkBeneath } from './beneath.ts';
 import { Owners } from './owners.ts';
 import { RenameLock } from './rename-lock.ts';
@@ -55,7 +56,7 @@ export interface SftpStoreOptions {
  * A folder of an SFTP server. Names are bytes, as the server has them. It acts with the permissions
  * of the SSH user. `walkBeneath` says how it stays in its folder, and Upload how files appear.
  */
-export class SftpStore implements FileStore {
+export class SftpStore implements TracedStore {
   /** A hash would take a whole download. */
   readonly hashes = [];
   readonly #files: SftpServerFiles;
@@ -113,12 +114,45 @@ export class SftpStore implements FileStore {
   }
 
   openWrite(path: StorePath, mode: WriteMode, _size: number | null, signal: AbortSignal): Promise<FileSink> {
+    return this.#openWrite(path, mode, { signal });
+  }
+
+  openTraced(path: StorePath, mode: WriteMode, options: TraceOptions): Promise<TracedSink> {
+    return this.#openWrite(path, mode, options);
+  }
+
+  #openWrite(
+    path: StorePath,
+    mode: WriteMode,
+    { signal, onWhole }: Pick<TraceOptions, 'signal'> & Partial<TraceOptions>,
+  ): Promise<TracedSink> {
     return this.#at(path, 'follow', signal, (place) => {
       if (path === '') throw new StoreError('is-directory', 'Is a directory');
       const guard = this.#guard(place);
-      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal };
+      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal, onWhole };
       return this.#files.uploads.open(place, mode, how);
     });
+  }
+
+  async takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd> {
+    if (!isTemporaryName(Buffer.from(temporary, 'latin1'))) return 'unknown';
+    try {
+      return await this.#at(path, 'follow', signal, async (place, session) => {
+        const folder = folderOf(place.path);
+        try {
+          await session.remove(Buffer.concat([folder, Buffer.from(`/${temporary}`, 'latin1')]));
+          return 'unfinished';
+        } catch (error) {
+          if (!isMissing(error)) throw error;
+          await session.stat(folder);
+          return 'finished';
+        }
+      });
+    } catch (error) {
+      const { reason } = storeError(error);
+      if (reason === 'not-found' || reason === 'not-directory') return 'unknown';
+      throw error;
+    }
   }
 
   makeDirectory(path: StorePath): Promise<void> {
