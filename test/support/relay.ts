@@ -9,12 +9,15 @@ export interface Relay {
   readonly connections: readonly (() => void)[];
   /** Whether new connections are carried, or reset at once. */
   open: boolean;
+  /** Stops carrying bytes, both ways, without ending a connection; or goes on. */
+  freeze(frozen: boolean): void;
 }
 
 /** Carries TCP to `port` of this machine; gone with the test. */
 export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port: number): Promise<Relay> {
   const cuts = new Set<() => void>();
-  const state = { open: true };
+  const sockets = new Set<net.Socket>();
+  const state = { open: true, frozen: false };
   const { port: own } = await listenTcp(test, (near) => {
     if (!state.open) return void near.resetAndDestroy();
     const far = net.connect(port, '127.0.0.1');
@@ -26,11 +29,20 @@ export async function startRelay(test: Pick<TestContext, 'onTestFinished'>, port
     far.on('error', () => {});
     for (const socket of [near, far]) socket.once('close', cut).once('close', () => cuts.delete(cut));
     near.pipe(far).pipe(near);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      if (state.frozen) socket.pause();
+    }
   });
   return {
     port: own,
     get connections() {
       return [...cuts];
+    },
+    freeze(frozen) {
+      state.frozen = frozen;
+      for (const socket of sockets) socket[frozen ? 'pause' : 'resume']();
     },
     get open() {
       return state.open;
