@@ -31,8 +31,11 @@ export interface TracedStore extends FileStore {
   /** As `openWrite`. Rejects with `unavailable` while an earlier upload of the file is not settled. */
   openTraced(path: StorePath, mode: WriteMode, options: TraceOptions): Promise<TracedSink>;
   /**
-   * Removes the temporary file of an upload of `path`, unless it has got its name: one request, so
-   * that a request of a lost connection that comes late cannot make the answer wrong.
+   * Takes the temporary file of an upload of `path` aside, unless it has got its name. It is renamed
+   * and not removed: so a request of a lost connection that comes late cannot make the answer wrong,
+   * and a later call returns the same answer.
    */
   takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd>;
+  /** Removes what `takeBack` took aside, when its answer was noted. */
+  removeTaken(path: StorePath, temporary: string, signal: AbortSignal): Promise<void>;
 }

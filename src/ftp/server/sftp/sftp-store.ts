@@ -2,10 +2,10 @@ import type { SftpClient } from '../../../sftp/client.ts';
 import type { NameEntry } from '../../../sftp/codec/answers.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import { Extension } from '../../../sftp/codec/protocol.ts';
-import { isMissing, SftpError, SftpTransferError } from '../../../sftp/errors.ts';
+import { isMissing, SftpError, SftpTransferError, unlessRefused } from '../../../sftp/errors.ts';
 import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
-import { folderOf, isTemporaryName } from '../../../sftp/upload/temporary-name.ts';
+import { asideName, folderOf } from '../../../sftp/upload/temporary-name.ts';
 import type { PathGuard } from '../../../sftp/upload/upload.ts';
 import type { StorePath } from '../path.ts';
 import {
@@ -135,24 +135,22 @@ export class SftpStore implements TracedStore {
   }
 
   async takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd> {
-    if (!isTemporaryName(Buffer.from(temporary, 'latin1'))) return 'unknown';
     try {
-      return await this.#at(path, 'follow', signal, async (place, session) => {
-        const folder = folderOf(place.path);
-        try {
-          await session.remove(Buffer.concat([folder, Buffer.from(`/${temporary}`, 'latin1')]));
-          return 'unfinished';
-        } catch (error) {
-          if (!isMissing(error)) throw error;
-          await session.stat(folder);
-          return 'finished';
-        }
-      });
+      return await this.#at(path, 'follow', signal, (place, session) =>
+        takeAside(session, besides(place, temporary)),
+      );
     } catch (error) {
       const { reason } = storeError(error);
       if (reason === 'not-found' || reason === 'not-directory') return 'unknown';
       throw error;
     }
+  }
+
+  removeTaken(path: StorePath, temporary: string, signal: AbortSignal): Promise<void> {
+    return this.#at(path, 'follow', signal, async (place, session) => {
+      const { aside } = besides(place, temporary);
+      await session.remove(aside).catch(unlessRefused);
+    });
   }
 
   makeDirectory(path: StorePath): Promise<void> {
@@ -329,6 +327,45 @@ export class SftpStore implements TracedStore {
         facts: factsFrom(followed[i] ?? {}, owners),
       }));
     });
+  }
+}
+
+/** Returns the paths that a temporary file beside a place has, and has when it was taken aside. */
+function besides({ path }: Place, temporary: string): Record<'folder' | 'own' | 'aside', Buffer> {
+  const folder = folderOf(path);
+  const name = Buffer.from(temporary, 'latin1');
+  const at = (last: Buffer) => Buffer.concat([folder, Buffer.from('/'), last]);
+  return { folder, own: at(name), aside: at(asideName(name)) };
+}
+
+/** See TracedStore.takeBack. */
+async function takeAside(
+  session: SftpSession,
+  { folder, own, aside }: Record<'folder' | 'own' | 'aside', Buffer>,
+): Promise<TraceEnd> {
+  try {
+    await session.rename(own, aside);
+    return 'unfinished';
+  } catch (error) {
+    unlessRefused(error);
+    if (await exists(session, aside)) return 'unfinished';
+    if (await exists(session, own)) {
+      // Nothing can be renamed there.
+      await session.remove(own);
+      return 'unfinished';
+    }
+    await session.stat(folder);
+    return 'finished';
+  }
+}
+
+async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
+  try {
+    await session.lstat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 

@@ -48,6 +48,7 @@ async function isPlaced(
   const end = await store.takeBack(path, temporary, signal);
   if (end === 'finished') return true;
   await source.setPlaced(id, null);
+  await store.removeTaken(path, temporary, signal);
   return false;
 }
 
