@@ -11,6 +11,8 @@ import { sshdWithSftp } from './sftp-forward.ts';
 
 const TEST = { onTestFinished };
 const run = promisify(execFile);
+/** How long a start, or a pause before a reconnection, may take on a busy machine. */
+const PATIENCE = 90_000;
 
 interface SpoolSettings {
   readonly max?: string;
@@ -52,6 +54,7 @@ export function sshdWithSpool() {
     const around = (sshferry: ReturnType<typeof launch>, port: number) => {
       return {
         ...sshferry,
+        said: (event: string, pattern = /(?:)/, times = 1) => sshferry.said(event, pattern, times, PATIENCE),
         folder,
         outside,
         spool,
@@ -68,13 +71,13 @@ export function sshdWithSpool() {
           const before = sshferry.lines().filter(({ msg }) => /not reachable/.test(msg)).length;
           relay.open = false;
           for (const end of relay.connections) end();
-          await sshferry.said('transport.state', /not reachable/, before + 1);
+          await sshferry.said('transport.state', /not reachable/, before + 1, PATIENCE);
         },
         async up() {
           const before = sshferry.lines().filter(({ msg }) => /connected again/.test(msg)).length;
           relay.open = true;
           if (sshferry.child.exitCode === null && sshferry.child.signalCode === null)
-            await sshferry.said('transport.state', /connected again/, before + 1);
+            await sshferry.said('transport.state', /connected again/, before + 1, PATIENCE);
         },
         freeze: () => relay.freeze(true),
         thaw: () => relay.freeze(false),
@@ -89,7 +92,7 @@ export function sshdWithSpool() {
     };
     const begin = async () => {
       const sshferry = launch();
-      await Promise.race([sshferry.said('forward.ready'), sshferry.ended]).catch(() => {});
+      await Promise.race([sshferry.said('forward.ready', /./, 1, PATIENCE), sshferry.ended]).catch(() => {});
       const ready = sshferry.lines().find(({ event }) => event === 'forward.ready');
       return around(sshferry, Number(/localhost:(\d+)/.exec(ready?.msg ?? '')?.[1]));
     };

@@ -14,7 +14,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
   const { start, connect, upload, command } = sshdWithSpool();
 
   it('takes uploads while SSH is down, as cameras make them, and delivers them in order', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const served = await start();
     await mkdir(`${served.folder}/cam`);
@@ -48,7 +48,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect(await readFile(`${served.folder}/cam/today/direct`)).toEqual(bytes);
   });
 
-  it('says what is not possible meanwhile', { timeout: 60_000 }, async () => {
+  it('says what is not possible meanwhile', { timeout: 240_000 }, async () => {
     const served = await start();
     await served.down();
     const client = await connect(served.port);
@@ -68,7 +68,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     await command(client, 'CWD f', /^550/);
   });
 
-  it('is private, and one process has it', { timeout: 60_000 }, async () => {
+  it('is private, and one process has it', { timeout: 240_000 }, async () => {
     const served = await start();
     await served.down();
     const client = await connect(served.port);
@@ -82,7 +82,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect(second.log).toMatch(/another process uses it/);
   });
 
-  it('survives a restart, and a kill', { timeout: 90_000 }, async () => {
+  it('survives a restart, and a kill', { timeout: 240_000 }, async () => {
     const first = await start();
     let served: Omit<typeof first, 'again'> = first;
     for (const [i, signal] of (['SIGTERM', 'SIGKILL'] as const).entries()) {
@@ -101,7 +101,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
   });
 
   it('keeps what the server refuses, lets others pass, and holds the order of a name', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const served = await start();
     await symlink(served.outside, `${served.folder}/out`);
@@ -133,7 +133,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect(await readFile(`${served.folder}/file/below`, 'utf8')).toBe('newer');
   });
 
-  it('upload-only: never replaces a file at the server', { timeout: 60_000 }, async () => {
+  it('upload-only: never replaces a file at the server', { timeout: 240_000 }, async () => {
     const served = await start('-o', 'FtpAccess=upload-only');
     await writeFile(`${served.folder}/taken`, 'of others');
     await served.down();
@@ -148,7 +148,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect(await readFile(`${served.folder}/taken`, 'utf8')).toBe('of others');
   });
 
-  it('refuses what it has no room for, before 226', { timeout: 60_000 }, async () => {
+  it('refuses what it has no room for, before 226', { timeout: 240_000 }, async () => {
     const served = await start({ max: '100KB' });
     await served.down();
     const client = await connect(served.port);
@@ -163,7 +163,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect(await served.held()).toEqual([]);
   });
 
-  it('a client that breaks its upload leaves nothing', { timeout: 60_000 }, async () => {
+  it('a client that breaks its upload leaves nothing', { timeout: 240_000 }, async () => {
     const served = await start();
     await served.down();
     const client: RawClient = await connect(served.port);
@@ -175,7 +175,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
   });
 
   it('an SFTP server that does not answer: the upload goes to the spool in time', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const served = await start();
     const client = await connect(served.port);
