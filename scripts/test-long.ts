@@ -37,6 +37,11 @@ const LONG: Readonly<Record<string, Long>> = {
     command: vitest('inprocess', 'test/inprocess/ftp/quick-clients.test.ts'),
     env: { SSHFERRY_UPLOADS: '10000' },
   },
+  spool: {
+    minutes: 15,
+    command: vitest('inprocess', 'test/inprocess/sftp-forward/spool-kill.test.ts'),
+    env: { SSHFERRY_SPOOL_KILLS: '60' },
+  },
   strangers: {
     minutes: 60,
     command: vitest('inprocess', 'test/inprocess/ftp/strangers.test.ts'),

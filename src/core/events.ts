@@ -40,6 +40,18 @@ export interface Traffic {
   readonly down: number;
 }
 
+/** Uploads that were accepted while the server could not be reached, and wait on this machine. */
+export interface WaitingUploads {
+  readonly files: number;
+  readonly bytes: number;
+  /** When the oldest was accepted, in milliseconds since 1970; null if none waits. */
+  readonly since: number | null;
+  /** How many of the files the server has refused. They are tried again. */
+  readonly refused: number;
+  /** Why the server refused the latest of those; null if there are none. */
+  readonly reason: string | null;
+}
+
 /** The events of a Gateway. */
 export interface GatewayEvents {
   'transport.state': [{ server: string; state: TransportState; error?: GatewayError }];
@@ -56,6 +68,8 @@ export interface GatewayEvents {
       target: Target;
     },
   ];
+  /** The uploads that wait for the forward's server have changed; null if it has no spool. */
+  'forward.waiting': [{ forward: string; waiting: WaitingUploads | null }];
   /**
    * After a change: the forward of that name no longer exists. A changed forward emits
    * `forward.listening` again.

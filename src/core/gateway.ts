@@ -3,6 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { GatewayEmitter } from './events.ts';
 import type { ForwardSpec } from './forward.ts';
+import { ForwardServices } from './forward-services.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
 import { planRebinding, type Rebinding, rebind } from './rebinding.ts';
@@ -21,6 +22,8 @@ export interface GatewayOptions extends Limits {
   readonly local: Transport;
   readonly forwards: readonly ForwardSpec[];
   readonly log: Logger;
+  /** Whether forwards do what they do apart from their clients. Default: true. */
+  readonly services?: boolean;
 }
 
 /** The desired new state. Objects identical to the current ones keep running. */
@@ -39,6 +42,7 @@ export class Gateway {
   readonly events = new GatewayEmitter();
   readonly #options: GatewayOptions;
   readonly #sessions: Sessions;
+  readonly #services: ForwardServices;
   #transports: ReadonlyMap<string, ManagedTransport>;
   #local: Transport;
   #active: ActiveForward[] = [];
@@ -58,6 +62,7 @@ export class Gateway {
     this.#transports = options.transports;
     this.#local = options.local;
     this.#sessions = new Sessions({ limits: options, log: options.log, events: this.events });
+    this.#services = new ForwardServices(options.log, this.events);
     for (const [server, transport] of options.transports) this.#watch(server, transport);
   }
 
@@ -119,12 +124,15 @@ export class Gateway {
       this.#candidates.add(transport);
       this.#watch(server, transport);
     }
+    let closeServices = async () => {};
     try {
       await Promise.all(added.map(([, transport]) => transport.start()));
+      closeServices = await this.#openServices(routes);
       const rebinding = planRebinding(this.#active, routes);
       const opened = await this.#rebind(rebinding);
       this.#commit(next, rebinding, opened);
     } catch (error) {
+      await closeServices();
       await Promise.all(added.map(([, transport]) => transport.stop()));
       throw error;
     } finally {
@@ -149,9 +157,17 @@ export class Gateway {
     const changes = differences(before, next, rebinding, opened);
     this.#transports = next.transports;
     this.#local = next.local;
+    const old = before.active.map(({ route }) => route);
     for (const [forward, route] of rebinding.kept) forward.route = route;
     this.#active = [...rebinding.kept.keys(), ...opened];
-    this.#retire(rebinding.closing, changes.retired, next.drainMs ?? 0);
+    const replaced = old.filter(
+      (route) => !this.#active.some((forward) => sameService(forward.route, route)),
+    );
+    const fresh = this.#active
+      .map(({ route }) => route)
+      .filter((route) => !old.some((other) => sameService(other, route)));
+    const halted = this.#services.halt(replaced).then(() => this.#services.begin(fresh));
+    this.#retire(rebinding.closing, changes.retired, next.drainMs ?? 0, { routes: replaced, halted });
     for (const server of changes.removedServers) this.events.emit('server.removed', { server });
     for (const [server, { state }] of changes.changedServers)
       this.events.emit('transport.state', { server, state });
@@ -164,31 +180,27 @@ export class Gateway {
     forwards: readonly ActiveForward[],
     transports: readonly ManagedTransport[],
     drainMs: number,
+    { routes, halted }: { routes: readonly Route[]; halted: Promise<void> },
   ): void {
-    const closed = Promise.all(forwards.map(({ listener }) => listener.close()));
+    const closed = Promise.all([halted, ...forwards.map(({ listener }) => listener.close())]);
     const stranded = this.#sessions.filter(
       ({ route }) => !this.#active.some((forward) => sameService(forward.route, route)),
     );
-    const retired = this.#drain(closed, stranded, transports, drainMs).finally(() =>
-      this.#retiring.delete(retired),
-    );
+    const retired = this.#drain(closed, stranded, drainMs)
+      .then(() => this.#services.close(routes))
+      .then(() => Promise.all(transports.map((transport) => transport.stop())))
+      .then(() => void this.#retiring.delete(retired));
     this.#retiring.add(retired);
   }
 
-  /** Waits for the clients, ends the rest, then stops the transports. Never rejects. */
-  async #drain(
-    closed: Promise<unknown>,
-    sessions: readonly ActiveSession[],
-    transports: readonly ManagedTransport[],
-    drainMs: number,
-  ): Promise<void> {
+  /** Waits for the clients, and ends the rest. Never rejects. */
+  async #drain(closed: Promise<unknown>, sessions: readonly ActiveSession[], drainMs: number): Promise<void> {
     await closed;
     const done = Promise.all(sessions.map((active) => active.done));
     if (drainMs > 0) await within(drainMs, done, this.#hurry.signal);
     for (const { session } of sessions)
       session.end(new GatewayError('SUPERSEDED', 'this forward was changed'));
     await done;
-    await Promise.all(transports.map((transport) => transport.stop()));
   }
 
   /**
@@ -212,13 +224,17 @@ export class Gateway {
     if (drainMs > 0) await within(drainMs, this.#sessions.done(), this.#hurry.signal);
     this.#endSessions();
     await Promise.all([this.#sessions.done(), ...this.#retiring]);
+    await this.#services.closeAll();
     await Promise.all([...this.#transports.values()].map((transport) => transport.stop()));
     await Promise.all([this.#opening.catch(() => {}), this.#changing]);
+    // A service that was about to open.
+    await this.#services.closeAll();
   }
 
   /** Reports the states of a transport while it is this server's. */
   #watch(server: string, transport: ManagedTransport): void {
     transport.onState((state, error) => {
+      this.#services.stateChanged(transport, state);
       if (this.#transports.get(server) !== transport) return;
       this.events.emit('transport.state', { server, state, ...(error && { error }) });
     });
@@ -227,14 +243,21 @@ export class Gateway {
   async #openAll(): Promise<void> {
     for (const spec of this.#options.forwards) {
       if (this.#stopping) throw stopping();
-      const forward = await this.#open(routeOf(spec, this.#transports, this.#local));
+      const route = routeOf(spec, this.#transports, this.#local);
+      await this.#openServices([route]);
+      const forward = await this.#open(route);
       if (this.#stopping) {
         await forward.listener.close();
         throw stopping();
       }
       this.#active.push(forward);
+      this.#services.begin([route]);
       this.#announce(forward);
     }
+  }
+
+  async #openServices(routes: readonly Route[]): Promise<() => Promise<void>> {
+    return this.#options.services === false ? async () => {} : this.#services.open(routes);
   }
 
   async #open(route: Route): Promise<ActiveForward> {

@@ -138,6 +138,31 @@ export const LOG_EVENTS = {
     fields: ['session', 'forward', 'code'],
     when: 'something about the SFTP server is worth knowing, though all works; logged once',
   },
+  'spool.stored': {
+    levels: ['info'],
+    fields: ['forward', 'path', 'bytes'],
+    when: 'an upload, or a new folder, was taken into the spool, on disk; the client got 226 or 257',
+  },
+  'spool.delivered': {
+    levels: ['info'],
+    fields: ['forward', 'path', 'bytes', 'ms'],
+    when: 'an upload of the spool is on the server; `ms` is the time since the client got 226',
+  },
+  'spool.refused': {
+    levels: ['warn'],
+    fields: ['forward', 'path', 'bytes', 'reason'],
+    when: 'the server refused an upload of the spool; it stays in the spool and is tried again; logged again if the reason changes',
+  },
+  'spool.waiting': {
+    levels: ['info'],
+    fields: ['forward', 'files', 'bytes', 'since'],
+    when: 'at the start, uploads of an earlier run wait in the spool; `since` is in milliseconds since 1970',
+  },
+  'spool.damaged': {
+    levels: ['error'],
+    fields: ['forward', 'file'],
+    when: 'at the start, a file of the spool cannot be used; it stays there',
+  },
   'ssh.agent': {
     levels: ['debug', 'warn'],
     fields: ['server', 'socket'],

@@ -7,7 +7,7 @@ import type { LineClient } from './probe/line-client.ts';
 import type { ProbeSession } from './probe/probe.ts';
 import type { Target } from './target.ts';
 import type { Transfer, TransferEnd, TransferRequest } from './transfers.ts';
-import type { Peer, Transport } from './transport.ts';
+import type { ManagedTransport, Peer, Transport, TransportState } from './transport.ts';
 
 /**
  * A protocol plugin's view of one client connection. Everything opened through it (streams,
@@ -57,6 +57,31 @@ export interface ForwardFacts {
   readonly target: Target;
 }
 
+/** A plugin's view of a forward, apart from its clients. */
+export interface ForwardContext {
+  /** The forward's name, for logs. */
+  readonly forward: string;
+  /** The server's name in the configuration. */
+  readonly server: string;
+  readonly target: Target;
+  /** The same object as `shared` of the forward's sessions. */
+  readonly ssh: ManagedTransport;
+  readonly log: Logger;
+  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
+}
+
+/** What a forward does apart from its clients. The gateway makes one call at a time. */
+export interface ForwardService {
+  /** Begins to work. The service of a forward that this one replaces has halted by then. */
+  begin(): void;
+  /** The SSH connection has changed its state. */
+  stateChanged(state: TransportState): void;
+  /** Stops working; clients of the forward may go on for a while. Never rejects. */
+  halt(): Promise<void>;
+  /** Releases everything, after `halt` and after the last client. Never rejects. */
+  close(): Promise<void>;
+}
+
 /**
  * A protocol that a forward can speak. `C` is its part of the configuration, checked by `schema`.
  */
@@ -69,6 +94,11 @@ export interface ProtocolPlugin<C> {
   readonly servesFolders?: boolean;
   /** Checks a forward as a whole. Returns the mistake, as text for people, or null. */
   validate?(forward: ForwardFacts, config: C): string | null;
+  /**
+   * Opens what a forward needs apart from its clients, before it listens; null if it needs nothing.
+   * Rejects with a GatewayError if the forward cannot run.
+   */
+  open?(forward: ForwardContext, config: C): Promise<ForwardService | null>;
   /**
    * Carries one client connection from first to last byte. Settles when the connection is over. If
    * it rejects with a GatewayError and the client is still writable, the session sends `refusal`.

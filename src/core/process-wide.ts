@@ -24,6 +24,11 @@ export interface ProcessWide {
    */
   readonly 'download-budget': true;
   /**
+   * ftp/server/spool/disk/spool.ts: the lock of a spool belongs to the process; a forward that
+   * changes hands it to the one that replaces it.
+   */
+  readonly spools: true;
+  /**
    * core/ssh/ssh2/padding.ts: ssh2's cipher class is patched once, and its padding comes from one
    * pool.
    */

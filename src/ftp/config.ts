@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { SessionContext } from '../core/plugin.ts';
@@ -42,6 +44,28 @@ const user = z.strictObject({
   access: access.optional().describe("What the user may do (default: the forward's access)"),
 });
 
+const DEFAULT_SPOOL = '1GB';
+
+const spoolFolder = z
+  .string()
+  .regex(/^(~?\/)/, 'an absolute path, or ~/…')
+  .transform((text) => path.resolve(text.replace(/^~/, homedir())));
+
+const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
+
+/** A number of bytes, or one with a unit. */
+const spoolSize = z
+  .union([
+    z.int().min(1),
+    z.string().regex(/^\d{1,6}(\.\d+)? ?[kKMGT]?B$/, 'a number of bytes, such as 500MB'),
+  ])
+  .default(DEFAULT_SPOOL)
+  .transform((given) => {
+    if (typeof given === 'number') return given;
+    const unit = given.replace(/[\d. ]/g, '').toUpperCase();
+    return Math.floor(Number.parseFloat(given) * 1000 ** SIZE_UNITS.indexOf(unit));
+  });
+
 /** The fields that only a folder behind SFTP has. */
 export const SERVER_FIELDS = [
   'access',
@@ -51,6 +75,7 @@ export const SERVER_FIELDS = [
   'keepPartial',
   'fsync',
   'users',
+  'spool',
 ] as const;
 
 /** FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on. */
@@ -149,6 +174,21 @@ const fields = z.strictObject({
     .optional()
     .describe(
       'Folders behind SFTP: users with their passwords; needed to listen on other addresses than loopback (default: any name and password).',
+    ),
+  spool: z
+    .union([
+      spoolFolder,
+      z.strictObject({
+        folder: spoolFolder.describe('A folder of this machine for this forward alone: absolute, or ~/…'),
+        max: spoolSize.describe(`Bytes that it may hold, such as 500MB (default: ${DEFAULT_SPOOL})`),
+      }),
+    ])
+    .transform((given) =>
+      typeof given === 'string' ? { folder: given, max: spoolSize.parse(undefined) } : given,
+    )
+    .optional()
+    .describe(
+      `Folders behind SFTP: take uploads into this folder of this machine while the server cannot be reached, and deliver them later; also as { folder, max } (default: no; max: ${DEFAULT_SPOOL}).`,
     ),
 });
 

@@ -3,7 +3,7 @@ import { awaitGreeting } from '../protocols/greeting.ts';
 import { refusalFor } from '../protocols/words.ts';
 import { type FtpConfig, schema } from './config.ts';
 import { ControlConnection } from './control-connection.ts';
-import { serveFolder, validateForward } from './folder.ts';
+import { openSpool, serveFolder, validateForward } from './folder.ts';
 import { probeFtp } from './probe/probe.ts';
 import { reply } from './wire/words.ts';
 
@@ -19,6 +19,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   defaultPorts: [21],
   servesFolders: true,
   validate: validateForward,
+  open: openSpool,
   run: (session, config) =>
     'sftp' in session.target ? serveFolder(session, session.target, config) : runFtp(session, config),
   refusal: (error) => refusalFor(error, (text) => reply(421, text)),

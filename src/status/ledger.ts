@@ -4,6 +4,7 @@ import {
   isRefusal,
   type TransferInfo,
   type TransferProgress,
+  type WaitingUploads,
 } from '../core/events.ts';
 import type { TransportState } from '../core/transport.ts';
 import { Rate } from './rate.ts';
@@ -73,6 +74,8 @@ export class Ledger {
   readonly #started: number;
   readonly #servers = new Map<string, Server>();
   readonly #forwards = new Map<string, Forward>();
+  /** By forward. */
+  readonly #waiting = new Map<string, WaitingUploads>();
   readonly #sessions = new Map<number, EventData<'session.start'>>();
   readonly #transfers = new Map<string, Transfer>();
   readonly #totals = { clients: 0, transfersComplete: 0, transfersFailed: 0, bytesUp: 0, bytesDown: 0 };
@@ -112,6 +115,12 @@ export class Ledger {
   /** Forgets a forward. Its clients may go on for a while; they still count in the totals. */
   forwardRemoved({ forward }: EventData<'forward.removed'>): void {
     this.#forwards.delete(forward);
+    this.#waiting.delete(forward);
+  }
+
+  forwardWaiting({ forward, waiting }: EventData<'forward.waiting'>): void {
+    if (waiting === null) this.#waiting.delete(forward);
+    else this.#waiting.set(forward, waiting);
   }
 
   sessionStart(data: EventData<'session.start'>): void {
@@ -169,7 +178,11 @@ export class Ledger {
       now: iso(now),
       servers: [...this.#servers].map(([name, server]) => this.#server(name, server)),
       forwards: [...this.#forwards.values()].map((forward) =>
-        forwardStatus(forward, byForward.get(forward.about.forward)),
+        forwardStatus(
+          forward,
+          this.#waiting.get(forward.about.forward) ?? null,
+          byForward.get(forward.about.forward),
+        ),
       ),
       transfers: this.transfers(now),
       totals: { ...this.#totals, bytesUp: bytesUp + live.up, bytesDown: bytesDown + live.down },
@@ -215,6 +228,7 @@ export function keepLedger(ledger: Ledger, events: GatewayEmitter, clock: () => 
   events.on('forward.listening', (data) => ledger.forwardListening(data));
   events.on('server.removed', (data) => ledger.serverRemoved(data));
   events.on('forward.removed', (data) => ledger.forwardRemoved(data));
+  events.on('forward.waiting', (data) => ledger.forwardWaiting(data));
   events.on('session.start', (data) => ledger.sessionStart(data));
   events.on('session.end', (data) => ledger.sessionEnd(data, clock()));
   events.on('transfer.start', (data) => ledger.transferStart(data, clock()));
@@ -227,6 +241,7 @@ function newServer(now: number): Server {
 
 function forwardStatus(
   { about, clientsTotal, bytesUp, bytesDown }: Forward,
+  waiting: WaitingUploads | null,
   { clients, up, down }: Live = { clients: 0, up: 0, down: 0 },
 ): ForwardStatus {
   const { forward: name, type, direction, server, listen, target } = about;
@@ -241,6 +256,15 @@ function forwardStatus(
     clientsTotal,
     bytesUp: bytesUp + up,
     bytesDown: bytesDown + down,
+    spool: waiting && spoolStatus(waiting),
+  };
+}
+
+function spoolStatus({ since, reason, ...waiting }: WaitingUploads): ForwardStatus['spool'] {
+  return {
+    ...waiting,
+    since: since === null ? null : iso(since),
+    reason: reason === null ? null : shortened(reason, MAX_MESSAGE),
   };
 }
 

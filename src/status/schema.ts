@@ -40,6 +40,17 @@ const forward = z.object({
   clientsTotal: count.describe('connected since the start'),
   bytesUp,
   bytesDown,
+  spool: z
+    .object({
+      files: count,
+      bytes: count,
+      since: time.nullable().describe('when the oldest was accepted; null if none waits'),
+      refused: count.describe('of the files: those that the server has refused, and that are tried again'),
+      reason: z.string().nullable().describe('why the server refused the latest of them'),
+    })
+    .nullable()
+    .optional()
+    .describe('uploads that wait on this machine for the server; null without a spool'),
 });
 
 const transfer = z.object({

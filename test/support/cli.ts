@@ -40,7 +40,7 @@ export function startCli(
   const count = (event: string, pattern = /(?:)/) =>
     lines().filter((line) => line.event === event && pattern.test(line.msg)).length;
   /** Settles when so many such lines are in the log. */
-  const said = (event: string, pattern = /(?:)/, times = 1) =>
+  const said = (event: string, pattern = /(?:)/, times = 1, timeout = 20_000) =>
     expect
       .poll(
         () => {
@@ -48,7 +48,7 @@ export function startCli(
           if (child.exitCode !== null && enough < times) throw new Error(`it has ended: ${log}`);
           return enough;
         },
-        { timeout: 20_000 },
+        { timeout },
       )
       .toBeGreaterThanOrEqual(times);
   return {

@@ -9,6 +9,8 @@ export interface Relay {
   readonly connections: readonly (() => void)[];
   /** Whether new connections are carried, or reset at once. */
   open: boolean;
+  /** Stops carrying bytes, both ways, without ending a connection; or goes on. */
+  freeze(frozen: boolean): void;
 }
 
 /** Carries TCP to `port` of this machine, each way `delay` milliseconds late; gone with the test. */
@@ -18,7 +20,8 @@ export async function startRelay(
   delay = 0,
 ): Promise<Relay> {
   const cuts = new Set<() => void>();
-  const state = { open: true };
+  const sockets = new Set<net.Socket>();
+  const state = { open: true, frozen: false };
   const { port: own } = await listenTcp(test, (near) => {
     if (!state.open) return void near.resetAndDestroy();
     const far = net.connect(port, '127.0.0.1');
@@ -31,11 +34,20 @@ export async function startRelay(
     for (const socket of [near, far]) socket.once('close', cut).once('close', () => cuts.delete(cut));
     carry(near, far, delay);
     carry(far, near, delay);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      if (state.frozen) socket.pause();
+    }
   });
   return {
     port: own,
     get connections() {
       return [...cuts];
+    },
+    freeze(frozen) {
+      state.frozen = frozen;
+      for (const socket of sockets) socket[frozen ? 'pause' : 'resume']();
     },
     get open() {
       return state.open;

@@ -40,6 +40,7 @@ export function statusLines(
       status.forwards.map((forward) => forwardCells(forward, style)),
       style,
     ),
+    ...status.forwards.flatMap((forward) => spoolLines(forward, Date.parse(now), style)),
     '',
     ...transferLines(status.transfers, style),
     ...(status.transfers.length > 0 ? [''] : []),
@@ -97,6 +98,16 @@ function forwardCells(forward: ForwardStatus, style: TerminalStyle): string[] {
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];
+}
+
+/** Returns a line about the uploads that wait; none if none wait. */
+function spoolLines({ listen, spool }: ForwardStatus, now: number, style: TerminalStyle): string[] {
+  if (spool == null || spool.since === null) return [];
+  const { files, bytes, since, refused, reason } = spool;
+  const old = formatDuration(now - Date.parse(since));
+  const waiting = `  ${formatEndpoint(listen)}: ${counted(files, 'upload')} (${formatBytes(bytes)}) in the spool, the oldest ${old} old`;
+  const why = refused === 0 ? '' : `; the server refused ${refused}: ${reason ?? ''}`;
+  return [painted(fitted(shown(waiting + why, style), style.width, style), 'yellow', style)];
 }
 
 function problemLine({ at, times, where, message }: Problem, style: TerminalStyle): string {

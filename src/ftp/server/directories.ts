@@ -3,14 +3,16 @@ import type { CommandEntries } from './handler.ts';
 import { ROOT } from './path.ts';
 import { type Reply, reply } from './replies.ts';
 import type { ServerSession } from './session.ts';
-import { need, type Steps } from './steps.ts';
+import { ask, need, type Steps } from './steps.ts';
 
 function* cwd(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   // The root is there; asking would cost a round trip that many clients begin with.
   if (path !== ROOT) {
-    const facts = yield* need<'stat'>({ kind: 'stat', path }, name);
-    if (facts.type !== 'directory') {
+    const found = yield* ask<'stat'>({ kind: 'stat', path });
+    // A folder that cannot be looked up may be entered: most clients upload to one.
+    if (!found.ok && found.failure.reason !== 'deferred') return failureReply(found.failure, 'file', name);
+    if (found.ok && found.value.type !== 'directory') {
       return failureReply({ reason: 'not-directory', words: 'not a directory' }, 'file', name);
     }
   }

@@ -28,6 +28,7 @@ const CODES: Readonly<Record<Failure['reason'], number>> = {
   busy: 450,
   changed: 451,
   unavailable: 450,
+  deferred: 450,
   unsupported: 504,
   failed: 451,
   connection: 425,
@@ -47,6 +48,7 @@ const CODES_OF_BEGUN: Readonly<Partial<Record<Failure['reason'], number>>> = {
   connection: 426,
   // As for a lost connection: the client should try again.
   unavailable: 426,
+  deferred: 426,
 };
 
 /** Returns the code for a failure. */

@@ -21,6 +21,8 @@ export type StoreReason =
   | 'changed'
   /** The store cannot be reached now. A later attempt may succeed. */
   | 'unavailable'
+  /** The store cannot be reached now, but takes uploads for later. A folder may be entered unseen. */
+  | 'deferred'
   /** The store cannot do this at all. */
   | 'unsupported'
   /** Anything else. */
@@ -73,8 +75,11 @@ export interface ByteRange {
 export type WriteMode =
   /** The file is replaced. */
   | { readonly kind: 'replace' }
-  /** `exists` if the name is taken, also by an unfinished upload through this store. */
-  | { readonly kind: 'create' }
+  /**
+   * `exists` if the name is taken, also by an unfinished upload through this store. With `guess`
+   * the client will have any other name: `deferred` if this cannot be known to be free.
+   */
+  | { readonly kind: 'create'; readonly guess?: boolean }
   /** The bytes are added at the end; a missing file is created. */
   | { readonly kind: 'append' }
   /** The first `start` bytes stay, the rest is replaced. `bad-offset` if the file is shorter. */

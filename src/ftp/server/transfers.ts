@@ -82,17 +82,24 @@ function* stou(session: ServerSession, suggestion: string): Steps<Reply> {
   const isName = suggestion !== '' && session.path(suggestion, 'name') !== ROOT;
   const wanted = isName ? suggestion : 'upload';
   if (session.port === null) return replies.noPort;
+  let base = wanted.replace(/\/+$/, '');
+  let guess = true;
   for (let tries = 0; tries < UNIQUE_TRIES; tries++) {
-    const name = tries === 0 ? wanted : `${wanted.replace(/\/+$/, '')}.${tries}`;
+    const name = tries === 0 ? wanted : `${base}.${tries}`;
     const path = session.path(name, 'name');
     session.demand('create', path);
-    const opened = yield* askForTransfer<'write'>({ kind: 'write', path, mode: { kind: 'create' }, size });
+    const mode: WriteMode = guess ? { kind: 'create', guess } : { kind: 'create' };
+    const opened = yield* askForTransfer<'write'>({ kind: 'write', path, mode, size });
     if (opened.ok) {
       const begun: Upload = { handle: opened.id, verb: 'STOU', name, path, size, opening: `FILE: ${name}` };
       return yield* upload(session, begun);
     }
     const { failure } = opened;
-    if (failure?.reason !== 'exists') return transferFailed(session, failure, 'name', name);
+    if (guess && failure?.reason === 'deferred') {
+      // The names on the server are unknown: the time makes one that is unlikely to be taken.
+      base = `${base}.${session.policy.now()}`;
+      guess = false;
+    } else if (failure?.reason !== 'exists') return transferFailed(session, failure, 'name', name);
   }
   return reply(553, 'No free name was found');
 }

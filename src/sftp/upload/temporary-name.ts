@@ -23,3 +23,14 @@ export function temporaryName(path: Buffer): Buffer {
 export function isTemporaryName(name: Buffer): boolean {
   return /^\.sshferry-[0-9a-f]{18}\.part$/.test(name.toString('latin1'));
 }
+
+/**
+ * Returns another temporary name, which follows from `name`: its digits inverted. Throws for a name
+ * that `temporaryName` does not make.
+ */
+export function asideName(name: Buffer): Buffer {
+  if (!isTemporaryName(name)) throw new Error('not a temporary name');
+  const digits = name.toString('latin1').slice(PREFIX.length, -SUFFIX.length);
+  const inverted = digits.replace(/./g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16));
+  return Buffer.from(`${PREFIX}${inverted}${SUFFIX}`);
+}

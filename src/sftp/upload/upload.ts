@@ -34,6 +34,11 @@ export interface UploadOptions {
   readonly known?: Attributes | null | undefined;
   /** Default: runs the work. */
   readonly guard?: PathGuard | undefined;
+  /**
+   * Called with the path of the temporary file when that is whole, before it is given its name; the
+   * upload waits for it. Not called if the file is written under its own name.
+   */
+  readonly onWhole?: ((temporary: Buffer) => Promise<void>) | undefined;
 }
 
 /** What an upload needs of its client. */
@@ -64,6 +69,7 @@ export class Upload {
   readonly #context: UploadContext;
   readonly #keepPartial: boolean;
   readonly #guard: PathGuard;
+  readonly #onWhole: (temporary: Buffer) => Promise<void>;
   #target: UploadTarget | null = null;
   #finishing: Promise<number> | null = null;
   #interrupted: Interrupted | null = null;
@@ -73,10 +79,12 @@ export class Upload {
 
   constructor(path: Buffer, options: UploadOptions, context: UploadContext) {
     const { mode = 'replace', keepPartial = true, fsync, known, guard = (work) => work() } = options;
+    const { onWhole = async () => {} } = options;
     const { sessions, mostChannels, isOrdered, folders } = context;
     this.#context = context;
     this.#keepPartial = keepPartial;
     this.#guard = guard;
+    this.#onWhole = onWhole;
     const abort = new AbortController();
     const opening = openTarget(
       sessions,
@@ -150,6 +158,19 @@ export class Upload {
     return this.abandon(false);
   }
 
+  /**
+   * Stops the upload and leaves everything on the server as it is: for an upload whose file may
+   * have its name already. Settles when no request is under way.
+   */
+  async leave(): Promise<void> {
+    this.#writer.destroy();
+    await this.#finishing?.catch(() => {});
+    await this.#reason;
+    await this.#writer.halt();
+    this.#outcome ??= { state: 'unchanged' };
+    this.#writer.release();
+  }
+
   async #finish(): Promise<number> {
     await this.#writer.finished;
     const size = this.#writer.contiguous;
@@ -157,6 +178,7 @@ export class Upload {
     if (target?.temporary) {
       const { path: from, final: to, replaces } = target;
       const { session } = target.lease;
+      await this.#onWhole(from);
       await this.#guard(() => publish(session, { from, to, size, replaces }, this.#context));
     }
     this.#outcome = { state: 'kept', bytes: size };

@@ -1,12 +1,16 @@
 import { GatewayError } from '../../../core/errors.ts';
-import type { SessionContext } from '../../../core/plugin.ts';
+import type { Logger } from '../../../core/log.ts';
+import type { ForwardContext, ForwardService, SessionContext } from '../../../core/plugin.ts';
 import { destinationOf, formatTarget, type SftpFolder } from '../../../core/target.ts';
 import type { Transport } from '../../../core/transport.ts';
+import { within } from '../../../core/within.ts';
 import { SftpClient } from '../../../sftp/client.ts';
 import type { Access } from '../access.ts';
 import { type Account, Accounts, type PasswordAccount } from '../io/accounts.ts';
 import type { PasswordHash } from '../io/password.ts';
 import type { ServeOptions } from '../io/serve-options.ts';
+import { ForwardSpool, type SpoolOptions } from '../spool/disk/forward-spool.ts';
+import type { FileStore } from '../store.ts';
 import { storeError } from './sftp-errors.ts';
 import { SftpServerFiles, SftpStore } from './sftp-store.ts';
 
@@ -27,13 +31,22 @@ export interface FolderOptions {
   readonly users: ReadonlyMap<string, FolderUser> | null;
 }
 
+/** How long the server may take to show its folder if there is a spool, in milliseconds. */
+const PATIENCE = 8000;
+
 type Login = ServeOptions['login'];
 
 /** What the sessions of one forward share while its SSH connection is the same object. */
 interface Shared {
-  readonly client: SftpClient;
+  readonly files: SftpServerFiles;
   readonly store: SftpStore;
   readonly login: Login;
+}
+
+/** The part of a session, or of a forward, that the stores need. */
+interface Surroundings {
+  readonly network: Transport;
+  readonly log: Logger;
 }
 
 /**
@@ -43,29 +56,57 @@ interface Shared {
  */
 export class FolderService {
   readonly #shared = new WeakMap<Transport, Shared>();
+  #spool: ForwardSpool | null = null;
+
+  /** Opens the spool of the forward. Rejects with `CONFIG_INVALID` if it cannot be used. */
+  async openSpool(
+    context: ForwardContext,
+    target: SftpFolder,
+    options: FolderOptions,
+    spool: SpoolOptions,
+  ): Promise<ForwardService> {
+    const { ssh: network, log } = context;
+    const storeFor = (folder: string) => {
+      const { files } = this.#share({ network, log }, target, options);
+      // When the server has it, the copy here goes: it must be on the server's disk by then.
+      return storeAt(files, target, folder, { ...options, fsync: true });
+    };
+    this.#spool = await ForwardSpool.open(context, spool, storeFor);
+    return this.#spool;
+  }
 
   /**
-   * Resolves to the login of a session when the folder can be served. Rejects with a GatewayError.
+   * Resolves to the login of a session when the folder can be served: when the server shows it, or
+   * uploads can go to a spool. Rejects with a GatewayError.
    */
   async open(session: SessionContext, target: SftpFolder, options: FolderOptions): Promise<Login> {
-    let shared = this.#shared.get(session.shared);
-    if (shared === undefined) {
-      shared = share(session, target, options);
-      this.#shared.set(session.shared, shared);
-    }
+    const { shared: network, log, signal } = session;
+    const { store, login } = this.#share({ network, log }, target, options);
     try {
       // A user's own folder is looked up when it is used.
-      await shared.store.open(session.signal);
+      await (this.#spool === null ? store.open(signal) : openInTime(store, this.#spool, signal));
     } catch (error) {
       throw unavailable(error, target);
     }
-    return shared.login;
+    return login;
+  }
+
+  #share(around: Surroundings, target: SftpFolder, options: FolderOptions): Shared {
+    const known = this.#shared.get(around.network);
+    if (known !== undefined) return known;
+    const shared = share(around, target, options, this.#spool);
+    this.#shared.set(around.network, shared);
+    return shared;
   }
 }
 
-function share(session: SessionContext, target: SftpFolder, options: FolderOptions): Shared {
-  const { shared: network, log } = session;
-  const { access, followLinks, fsync, users } = options;
+function share(
+  { network, log }: Surroundings,
+  target: SftpFolder,
+  options: FolderOptions,
+  spool: ForwardSpool | null,
+): Shared {
+  const { access, users } = options;
   let software: string | undefined;
   const client: SftpClient = new SftpClient({
     openChannel: async (signal) => {
@@ -79,21 +120,49 @@ function share(session: SessionContext, target: SftpFolder, options: FolderOptio
     onRemark: ({ code, message }) => log.info({ event: 'sftp.remark', code }, message),
   });
   const files = new SftpServerFiles(client);
-  const folder = target.sftp.replace(/^~\//, '');
-  const storeAt = (below: string) => {
-    const whole = [folder.replace(/\/+$/, ''), below].filter(Boolean).join('/');
-    return new SftpStore(files, { folder: whole || folder, followLinks, fsync });
-  };
-  const store = storeAt('');
-  const account = (user: FolderUser): PasswordAccount => ({
-    access: user.access,
-    password: user.password,
-    store: user.folder === '' ? store : storeAt(user.folder),
+  const store = storeAt(files, target, '', options);
+  const over = (inner: FileStore, folder: string) => spool?.over(inner, folder) ?? inner;
+  const account = ({ access, password, folder }: FolderUser): PasswordAccount => ({
+    access,
+    password,
+    store: over(folder === '' ? store : storeAt(files, target, folder, options), folder),
   });
   const all = (accounts: ReadonlyMap<string, FolderUser>) =>
     new Map([...accounts].map(([name, user]) => [name, account(user)]));
-  const any: Account = { access, store };
-  return { client, store, login: users === null ? { any } : { accounts: new Accounts(all(users)) } };
+  const any: Account = { access, store: over(store, '') };
+  return { files, store, login: users === null ? { any } : { accounts: new Accounts(all(users)) } };
+}
+
+/** Returns a store for a folder below the target. */
+function storeAt(
+  files: SftpServerFiles,
+  { sftp }: SftpFolder,
+  below: string,
+  { followLinks, fsync }: Pick<FolderOptions, 'followLinks' | 'fsync'>,
+): SftpStore {
+  const folder = sftp.replace(/^~\//, '');
+  const whole = [folder.replace(/\/+$/, ''), below].filter(Boolean).join('/');
+  return new SftpStore(files, { folder: whole || folder, followLinks, fsync });
+}
+
+/** Settles also if the server cannot be reached. Rejects if the server says that it has no such folder. */
+async function openInTime(store: SftpStore, spool: ForwardSpool, signal: AbortSignal): Promise<void> {
+  if (!spool.reachable) return;
+  const late = new AbortController();
+  let answered = false;
+  const opening = store.open(AbortSignal.any([signal, late.signal])).then(
+    () => {
+      answered = true;
+    },
+    (error: unknown) => {
+      if (storeError(error).reason !== 'unavailable') throw error;
+    },
+  );
+  await within(PATIENCE, opening, signal);
+  opening.catch(() => {});
+  late.abort(new Error('the server did not answer in time'));
+  signal.throwIfAborted();
+  if (!answered) spool.suspect();
 }
 
 /** Returns the error for a client of a folder that cannot be served. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Abandoned, Upload } from '../../../sftp/upload/upload.ts';
+import type { TracedSink } from '../traced-store.ts';
 import type { YieldingSink } from './same-name.ts';
 import { storeError } from './sftp-errors.ts';
 
@@ -7,7 +8,7 @@ import { storeError } from './sftp-errors.ts';
 type OnOver = (left: Abandoned | null, keep: boolean) => Promise<void>;
 
 /** A file on the server, open for writing. */
-export class SftpSink implements YieldingSink {
+export class SftpSink implements YieldingSink, TracedSink {
   readonly #upload: Upload;
   readonly #onOver: OnOver;
 
@@ -43,6 +44,11 @@ export class SftpSink implements YieldingSink {
 
   async yieldName(): Promise<void> {
     await this.#onOver(await this.#upload.yieldName(), false);
+  }
+
+  async leave(): Promise<void> {
+    await this.#upload.leave();
+    await this.#onOver(null, true);
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {

@@ -2,9 +2,10 @@ import type { SftpClient } from '../../../sftp/client.ts';
 import type { NameEntry } from '../../../sftp/codec/answers.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import { Extension } from '../../../sftp/codec/protocol.ts';
-import { isMissing, SftpError, SftpTransferError } from '../../../sftp/errors.ts';
+import { isMissing, SftpError, SftpTransferError, unlessRefused } from '../../../sftp/errors.ts';
 import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
+import { asideName, folderOf } from '../../../sftp/upload/temporary-name.ts';
 import type { PathGuard } from '../../../sftp/upload/upload.ts';
 import type { StorePath } from '../path.ts';
 import {
@@ -14,11 +15,11 @@ import {
   type FileFacts,
   type FileSink,
   type FileSource,
-  type FileStore,
   type HashAlgorithm,
   StoreError,
   type WriteMode,
 } from '../store.ts';
+import type { TracedSink, TracedStore, TraceEnd, TraceOptions } from '../traced-store.ts';
 import { type Place, walkBeneath } from './beneath.ts';
 import { Owners } from './owners.ts';
 import { RenameLock } from './rename-lock.ts';
@@ -26,6 +27,7 @@ import { SameName } from './same-name.ts';
 import { SftpDirectory } from './sftp-directory.ts';
 import { storeError } from './sftp-errors.ts';
 import { factsFrom } from './sftp-facts.ts';
+import type { SftpSink } from './sftp-sink.ts';
 import { SftpSource } from './sftp-source.ts';
 import { SftpUploads } from './sftp-uploads.ts';
 
@@ -57,7 +59,7 @@ export interface SftpStoreOptions {
  * A folder of an SFTP server. Names are bytes, as the server has them. It acts with the permissions
  * of the SSH user. `walkBeneath` says how it stays in its folder, and Upload how files appear.
  */
-export class SftpStore implements FileStore {
+export class SftpStore implements TracedStore {
   /** A hash would take a whole download. */
   readonly hashes = [];
   readonly #files: SftpServerFiles;
@@ -115,14 +117,44 @@ export class SftpStore implements FileStore {
   }
 
   openWrite(path: StorePath, mode: WriteMode, _size: number | null, signal: AbortSignal): Promise<FileSink> {
-    const open = () =>
-      this.#at(path, 'follow', signal, (place) => {
-        if (path === '') throw new StoreError('is-directory', 'Is a directory');
-        const guard = this.#guard(place);
-        const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal };
-        return this.#files.uploads.open(place, mode, how);
-      });
+    const open = () => this.#openWrite(path, mode, { signal });
     return this.#files.sameName.open(`${this.#folder.toString('latin1')}/${path}`, mode, open);
+  }
+
+  openTraced(path: StorePath, mode: WriteMode, options: TraceOptions): Promise<TracedSink> {
+    return this.#openWrite(path, mode, options);
+  }
+
+  #openWrite(
+    path: StorePath,
+    mode: WriteMode,
+    { signal, onWhole }: Pick<TraceOptions, 'signal'> & Partial<TraceOptions>,
+  ): Promise<SftpSink> {
+    return this.#at(path, 'follow', signal, (place) => {
+      if (path === '') throw new StoreError('is-directory', 'Is a directory');
+      const guard = this.#guard(place);
+      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal, onWhole };
+      return this.#files.uploads.open(place, mode, how);
+    });
+  }
+
+  async takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd> {
+    try {
+      return await this.#at(path, 'follow', signal, (place, session) =>
+        takeAside(session, besides(place, temporary)),
+      );
+    } catch (error) {
+      const { reason } = storeError(error);
+      if (reason === 'not-found' || reason === 'not-directory') return 'unknown';
+      throw error;
+    }
+  }
+
+  removeTaken(path: StorePath, temporary: string, signal: AbortSignal): Promise<void> {
+    return this.#at(path, 'follow', signal, async (place, session) => {
+      const { aside } = besides(place, temporary);
+      await session.remove(aside).catch(unlessRefused);
+    });
   }
 
   makeDirectory(path: StorePath): Promise<void> {
@@ -299,6 +331,45 @@ export class SftpStore implements FileStore {
         facts: factsFrom(followed[i] ?? {}, owners),
       }));
     });
+  }
+}
+
+/** Returns the paths that a temporary file beside a place has, and has when it was taken aside. */
+function besides({ path }: Place, temporary: string): Record<'folder' | 'own' | 'aside', Buffer> {
+  const folder = folderOf(path);
+  const name = Buffer.from(temporary, 'latin1');
+  const at = (last: Buffer) => Buffer.concat([folder, Buffer.from('/'), last]);
+  return { folder, own: at(name), aside: at(asideName(name)) };
+}
+
+/** See TracedStore.takeBack. */
+async function takeAside(
+  session: SftpSession,
+  { folder, own, aside }: Record<'folder' | 'own' | 'aside', Buffer>,
+): Promise<TraceEnd> {
+  try {
+    await session.rename(own, aside);
+    return 'unfinished';
+  } catch (error) {
+    unlessRefused(error);
+    if (await exists(session, aside)) return 'unfinished';
+    if (await exists(session, own)) {
+      // Nothing can be renamed there.
+      await session.remove(own);
+      return 'unfinished';
+    }
+    await session.stat(folder);
+    return 'finished';
+  }
+}
+
+async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
+  try {
+    await session.lstat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 

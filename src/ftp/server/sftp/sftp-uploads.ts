@@ -31,6 +31,8 @@ export interface OpenOptions {
   /** Runs work that uses the path again later. */
   readonly guard: PathGuard;
   readonly signal: AbortSignal;
+  /** Called with the temporary name of a file that is whole, before it gets its own. */
+  readonly onWhole?: ((temporary: string) => Promise<void>) | undefined;
 }
 
 /** The uploads to one server, of all stores that share its client. */
@@ -40,15 +42,19 @@ export class SftpUploads {
   readonly #promised = new Set<string>();
   /** Uploads that were cut off together with the connection, by their names. */
   readonly #unsettled = new Set<string>();
+  /** How many uploads are open or being aborted, by their names. */
+  readonly #open = new Map<string, number>();
 
   constructor(client: SftpClient) {
     this.#client = client;
   }
 
   /** Opens a file for writing. */
-  async open(place: Place, mode: WriteMode, { fsync, known, guard, signal }: OpenOptions): Promise<SftpSink> {
+  async open(place: Place, mode: WriteMode, options: OpenOptions): Promise<SftpSink> {
+    const { fsync, known, guard, signal, onWhole } = options;
     const name = place.path.toString('latin1');
-    if (this.#unsettled.has(name)) {
+    // A traced upload comes from a client that is gone: it must not mix with one that is under way.
+    if (this.#unsettled.has(name) || (onWhole && this.#open.has(name))) {
       throw new StoreError('unavailable', 'An earlier upload of this file is not settled yet; try again');
     }
     if (mode.kind === 'create' && (place.attributes !== null || this.#promised.has(name)))
@@ -60,7 +66,9 @@ export class SftpUploads {
       fsync,
       guard,
       ...(known && { known: attributes }),
+      ...(onWhole && { onWhole: (temporary: Buffer) => onWhole(lastName(temporary)) }),
     });
+    this.#count(name, 1);
     const giveUp = () => upload.stream.destroy();
     signal.addEventListener('abort', giveUp, { once: true });
     try {
@@ -69,6 +77,7 @@ export class SftpUploads {
       const reason = await upload.reason();
       await upload.abandon(false);
       this.#promised.delete(name);
+      this.#count(name, -1);
       throw storeError(error, reason);
     } finally {
       signal.removeEventListener('abort', giveUp);
@@ -77,9 +86,19 @@ export class SftpUploads {
     const old = replaces ? attributes : null;
     return new SftpSink(upload, async (left, keep) => {
       const cutOff = { upload, path: place.path, old: keep ? old : null, guard };
-      if (left !== null) await this.#settled(cutOff, left);
-      this.#promised.delete(name);
+      try {
+        if (left !== null) await this.#settled(cutOff, left);
+      } finally {
+        this.#promised.delete(name);
+        this.#count(name, -1);
+      }
     });
+  }
+
+  #count(name: string, by: number): void {
+    const count = (this.#open.get(name) ?? 0) + by;
+    if (count > 0) this.#open.set(name, count);
+    else this.#open.delete(name);
   }
 
   /** Deals with what is left of an upload. */
@@ -106,6 +125,11 @@ export class SftpUploads {
       await delay(pause, undefined, { ref: false });
     }
   }
+}
+
+function lastName(path: Buffer): string {
+  const text = path.toString('latin1');
+  return text.slice(text.lastIndexOf('/') + 1);
 }
 
 function uploadMode(mode: WriteMode): UploadMode {
