@@ -33,7 +33,7 @@ export interface TargetOptions {
   /** Whether a server writes to offsets as they come, and in the order of the requests of a session. */
   readonly isOrdered: (session: SftpSession) => boolean;
   /** What is known of the file that exists; null if it is known that there is none. */
-  readonly known?: Attributes | null | undefined;
+  readonly known?: Promise<Attributes | null> | undefined;
   readonly folders: DirectFolders;
 }
 

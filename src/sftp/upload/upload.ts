@@ -30,8 +30,11 @@ export interface UploadOptions {
   readonly keepPartial?: boolean | undefined;
   /** Wait for the server's disk. Default: false. */
   readonly fsync?: boolean | undefined;
-  /** What is known of the file that exists; null if there is none. Saves no round trip, but a request. */
-  readonly known?: Attributes | null | undefined;
+  /**
+   * What is known of the file that exists; null if there is none. Saves no round trip, but a request. If it
+   * rejects, nothing is written, and what was opened meanwhile is removed.
+   */
+  readonly known?: Promise<Attributes | null> | undefined;
   /** Default: runs the work. */
   readonly guard?: PathGuard | undefined;
 }
@@ -101,6 +104,11 @@ export class Upload {
   /** Sessions that write. */
   get channels(): number {
     return this.#writer.channels;
+  }
+
+  /** Whether the upload, once opened, writes to the file of its name, which is seen to change. */
+  get inPlace(): boolean {
+    return this.#target !== null && !this.#target.temporary;
   }
 
   /**

@@ -8,7 +8,8 @@ import { type Account, Accounts, type PasswordAccount } from '../io/accounts.ts'
 import type { PasswordHash } from '../io/password.ts';
 import type { ServeOptions } from '../io/serve-options.ts';
 import { storeError } from './sftp-errors.ts';
-import { SftpServerFiles, SftpStore } from './sftp-store.ts';
+import { SftpServerFiles } from './sftp-server-files.ts';
+import { SftpStore } from './sftp-store.ts';
 
 /** A user of a folder. */
 export interface FolderUser {
