@@ -15,8 +15,8 @@ export const MOST_NAMES = 5000;
 interface Directory {
   /** In the order of lists; null if they are not known. */
   names: { readonly sorted: readonly string[]; readonly until: number } | null;
-  /** The place of the last file that was read, and how many were read in order. */
-  last: number;
+  /** The furthest file of those that were read in order, and how many these are. */
+  last: string;
   run: number;
   /** When a file was read last. */
   read: number;
@@ -35,10 +35,8 @@ export class ReadSequence {
   /** Keeps the names of a whole directory. */
   learn(path: string, names: readonly string[], now: number): void {
     if (names.length > MOST_NAMES) return;
-    const directory = this.#directory(path);
-    directory.names = { sorted: [...names].sort(byBytes), until: now + NAMES_KEPT_FOR };
-    directory.last = Number.NaN;
-    directory.run = 0;
+    const sorted = [...names].sort(byBytes);
+    this.#directory(path).names = { sorted, until: now + NAMES_KEPT_FOR };
   }
 
   /** Notes that a file was read; returns the names to fetch, the next first. */
@@ -46,14 +44,14 @@ export class ReadSequence {
     const directory = this.#directory(path);
     directory.read = now;
     const sorted = directory.names?.sorted ?? [];
-    const at = indexOf(sorted, name);
-    if (at === null) return [];
-    const step = at - directory.last;
+    const step = placeOf(sorted, name) - placeOf(sorted, directory.last);
+    const isBehind = step <= 0 && step >= -GAP;
     if (step > 0 && step <= GAP) directory.run += 1;
-    else if (!(step <= 0 && step >= -GAP)) directory.run = 0;
-    directory.last = step <= 0 && step >= -GAP ? directory.last : at;
+    else if (!isBehind) directory.run = 0;
+    if (!isBehind) directory.last = name;
     if (directory.run === 0) return [];
-    return sorted.slice(directory.last + 1, directory.last + 1 + this.#depth);
+    const next = placeOf(sorted, directory.last) + 1;
+    return sorted.slice(next, next + this.#depth);
   }
 
   /** Whether to list a directory, in which a file is read now. Call it before `read`. */
@@ -74,7 +72,7 @@ export class ReadSequence {
   #directory(path: string): Directory {
     const known = this.#directories.get(path);
     const never = Number.NEGATIVE_INFINITY;
-    const directory = known ?? { names: null, last: Number.NaN, run: 0, read: never, listed: never };
+    const directory = known ?? { names: null, last: '', run: 0, read: never, listed: never };
     this.#directories.delete(path);
     this.#directories.set(path, directory);
     for (const oldest of this.#directories.keys()) {
@@ -90,12 +88,13 @@ function byBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function indexOf(sorted: readonly string[], name: string): number | null {
+/** Returns the place of a name in a sorted list; NaN if it is not in it. */
+function placeOf(sorted: readonly string[], name: string): number {
   let [from, to] = [0, sorted.length];
   while (from < to) {
     const middle = (from + to) >> 1;
     if ((sorted[middle] ?? '') < name) from = middle + 1;
     else to = middle;
   }
-  return sorted[from] === name ? from : null;
+  return sorted[from] === name ? from : Number.NaN;
 }
