@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
@@ -29,6 +30,7 @@ interface Setup {
   readonly answers?: (string | Error)[];
   readonly ftpUser?: string;
   readonly netrc?: string;
+  readonly writes?: boolean;
   /** In milliseconds. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -75,6 +77,7 @@ async function checkOne(
       prompter: person,
       targetUser: setup.ftpUser ?? null,
       netrc,
+      writes: setup.writes ?? false,
       timeout,
       signal: setup.signal ?? new AbortController().signal,
       own: '/nonexistent',
@@ -140,6 +143,95 @@ describe('check of FTP', () => {
       echo: false,
     });
     expect(JSON.stringify(findings)).not.toContain('secret-name');
+  });
+
+  describe('with a write test', () => {
+    const LISTED = [...GREETED, 'tls ok', 'ftp-login ok', 'data-port ok', 'listing ok'];
+
+    /** Up to and with the listing; returns what opens further data connections. */
+    async function listed(peer: FtpPeer) {
+      const passive = async () => {
+        await peer.expect('EPSV', '500 what?');
+        return (await peer.passive()).accept();
+      };
+      await letIn(peer);
+      const socket = passive();
+      await socket;
+      await peer.expect('LIST', '150 here');
+      (await socket).end();
+      peer.reply('226 done');
+      await peer.expect('TYPE I', '200 binary');
+      return passive;
+    }
+
+    /** Takes the file; returns its name and content. */
+    async function stored(peer: FtpPeer, passive: () => Promise<Socket>, reply: string) {
+      const socket = passive();
+      await socket;
+      const name = /^STOR (sshferry-check-[0-9a-f]{16}\.tmp)$/.exec(await peer.command())?.[1] ?? '';
+      peer.reply('150 go on');
+      const chunks: Buffer[] = [];
+      for await (const chunk of await socket) chunks.push(chunk);
+      peer.reply(reply);
+      return { name, content: Buffer.concat(chunks) };
+    }
+
+    it.for([
+      ['the same bytes', 'read-back ok'],
+      ['other bytes', 'read-back failed FTP_REFUSED'],
+    ] as const)('writes a file, reads %s back, and removes it', async ([what, expected], test) => {
+      let [removed, wanted] = ['', '-'];
+      const target = await ftpServer(test, async (peer) => {
+        const passive = await listed(peer);
+        const { name, content } = await stored(peer, passive, '226 stored');
+        const socket = passive();
+        await socket;
+        await peer.expect(`RETR ${name}`, '150 here');
+        (await socket).end(what === 'other bytes' ? content.reverse() : content);
+        peer.reply('226 sent');
+        wanted = `DELE ${name}`;
+        removed = await peer.command();
+        peer.reply('250 gone');
+        peer.control.end();
+      });
+      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
+      expect(told(findings)).toEqual([...LISTED, 'write ok', expected, 'remove ok']);
+      expect(removed).toBe(wanted);
+      expect(findings.works).toBe(what === 'the same bytes');
+    });
+
+    it('removes what an upload that failed has left', async (test) => {
+      let [removed, wanted] = ['', '-'];
+      const target = await ftpServer(test, async (peer) => {
+        const { name } = await stored(peer, await listed(peer), '452 disk full');
+        wanted = `DELE ${name}`;
+        removed = await peer.command();
+        peer.reply('250 gone');
+        peer.control.end();
+      });
+      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
+      expect(told(findings)).toEqual([...LISTED, 'write failed FTP_REFUSED']);
+      expect(removed).toBe(wanted);
+    });
+
+    it('names the file that it could not remove', async (test) => {
+      let file = '-';
+      const target = await ftpServer(test, async (peer) => {
+        const passive = await listed(peer);
+        const { name } = await stored(peer, passive, '226 stored');
+        file = name;
+        const socket = passive();
+        await socket;
+        await peer.expect(`RETR ${name}`, '550 not for you');
+        (await socket).destroy();
+        await peer.expect(`DELE ${name}`, '550 not for you');
+        peer.control.end();
+      });
+      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
+      const refused = ['read-back failed FTP_REFUSED', 'remove failed FTP_REFUSED'];
+      expect(told(findings)).toEqual([...LISTED, 'write ok', ...refused]);
+      expect(last(findings)?.text).toContain(`${file} is left in the folder`);
+    });
   });
 
   it('takes the login from the .netrc, and does not ask', async (test) => {
