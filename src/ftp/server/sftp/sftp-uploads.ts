@@ -69,7 +69,8 @@ export class SftpUploads {
     signal.addEventListener('abort', giveUp, { once: true });
     let old: Attributes | null;
     try {
-      [old] = await Promise.all([found, upload.opened]);
+      await upload.opened;
+      old = await found;
     } catch (error) {
       const reason = await upload.reason();
       await upload.abandon(false);
