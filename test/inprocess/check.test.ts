@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
@@ -148,89 +147,91 @@ describe('check of FTP', () => {
   describe('with a write test', () => {
     const LISTED = [...GREETED, 'tls ok', 'ftp-login ok', 'data-port ok', 'listing ok'];
 
-    /** Up to and with the listing; returns what opens further data connections. */
-    async function listed(peer: FtpPeer) {
-      const passive = async () => {
-        await peer.expect('EPSV', '500 what?');
-        return (await peer.passive()).accept();
-      };
-      await letIn(peer);
-      const socket = passive();
-      await socket;
-      await peer.expect('LIST', '150 here');
-      (await socket).end();
-      peer.reply('226 done');
-      await peer.expect('TYPE I', '200 binary');
-      return passive;
+    interface Conduct {
+      /** The reply to an upload, once it has come. */
+      readonly stored?: string;
+      /** What comes back instead of the upload; null: 550. */
+      readonly returned?: (content: Buffer) => Buffer | null;
+      readonly removed?: string;
     }
 
-    /** Takes the file; returns its name and content. */
-    async function stored(peer: FtpPeer, passive: () => Promise<Socket>, reply: string) {
-      const socket = passive();
-      await socket;
-      const name = /^STOR (sshferry-check-[0-9a-f]{16}\.tmp)$/.exec(await peer.command())?.[1] ?? '';
-      peer.reply('150 go on');
-      const chunks: Buffer[] = [];
-      for await (const chunk of await socket) chunks.push(chunk);
-      peer.reply(reply);
-      return { name, content: Buffer.concat(chunks) };
+    /** Serves one login; returns the names of the uploads and the commands about them. */
+    async function serving(test: TestContext, conduct: Conduct) {
+      const { stored = '226 stored', returned = (content) => content, removed = '250 gone' } = conduct;
+      const names: string[] = [];
+      const after: string[] = [];
+      const target = await ftpServer(test, async (peer) => {
+        await letIn(peer);
+        let data = await peer.listenData();
+        let content = Buffer.alloc(0);
+        for (;;) {
+          const line = await peer.command();
+          const [verb = '', name = ''] = line.split(' ');
+          if (verb === 'EPSV' || verb === 'PASV') {
+            data = await peer.listenData();
+            peer.replyPassive(verb, data.port);
+          } else if (verb === 'LIST') {
+            peer.reply('150 here');
+            (await data.accept()).end();
+            peer.reply('226 done');
+          } else if (verb === 'STOR') {
+            names.push(name);
+            peer.reply('150 go on');
+            const socket = await data.accept();
+            const chunks: Buffer[] = [];
+            for await (const chunk of socket) chunks.push(chunk);
+            socket.end();
+            content = Buffer.concat(chunks);
+            peer.reply(stored);
+          } else if (verb === 'RETR') {
+            after.push(line);
+            const back = returned(content);
+            if (back === null) peer.reply('550 not for you');
+            else {
+              peer.reply('150 here');
+              (await data.accept()).end(back);
+              peer.reply('226 sent');
+            }
+          } else if (verb === 'DELE') {
+            after.push(line);
+            peer.reply(removed);
+          } else if (verb === 'QUIT') {
+            peer.reply('221 bye');
+            peer.control.end();
+          } else peer.reply('200 yes');
+        }
+      });
+      return { target, names, after };
     }
 
-    it.for([
-      ['the same bytes', 'read-back ok'],
-      ['other bytes', 'read-back failed FTP_REFUSED'],
-    ] as const)('writes a file, reads %s back, and removes it', async ([what, expected], test) => {
-      let [removed, wanted] = ['', '-'];
-      const target = await ftpServer(test, async (peer) => {
-        const passive = await listed(peer);
-        const { name, content } = await stored(peer, passive, '226 stored');
-        const socket = passive();
-        await socket;
-        await peer.expect(`RETR ${name}`, '150 here');
-        (await socket).end(what === 'other bytes' ? content.reverse() : content);
-        peer.reply('226 sent');
-        wanted = `DELE ${name}`;
-        removed = await peer.command();
-        peer.reply('250 gone');
-        peer.control.end();
-      });
+    it.for<[string, Conduct, readonly string[], readonly string[]]>([
+      ['writes, reads back and removes', {}, ['write ok', 'read-back ok', 'remove ok'], ['RETR', 'DELE']],
+      [
+        'sees other bytes, and removes them',
+        { returned: (content) => Buffer.from(content).fill(0) },
+        ['write ok', 'read-back failed FTP_REFUSED', 'remove ok'],
+        ['RETR', 'DELE'],
+      ],
+      [
+        'removes what an upload that failed has left',
+        { stored: '452 disk full' },
+        ['write failed FTP_REFUSED'],
+        ['DELE'],
+      ],
+      [
+        'says that it could not remove the file',
+        { returned: () => null, removed: '550 not for you' },
+        ['write ok', 'read-back failed FTP_REFUSED', 'remove failed FTP_REFUSED'],
+        ['RETR', 'DELE'],
+      ],
+    ])('%s', async ([, conduct, steps, commands], test) => {
+      const { target, names, after } = await serving(test, conduct);
       const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
-      expect(told(findings)).toEqual([...LISTED, 'write ok', expected, 'remove ok']);
-      expect(removed).toBe(wanted);
-      expect(findings.works).toBe(what === 'the same bytes');
-    });
-
-    it('removes what an upload that failed has left', async (test) => {
-      let [removed, wanted] = ['', '-'];
-      const target = await ftpServer(test, async (peer) => {
-        const { name } = await stored(peer, await listed(peer), '452 disk full');
-        wanted = `DELE ${name}`;
-        removed = await peer.command();
-        peer.reply('250 gone');
-        peer.control.end();
-      });
-      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
-      expect(told(findings)).toEqual([...LISTED, 'write failed FTP_REFUSED']);
-      expect(removed).toBe(wanted);
-    });
-
-    it('names the file that it could not remove', async (test) => {
-      let file = '-';
-      const target = await ftpServer(test, async (peer) => {
-        const passive = await listed(peer);
-        const { name } = await stored(peer, passive, '226 stored');
-        file = name;
-        const socket = passive();
-        await socket;
-        await peer.expect(`RETR ${name}`, '550 not for you');
-        (await socket).destroy();
-        await peer.expect(`DELE ${name}`, '550 not for you');
-        peer.control.end();
-      });
-      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
-      const refused = ['read-back failed FTP_REFUSED', 'remove failed FTP_REFUSED'];
-      expect(told(findings)).toEqual([...LISTED, 'write ok', ...refused]);
-      expect(last(findings)?.text).toContain(`${file} is left in the folder`);
+      expect(told(findings)).toEqual([...LISTED, ...steps]);
+      const [name = ''] = names;
+      expect(name).toMatch(/^sshferry-check-[0-9a-f]{16}\.tmp$/);
+      expect(after).toEqual(commands.map((verb) => `${verb} ${name}`));
+      if (conduct.removed) expect(last(findings)?.text).toContain(`${name} is left in the folder`);
     });
   });
 
