@@ -22,6 +22,8 @@ export interface ForwardDeps {
   readonly local: Transport;
   readonly log: Logger;
   readonly accounts: AccountSource;
+  /** Whether protocols may try to write on the server. */
+  readonly writes: boolean;
   /** How long a server may take to reply, in milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
@@ -146,14 +148,14 @@ async function probe(
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
-  { accounts, local, gateway, route, timeout, signal }: ProbeDeps,
+  { accounts, local, gateway, route, timeout, signal, writes }: ProbeDeps,
 ): Promise<void> {
   const newClient = () => new LineClient(stream, formatTarget(target), timeout);
   if (plugin.probe) {
     const bulkFailure = () =>
       route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
     const about = { target, through: login, accounts, near: local, gateway };
-    const session = { ...about, client: newClient(), steps, timeout, signal, bulkFailure };
+    const session = { ...about, client: newClient(), steps, writes, timeout, signal, bulkFailure };
     await plugin.probe(session, pluginConfig);
   } else if (plugin.greet) {
     const greet = plugin.greet.bind(plugin);

@@ -14,7 +14,7 @@ import { DirectFolders } from './upload/upload-target.ts';
 
 /** How much of a file is fetched before it is asked for, in bytes, and for how long it is kept, in milliseconds. */
 const PRIME = 256 * 1024;
-const PRIMED_FOR = 5000;
+const PRIMED_FOR = 3000;
 /** Sessions that one upload may use. */
 const MOST_STRIPES = 8;
 
@@ -106,7 +106,9 @@ export class SftpClient {
 
   /** Begins to fetch a file that is likely to be read next. The caller takes it or drops it. */
   prime(path: Buffer, known?: Attributes): PrimedFile {
-    return new PrimedFile(new FileReader(this.#pool, path, { known, prime: PRIME }), PRIMED_FOR);
+    // It must not look like a transfer, for which the pool would open another channel.
+    const sessions = { lease: (signal?: AbortSignal) => this.#pool.share(signal) };
+    return new PrimedFile(new FileReader(sessions, path, { known, prime: PRIME }), PRIMED_FOR);
   }
 
   /** Writes a file. The caller calls `finish` or `abandon` of the upload. */

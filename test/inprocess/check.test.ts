@@ -29,6 +29,7 @@ interface Setup {
   readonly answers?: (string | Error)[];
   readonly ftpUser?: string;
   readonly netrc?: string;
+  readonly writes?: boolean;
   /** In milliseconds. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -75,6 +76,7 @@ async function checkOne(
       prompter: person,
       targetUser: setup.ftpUser ?? null,
       netrc,
+      writes: setup.writes ?? false,
       timeout,
       signal: setup.signal ?? new AbortController().signal,
       own: '/nonexistent',
@@ -140,6 +142,97 @@ describe('check of FTP', () => {
       echo: false,
     });
     expect(JSON.stringify(findings)).not.toContain('secret-name');
+  });
+
+  describe('with a write test', () => {
+    const LISTED = [...GREETED, 'tls ok', 'ftp-login ok', 'data-port ok', 'listing ok'];
+
+    interface Conduct {
+      /** The reply to an upload, once it has come. */
+      readonly stored?: string;
+      /** What comes back instead of the upload; null: 550. */
+      readonly returned?: (content: Buffer) => Buffer | null;
+      readonly removed?: string;
+    }
+
+    /** Serves one login; returns the names of the uploads and the commands about them. */
+    async function serving(test: TestContext, conduct: Conduct) {
+      const { stored = '226 stored', returned = (content) => content, removed = '250 gone' } = conduct;
+      const names: string[] = [];
+      const after: string[] = [];
+      const target = await ftpServer(test, async (peer) => {
+        await letIn(peer);
+        let data = await peer.listenData();
+        let content = Buffer.alloc(0);
+        for (;;) {
+          const line = await peer.command();
+          const [verb = '', name = ''] = line.split(' ');
+          if (verb === 'EPSV' || verb === 'PASV') {
+            data = await peer.listenData();
+            peer.replyPassive(verb, data.port);
+          } else if (verb === 'LIST') {
+            peer.reply('150 here');
+            (await data.accept()).end();
+            peer.reply('226 done');
+          } else if (verb === 'STOR') {
+            names.push(name);
+            peer.reply('150 go on');
+            const socket = await data.accept();
+            const chunks: Buffer[] = [];
+            for await (const chunk of socket) chunks.push(chunk);
+            socket.end();
+            content = Buffer.concat(chunks);
+            peer.reply(stored);
+          } else if (verb === 'RETR') {
+            after.push(line);
+            const back = returned(content);
+            if (back === null) peer.reply('550 not for you');
+            else {
+              peer.reply('150 here');
+              (await data.accept()).end(back);
+              peer.reply('226 sent');
+            }
+          } else if (verb === 'DELE') {
+            after.push(line);
+            peer.reply(removed);
+          } else if (verb === 'QUIT') {
+            peer.reply('221 bye');
+            peer.control.end();
+          } else peer.reply('200 yes');
+        }
+      });
+      return { target, names, after };
+    }
+
+    it.for<[string, Conduct, readonly string[], readonly string[]]>([
+      ['writes, reads back and removes', {}, ['write ok', 'read-back ok', 'remove ok'], ['RETR', 'DELE']],
+      [
+        'sees other bytes, and removes them',
+        { returned: (content) => Buffer.from(content).fill(0) },
+        ['write ok', 'read-back failed FTP_REFUSED', 'remove ok'],
+        ['RETR', 'DELE'],
+      ],
+      [
+        'removes what an upload that failed has left',
+        { stored: '452 disk full' },
+        ['write failed FTP_REFUSED'],
+        ['DELE'],
+      ],
+      [
+        'says that it could not remove the file',
+        { returned: () => null, removed: '550 not for you' },
+        ['write ok', 'read-back failed FTP_REFUSED', 'remove failed FTP_REFUSED'],
+        ['RETR', 'DELE'],
+      ],
+    ])('%s', async ([, conduct, steps, commands], test) => {
+      const { target, names, after } = await serving(test, conduct);
+      const { findings } = await checkOne(test, { type: 'ftp', target, writes: true, ...ASKED });
+      expect(told(findings)).toEqual([...LISTED, ...steps]);
+      const [name = ''] = names;
+      expect(name).toMatch(/^sshferry-check-[0-9a-f]{16}\.tmp$/);
+      expect(after).toEqual(commands.map((verb) => `${verb} ${name}`));
+      if (conduct.removed) expect(last(findings)?.text).toContain(`${name} is left in the folder`);
+    });
   });
 
   it('takes the login from the .netrc, and does not ask', async (test) => {

@@ -1,13 +1,17 @@
-import { readAttributes } from '../../src/sftp/codec/attributes.ts';
+import { type Attributes, readAttributes } from '../../src/sftp/codec/attributes.ts';
 import type { FieldReader } from '../../src/sftp/codec/field-reader.ts';
 import { OpenFlag, StatusCode } from '../../src/sftp/codec/protocol.ts';
 import { packet, type ReceivedRequest, ScriptedSftpServer, u32, u64 } from './scripted-sftp-server.ts';
 
 const FILE = 0o100000;
 
+const DIRECTORY = 0o040755;
+
 export interface MemoryFile {
   content: Buffer;
   permissions: number;
+  /** Seconds since 1970; left out, the server does not say. */
+  mtime?: number;
 }
 
 /** Files that several sessions share. */
@@ -25,11 +29,19 @@ export class MemoryFiles extends Map<string, MemoryFile> {
   get names(): string[] {
     return [...this.keys()];
   }
+
+  /** The names in a directory; a directory is what files are below. */
+  entriesOf(directory: string): string[] {
+    const below = `${directory}/`;
+    const names = this.names.filter((name) => name.startsWith(below)).map((name) => name.slice(below.length));
+    return [...new Set(names.map((name) => name.split('/')[0] ?? ''))];
+  }
 }
 
 /** The extensions of OpenSSH's server that this one has as well. */
 export const OPENSSH: Readonly<Record<string, string>> = {
   'posix-rename@openssh.com': '1',
+  'lsetstat@openssh.com': '1',
   'limits@openssh.com': '1',
   'fsync@openssh.com': '1',
   'copy-data': '1',
@@ -60,13 +72,32 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
   const handles = new Map<string, OpenMemoryFile>();
   let lastHandle = 0;
 
-  const attributes = (id: number, file: MemoryFile | undefined) => {
-    if (!file) return server.status(id, StatusCode.NO_SUCH_FILE);
-    server.attributes(id, { size: file.content.length, permissions: file.permissions });
+  const directories = new Map<string, string[]>();
+  const closeHandle = (handle: string) => handle.startsWith('directory ') || handles.delete(handle);
+  const attributesOf = ({ content, permissions, mtime }: MemoryFile): Attributes => {
+    return { size: content.length, permissions, ...(mtime !== undefined && { atime: mtime, mtime }) };
+  };
+  const found = (path: string): Attributes | null => {
+    const file = files.get(path);
+    if (file !== undefined) return attributesOf(file);
+    return files.entriesOf(path).length > 0 ? { permissions: DIRECTORY } : null;
+  };
+  const attributes = (id: number, file: MemoryFile | string | undefined) => {
+    const attributes = typeof file === 'string' ? found(file) : file ? attributesOf(file) : null;
+    if (attributes === null) return server.status(id, StatusCode.NO_SUCH_FILE);
+    server.attributes(id, attributes);
+  };
+  const list = (id: number, handle: string) => {
+    const path = handle.slice('directory '.length);
+    const names = directories.get(path)?.splice(0, 10) ?? [];
+    if (names.length === 0) return server.status(id, StatusCode.EOF);
+    const entries = names.map((name) => ({ name, attributes: found(`${path}/${name}`) ?? {} }));
+    server.entries(id, entries);
   };
   const change = (id: number, file: MemoryFile | undefined, fields: FieldReader) => {
     if (!file) return server.status(id, StatusCode.NO_SUCH_FILE);
-    const { size, permissions } = readAttributes(fields);
+    const { size, permissions, mtime } = readAttributes(fields);
+    if (mtime !== undefined) file.mtime = mtime;
     if (size !== undefined) file.content = resized(file.content, size);
     if (permissions !== undefined) file.permissions = FILE | permissions;
     server.status(id);
@@ -97,12 +128,22 @@ export function serveMemory(files: MemoryFiles, options: MemoryOptions = {}): Sc
       case 'OPEN':
         return open(id, text(), fields.u32());
       case 'CLOSE':
-        return server.status(id, handles.delete(text()) ? StatusCode.OK : StatusCode.FAILURE);
+        return server.status(id, closeHandle(text()) ? StatusCode.OK : StatusCode.FAILURE);
       case 'STAT':
       case 'LSTAT':
-        return attributes(id, files.get(text()));
+        return attributes(id, text());
       case 'FSTAT':
         return attributes(id, handles.get(text())?.file);
+      case 'REALPATH':
+        return server.names(id, [text()]);
+      case 'OPENDIR': {
+        const path = text();
+        directories.set(path, files.entriesOf(path));
+        return server.handle(id, `directory ${path}`);
+      }
+      case 'READDIR':
+        return list(id, text());
+      case 'lsetstat@openssh.com':
       case 'SETSTAT':
         return change(id, files.get(text()), fields);
       case 'FSETSTAT':

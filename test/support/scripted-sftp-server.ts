@@ -102,8 +102,19 @@ export class ScriptedSftpServer {
   }
 
   names(id: number, names: readonly (string | Buffer)[]): void {
-    const entries = names.flatMap((name) => [string(name), string(''), encodeAttributes({})]);
-    this.send(packet('NAME', u32(id), u32(names.length), ...entries));
+    this.entries(
+      id,
+      names.map((name) => ({ name, attributes: {} })),
+    );
+  }
+
+  entries(id: number, entries: readonly { name: string | Buffer; attributes: Attributes }[]): void {
+    const fields = entries.flatMap(({ name, attributes }) => [
+      string(name),
+      string(''),
+      encodeAttributes(attributes),
+    ]);
+    this.send(packet('NAME', u32(id), u32(entries.length), ...fields));
   }
 
   #receive(type: number, body: Buffer): void {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { StorePath } from '../../src/ftp/server/path.ts';
-import { SftpServerFiles, SftpStore, type SftpStoreOptions } from '../../src/ftp/server/sftp/sftp-store.ts';
+import { SftpServerFiles } from '../../src/ftp/server/sftp/sftp-server-files.ts';
+import { SftpStore, type SftpStoreOptions } from '../../src/ftp/server/sftp/sftp-store.ts';
 import type { FileSource } from '../../src/ftp/server/store.ts';
 import { type RealOptions, realClient } from './real-sftp.ts';
 

@@ -28,6 +28,7 @@ const DEFAULT_WIDTH = 80;
 interface Flags {
   ftpLogin?: string;
   json?: true;
+  writeTest?: true;
   timeout: number;
 }
 
@@ -44,6 +45,9 @@ export const check: Subcommand = {
       ),
     )
       .addOption(new Option('--ftp-login <user>', 'log in to FTP servers too (default: as in ~/.netrc)'))
+      .addOption(
+        new Option('--write-test', 'with an FTP login or a folder: write, read back and remove a small file'),
+      )
       .addOption(new Option('--json', 'print one JSON object'))
       .addOption(
         new Option('--timeout <seconds>', 'how long a server may take to answer')
@@ -79,6 +83,7 @@ export const check: Subcommand = {
       prompter: environment.prompter(),
       targetUser: flags.ftpLogin ?? null,
       netrc: environment.env.NETRC || path.join(environment.env.HOME || homedir(), '.netrc'),
+      writes: flags.writeTest === true,
       timeout: flags.timeout * 1000,
       own: environment.script,
     };

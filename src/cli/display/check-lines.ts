@@ -20,6 +20,9 @@ const TITLES: Readonly<Partial<Record<string, string>>> = {
   'ftp-login': 'FTP login',
   'data-port': 'data port',
   listing: 'listing',
+  write: 'write test',
+  'read-back': 'read back',
+  remove: 'clean-up',
 };
 const TITLE_WIDTH = 11;
 

@@ -51,6 +51,8 @@ export interface ProbeSession {
   /** The gateway's address in the client's network. */
   readonly gateway: Endpoint;
   readonly steps: ProbeSteps;
+  /** Whether to write something on the server, and remove it again. */
+  readonly writes: boolean;
   /** How long a server may take to reply, in milliseconds. */
   readonly timeout: number;
   /** Aborted when the check is to end. */

@@ -94,6 +94,47 @@ export class FtpClient {
     }
   }
 
+  /** Sets TYPE I, so that a file comes back as it was sent. */
+  async binary(): Promise<void> {
+    accepted(await this.#command('TYPE', 'I'), `${this.#who} refuses TYPE I`);
+  }
+
+  /** Stores a file. Rejects unless the server says that the transfer is complete. */
+  async store(local: Transport, { host, port }: Endpoint, name: string, bytes: Buffer): Promise<void> {
+    const data = await local.openStream({ host, port });
+    data.on('error', () => {});
+    data.resume();
+    try {
+      const begun = await this.#command('STOR', name, 'preliminary');
+      if (begun.code < 200) data.end(bytes);
+      const reply = begun.code < 200 ? await this.#reply() : begun;
+      accepted(reply, `${this.#who} does not store a file`);
+    } finally {
+      data.destroy();
+    }
+  }
+
+  /** Returns the content of a small file. */
+  async retrieve(local: Transport, { host, port }: Endpoint, name: string, timeout: number): Promise<Buffer> {
+    const data = await local.openStream({ host, port });
+    const kept: Buffer[] = [];
+    const received = count(data, timeout, this.#who, (chunk) => kept.push(chunk));
+    received.catch(() => {});
+    try {
+      const begun = await this.#command('RETR', name, 'preliminary');
+      accepted(begun.code < 200 ? await this.#reply() : begun, `${this.#who} does not return the file`);
+      await received;
+      return Buffer.concat(kept);
+    } finally {
+      data.destroy();
+    }
+  }
+
+  /** Removes a file. */
+  async remove(name: string): Promise<void> {
+    accepted(await this.#command('DELE', name), `${this.#who} does not remove the file`);
+  }
+
   leave(): Promise<void> {
     return this.#client.leave('QUIT');
   }
@@ -141,7 +182,12 @@ export interface Listing {
 /** How much of a listing is read, in bytes. */
 const MAX_LISTING = 16 << 20;
 
-async function count(data: Duplex, timeout: number, who: string): Promise<Listing> {
+async function count(
+  data: Duplex,
+  timeout: number,
+  who: string,
+  take: (chunk: Buffer) => void = () => {},
+): Promise<Listing> {
   const late = new ProbeFailure(
     'NO_ANSWER',
     `${who} took the command, but its data connection brought nothing to an end within ${timeout / 1000} s`,
@@ -151,6 +197,7 @@ async function count(data: Duplex, timeout: number, who: string): Promise<Listin
   try {
     for await (const chunk of data as AsyncIterable<Buffer>) {
       bytes += chunk.length;
+      take(chunk);
       for (const byte of chunk) if (byte === 0x0a) lines += 1;
       if (bytes > MAX_LISTING) break;
     }
@@ -161,6 +208,12 @@ async function count(data: Duplex, timeout: number, who: string): Promise<Listin
     clearTimeout(timer);
   }
   return { bytes, lines };
+}
+
+/** Throws unless the reply is positive. */
+function accepted(reply: FtpReply, failure: string): void {
+  if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
+  if (reply.code >= 300) throw new ProbeFailure('FTP_REFUSED', `${failure}: "${reply.words}"`);
 }
 
 /** Returns the text for a login that worked; throws as `password` rejects. */

@@ -3,8 +3,12 @@ import { folderOf } from '../../core/target.ts';
 import type { FtpConfig } from '../config.ts';
 import { ftpAccount } from './account.ts';
 import { FtpClient, loggedIn } from './ftp-client.ts';
+import { writeTest } from './write-test.ts';
 
-/** Tries an FTP server: greeting, login, and a listing through a data connection. */
+/**
+ * Tries an FTP server: greeting, login, a listing through a data connection, and a write test if
+ * that is asked for.
+ */
 export async function probeFtp(session: ProbeSession, config: FtpConfig): Promise<void> {
   const { client, target, through, accounts, near, gateway, steps, timeout, signal } = session;
   const ftp = new FtpClient(client);
@@ -68,6 +72,12 @@ export async function probeFtp(session: ProbeSession, config: FtpConfig): Promis
         return `${lines} ${lines === 1 ? 'line' : 'lines'}, ${bytes} bytes through a data connection`;
       }),
     );
+  }
+  if (offered && session.writes) {
+    const passive = async () => ({ host: gateway.host, port: (await ftp.passive()).port });
+    // A server of its own says itself what it permits.
+    const access = folder ? (config.users?.get(user)?.access ?? config.access ?? 'read-write') : 'read-write';
+    await writeTest({ ftp, near, steps, timeout, access, passive, explained });
   }
   await ftp.leave();
 }

@@ -73,7 +73,7 @@ export type Source = { readonly from: 'file'; readonly handle: number } | ListSo
  */
 export type Question =
   // To the file store; FileStore says what each does.
-  | { kind: 'stat'; path: StorePath }
+  | { kind: 'stat'; path: StorePath; next?: 'read' | null }
   | { kind: 'list'; path: StorePath }
   | { kind: 'read'; path: StorePath; range: ByteRange }
   | { kind: 'write'; path: StorePath; mode: WriteMode; size: number | null }

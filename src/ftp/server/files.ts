@@ -46,6 +46,13 @@ function* facts(session: ServerSession, path: StorePath, name: string): Steps<Fi
   return yield* need<'stat'>({ kind: 'stat', path }, name);
 }
 
+/** As `facts`, for commands that clients send before RETR. */
+function* factsBeforeRead(session: ServerSession, path: StorePath, name: string): Steps<FileFacts> {
+  session.demand('see', path);
+  const next = session.permits('read', path) ? 'read' : null;
+  return yield* need<'stat'>({ kind: 'stat', path, next }, name);
+}
+
 /**
  * Returns the size as it would be transferred (RFC 3659 4). In ASCII that needs reading the whole
  * file; other servers refuse it, too.
@@ -53,12 +60,12 @@ function* facts(session: ServerSession, path: StorePath, name: string): Steps<Fi
 function* size(session: ServerSession, name: string): Steps<Reply> {
   const path = session.path(name);
   if (session.conversion('download') !== 'none') return reply(550, 'SIZE works in TYPE I');
-  const { type, size } = yield* facts(session, path, name);
+  const { type, size } = yield* factsBeforeRead(session, path, name);
   return type === 'file' ? reply(213, `${size}`) : reply(550, `${name}: not a plain file`);
 }
 
 function* mdtm(session: ServerSession, name: string): Steps<Reply> {
-  const { modified } = yield* facts(session, session.path(name), name);
+  const { modified } = yield* factsBeforeRead(session, session.path(name), name);
   return modified === null ? reply(550, `${name}: no time is known`) : reply(213, formatTime(modified));
 }
 

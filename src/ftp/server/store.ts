@@ -151,7 +151,8 @@ export type HashAlgorithm = 'SHA-512' | 'SHA-256' | 'SHA-1' | 'MD5';
 export interface FileStore {
   /** The algorithms that `hash` computes at little cost; empty if none. */
   readonly hashes: readonly HashAlgorithm[];
-  stat(path: StorePath, signal: AbortSignal): Promise<FileFacts>;
+  /** `next`: the client is likely to read the file next, so the store may begin to fetch it. */
+  stat(path: StorePath, signal: AbortSignal, next?: 'read' | null): Promise<FileFacts>;
   /** Rejects with `not-directory` for a file. */
   list(path: StorePath, signal: AbortSignal): Promise<DirectorySource>;
   /**

@@ -59,7 +59,7 @@ export class FileReader extends Readable implements SlotOwner {
   #waitingBytes = 0;
   #wanted = false;
 
-  constructor(sessions: SessionSource, path: Buffer, options: ReaderOptions = {}) {
+  constructor(sessions: Pick<SessionSource, 'lease'>, path: Buffer, options: ReaderOptions = {}) {
     super({ highWaterMark: BUFFER });
     const { offset = 0, length, onGrowth = 'fail', prime, budget = downloadBudget } = options;
     this.#options = options;
@@ -129,7 +129,7 @@ export class FileReader extends Readable implements SlotOwner {
     else this.destroy(error);
   }
 
-  async #open(sessions: SessionSource, path: Buffer): Promise<Attributes> {
+  async #open(sessions: Pick<SessionSource, 'lease'>, path: Buffer): Promise<Attributes> {
     const { signal } = this.#abort;
     const { known } = this.#options;
     if (known) requireFile(known);

@@ -20,6 +20,11 @@ export class PrimedFile {
     this.#timer.unref();
   }
 
+  /** Whether it failed, or was dropped or taken. */
+  get dropped(): boolean {
+    return this.#reader === null || this.#reader.destroyed;
+  }
+
   /** Returns the reader, which the caller owns from now on; null if it failed, or was dropped or taken. */
   take(): FileReader | null {
     const reader = this.#reader;

@@ -83,15 +83,17 @@ export class SessionPool implements SessionSource {
 
   /** Runs a short call in the least busy session. */
   async run<T>(call: (session: SftpSession) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const member = await this.#choose(signal);
-    member.calls += 1;
-    this.#awake(member);
+    const lease = await this.share(signal);
     try {
-      return await call(member.session);
+      return await call(lease.session);
     } finally {
-      member.calls -= 1;
-      this.#rest(member);
+      lease.release();
     }
+  }
+
+  /** Lends the least busy session for short calls, which leave it free for a transfer. */
+  async share(signal?: AbortSignal): Promise<Lease> {
+    return this.#lend(await this.#choose(signal), 'calls');
   }
 
   /** Ends all sessions; further calls reject. Idempotent. */
@@ -161,8 +163,8 @@ export class SessionPool implements SessionSource {
     );
   }
 
-  #lend(member: Member): Lease {
-    member.transfers += 1;
+  #lend(member: Member, as: 'transfers' | 'calls' = 'transfers'): Lease {
+    member[as] += 1;
     this.#awake(member);
     let lent = true;
     return {
@@ -170,7 +172,7 @@ export class SessionPool implements SessionSource {
       release: () => {
         if (!lent) return;
         lent = false;
-        member.transfers -= 1;
+        member[as] -= 1;
         this.#rest(member);
       },
     };

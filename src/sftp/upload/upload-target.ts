@@ -33,7 +33,7 @@ export interface TargetOptions {
   /** Whether a server writes to offsets as they come, and in the order of the requests of a session. */
   readonly isOrdered: (session: SftpSession) => boolean;
   /** What is known of the file that exists; null if it is known that there is none. */
-  readonly known?: Attributes | null | undefined;
+  readonly known?: Promise<Attributes | null> | undefined;
   readonly folders: DirectFolders;
 }
 
@@ -126,10 +126,11 @@ class TargetOpener {
         return this.#target(path, handle, { temporary: true, attributes });
       }
     } catch (error) {
-      this.#discard(path, handle);
+      // It is gone before the caller learns of the failure.
+      await this.#discard(path, handle);
       throw error;
     }
-    this.#discard(path, handle);
+    void this.#discard(path, handle);
     return this.#direct();
   }
 
@@ -250,9 +251,10 @@ class TargetOpener {
     };
   }
 
-  #discard(path: Buffer, handle: Buffer): void {
+  /** Removes a temporary file. Never rejects. */
+  async #discard(path: Buffer, handle: Buffer): Promise<void> {
     this.#close(handle);
-    this.#session.remove(path).catch(() => {});
+    await this.#session.remove(path).catch(() => {});
   }
 
   #close(handle: Buffer): void {

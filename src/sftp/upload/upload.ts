@@ -30,8 +30,11 @@ export interface UploadOptions {
   readonly keepPartial?: boolean | undefined;
   /** Wait for the server's disk. Default: false. */
   readonly fsync?: boolean | undefined;
-  /** What is known of the file that exists; null if there is none. Saves no round trip, but a request. */
-  readonly known?: Attributes | null | undefined;
+  /**
+   * What is known of the file that exists; null if there is none. Saves no round trip, but a request. If it
+   * rejects, nothing is written, and what was opened meanwhile is removed.
+   */
+  readonly known?: Promise<Attributes | null> | undefined;
   /** Default: runs the work. */
   readonly guard?: PathGuard | undefined;
   /**

@@ -39,7 +39,7 @@ export function isStoreKind(kind: QuestionKind): kind is StoreKind {
 }
 
 const ANSWERING: Answering = {
-  stat: ({ path }, context) => storeOf(context).stat(path, context.signal),
+  stat: ({ path, next }, context) => storeOf(context).stat(path, context.signal, next),
   list: ({ path }, context) =>
     open(context, null, async (store) => ({
       kind: 'directory',

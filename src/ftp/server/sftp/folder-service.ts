@@ -12,7 +12,8 @@ import type { ServeOptions } from '../io/serve-options.ts';
 import { ForwardSpool, type SpoolOptions } from '../spool/disk/forward-spool.ts';
 import type { FileStore } from '../store.ts';
 import { storeError } from './sftp-errors.ts';
-import { SftpServerFiles, SftpStore } from './sftp-store.ts';
+import { SftpServerFiles } from './sftp-server-files.ts';
+import { SftpStore } from './sftp-store.ts';
 
 /** A user of a folder. */
 export interface FolderUser {

@@ -15,6 +15,11 @@ export class RenameLock {
     return this.#count;
   }
 
+  /** Whether a rename runs or waits: a further operation would wait for it. */
+  get waits(): boolean {
+    return this.#renames > 0;
+  }
+
   /** Runs an operation that may run together with others, but not with a rename. */
   async shared<T>(work: () => Promise<T>): Promise<T> {
     while (this.#renames > 0) await this.#rename;

@@ -7,13 +7,18 @@ import { storeError } from './sftp-errors.ts';
 /** Called when an upload is over, with what is left of it; null after `finish`. */
 type OnOver = (left: Abandoned | null, keep: boolean) => Promise<void>;
 
+/** Runs what ends an upload: the file changes meanwhile. */
+type End = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** A file on the server, open for writing. */
 export class SftpSink implements YieldingSink, TracedSink {
   readonly #upload: Upload;
+  readonly #end: End;
   readonly #onOver: OnOver;
 
-  constructor(upload: Upload, onOver: OnOver) {
+  constructor(upload: Upload, end: End, onOver: OnOver) {
     this.#upload = upload;
+    this.#end = end;
     this.#onOver = onOver;
   }
 
@@ -33,21 +38,21 @@ export class SftpSink implements YieldingSink, TracedSink {
   async finish(): Promise<void> {
     await this.#explained(() => {
       this.#upload.stream.end();
-      return this.#upload.finish();
+      return this.#end(() => this.#upload.finish());
     });
     await this.#onOver(null, true);
   }
 
   async abort(keep: boolean): Promise<void> {
-    await this.#onOver(await this.#upload.abandon(keep), keep);
+    await this.#end(async () => this.#onOver(await this.#upload.abandon(keep), keep));
   }
 
   async yieldName(): Promise<void> {
-    await this.#onOver(await this.#upload.yieldName(), false);
+    await this.#end(async () => this.#onOver(await this.#upload.yieldName(), false));
   }
 
   async leave(): Promise<void> {
-    await this.#upload.leave();
+    await this.#end(() => this.#upload.leave());
     await this.#onOver(null, true);
   }
 

@@ -1,13 +1,9 @@
-import type { SftpClient } from '../../../sftp/client.ts';
 import type { NameEntry } from '../../../sftp/codec/answers.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import { Extension } from '../../../sftp/codec/protocol.ts';
-import { isMissing, SftpError, SftpTransferError, unlessRefused } from '../../../sftp/errors.ts';
 import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
-import { asideName, folderOf } from '../../../sftp/upload/temporary-name.ts';
-import type { PathGuard } from '../../../sftp/upload/upload.ts';
-import type { StorePath } from '../path.ts';
+import { childOf, type StorePath } from '../path.ts';
 import {
   type ByteRange,
   type DirectoryEntry,
@@ -20,30 +16,19 @@ import {
   type WriteMode,
 } from '../store.ts';
 import type { TracedSink, TracedStore, TraceEnd, TraceOptions } from '../traced-store.ts';
-import { type Place, walkBeneath } from './beneath.ts';
-import { Owners } from './owners.ts';
-import { RenameLock } from './rename-lock.ts';
-import { SameName } from './same-name.ts';
+import type { Place } from './beneath.ts';
+import { ElsewhereError, FolderPaths } from './folder-paths.ts';
+import { ReadAheadFiles } from './read-ahead-files.ts';
 import { SftpDirectory } from './sftp-directory.ts';
 import { storeError } from './sftp-errors.ts';
 import { factsFrom } from './sftp-facts.ts';
+import type { SftpServerFiles } from './sftp-server-files.ts';
 import type { SftpSink } from './sftp-sink.ts';
 import { SftpSource } from './sftp-source.ts';
-import { SftpUploads } from './sftp-uploads.ts';
+import { removeTaken, takeAside } from './temporary-files.ts';
 
-/** What the stores over one SFTP client share. */
-export class SftpServerFiles {
-  readonly client: SftpClient;
-  readonly uploads: SftpUploads;
-  readonly renames = new RenameLock();
-  readonly sameName = new SameName();
-  readonly owners = new Owners();
-
-  constructor(client: SftpClient) {
-    this.client = client;
-    this.uploads = new SftpUploads(client);
-  }
-}
+/** How a file is opened for writing. */
+type WriteOptions = Pick<TraceOptions, 'signal'> & Partial<TraceOptions>;
 
 /** The configuration of an SftpStore. */
 export interface SftpStoreOptions {
@@ -63,16 +48,14 @@ export class SftpStore implements TracedStore {
   /** A hash would take a whole download. */
   readonly hashes = [];
   readonly #files: SftpServerFiles;
-  readonly #folder: Buffer;
-  readonly #followLinks: boolean;
+  readonly #paths: FolderPaths;
+  readonly #ahead: ReadAheadFiles;
   readonly #fsync: boolean;
-  /** The real path of the folder, once it is known. */
-  #root: string | null = null;
 
   constructor(files: SftpServerFiles, { folder, followLinks = false, fsync = false }: SftpStoreOptions) {
     this.#files = files;
-    this.#folder = Buffer.from(folder || '.');
-    this.#followLinks = followLinks;
+    this.#paths = new FolderPaths(files, folder, followLinks);
+    this.#ahead = new ReadAheadFiles(files, this.#paths);
     this.#fsync = fsync;
   }
 
@@ -82,8 +65,19 @@ export class SftpStore implements TracedStore {
     if (type !== 'directory') throw new StoreError('not-directory', 'Not a directory');
   }
 
-  stat(path: StorePath, signal: AbortSignal): Promise<FileFacts> {
-    return this.#shared(signal, (session) => this.#stat(session, path, signal));
+  async stat(path: StorePath, signal: AbortSignal, next: 'read' | null = null): Promise<FileFacts> {
+    const known = this.#ahead.known(path);
+    if (known !== null) {
+      if (next === 'read') void this.#ahead.asked(path, null);
+      return factsFrom(known, this.#files.owners);
+    }
+    return this.#shared(signal, async (session) => {
+      const place = await this.#find(session, path, signal);
+      const attributes = present(place);
+      if (next === 'read') void this.#ahead.asked(path, place);
+      await this.#files.owners.learn(session, [attributes], signal);
+      return factsFrom(attributes, this.#files.owners);
+    });
   }
 
   list(path: StorePath, signal: AbortSignal): Promise<DirectorySource> {
@@ -91,17 +85,29 @@ export class SftpStore implements TracedStore {
       const type = fileType(present(place));
       if (type !== 'directory' && type !== 'unknown')
         throw new StoreError('not-directory', 'Not a directory');
-      const parts = this.#files.client.list(place.path, signal);
+      const learn = this.#ahead.listing(place.path);
+      const parts = learn(this.#files.client.list(place.path, signal));
       return SftpDirectory.open(parts, (entries) => this.#describe(path, entries, signal));
     });
   }
 
-  openRead(path: StorePath, { start, end }: ByteRange, signal: AbortSignal): Promise<FileSource> {
+  async openRead(path: StorePath, range: ByteRange, signal: AbortSignal): Promise<FileSource> {
+    const { start, end } = range;
+    if (start > 0 || end !== null) return this.#openRange(path, range, signal);
+    const fetched = await attempt(() => this.#ahead.take(path, null, signal));
+    const source = fetched === null ? await this.#openRange(path, range, signal) : fetched;
+    this.#ahead.read(path, source.size);
+    return source;
+  }
+
+  #openRange(path: StorePath, { start, end }: ByteRange, signal: AbortSignal): Promise<FileSource> {
     return this.#at(path, 'follow', signal, async (place) => {
       const known = present(place);
       if (fileType(known) === 'directory') throw new StoreError('is-directory', 'Is a directory');
       if ((known.size ?? 0) < start)
         throw new StoreError('bad-offset', `The file has ${known.size ?? 0} bytes`);
+      const fetched = start > 0 || end !== null ? null : await this.#ahead.take(path, place, signal);
+      if (fetched !== null) return fetched;
       const length = end === null ? undefined : end - start;
       const reader = this.#files.client.read(place.path, { offset: start, length, known });
       reader.on('error', () => {});
@@ -118,30 +124,17 @@ export class SftpStore implements TracedStore {
 
   openWrite(path: StorePath, mode: WriteMode, _size: number | null, signal: AbortSignal): Promise<FileSink> {
     const open = () => this.#openWrite(path, mode, { signal });
-    return this.#files.sameName.open(`${this.#folder.toString('latin1')}/${path}`, mode, open);
+    return this.#files.sameName.open(this.#paths.name(path), mode, open);
   }
 
   openTraced(path: StorePath, mode: WriteMode, options: TraceOptions): Promise<TracedSink> {
     return this.#openWrite(path, mode, options);
   }
 
-  #openWrite(
-    path: StorePath,
-    mode: WriteMode,
-    { signal, onWhole }: Pick<TraceOptions, 'signal'> & Partial<TraceOptions>,
-  ): Promise<SftpSink> {
-    return this.#at(path, 'follow', signal, (place) => {
-      if (path === '') throw new StoreError('is-directory', 'Is a directory');
-      const guard = this.#guard(place);
-      const how = { fsync: this.#fsync, known: !this.#followLinks, guard, signal, onWhole };
-      return this.#files.uploads.open(place, mode, how);
-    });
-  }
-
   async takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd> {
     try {
       return await this.#at(path, 'follow', signal, (place, session) =>
-        takeAside(session, besides(place, temporary)),
+        takeAside(session, place.path, temporary),
       );
     } catch (error) {
       const { reason } = storeError(error);
@@ -151,60 +144,132 @@ export class SftpStore implements TracedStore {
   }
 
   removeTaken(path: StorePath, temporary: string, signal: AbortSignal): Promise<void> {
-    return this.#at(path, 'follow', signal, async (place, session) => {
-      const { aside } = besides(place, temporary);
-      await session.remove(aside).catch(unlessRefused);
+    return this.#at(path, 'follow', signal, (place, session) => removeTaken(session, place.path, temporary));
+  }
+
+  #openWrite(path: StorePath, mode: WriteMode, options: WriteOptions): Promise<SftpSink> {
+    return this.#shared(options.signal, async (session) => {
+      if (path === '') throw new StoreError('is-directory', 'Is a directory');
+      const early = await this.#openWithLookUp(session, path, mode, options);
+      if (early !== null) return early;
+      const place = await this.#paths.place(session, path, 'follow', options.signal);
+      if (mode.kind === 'create' && place.attributes !== null) throw new StoreError('exists', 'File exists');
+      return this.#openAt(place.path, Promise.resolve(place.attributes), mode, options);
     });
   }
 
+  /**
+   * Opens a temporary file while its path is looked up, if the directory was looked up a moment ago.
+   * Null if the path has to be looked up first.
+   */
+  async #openWithLookUp(
+    session: SftpSession,
+    path: StorePath,
+    mode: WriteMode,
+    options: WriteOptions,
+  ): Promise<SftpSink | null> {
+    const literal = mode.kind === 'replace' || mode.kind === 'create' ? this.#paths.verified(path) : null;
+    if (literal === null) return null;
+    const found = this.#paths.confirm(session, path, options.signal).then(({ attributes }) => attributes);
+    try {
+      return await this.#openAt(Buffer.from(literal, 'latin1'), found, mode, options);
+    } catch (error) {
+      if (error instanceof ElsewhereError) return null;
+      throw error;
+    }
+  }
+
+  #openAt(
+    path: Buffer,
+    found: Promise<Attributes | null>,
+    mode: WriteMode,
+    options: WriteOptions,
+  ): Promise<SftpSink> {
+    const { followLinks } = this.#paths;
+    const how = { ...options, fsync: this.#fsync, guard: this.#paths.guard(path) };
+    return this.#files.uploads.open(path, found, mode, followLinks ? how : { ...how, known: found });
+  }
+
   makeDirectory(path: StorePath): Promise<void> {
-    return this.#at(path, 'keep', undefined, (place, session) => {
+    return this.#change(path, 'keep', (place, session) => {
       if (place.attributes !== null) throw new StoreError('exists', 'File exists');
       return session.mkdir(place.path);
     });
   }
 
   async removeDirectory(path: StorePath): Promise<void> {
-    return this.#at(notRoot(path), 'keep', undefined, (place, session) => {
+    return this.#change(notRoot(path), 'keep', (place, session) => {
       if (fileType(present(place)) !== 'directory') throw new StoreError('not-directory', 'Not a directory');
       return session.rmdir(place.path);
     });
   }
 
   async remove(path: StorePath): Promise<void> {
-    return this.#at(notRoot(path), 'keep', undefined, (place, session) => {
+    return this.#change(notRoot(path), 'keep', (place, session) => {
       if (fileType(present(place)) === 'directory') throw new StoreError('is-directory', 'Is a directory');
       return session.remove(place.path);
     });
   }
 
   async rename(from: StorePath, to: StorePath, replace: boolean): Promise<void> {
-    const { client, renames } = this.#files;
+    const { client, renames, changes } = this.#files;
     const run = () =>
       client.run(async (session) => {
-        const source = await this.#place(session, notRoot(from), 'keep');
+        const places = [notRoot(from), notRoot(to)].map((path) => this.#paths.place(session, path, 'keep'));
+        await Promise.allSettled(places);
+        const [source, target] = await Promise.all(places);
+        if (source === undefined || target === undefined) return;
         present(source);
-        const target = await this.#place(session, notRoot(to), 'keep');
         if (!replace && target.attributes !== null) throw new StoreError('exists', 'File exists');
         await explained(session, source.path, target.path, () =>
           client.rename(session, source.path, target.path, replace),
         );
       });
-    return attempt(() => renames.alone(run));
+    return attempt(() => renames.alone(() => changes.during(run)));
   }
 
   setModified(path: StorePath, time: number): Promise<void> {
-    return this.#at(path, 'follow', undefined, (place, session) => {
-      const mtime = Math.floor(time / 1000);
-      return session.setstat(place.path, { atime: present(place).atime ?? mtime, mtime });
-    });
+    const mtime = Math.floor(time / 1000);
+    // Of a file that was uploaded a moment ago, the time of the last access is about now.
+    const atime = Math.floor(Date.now() / 1000);
+    const literal = this.#paths.literal(path);
+    const early = literal !== null && this.#files.uploaded.has(literal) ? { atime, mtime } : null;
+    return this.#setAttributes(path, early, (present) => ({ atime: present.atime ?? mtime, mtime }));
   }
 
   setMode(path: StorePath, mode: number): Promise<void> {
-    return this.#at(path, 'follow', undefined, (place, session) => {
-      present(place);
-      return session.setstat(place.path, { permissions: mode });
+    const permissions = { permissions: mode };
+    return this.#setAttributes(path, permissions, () => permissions);
+  }
+
+  /**
+   * Sets attributes of a file. `early` can be sent together with the look-up, if the server can set
+   * them without following a link.
+   */
+  #setAttributes(
+    path: StorePath,
+    early: Attributes | null,
+    attributes: (present: Attributes) => Attributes,
+  ): Promise<void> {
+    return this.#files.changes.during(async () => {
+      const sent =
+        early !== null && (await this.#shared(undefined, (session) => this.#setEarly(session, path, early)));
+      if (sent) return;
+      await this.#at(path, 'follow', undefined, (place, session) =>
+        session.setstat(place.path, attributes(present(place))),
+      );
     });
+  }
+
+  /** Returns whether the attributes are set. */
+  async #setEarly(session: SftpSession, path: StorePath, attributes: Attributes): Promise<boolean> {
+    const literal = session.supports(Extension.LSETSTAT) ? this.#paths.verified(path) : null;
+    if (literal === null) return false;
+    const [found, set] = await Promise.allSettled([
+      this.#paths.confirm(session, path),
+      session.lsetstat(Buffer.from(literal, 'latin1'), attributes),
+    ]);
+    return set.status === 'fulfilled' && found.status === 'fulfilled' && found.value.attributes !== null;
   }
 
   available(path: StorePath): Promise<number> {
@@ -229,9 +294,18 @@ export class SftpStore implements TracedStore {
     work: (place: Place, session: SftpSession) => Promise<T>,
   ): Promise<T> {
     return this.#shared(signal, async (session) => {
-      const place = await this.#place(session, path, last, signal);
+      const place = await this.#paths.place(session, path, last, signal);
       return explained(session, place.path, undefined, () => work(place, session));
     });
+  }
+
+  /** Looks a path up and changes something there. */
+  #change(
+    path: StorePath,
+    last: 'follow' | 'keep',
+    work: (place: Place, session: SftpSession) => Promise<void>,
+  ): Promise<void> {
+    return this.#files.changes.during(() => this.#at(path, last, undefined, work));
   }
 
   #shared<T>(signal: AbortSignal | undefined, work: (session: SftpSession) => Promise<T>): Promise<T> {
@@ -239,74 +313,20 @@ export class SftpStore implements TracedStore {
     return attempt(() => renames.shared(() => client.run(work, signal)));
   }
 
-  async #place(
-    session: SftpSession,
-    path: StorePath,
-    last: 'follow' | 'keep',
-    signal?: AbortSignal,
-  ): Promise<Place> {
-    const root = await this.#rootPath(session, signal);
-    if (!this.#followLinks) return walkBeneath(session, path, { root, last, signal });
-    const bytes = Buffer.from(path === '' ? root || '/' : `${root}/${path}`, 'latin1');
-    const asked = last === 'follow' ? session.stat(bytes, { signal }) : session.lstat(bytes, { signal });
-    const attributes = await asked.catch((error: unknown) => {
-      if (isMissing(error)) return null;
-      throw error;
-    });
-    return { path: bytes, attributes };
-  }
-
-  /**
-   * Returns a guard for an upload to `place`. While it runs, a rename can bring a link into the
-   * path; without a rename, the path is as it was when it was looked up.
-   */
-  #guard({ path }: Place): PathGuard {
-    const { client, renames } = this.#files;
-    const before = renames.count;
-    return (work) =>
-      renames.shared(async () => {
-        const mayHaveMoved = !this.#followLinks && renames.count !== before;
-        if (mayHaveMoved) await client.run((session) => this.#requireNoLink(session, path));
-        return work();
-      });
-  }
-
-  /** Rejects with `moved` if a part of a path on the server has become a link, or is gone. */
-  async #requireNoLink(session: SftpSession, path: Buffer): Promise<void> {
-    const root = await this.#rootPath(session);
-    const below = path.toString('latin1').slice(root.length + 1) as StorePath;
-    const found = await walkBeneath(session, below, { root, last: 'follow' }).catch((error: unknown) => {
-      if (error instanceof SftpError || error instanceof StoreError) return null;
-      throw error;
-    });
-    if (found?.path.equals(path)) return;
-    throw new SftpTransferError('moved', 'a folder of the path was renamed');
-  }
-
-  /** Resolves to the real path of the folder, without a slash at its end. */
-  async #rootPath(session: SftpSession, signal?: AbortSignal): Promise<string> {
-    if (this.#root !== null) return this.#root;
-    const real = await session.realpath(this.#folder, { signal });
-    this.#root = real.toString('latin1').replace(/\/+$/, '');
-    return this.#root;
-  }
-
-  async #stat(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<FileFacts> {
-    const attributes = await this.#attributes(session, path, signal);
-    await this.#files.owners.learn(session, [attributes], signal);
-    return factsFrom(attributes, this.#files.owners);
-  }
-
   /**
    * A link that leads nowhere or out of the folder exists all the same: clients can list, rename and
    * remove it.
    */
-  async #attributes(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<Attributes> {
+  async #find(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<Place> {
     try {
-      return present(await this.#place(session, path, 'follow', signal));
+      const place = await this.#paths.place(session, path, 'follow', signal);
+      // Without a link on the way, a second look-up would find nothing, either.
+      if (place.attributes !== null || place.path.toString('latin1') === this.#paths.literal(path))
+        return place;
+      throw new StoreError('not-found', 'No such file or directory');
     } catch (error) {
-      const kept = await this.#place(session, path, 'keep', signal).catch(() => null);
-      if (kept?.attributes && fileType(kept.attributes) === 'link') return kept.attributes;
+      const kept = await this.#paths.place(session, path, 'keep', signal).catch(() => null);
+      if (kept?.attributes && fileType(kept.attributes) === 'link') return kept;
       throw error;
     }
   }
@@ -321,7 +341,10 @@ export class SftpStore implements TracedStore {
       const followed = await Promise.all(
         entries.map(async ({ name, attributes }) => {
           if (fileType(attributes) !== 'link') return attributes;
-          return this.#attributes(session, childOf(directory, name), signal).catch(() => attributes);
+          const child = childOf(directory, name.toString('latin1'));
+          return this.#find(session, child, signal)
+            .then(present)
+            .catch(() => attributes);
         }),
       );
       const { owners } = this.#files;
@@ -332,51 +355,6 @@ export class SftpStore implements TracedStore {
       }));
     });
   }
-}
-
-/** Returns the paths that a temporary file beside a place has, and has when it was taken aside. */
-function besides({ path }: Place, temporary: string): Record<'folder' | 'own' | 'aside', Buffer> {
-  const folder = folderOf(path);
-  const name = Buffer.from(temporary, 'latin1');
-  const at = (last: Buffer) => Buffer.concat([folder, Buffer.from('/'), last]);
-  return { folder, own: at(name), aside: at(asideName(name)) };
-}
-
-/** See TracedStore.takeBack. */
-async function takeAside(
-  session: SftpSession,
-  { folder, own, aside }: Record<'folder' | 'own' | 'aside', Buffer>,
-): Promise<TraceEnd> {
-  try {
-    await session.rename(own, aside);
-    return 'unfinished';
-  } catch (error) {
-    unlessRefused(error);
-    if (await exists(session, aside)) return 'unfinished';
-    if (await exists(session, own)) {
-      // Nothing can be renamed there.
-      await session.remove(own);
-      return 'unfinished';
-    }
-    await session.stat(folder);
-    return 'finished';
-  }
-}
-
-async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
-  try {
-    await session.lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-}
-
-/** Returns the path of a name that the server listed. */
-function childOf(directory: StorePath, name: Buffer): StorePath {
-  const text = name.toString('latin1');
-  return (directory === '' ? text : `${directory}/${text}`) as StorePath;
 }
 
 function present({ attributes }: Place): Attributes {

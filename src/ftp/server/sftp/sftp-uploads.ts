@@ -6,7 +6,7 @@ import { unlessRefused } from '../../../sftp/errors.ts';
 import type { Abandoned, PathGuard, Upload } from '../../../sftp/upload/upload.ts';
 import type { UploadMode } from '../../../sftp/upload/upload-target.ts';
 import { StoreError, type WriteMode } from '../store.ts';
-import type { Place } from './beneath.ts';
+import type { Changes } from './changes.ts';
 import { storeError } from './sftp-errors.ts';
 import { SftpSink } from './sftp-sink.ts';
 
@@ -26,8 +26,11 @@ interface CutOff {
 /** How a file is opened for writing. */
 export interface OpenOptions {
   readonly fsync: boolean;
-  /** Whether the attributes of the place are those of the file itself, not of a link's target. */
-  readonly known: boolean;
+  /**
+   * The attributes of the file itself, not of a link's target; null if nothing has the name. If it
+   * rejects, nothing is written, and nothing stays.
+   */
+  readonly known?: Promise<Attributes | null>;
   /** Runs work that uses the path again later. */
   readonly guard: PathGuard;
   readonly signal: AbortSignal;
@@ -38,6 +41,7 @@ export interface OpenOptions {
 /** The uploads to one server, of all stores that share its client. */
 export class SftpUploads {
   readonly #client: SftpClient;
+  readonly #changes: Changes;
   /** Names that `create` has promised to unfinished uploads. */
   readonly #promised = new Set<string>();
   /** Uploads that were cut off together with the connection, by their names. */
@@ -45,34 +49,37 @@ export class SftpUploads {
   /** How many uploads are open or being aborted, by their names. */
   readonly #open = new Map<string, number>();
 
-  constructor(client: SftpClient) {
+  constructor(client: SftpClient, changes: Changes) {
     this.#client = client;
+    this.#changes = changes;
   }
 
-  /** Opens a file for writing. */
-  async open(place: Place, mode: WriteMode, options: OpenOptions): Promise<SftpSink> {
-    const { fsync, known, guard, signal, onWhole } = options;
-    const name = place.path.toString('latin1');
+  /** Opens a file for writing. `found`: what has the name, or a link's target; null if nothing has. */
+  async open(
+    path: Buffer,
+    found: Promise<Attributes | null>,
+    mode: WriteMode,
+    { fsync, known, guard, signal, onWhole }: OpenOptions,
+  ): Promise<SftpSink> {
+    found.catch(() => {});
+    const name = path.toString('latin1');
     // A traced upload comes from a client that is gone: it must not mix with one that is under way.
     if (this.#unsettled.has(name) || (onWhole && this.#open.has(name))) {
       throw new StoreError('unavailable', 'An earlier upload of this file is not settled yet; try again');
     }
-    if (mode.kind === 'create' && (place.attributes !== null || this.#promised.has(name)))
-      throw new StoreError('exists', 'File exists');
+    if (mode.kind === 'create' && this.#promised.has(name)) throw new StoreError('exists', 'File exists');
     if (mode.kind === 'create') this.#promised.add(name);
-    const { attributes } = place;
-    const upload = this.#client.upload(place.path, {
-      mode: uploadMode(mode),
-      fsync,
-      guard,
-      ...(known && { known: attributes }),
+    const upload = this.#client.upload(path, {
+      ...{ mode: uploadMode(mode), fsync, guard, known },
       ...(onWhole && { onWhole: (temporary: Buffer) => onWhole(lastName(temporary)) }),
     });
     this.#count(name, 1);
     const giveUp = () => upload.stream.destroy();
     signal.addEventListener('abort', giveUp, { once: true });
+    let old: Attributes | null;
     try {
       await upload.opened;
+      old = await found;
     } catch (error) {
       const reason = await upload.reason();
       await upload.abandon(false);
@@ -83,9 +90,11 @@ export class SftpUploads {
       signal.removeEventListener('abort', giveUp);
     }
     const replaces = mode.kind === 'replace' || (mode.kind === 'resume' && mode.start === 0);
-    const old = replaces ? attributes : null;
-    return new SftpSink(upload, async (left, keep) => {
-      const cutOff = { upload, path: place.path, old: keep ? old : null, guard };
+    // Written directly, the file changes up to the end of the upload.
+    const written = upload.inPlace ? this.#changes.begin() : () => {};
+    const end = <T>(work: () => Promise<T>) => this.#changes.during(work).finally(written);
+    return new SftpSink(upload, end, async (left, keep) => {
+      const cutOff = { upload, path, old: keep && replaces ? old : null, guard };
       try {
         if (left !== null) await this.#settled(cutOff, left);
       } finally {
@@ -119,8 +128,9 @@ export class SftpUploads {
   async #settleLater(cutOff: CutOff): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       // It waits for the connection, too.
-      const left = await cutOff.upload.abandon();
-      if (left.state !== 'unsettled') return this.#settled(cutOff, left).catch(() => {});
+      const left = await this.#changes.during(() => cutOff.upload.abandon());
+      if (left.state !== 'unsettled')
+        return this.#changes.during(() => this.#settled(cutOff, left)).catch(() => {});
       if (isFinal(left.error)) return;
       await delay(pause, undefined, { ref: false });
     }
