@@ -118,10 +118,13 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen', 'curl', 'lftp'], 'FTP before a fo
     expect(await down.command('RETR big')).toMatch(/^150/);
     const bytes = randomBytes(MiB);
     upData.write(bytes);
-    await vi.waitFor(async () => {
-      const name = (await readdir(folder)).find((entry) => entry.startsWith('.sshferry-')) ?? '';
-      expect((await stat(path.join(folder, name))).size).toBe(bytes.length);
-    });
+    await vi.waitFor(
+      async () => {
+        const name = (await readdir(folder)).find((entry) => entry.startsWith('.sshferry-')) ?? '';
+        expect((await stat(path.join(folder, name))).size).toBe(bytes.length);
+      },
+      { timeout: 20_000 },
+    );
     cut();
     upData.end();
     const [ending, replies] = await Promise.all([downData.rest(), Promise.all([up.reply(), down.reply()])]);
