@@ -22,7 +22,8 @@ interface SpoolSettings {
 
 /** A real sshd with OpenSSH's sftp-server, and forwards with a spool. Call it in a `describe`. */
 export function sshdWithSpool() {
-  const { file, login, env, port: sshdPort } = sshdWithSftp();
+  // Inside sshd: the files of the user's shell, which can take long, are not read.
+  const { file, login, env, port: sshdPort } = sshdWithSftp([], 'internal-sftp');
 
   /** sshferry before a folder of its own, with a spool, by a way that can be taken away. */
   async function start(...given: readonly (string | SpoolSettings)[]) {
