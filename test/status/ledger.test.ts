@@ -100,13 +100,25 @@ test('a forward counts clients and bytes, including those of running sessions', 
   const { listen, target } = listening;
   const about = { name: 'files', type: 'ftp', direction: 'local', server: 'office', listen, target };
   expect(status().forwards).toEqual([
-    { ...about, clients: 2, clientsTotal: 2, bytesUp: 11, bytesDown: 2002 },
+    { ...about, clients: 2, clientsTotal: 2, bytesUp: 11, bytesDown: 2002, spool: null },
   ]);
   events.emit('session.end', { session: 4, forward: 'files', bytesUp: 10, bytesDown: 2000, ms: 5 });
   expect(status()).toMatchObject({
     forwards: [{ clients: 1, clientsTotal: 2, bytesUp: 11, bytesDown: 2002 }],
     totals: { clients: 2, bytesUp: 11, bytesDown: 2002 },
   });
+});
+
+test('a forward shows the uploads that wait, until it has no spool', () => {
+  const { events, status } = world();
+  const waiting = { files: 2, bytes: 30, since: 1000, refused: 1, reason: 'x'.repeat(1000) };
+  events.emit('forward.waiting', { forward: 'files', waiting });
+  events.emit('forward.listening', listening);
+  const spool = { files: 2, bytes: 30, since: '1970-01-01T00:00:01.000Z', refused: 1 };
+  expect(status().forwards).toMatchObject([{ spool }]);
+  expect(status().forwards[0]?.spool?.reason?.length).toBeLessThan(600);
+  events.emit('forward.waiting', { forward: 'files', waiting: null });
+  expect(status().forwards).toMatchObject([{ spool: null }]);
 });
 
 test('a removed forward disappears; its clients still count', () => {

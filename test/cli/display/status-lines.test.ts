@@ -140,3 +140,23 @@ describe('a transfer', () => {
     expect(line({ ...transfer, bytes: 0, size: 0 })).toContain('100%');
   });
 });
+
+test('uploads that wait in the spool, and why', () => {
+  const spool = {
+    files: 3,
+    bytes: 1_200_000,
+    since: '2026-01-02T03:09:05.000Z',
+    refused: 1,
+    reason: 'No\x1b space',
+  };
+  const forwards = status.forwards.map((forward) => ({ ...forward, spool }));
+  const lines = statusLines({ ...status, forwards }, { ...style, width: 200 });
+  expect(lines.join('\n')).toMatch(
+    /localhost:8021: 3 uploads \(1\.2 MB\) in the spool, the oldest 2 h old; the server refused 1: No[^\x1b]* space/,
+  );
+  const empty = status.forwards.map((forward) => ({
+    ...forward,
+    spool: { files: 0, bytes: 0, since: null, refused: 0, reason: null },
+  }));
+  expect(statusLines({ ...status, forwards: empty }, style).join()).not.toMatch(/spool/);
+});

@@ -26,6 +26,15 @@ describe('directories', () => {
     client('CDUP', toClient('250 Directory is /')),
     client('CDUP', toClient('250 Directory is /')),
   ]);
+  scenario('CWD to a folder that cannot be looked up now, only if uploads are taken', [
+    client('CWD d', '? 1 stat d'),
+    fails('deferred', toClient('250 Directory is /d')),
+    client('CWD e', '? 2 stat d/e'),
+    fails('unavailable', toClient('450 e: no: unavailable')),
+    client('MDTM e', '? 3 stat d/e'),
+    fails('deferred', toClient('450 e: no: deferred')),
+  ]);
+
   scenario('CWD to what is none', [
     client('CWD f', '? 1 stat f'),
     answer(file(1), toClient('550 f: not a directory')),

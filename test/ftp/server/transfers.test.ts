@@ -7,6 +7,7 @@ import {
   IMAGE,
   inStep,
   late,
+  NOW,
   OPENED,
   passive,
   retrieving,
@@ -278,6 +279,13 @@ describe('STOU', () => {
     ...passive(1, 1),
     client('STOU f', '? 2 write f create'),
     fails('permission', toClient('553 f: no: permission')),
+  ]);
+  scenario('where the names on the server are unknown: one with the time in it', [
+    ...passive(1, 1),
+    client('STOU f', '? 2 write f create'),
+    fails('deferred', `? 3 write f.${NOW}.1 create`),
+    fails('exists', `? 4 write f.${NOW}.2 create`),
+    fails('deferred', toClient(`450 f.${NOW}.2: no: deferred`)),
   ]);
   scenario('where a hundred names are taken', [
     ...passive(1, 1),
