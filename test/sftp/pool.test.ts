@@ -145,8 +145,9 @@ describe('SessionPool', () => {
     ['SSH_LOST', 0],
     ['STOPPING', 0],
     ['CHANNEL_REFUSED', 1],
-  ] as const)('%s while a further session is opened: remarks: %d', async (code, expected) => {
-    const error = new GatewayError(code, 'it ended');
+    ['CHANNEL_REFUSED', 1, 'shortage'],
+  ] as const)('%s while a further session is opened: remarks: %d', async (code, expected, reason?) => {
+    const error = new GatewayError(code, 'it ended', { reason });
     for (const early of [true, false]) {
       let count = 0;
       const { pool, remarks } = makePool(100, {

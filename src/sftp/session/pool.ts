@@ -201,10 +201,10 @@ export class SessionPool implements SessionSource {
   }
 }
 
-/** Whether the SFTP server refused, or failed; not if the SSH connection was lost or closed. */
+/** Whether the server refused a channel, or failed; not if the SSH connection was lost or closed. */
 function isOfServer(error: unknown): boolean {
   const reason = error instanceof SftpSessionError ? error.cause : error;
-  return !(reason instanceof GatewayError) || reason.fault === 'server';
+  return !(reason instanceof GatewayError) || reason.fault === 'server' || reason.reason !== undefined;
 }
 
 function leastBusy(members: readonly Member[]): Member | undefined {
