@@ -3,6 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import type { GatewayEmitter } from './events.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
+import { sharedAbort } from './shared-abort.ts';
 import { resetStream } from './stream.ts';
 import type { Destination } from './target.ts';
 import { Transfers } from './transfers.ts';
@@ -34,7 +35,7 @@ export interface SessionParts
 export class Session {
   /** The plugin's view of the session. */
   readonly context: SessionContext;
-  readonly #abort = new AbortController();
+  readonly #abort = sharedAbort();
   readonly #owned = new Owned();
   readonly #started = Date.now();
   #active = Date.now();

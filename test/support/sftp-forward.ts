@@ -58,7 +58,7 @@ export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_
     const cut = () => {
       for (const end of relay.connections) end();
     };
-    return { ...sshferry, folder, outside, port, relay, cut };
+    return { ...sshferry, log: () => sshferry.log, folder, outside, port, relay, cut };
   }
   return { file, login, env, serve, serveLate, mkdir, port: () => sshd?.port ?? 0 };
 }

@@ -78,6 +78,15 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen', 'curl', 'lftp'], 'FTP before a fo
     expect(await readdir(folder)).toEqual(['renamed']);
   });
 
+  it('lists many links, without a warning of the runtime', { timeout: 60_000 }, async () => {
+    const server = await serve();
+    await writeFile(`${server.folder}/file`, 'content');
+    for (let i = 0; i < 40; i++) await symlink('file', `${server.folder}/link${i}`);
+    const lines = (await curl(url(server.port))).split('\n').filter((line) => / link\d+/.test(line));
+    expect(lines).toHaveLength(40);
+    expect(server.log()).not.toMatch(/Warning/);
+  });
+
   it('an upload that is aborted leaves what has arrived, and can be resumed', {
     timeout: 60_000,
   }, async () => {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
+import { sharedAbort } from '../../../core/shared-abort.ts';
 import { sleep } from '../../../core/sleep.ts';
 import type { Answer, Answers, Question, QuestionKind, QuestionOf, Source, Verdict } from '../action.ts';
 import { converter } from '../ascii.ts';
@@ -40,7 +41,7 @@ export class Questions {
 
   /** Asks. The answer comes later, never during the call. */
   ask(id: number, question: Question): void {
-    const abort = new AbortController();
+    const abort = sharedAbort();
     this.#open = { id, abort };
     const answered = (answer: Answer) => {
       if (this.#open?.id !== id) return;
