@@ -51,8 +51,8 @@ export async function buildLink(directory: string): Promise<{ program: string } 
 }
 
 /**
- * Puts the servers' side at the other end of `line`: with link.c if `tun` names the program, otherwise with the relay, which
- * carries `ports`. Without a delay, the servers stay on this side.
+ * Puts the servers' side at the other end of `line`: with link.c if `tun` names the program,
+ * otherwise with the relay, which carries `ports`. Without a delay, the servers stay on this side.
  */
 export async function openLink(
   programs: Programs,
@@ -65,7 +65,10 @@ export async function openLink(
   return HERE;
 }
 
-/** The kernel's default sizes of TCP buffers. link.c enlarges them, which only costs memory if there is no delay. */
+/**
+ * The kernel's default sizes of TCP buffers. link.c enlarges them, which only costs memory if there
+ * is no delay.
+ */
 const buffers = new Map<string, string>();
 
 async function openTun(programs: Programs, program: string, { rtt, mbit }: Line): Promise<Far> {
@@ -90,7 +93,10 @@ async function openRelay(programs: Programs, rtt: number, ports: readonly number
   return { ...HERE, host: RELAYED };
 }
 
-/** Measures the throughput of the link from the servers' side without a delay, in MB/s: the upper bound of all rows. */
+/**
+ * Measures the throughput of the link from the servers' side without a delay, in MB/s: the upper
+ * bound of all rows.
+ */
 export async function measureCeiling(programs: Programs, tun: string | null, size: number): Promise<number> {
   const port = 20_001;
   const far = await (tun === null

@@ -33,7 +33,9 @@ function ids(onRequest: boolean): string[] {
   return ROWS.filter((row) => (row.onRequest ?? false) === onRequest).map(({ id }) => id);
 }
 
-/** The environment variable that names link.c's program inside the network namespace of the bench. */
+/**
+ * The environment variable that names link.c's program inside the network namespace of the bench.
+ */
 const INSIDE = 'SSHFERRY_BENCH_LINK';
 
 interface Options {

@@ -40,7 +40,10 @@ export async function measure(place: Place, row: Row, runs: number, compare: boo
   }
 }
 
-/** Runs each of the row's peers in turn, `runs` times, so that a change of the machine's load affects all of them. */
+/**
+ * Runs each of the row's peers in turn, `runs` times, so that a change of the machine's load
+ * affects all of them.
+ */
 async function inTurn(
   place: Place,
   row: TransferRow | TreeRow | Pop3Row,

@@ -33,7 +33,10 @@ export const NAMES: Record<Peer, string> = {
   'rclone-gcm': 'rclone by SFTP, aes128-gcm',
 };
 
-/** The peers that are a tunnel with listeners, each on an address of its own: `ssh -L` must have the server's data ports by their numbers. */
+/**
+ * The peers that are a tunnel with listeners, each on an address of its own: `ssh -L` must have the
+ * server's data ports by their numbers.
+ */
 export const LISTENS = {
   sshferry: '127.0.0.10',
   'ssh-session': '127.0.0.11',

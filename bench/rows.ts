@@ -20,7 +20,9 @@ interface Common {
 interface Comparison extends Common {
   /** The sshferry that is compared with the others. */
   readonly subject: 'sshferry' | 'sshferry-prefetch' | 'folder';
-  /** The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run. */
+  /**
+   * The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run.
+   */
   readonly targets: Partial<Record<Peer, number>>;
   /** Peers that are measured once, for information. */
   readonly beside: readonly Peer[];
@@ -32,7 +34,10 @@ export interface TransferRow extends Comparison {
   readonly work: Work;
 }
 
-/** `size` in bytes, of each of `files` files; `at` says whether one client carries them or each has its own. */
+/**
+ * `size` in bytes, of each of `files` files; `at` says whether one client carries them or each has
+ * its own.
+ */
 export interface Work {
   readonly direction: 'RETR' | 'STOR';
   readonly size: number;
@@ -40,7 +45,10 @@ export interface Work {
   readonly at: 'in turn' | 'at once';
 }
 
-/** A folder of `files` files of `size` bytes by FTP, with one client, in turn: curl by their names, or lftp's mirror. */
+/**
+ * A folder of `files` files of `size` bytes by FTP, with one client, in turn: curl by their names,
+ * or lftp's mirror.
+ */
 export interface TreeRow extends Comparison {
   readonly kind: 'tree';
   readonly client: 'curl' | 'lftp';
@@ -56,18 +64,27 @@ export interface Pop3Row extends Comparison {
   readonly parallel: number;
 }
 
-/** `transfers` downloads of `size` bytes that begin together, and `arrivals` more sessions a second until they are done, `mostArrivals` at most. */
+/**
+ * `transfers` downloads of `size` bytes that begin together, and `arrivals` more sessions a second
+ * until they are done, `mostArrivals` at most.
+ */
 export interface BurstRow extends Common {
   readonly kind: 'burst';
   readonly transfers: number;
   readonly size: number;
   readonly arrivals: number;
   readonly mostArrivals: number;
-  /** The limit of the 99th percentile of the latency of a NOOP on an idle control connection, in milliseconds. */
+  /**
+   * The limit of the 99th percentile of the latency of a NOOP on an idle control connection, in
+   * milliseconds.
+   */
   readonly noopLimit: number;
 }
 
-/** `clients` that send empty lines, `rate` bytes a second each, and a server that does, beside which NOOPs are sent for `seconds`. */
+/**
+ * `clients` that send empty lines, `rate` bytes a second each, and a server that does, beside which
+ * NOOPs are sent for `seconds`.
+ */
 export interface FloodRow extends Common {
   readonly kind: 'flood';
   readonly clients: number;
@@ -84,7 +101,10 @@ export interface MemoryRow extends Common {
   readonly kind: 'memory';
   /** What they are clients of. Default: an FTP server behind SSH. */
   readonly of?: 'folder';
-  /** `idle`: logged in, nothing else. `stalled`: begun a download, read `readFirst` bytes of it, then no more. */
+  /**
+   * `idle`: logged in, nothing else. `stalled`: begun a download, read `readFirst` bytes of it,
+   * then no more.
+   */
   readonly clients: 'idle' | 'stalled';
   readonly count: number;
   readonly readFirst: number;

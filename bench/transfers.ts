@@ -8,8 +8,9 @@ import { run } from './programs.ts';
 import type { Work } from './rows.ts';
 
 /**
- * Runs the work once through `peer`, with `source`, a file on the server, and returns the seconds. Rejects if the received data
- * differ from the sent data: in length, and with `compare` in their bytes.
+ * Runs the work once through `peer`, with `source`, a file on the server, and returns the seconds.
+ * Rejects if the received data differ from the sent data: in length, and with `compare` in their
+ * bytes.
  */
 export async function carryOut(
   place: Place,

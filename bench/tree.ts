@@ -8,8 +8,8 @@ import type { TreeRow } from './rows.ts';
 import { digest } from './transfers.ts';
 
 /**
- * Runs the work of a row once through `peer`, from the folder `source`, and returns the seconds. Rejects if the other end does not
- * have the same files.
+ * Runs the work of a row once through `peer`, from the folder `source`, and returns the seconds.
+ * Rejects if the other end does not have the same files.
  */
 export async function carryTree(place: Place, peer: FtpPeer, row: TreeRow, source: string): Promise<number> {
   const parent = row.direction === 'RETR' ? place.spare : place.files;

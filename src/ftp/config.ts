@@ -78,7 +78,9 @@ export const SERVER_FIELDS = [
   'spool',
 ] as const;
 
-/** FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on. */
+/**
+ * FTP's part of the configuration; `dataPorts` is `FtpDataPorts` on the command line, and so on.
+ */
 const fields = z.strictObject({
   active: z
     .enum(['to-passive', 'remote-forward', 'refuse'])

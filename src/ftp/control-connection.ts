@@ -22,8 +22,8 @@ const READ_AHEAD = 4096;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Feeds FtpControl with the input of both sides, and carries out its actions. Longer than 300 lines,
- * since reading, pacing and ending share the state of both streams.
+ * Feeds FtpControl with the input of both sides, and carries out its actions. Longer than 300
+ * lines, since reading, pacing and ending share the state of both streams.
  */
 export class ControlConnection implements DataReport {
   readonly #session: SessionContext;

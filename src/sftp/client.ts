@@ -12,7 +12,10 @@ import { giveName } from './upload/publish.ts';
 import { Upload, type UploadContext, type UploadOptions } from './upload/upload.ts';
 import { DirectFolders } from './upload/upload-target.ts';
 
-/** How much of a file is fetched before it is asked for, in bytes, and for how long it is kept, in milliseconds. */
+/**
+ * How much of a file is fetched before it is asked for, in bytes, and for how long it is kept, in
+ * milliseconds.
+ */
 const PRIME = 256 * 1024;
 const PRIMED_FOR = 3000;
 /** Sessions that one upload may use. */
@@ -20,22 +23,24 @@ const MOST_STRIPES = 8;
 
 export interface SftpClientOptions {
   /**
-   * Opens a channel to the server's SFTP subsystem: a well-behaved Duplex (see core/transport.ts). Waits
-   * while the connection is being made again, within a bound of its own.
+   * Opens a channel to the server's SFTP subsystem: a well-behaved Duplex (see core/transport.ts).
+   * Waits while the connection is being made again, within a bound of its own.
    */
   readonly openChannel: (signal: AbortSignal) => Promise<Duplex>;
   /** The SSH server's software, from its identification: `OpenSSH_9.2p1`. */
   readonly software?: () => string | undefined;
   /**
-   * Whether uploads use several channels. `auto`: towards OpenSSH, whose server writes to any offset in any
-   * order; others may need a file's bytes in order. Default: `auto`.
+   * Whether uploads use several channels. `auto`: towards OpenSSH, whose server writes to any
+   * offset in any order; others may need a file's bytes in order. Default: `auto`.
    */
   readonly striping?: 'auto' | 'always' | 'never' | undefined;
   /** Channels at most. Default: 8. */
   readonly mostChannels?: number | undefined;
   /** Whether one channel stays open, however long it is unused. Default: true. */
   readonly keepsOne?: boolean | undefined;
-  /** How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000. */
+  /**
+   * How long the server may be silent while it owes an answer, in milliseconds. Default: 60,000.
+   */
   readonly patience?: number | undefined;
   /**
    * How long to wait for WRITEs of a lost session, where a file was cut that they could reach, in
@@ -47,9 +52,9 @@ export interface SftpClientOptions {
 }
 
 /**
- * Files of one server over SFTP version 3. Paths and names are bytes, as the server has them. Errors are
- * `SftpError`, `SftpSessionError`, `SftpTransferError`, or what `openChannel` rejects with;
- * `failureReason` sorts them.
+ * Files of one server over SFTP version 3. Paths and names are bytes, as the server has them.
+ * Errors are `SftpError`, `SftpSessionError`, `SftpTransferError`, or what `openChannel` rejects
+ * with; `failureReason` sorts them.
  */
 export class SftpClient {
   readonly #pool: SessionPool;
@@ -117,7 +122,8 @@ export class SftpClient {
   }
 
   /**
-   * Renames a file, over one that has the name `to` if `replaces`, in one step where the server can.
+   * Renames a file, over one that has the name `to` if `replaces`, in one step where the server
+   * can.
    */
   rename(session: SftpSession, from: Buffer, to: Buffer, replaces: boolean): Promise<void> {
     return giveName(session, from, to, replaces, this.#upload.remarks);
@@ -130,8 +136,8 @@ export class SftpClient {
 }
 
 /**
- * Whether OpenSSH's own SFTP server answers. Its sshd can run another one, and servers that imitate its
- * extensions, such as proftpd's, announce who they are (vendor-id).
+ * Whether OpenSSH's own SFTP server answers. Its sshd can run another one, and servers that imitate
+ * its extensions, such as proftpd's, announce who they are (vendor-id).
  */
 function isOpenSsh(software: string | undefined, session: SftpSession): boolean {
   const own = session.supports(Extension.POSIX_RENAME) && !session.extensions.has('vendor-id');

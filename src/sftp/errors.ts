@@ -30,9 +30,9 @@ export class SftpError extends Error {
 }
 
 /**
- * How a session ended. `lost`: the channel ended or broke. `protocol`: the server sent what SFTP does not
- * allow. `not-sftp`: it sent none at all, or something else. `timeout`: it did not answer in time.
- * `closed`: this side closed the session.
+ * How a session ended. `lost`: the channel ended or broke. `protocol`: the server sent what SFTP
+ * does not allow. `not-sftp`: it sent none at all, or something else. `timeout`: it did not answer
+ * in time. `closed`: this side closed the session.
  */
 export type SessionEnd = 'lost' | 'protocol' | 'not-sftp' | 'timeout' | 'closed';
 

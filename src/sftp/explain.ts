@@ -5,13 +5,16 @@ import { type FailureReason, failureReason } from './reason.ts';
 import type { SftpSession } from './session/session.ts';
 import { folderOf } from './upload/temporary-name.ts';
 
-/** A file system with less free space than this counts as full, in bytes: what is left is too small for a WRITE. */
+/**
+ * A file system with less free space than this counts as full, in bytes: what is left is too small
+ * for a WRITE.
+ */
 const FULL = 1024 * 1024;
 
 /**
- * Returns why a request about `path` failed. OpenSSH's server says no more than "Failure" for a full disk, a
- * folder that is not empty, and a name that exists: where that is all, the server is asked for the state of
- * things. `target`: the new name of a RENAME.
+ * Returns why a request about `path` failed. OpenSSH's server says no more than "Failure" for a
+ * full disk, a folder that is not empty, and a name that exists: where that is all, the server is
+ * asked for the state of things. `target`: the new name of a RENAME.
  */
 export async function explainFailure(
   session: SftpSession,

@@ -6,8 +6,8 @@ const UNDER_WAY = 8;
 const SLASH = 0x2f;
 
 /**
- * Lists a folder, in parts as they come. Entries whose names could not be those of files in it are left out:
- * a name with a slash would lead elsewhere.
+ * Lists a folder, in parts as they come. Entries whose names could not be those of files in it are
+ * left out: a name with a slash would lead elsewhere.
  */
 export async function* listFolder(
   session: SftpSession,

@@ -16,7 +16,10 @@ import { replaceTable } from './support/table-file.ts';
 
 const CLIENTS = [curlClient, lftpClient, tnftpClient, ncftpClient, basicFtpClient, ftplibClient, wgetClient];
 const OPERATIONS = ['list', 'get', 'put', 'resume', 'mirror', 'abort', 'names'] as const;
-/** `npm run test:long` tries every mode and family with every server, `npm test` one of them with each. */
+/**
+ * `npm run test:long` tries every mode and family with every server, `npm test` one of them with
+ * each.
+ */
 const WHOLE = process.env.SSHFERRY_MATRIX === 'whole';
 /** The document whose table the run replaces. The test's output has the table in any case. */
 const TABLE_FILE = process.env.SSHFERRY_FOLDER_MATRIX_FILE;

@@ -28,7 +28,10 @@ const PACKAGES: Record<FtpHost, string> = {
   'pure-ftpd': 'pure-ftpd',
   pyftpdlib: 'python3-pyftpdlib',
 };
-/** `npm run test:long` tries every mode and family with every server, `npm test` one of them with each. */
+/**
+ * `npm run test:long` tries every mode and family with every server, `npm test` one of them with
+ * each.
+ */
 const WHOLE = process.env.SSHFERRY_MATRIX === 'whole';
 /** The document whose table the run replaces. The test's output has the table in any case. */
 const TABLE_FILE = process.env.SSHFERRY_MATRIX_FILE;

@@ -16,7 +16,10 @@ import { replaceTable } from './support/table-file.ts';
 const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'abort'] as const;
 /** Zsh's zftp takes only ports that /etc/services knows. */
 const PORTS = { vsftpd: 8021, 'pure-ftpd': 2121 } as const;
-/** The document whose table the run replaces. Without it only the clients that found faults are tried. */
+/**
+ * The document whose table the run replaces. Without it only the clients that found faults are
+ * tried.
+ */
 const TABLE_FILE = process.env.SSHFERRY_STRANGERS_FILE;
 
 /** Those that docker/client has. */

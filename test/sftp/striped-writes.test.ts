@@ -13,7 +13,10 @@ const path = Buffer.from('/in/file');
 const NAME = '/in/file';
 
 describe('StripedWrites that are halted', () => {
-  /** Writes over sessions whose WRITEs are answered late, in any order among them, and some not with OK. */
+  /**
+   * Writes over sessions whose WRITEs are answered late, in any order among them, and some not with
+   * OK.
+   */
   async function run(choices: Iterator<number>, sessions: number) {
     const next = (limit: number) => (choices.next().value as number) % limit;
     const files = new MemoryFiles();

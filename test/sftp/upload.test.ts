@@ -639,7 +639,10 @@ describe('a server that fails', () => {
 describe('a connection that is lost', () => {
   const gone = () => new Error('SSH is gone');
 
-  /** Loses the first connection at the WRITE with this number. Calling `late` carries out this one and those after it. */
+  /**
+   * Loses the first connection at the WRITE with this number. Calling `late` carries out this one
+   * and those after it.
+   */
   function losing(number: number, extensions: Parameters<typeof memoryClient>[1] = {}, losesCopy = false) {
     const files = new MemoryFiles();
     const held: (() => void)[] = [];

@@ -13,7 +13,9 @@ export interface Relay {
   freeze(frozen: boolean): void;
 }
 
-/** Carries TCP to `port` of this machine, each way `delay` milliseconds late; gone with the test. */
+/**
+ * Carries TCP to `port` of this machine, each way `delay` milliseconds late; gone with the test.
+ */
 export async function startRelay(
   test: Pick<TestContext, 'onTestFinished'>,
   port: number,

@@ -11,7 +11,10 @@ import { startSshd } from './sshd.ts';
 
 const TEST = { onTestFinished };
 
-/** A setting of sshd: the shell that starts an SFTP server reads no start-up files, which may take seconds. */
+/**
+ * A setting of sshd: the shell that starts an SFTP server reads no start-up files, which may take
+ * seconds.
+ */
 export function quickShell(home: string): string {
   return `SetEnv HOME=${home}`;
 }

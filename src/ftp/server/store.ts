@@ -21,7 +21,9 @@ export type StoreReason =
   | 'changed'
   /** The store cannot be reached now. A later attempt may succeed. */
   | 'unavailable'
-  /** The store cannot be reached now, but takes uploads for later. A folder may be entered unseen. */
+  /**
+   * The store cannot be reached now, but takes uploads for later. A folder may be entered unseen.
+   */
   | 'deferred'
   /** The store cannot do this at all. */
   | 'unsupported'

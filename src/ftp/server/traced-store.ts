@@ -28,12 +28,14 @@ export type TraceEnd = 'finished' | 'unfinished' | 'unknown';
 
 /** A store whose uploads can be traced. */
 export interface TracedStore extends FileStore {
-  /** As `openWrite`. Rejects with `unavailable` while an earlier upload of the file is not settled. */
+  /**
+   * As `openWrite`. Rejects with `unavailable` while an earlier upload of the file is not settled.
+   */
   openTraced(path: StorePath, mode: WriteMode, options: TraceOptions): Promise<TracedSink>;
   /**
-   * Takes the temporary file of an upload of `path` aside, unless it has got its name. It is renamed
-   * and not removed: so a request of a lost connection that comes late cannot make the answer wrong,
-   * and a later call returns the same answer.
+   * Takes the temporary file of an upload of `path` aside, unless it has got its name. It is
+   * renamed and not removed: so a request of a lost connection that comes late cannot make the
+   * answer wrong, and a later call returns the same answer.
    */
   takeBack(path: StorePath, temporary: string, signal: AbortSignal): Promise<TraceEnd>;
   /** Removes what `takeBack` took aside, when its answer was noted. */

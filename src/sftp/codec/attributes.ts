@@ -1,6 +1,9 @@
 import type { FieldReader } from './field-reader.ts';
 
-/** Attributes of a file (section 5). A field that the server did not send, or that stays as it is, is absent. */
+/**
+ * Attributes of a file (section 5). A field that the server did not send, or that stays as it is,
+ * is absent.
+ */
 export interface Attributes {
   /** In bytes. */
   readonly size?: number;
@@ -30,13 +33,19 @@ const TYPES: ReadonlyMap<number, FileType> = new Map<number, FileType>([
   [0o120000, 'link'],
 ]);
 
-/** Returns the type of the file; `unknown` if the server sent no permissions, or none that hold a type. */
+/**
+ * Returns the type of the file; `unknown` if the server sent no permissions, or none that hold a
+ * type.
+ */
 export function fileType({ permissions = 0 }: Attributes): FileType {
   const type = permissions & TYPE_MASK;
   return type === 0 ? 'unknown' : (TYPES.get(type) ?? 'other');
 }
 
-/** Returns `attributes` as bytes. `uid` and `gid`, `atime` and `mtime` go in pairs: half a pair is left out. */
+/**
+ * Returns `attributes` as bytes. `uid` and `gid`, `atime` and `mtime` go in pairs: half a pair is
+ * left out.
+ */
 export function encodeAttributes({ size, uid, gid, permissions, atime, mtime }: Attributes): Buffer {
   const bytes = Buffer.alloc(32);
   let flags = 0;

@@ -1,9 +1,9 @@
 import { MAX_PACKET, PacketType } from './protocol.ts';
 
 /**
- * A piece of the server's output. A DATA packet, which can be a quarter of a megabyte, comes as `data` and
- * then as `piece`s of together `length` bytes, as they arrive; every other packet comes whole. Nothing
- * follows a `fault`.
+ * A piece of the server's output. A DATA packet, which can be a quarter of a megabyte, comes as
+ * `data` and then as `piece`s of together `length` bytes, as they arrive; every other packet comes
+ * whole. Nothing follows a `fault`.
  */
 export type Incoming =
   | { readonly kind: 'packet'; readonly type: number; readonly body: Buffer }
@@ -17,9 +17,9 @@ const HEAD = 5;
 const DATA_HEAD = 13;
 
 /**
- * Splits what the server sends into packets, without I/O. Any split of the input results in the same
- * packets, except that the pieces of DATA follow the split. It holds one packet at most, of at most
- * `limit` bytes.
+ * Splits what the server sends into packets, without I/O. Any split of the input results in the
+ * same packets, except that the pieces of DATA follow the split. It holds one packet at most, of at
+ * most `limit` bytes.
  *
  * Bodies and pieces are views of the input where possible: to keep one for long, copy it.
  */

@@ -78,5 +78,8 @@ export const VERSION = 3;
  */
 export const MAX_PACKET = 256 * 1024;
 
-/** Bytes of data in a READ or WRITE that every server has to support (section 3: packets of 34000 bytes). */
+/**
+ * Bytes of data in a READ or WRITE that every server has to support (section 3: packets of 34000
+ * bytes).
+ */
 export const SAFE_TRANSFER = 32 * 1024;

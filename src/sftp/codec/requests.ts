@@ -1,7 +1,10 @@
 import { type Attributes, encodeAttributes } from './attributes.ts';
 import { type ExtensionName, PacketType, VERSION } from './protocol.ts';
 
-/** A field of a request: a number is a uint32, a bigint a uint64, bytes are a string, and attributes are ATTRS. */
+/**
+ * A field of a request: a number is a uint32, a bigint a uint64, bytes are a string, and attributes
+ * are ATTRS.
+ */
 type Field = number | bigint | Buffer | Attributes;
 
 /** Where a packet has its id: after the length and the type. */
@@ -20,7 +23,10 @@ export function encodeInit(): Buffer {
   return encode(PacketType.INIT, [VERSION]);
 }
 
-/** All requests of version 3 and of OpenSSH's extensions, except WRITE. Paths are bytes, as the server has them. */
+/**
+ * All requests of version 3 and of OpenSSH's extensions, except WRITE. Paths are bytes, as the
+ * server has them.
+ */
 export const requests = {
   open: (path: Buffer, flags: number, attributes: Attributes) => request('OPEN', [path, flags, attributes]),
   close: (handle: Buffer) => request('CLOSE', [handle]),
@@ -48,8 +54,8 @@ export const requests = {
 };
 
 /**
- * Encodes a WRITE up to its data, of which `length` bytes have to follow in the same breath. Separate, so
- * that the data need not be copied.
+ * Encodes a WRITE up to its data, of which `length` bytes have to follow in the same breath.
+ * Separate, so that the data need not be copied.
  */
 export function encodeWriteHead(id: number, handle: Buffer, offset: number, length: number): Buffer {
   const head = Buffer.allocUnsafe(25 + handle.length);

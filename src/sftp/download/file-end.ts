@@ -1,14 +1,14 @@
 /**
- * What to do with a file that grows while it is read: fail, or deliver it as long as it was when it was
- * opened.
+ * What to do with a file that grows while it is read: fail, or deliver it as long as it was when it
+ * was opened.
  */
 export type OnGrowth = 'fail' | 'stop';
 
 /**
  * Where reading a file ends, and whether all answers agree on it. No I/O.
  *
- * A server may return fewer bytes than asked for at any point: only the status EOF says where a file ends.
- * A file whose size is 0 may have content, such as those of /proc: it is read up to EOF.
+ * A server may return fewer bytes than asked for at any point: only the status EOF says where a
+ * file ends. A file whose size is 0 may have content, such as those of /proc: it is read up to EOF.
  */
 export class FileEnd {
   readonly #limit: number;
@@ -39,13 +39,18 @@ export class FileEnd {
     this.#eofAt = Math.min(this.#eofAt, offset);
   }
 
-  /** Where reading ends, as far as is known. `expected`: the size that holds until FSTAT has answered. */
+  /**
+   * Where reading ends, as far as is known. `expected`: the size that holds until FSTAT has
+   * answered.
+   */
   end(expected = Number.POSITIVE_INFINITY): number {
     const size = this.#size ?? expected;
     return Math.min(this.#limit, Number.isFinite(size) ? size : this.#eofAt);
   }
 
-  /** Where a READ has to find nothing for the file to be whole; null if there is no need for one. */
+  /**
+   * Where a READ has to find nothing for the file to be whole; null if there is no need for one.
+   */
   probeAt(expected = Number.POSITIVE_INFINITY): number | null {
     const size = this.#size ?? expected;
     return this.#probes && Number.isFinite(size) && !Number.isFinite(this.#eofAt) ? size : null;

@@ -12,7 +12,10 @@ import { ReadSlot, type SlotOwner } from './read-slot.ts';
 
 /** What waits in the Readable's own buffer, in bytes, beside what was read ahead. */
 const BUFFER = 256 * 1024;
-/** Bytes that may wait as they came. Beyond, they are copied: a view keeps what surrounds it in memory. */
+/**
+ * Bytes that may wait as they came. Beyond, they are copied: a view keeps what surrounds it in
+ * memory.
+ */
 const WAITING_AS_IT_CAME = 1024 * 1024;
 
 export interface ReaderOptions {
@@ -31,11 +34,13 @@ export interface ReaderOptions {
 }
 
 /**
- * A file on the server as a Readable, with many READs under way. It begins to fetch when it is made.
+ * A file on the server as a Readable, with many READs under way. It begins to fetch when it is
+ * made.
  *
- * `end` comes only if all bytes came and the file was as long at the end as at the beginning; otherwise the
- * stream breaks with an `SftpError`, `SftpSessionError` or `SftpTransferError`. A reader that stalls holds
- * the window of `ReadAhead` and less than 2 MiB beside it. Destroy a reader that is not needed any more.
+ * `end` comes only if all bytes came and the file was as long at the end as at the beginning;
+ * otherwise the stream breaks with an `SftpError`, `SftpSessionError` or `SftpTransferError`. A
+ * reader that stalls holds the window of `ReadAhead` and less than 2 MiB beside it. Destroy a
+ * reader that is not needed any more.
  */
 export class FileReader extends Readable implements SlotOwner {
   /** Settles when the file is open, with its attributes; rejects if it cannot be read. */

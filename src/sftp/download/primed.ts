@@ -2,8 +2,8 @@ import type { Attributes } from '../codec/attributes.ts';
 import type { FileReader } from './file-reader.ts';
 
 /**
- * A file that is being fetched before it is asked for: clients ask for SIZE and MDTM first. It is dropped if
- * it is not taken in time, since it may have changed by then.
+ * A file that is being fetched before it is asked for: clients ask for SIZE and MDTM first. It is
+ * dropped if it is not taken in time, since it may have changed by then.
  */
 export class PrimedFile {
   /** Settles when the file is open; rejects if it cannot be read. */
@@ -25,7 +25,10 @@ export class PrimedFile {
     return this.#reader === null || this.#reader.destroyed;
   }
 
-  /** Returns the reader, which the caller owns from now on; null if it failed, or was dropped or taken. */
+  /**
+   * Returns the reader, which the caller owns from now on; null if it failed, or was dropped or
+   * taken.
+   */
   take(): FileReader | null {
     const reader = this.#reader;
     this.#reader = null;

@@ -7,8 +7,8 @@ const FIRST_WINDOW = 2 * MiB;
 const LEAST_WINDOW = 2 * MiB;
 const LARGEST_WINDOW = 16 * MiB;
 /**
- * How many times the bandwidth-delay product the window is to be. More than 2, since the line's present
- * round trip can be twice the shortest one, and a window of one product then never grows.
+ * How many times the bandwidth-delay product the window is to be. More than 2, since the line's
+ * present round trip can be twice the shortest one, and a window of one product then never grows.
  */
 const PRODUCTS = 4;
 
@@ -18,16 +18,19 @@ export interface ReadAheadOptions {
   /** The shortest round trip that is known, in milliseconds. */
   readonly roundTrip: () => number;
   readonly budget: ByteBudget;
-  /** The window until `widen` is called, in bytes. Default: as wide as a reader's that has begun. */
+  /**
+   * The window until `widen` is called, in bytes. Default: as wide as a reader's that has begun.
+   */
   readonly window?: number | undefined;
 }
 
 /**
- * How far to read ahead, decided without I/O. A window limits what was asked for and not consumed, and all
- * of it lies in memory when the reader stalls. It follows the reader's rate times the round trip: a reader
- * that keeps up has it doubled until the line is full, a slow one has it halved.
+ * How far to read ahead, decided without I/O. A window limits what was asked for and not consumed,
+ * and all of it lies in memory when the reader stalls. It follows the reader's rate times the round
+ * trip: a reader that keeps up has it doubled until the line is full, a slow one has it halved.
  *
- * One READ is always allowed, even if the budget is used up: without any, a transfer would stand still.
+ * One READ is always allowed, even if the budget is used up: without any, a transfer would stand
+ * still.
  */
 export class ReadAhead {
   /** Where reading ends; infinite until that is known. */

@@ -6,15 +6,18 @@ import type { Remarks } from '../remarks.ts';
 import type { Lease, SessionSource } from './lease.ts';
 import { SftpSession } from './session.ts';
 
-/** Channels towards one server at most. sshd allows 10 sessions in a connection (MaxSessions), all kinds together. */
+/**
+ * Channels towards one server at most. sshd allows 10 sessions in a connection (MaxSessions), all
+ * kinds together.
+ */
 const MOST_CHANNELS = 8;
 /** How long a channel that is not the only one stays open unused, in milliseconds. */
 const IDLE = 60_000;
 
 export interface PoolOptions {
   /**
-   * Opens a channel to the server's SFTP subsystem: a well-behaved Duplex (see core/transport.ts). Waits
-   * while the connection is being made again, within a bound of its own.
+   * Opens a channel to the server's SFTP subsystem: a well-behaved Duplex (see core/transport.ts).
+   * Waits while the connection is being made again, within a bound of its own.
    */
   readonly openChannel: (signal: AbortSignal) => Promise<Duplex>;
   readonly remarks: Remarks;
@@ -39,9 +42,9 @@ interface Member {
 }
 
 /**
- * The SFTP sessions with one server. Transfers spread over them; a further session is opened when all are
- * busy, up to the limit. If the server refuses one while others are open, their number becomes the limit
- * until all are gone. A session that is lost is replaced at the next call.
+ * The SFTP sessions with one server. Transfers spread over them; a further session is opened when
+ * all are busy, up to the limit. If the server refuses one while others are open, their number
+ * becomes the limit until all are gone. A session that is lost is replaced at the next call.
  */
 export class SessionPool implements SessionSource {
   readonly #options: PoolOptions;
@@ -201,7 +204,9 @@ export class SessionPool implements SessionSource {
   }
 }
 
-/** Whether the server refused a channel, or failed; not if the SSH connection was lost or closed. */
+/**
+ * Whether the server refused a channel, or failed; not if the SSH connection was lost or closed.
+ */
 function isOfServer(error: unknown): boolean {
   const reason = error instanceof SftpSessionError ? error.cause : error;
   return !(reason instanceof GatewayError) || reason.fault === 'server' || reason.reason !== undefined;

@@ -4,17 +4,23 @@ import type { SftpSessionError } from '../errors.ts';
 /** Receives the answer to one request, once. */
 export interface AnswerHandler {
   /**
-   * Returns null if this is an answer to the request, else what it is, in words: that ends the session, and
-   * `failed` follows.
+   * Returns null if this is an answer to the request, else what it is, in words: that ends the
+   * session, and `failed` follows.
    */
   answered(answer: Answer): string | null;
   /** No answer comes: the session is over. */
   failed(error: SftpSessionError): void;
 }
 
-/** Receives the answer to a READ: DATA as it arrives, then `answered` with OK in its place; or a STATUS. */
+/**
+ * Receives the answer to a READ: DATA as it arrives, then `answered` with OK in its place; or a
+ * STATUS.
+ */
 export interface ReadHandler extends AnswerHandler {
-  /** The first part of DATA has come; `length` bytes follow as pieces, 1 at least and no more than asked. */
+  /**
+   * The first part of DATA has come; `length` bytes follow as pieces, 1 at least and no more than
+   * asked.
+   */
   data(length: number): void;
   /** A view of the input: to keep it for long, copy it. */
   piece(bytes: Buffer): void;
@@ -34,7 +40,10 @@ export interface UnderWay {
 /** The key of INIT, which has no id: no uint32 is the same. */
 export const INIT = -1;
 
-/** The requests under way in one session, by their ids, and how long the server has owed them. No I/O. */
+/**
+ * The requests under way in one session, by their ids, and how long the server has owed them. No
+ * I/O.
+ */
 export class UnderWayTable {
   /** Bytes of the READs and WRITEs. */
   bytes = 0;
@@ -84,11 +93,11 @@ export class UnderWayTable {
   }
 
   /**
-   * Returns how long the server may go on without the answer that it owes most, 0 or less if it has been
-   * too long; null if it owes nothing. `lastActivity`: when it last sent or took something.
+   * Returns how long the server may go on without the answer that it owes most, 0 or less if it has
+   * been too long; null if it owes nothing. `lastActivity`: when it last sent or took something.
    *
-   * Servers work requests off in turn, so one that may take long lets those after it wait as long. One that
-   * others have overtaken has been forgotten, however busy the server is.
+   * Servers work requests off in turn, so one that may take long lets those after it wait as long.
+   * One that others have overtaken has been forgotten, however busy the server is.
    */
   allowance(now: number, lastActivity: number): { readonly left: number; readonly oldest: UnderWay } | null {
     const [oldest] = this.#requests.values();

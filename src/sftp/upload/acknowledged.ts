@@ -1,4 +1,6 @@
-/** Which bytes of an upload the server has acknowledged: all up to `contiguous`, and some beyond it. */
+/**
+ * Which bytes of an upload the server has acknowledged: all up to `contiguous`, and some beyond it.
+ */
 export class Acknowledged {
   #contiguous: number;
   /** Ranges beyond a hole, by their starts. */

@@ -14,8 +14,8 @@ export interface WriterTarget extends OpenFile {
   /** Sessions to use at most; 1 writes in order. */
   readonly mostChannels: number;
   /**
-   * The server carries out the requests of a session in their order, as the draft wants: FSTAT and CLOSE
-   * need not wait for the WRITEs before them.
+   * The server carries out the requests of a session in their order, as the draft wants: FSTAT and
+   * CLOSE need not wait for the WRITEs before them.
    */
   readonly ordered: boolean;
   /** The server appends whatever the offset; other writers may append as well. */
@@ -33,7 +33,10 @@ export interface Halted {
   readonly open: boolean;
   /** Whether the server may carry out a WRITE after this, since its answer was lost. */
   readonly unanswered: boolean;
-  /** Whether acknowledged bytes are in the file: not if CLOSE, fsync or the file's size say otherwise. */
+  /**
+   * Whether acknowledged bytes are in the file: not if CLOSE, fsync or the file's size say
+   * otherwise.
+   */
   readonly trusted: boolean;
 }
 
@@ -48,13 +51,14 @@ export interface WriterOptions {
 }
 
 /**
- * Writes a file on the server. `finish` comes only if every byte is acknowledged, the file has the right
- * size, and CLOSE has succeeded. When the writer fails or is destroyed, `halt` tells what the file holds.
+ * Writes a file on the server. `finish` comes only if every byte is acknowledged, the file has the
+ * right size, and CLOSE has succeeded. When the writer fails or is destroyed, `halt` tells what the
+ * file holds.
  */
 export class FileWriter extends Writable {
   /**
-   * Settles with `finish`; rejects if the writer closes without it. `finished` of node:stream would take a
-   * writer for finished that was destroyed when all bytes were taken, though not written.
+   * Settles with `finish`; rejects if the writer closes without it. `finished` of node:stream would
+   * take a writer for finished that was destroyed when all bytes were taken, though not written.
    */
   readonly finished: Promise<void>;
   readonly #fsync: boolean;
@@ -86,7 +90,10 @@ export class FileWriter extends Writable {
     this.finished.catch(() => {});
   }
 
-  /** Bytes of the file that are acknowledged without a gap, those before the first written one included. */
+  /**
+   * Bytes of the file that are acknowledged without a gap, those before the first written one
+   * included.
+   */
   get contiguous(): number {
     return this.#writes?.contiguous ?? 0;
   }
@@ -120,8 +127,8 @@ export class FileWriter extends Writable {
   }
 
   /**
-   * Stops writing; settles when no WRITE is under way. Resolves to how the file was left, null if it was
-   * not opened. The caller closes the handle if it is open, then calls `release`.
+   * Stops writing; settles when no WRITE is under way. Resolves to how the file was left, null if
+   * it was not opened. The caller closes the handle if it is open, then calls `release`.
    */
   async halt(): Promise<Halted | null> {
     const error = this.errored ?? new Error('the upload was stopped');

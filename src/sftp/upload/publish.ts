@@ -17,8 +17,8 @@ export interface PublishContext {
 }
 
 /**
- * Gives the file `from`, of `size` bytes, the name `to`. With `replaces`, it takes the place of a file that
- * has the name; otherwise that is an error.
+ * Gives the file `from`, of `size` bytes, the name `to`. With `replaces`, it takes the place of a
+ * file that has the name; otherwise that is an error.
  *
  * - With posix-rename, the name leads to the old file or to the new one at any time.
  * - Without it, the old file is moved aside first: for some round trips, nothing has the name.
@@ -95,8 +95,8 @@ async function copyOnServer(
 }
 
 /**
- * Renames `from` to `to`. With `replaces`, it takes the place of a file that has the name: in one step with
- * posix-rename. Rejects with `exists` otherwise.
+ * Renames `from` to `to`. With `replaces`, it takes the place of a file that has the name: in one
+ * step with posix-rename. Rejects with `exists` otherwise.
  */
 export async function giveName(
   session: SftpSession,

@@ -9,19 +9,25 @@ import { copy, type PublishContext, publish } from './publish.ts';
 import { temporaryName } from './temporary-name.ts';
 import type { UploadTarget } from './upload-target.ts';
 
-/** How often a file is cut, or its size compared after a pause, that a server may still write to. */
+/**
+ * How often a file is cut, or its size compared after a pause, that a server may still write to.
+ */
 const CUTS = 5;
 
 /**
- * What an interrupted upload has left. `kept`: its name leads to the first `bytes` bytes. `unchanged`: its
- * name leads to what it led to before, if anything. `removed`: the file was written to directly, and is gone.
+ * What an interrupted upload has left. `kept`: its name leads to the first `bytes` bytes.
+ * `unchanged`: its name leads to what it led to before, if anything. `removed`: the file was
+ * written to directly, and is gone.
  */
 export type Remains =
   | { readonly state: 'kept'; readonly bytes: number }
   | { readonly state: 'unchanged' }
   | { readonly state: 'removed' };
 
-/** An upload that was stopped, and how far its remains are settled: an attempt goes on where the last one was lost. */
+/**
+ * An upload that was stopped, and how far its remains are settled: an attempt goes on where the
+ * last one was lost.
+ */
 export interface Interrupted {
   readonly target: UploadTarget;
   readonly keepPartial: boolean;
@@ -55,8 +61,9 @@ export function interrupted(
 }
 
 /**
- * Leaves of an interrupted upload what is to be left, in `session`. Under the upload's name there is never
- * more than the bytes that are acknowledged without a gap. To be called again if the session is lost.
+ * Leaves of an interrupted upload what is to be left, in `session`. Under the upload's name there
+ * is never more than the bytes that are acknowledged without a gap. To be called again if the
+ * session is lost.
  */
 export async function settle(
   session: SftpSession,
@@ -88,7 +95,8 @@ export async function settle(
   const bytes = keepPartial ? contiguous : target.offset;
   // Cut too early, a late WRITE would leave a hole, seen under the name until the next cut.
   await quiet(session, upload);
-  // A single channel has written in order: where the file cannot be cut, it is longer, but has no gap.
+  // A single channel has written in order: where the file cannot be cut, it is longer, but has no
+  // gap.
   await cut(session, upload, bytes).catch(unlessRefused);
   return { state: 'kept', bytes };
 }
@@ -118,9 +126,9 @@ async function keep(session: SftpSession, upload: Interrupted, context: PublishC
 }
 
 /**
- * Cuts the temporary file to what is contiguous. If the server may still carry out WRITEs of a session that
- * is lost, the bytes are copied to another file, out of their reach: cutting the file itself would let them
- * leave a hole in it afterwards.
+ * Cuts the temporary file to what is contiguous. If the server may still carry out WRITEs of a
+ * session that is lost, the bytes are copied to another file, out of their reach: cutting the file
+ * itself would let them leave a hole in it afterwards.
  */
 async function cutTemporary(
   session: SftpSession,

@@ -3,11 +3,14 @@ const MiB = 1024 * 1024;
 /** What sshd lets a channel send before it has to wait for more room, in bytes. */
 const CHANNEL_WINDOW = 2 * MiB;
 /**
- * The share of its window that a channel has to carry per round trip to count as full. Less than 1: sshd
- * gives room back in steps, and the shortest round trip is shorter than the present one.
+ * The share of its window that a channel has to carry per round trip to count as full. Less than 1:
+ * sshd gives room back in steps, and the shortest round trip is shorter than the present one.
  */
 const FULL = 0.35;
-/** An upload is not worth a second channel, which takes some round trips to open, before this many bytes. */
+/**
+ * An upload is not worth a second channel, which takes some round trips to open, before this many
+ * bytes.
+ */
 const WORTH_IT = 4 * MiB;
 /** The shortest period over which the rate is measured, in milliseconds and in round trips. */
 const LEAST_PERIOD = 50;
@@ -24,9 +27,10 @@ export interface UploadState {
 }
 
 /**
- * How many channels an upload should use, decided without I/O. A channel carries its window per round trip
- * at most. Where data waits although all channels are full, their number is doubled; where they are not, the
- * line or the server's disk is the limit, and further channels would not help.
+ * How many channels an upload should use, decided without I/O. A channel carries its window per
+ * round trip at most. Where data waits although all channels are full, their number is doubled;
+ * where they are not, the line or the server's disk is the limit, and further channels would not
+ * help.
  */
 export class StripeGrowth {
   readonly #most: number;

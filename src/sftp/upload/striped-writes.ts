@@ -13,8 +13,8 @@ const MiB = 1024 * 1024;
 /** Bytes that wait here above which no more are taken. */
 const ENOUGH = 256 * 1024;
 /**
- * How far WRITEs may be ahead of what is contiguous, in bytes: a channel that stalls holds up the others
- * there. It limits what an abort loses, and the memory for ranges.
+ * How far WRITEs may be ahead of what is contiguous, in bytes: a channel that stalls holds up the
+ * others there. It limits what an abort loses, and the memory for ranges.
  */
 const FARTHEST_AHEAD = 64 * MiB;
 
@@ -46,8 +46,9 @@ export interface StripedWritesOptions {
 }
 
 /**
- * Writes bytes to a file with many WRITEs under way, over one session or several. A WRITE says where its
- * bytes go, so the sessions need not wait for each other: each gives the upload another channel window.
+ * Writes bytes to a file with many WRITEs under way, over one session or several. A WRITE says
+ * where its bytes go, so the sessions need not wait for each other: each gives the upload another
+ * channel window.
  */
 export class StripedWrites {
   readonly #sessions: SessionSource;

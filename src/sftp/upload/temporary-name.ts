@@ -4,15 +4,18 @@ const PREFIX = '.sshferry-';
 const SUFFIX = '.part';
 const SLASH = 0x2f;
 
-/** Returns the folder of `path`; an empty path for a name without one, which means the home folder. */
+/**
+ * Returns the folder of `path`; an empty path for a name without one, which means the home folder.
+ */
 export function folderOf(path: Buffer): Buffer {
   const at = path.lastIndexOf(SLASH);
   return at === 0 ? path.subarray(0, 1) : path.subarray(0, Math.max(at, 0));
 }
 
 /**
- * Returns a new name in the folder of `path`. Its length does not depend on that of `path`, whose name may
- * be as long as the server allows; a leading dot hides it from most programs that watch folders.
+ * Returns a new name in the folder of `path`. Its length does not depend on that of `path`, whose
+ * name may be as long as the server allows; a leading dot hides it from most programs that watch
+ * folders.
  */
 export function temporaryName(path: Buffer): Buffer {
   const folder = path.subarray(0, path.lastIndexOf(SLASH) + 1);

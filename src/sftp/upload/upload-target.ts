@@ -30,7 +30,9 @@ export interface TargetOptions {
   readonly mode: UploadMode;
   /** Sessions that one upload may use. */
   readonly mostChannels: number;
-  /** Whether a server writes to offsets as they come, and in the order of the requests of a session. */
+  /**
+   * Whether a server writes to offsets as they come, and in the order of the requests of a session.
+   */
   readonly isOrdered: (session: SftpSession) => boolean;
   /** What is known of the file that exists; null if it is known that there is none. */
   readonly known?: Promise<Attributes | null> | undefined;
@@ -202,8 +204,9 @@ class TargetOpener {
   }
 
   /**
-   * Whether a new file may take the place of the one that exists. It may not where the user could not have
-   * written to that one, where it would belong to another user or group, or where it is a link.
+   * Whether a new file may take the place of the one that exists. It may not where the user could
+   * not have written to that one, where it would belong to another user or group, or where it is a
+   * link.
    */
   async #canReplace(existing: Attributes, handle: Buffer): Promise<boolean> {
     if (fileType(existing) !== 'file') return false;

@@ -10,7 +10,10 @@ import { type PublishContext, publish } from './publish.ts';
 import { type Interrupted, interrupted, leave, type Remains, settle } from './remains.ts';
 import { openTarget, type UploadMode, type UploadTarget } from './upload-target.ts';
 
-/** How long to wait for late WRITEs of a lost session before a file that was cut is checked, in milliseconds. */
+/**
+ * How long to wait for late WRITEs of a lost session before a file that was cut is checked, in
+ * milliseconds.
+ */
 const LATE_WRITES = 1000;
 
 /**
@@ -23,16 +26,16 @@ export interface UploadOptions {
   /** What becomes of a file that exists. Default: `replace`. */
   readonly mode?: UploadMode | undefined;
   /**
-   * After an interruption, the name leads to what has arrived, as on FTP servers, so that a client can
-   * resume; a file that was to be replaced is gone then. False: the name leads to what it led to before.
-   * Default: true.
+   * After an interruption, the name leads to what has arrived, as on FTP servers, so that a client
+   * can resume; a file that was to be replaced is gone then. False: the name leads to what it led
+   * to before. Default: true.
    */
   readonly keepPartial?: boolean | undefined;
   /** Wait for the server's disk. Default: false. */
   readonly fsync?: boolean | undefined;
   /**
-   * What is known of the file that exists; null if there is none. Saves no round trip, but a request. If it
-   * rejects, nothing is written, and what was opened meanwhile is removed.
+   * What is known of the file that exists; null if there is none. Saves no round trip, but a
+   * request. If it rejects, nothing is written, and what was opened meanwhile is removed.
    */
   readonly known?: Promise<Attributes | null> | undefined;
   /** Default: runs the work. */
@@ -53,15 +56,18 @@ export interface UploadContext extends PublishContext {
   readonly pause?: number | undefined;
 }
 
-/** What is left, or that it cannot be said before the server can be reached again: then call `abandon` again. */
+/**
+ * What is left, or that it cannot be said before the server can be reached again: then call
+ * `abandon` again.
+ */
 export type Abandoned = Remains | { readonly state: 'unsettled'; readonly error: unknown };
 
 /**
  * An upload that appears under its name only when it is whole.
  *
- * Write to `stream` and end it; then `finish` gives the file its name. If anything fails on the way, or the
- * upload is not wanted any more, call `abandon`. Exactly one of the two has to be called to its end: until
- * then, the upload holds a session and, on the server, a temporary file.
+ * Write to `stream` and end it; then `finish` gives the file its name. If anything fails on the
+ * way, or the upload is not wanted any more, call `abandon`. Exactly one of the two has to be
+ * called to its end: until then, the upload holds a session and, on the server, a temporary file.
  */
 export class Upload {
   /** Where the file's content goes. Breaks with the error that keeps the upload from going on. */
@@ -121,8 +127,8 @@ export class Upload {
   }
 
   /**
-   * Waits until `stream`, which was ended, is written, and gives the file its name. Resolves to the size of
-   * the file; rejects with what went wrong, after which `abandon` is to be called.
+   * Waits until `stream`, which was ended, is written, and gives the file its name. Resolves to the
+   * size of the file; rejects with what went wrong, after which `abandon` is to be called.
    */
   finish(): Promise<number> {
     this.#finishing ??= this.#finish();
@@ -136,8 +142,9 @@ export class Upload {
   }
 
   /**
-   * Stops the upload, and leaves what `keepPartial` says; the first call decides. Waits for the server to be reached within the
-   * bounds of its connection; `unsettled` if it cannot be: call again when it can.
+   * Stops the upload, and leaves what `keepPartial` says; the first call decides. Waits for the
+   * server to be reached within the bounds of its connection; `unsettled` if it cannot be: call
+   * again when it can.
    */
   async abandon(keepPartial = this.#keepPartial): Promise<Abandoned> {
     this.#writer.destroy();

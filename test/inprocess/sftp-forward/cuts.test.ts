@@ -315,7 +315,10 @@ async function arrived(folder: string): Promise<number> {
   return Math.max(0, ...(await Promise.all(sizes)));
 }
 
-/** Writes all within half a second or so, and closes this side. Settles as well if the connection breaks. */
+/**
+ * Writes all within half a second or so, and closes this side. Settles as well if the connection
+ * breaks.
+ */
 async function send(socket: net.Socket, content: Buffer): Promise<void> {
   const broken = new Promise((resolve) => socket.once('close', resolve));
   const event = (name: 'drain' | 'finish') => new Promise((resolve) => socket.once(name, resolve));

@@ -116,7 +116,9 @@ describeWith([SFTP_SERVER], 'links in a folder behind OpenSSH’s sftp-server', 
   });
 
   describe('that a rename brings into the path of an upload', () => {
-    /** Starts an upload of a/secret, then puts a link that leads out in the place of its directory. */
+    /**
+     * Starts an upload of a/secret, then puts a link that leads out in the place of its directory.
+     */
     async function moved(content: string) {
       const { store, root, outside } = await linked();
       await writeFile(`${root}/a/secret`, 'old');

@@ -33,8 +33,8 @@ export interface FolderForwards {
 }
 
 /**
- * Starts ssh2's server, if asked for, in a container of its own, and one sshferry for all: ferry's home on yourserver (OpenSSH),
- * and yours on that container.
+ * Starts ssh2's server, if asked for, in a container of its own, and one sshferry for all: ferry's
+ * home on yourserver (OpenSSH), and yours on that container.
  */
 export async function startFolderForwards(
   lab: Lab,

@@ -8,7 +8,9 @@ export const FAMILIES = [4, 6] as const;
 export type Mode = (typeof MODES)[number];
 export type Family = (typeof FAMILIES)[number];
 
-/** Where a client runs, what it connects to (by address), and how it is to open data connections. */
+/**
+ * Where a client runs, what it connects to (by address), and how it is to open data connections.
+ */
 export interface Place {
   /** The home folder as clients name it, for programs whose paths begin at the server's root. */
   readonly home: string;
@@ -21,9 +23,9 @@ export interface Place {
 }
 
 /**
- * One FTP client, as its users run it. Paths on the server are relative to the home folder. Files keep their names, and the
- * folders that they go into exist. A client may reject, or succeed and leave a wrong file: the tests see both. An action that
- * the client does not support is omitted.
+ * One FTP client, as its users run it. Paths on the server are relative to the home folder. Files
+ * keep their names, and the folders that they go into exist. A client may reject, or succeed and
+ * leave a wrong file: the tests see both. An action that the client does not support is omitted.
  */
 export interface MatrixClient {
   readonly name: string;
@@ -46,7 +48,10 @@ export interface MatrixClient {
   /** Copies a folder and all below it into `into`, under its own name. */
   readonly mirrorGet?: (place: Place, folder: string, into: string) => Promise<void>;
   readonly mirrorPut?: (place: Place, local: string, into: string) => Promise<void>;
-  /** Starts to get `big`, interrupts that after the first bytes, and then gets `path`, in the same session if possible. */
+  /**
+   * Starts to get `big`, interrupts that after the first bytes, and then gets `path`, in the same
+   * session if possible.
+   */
   readonly abort?: (place: Place, big: string, path: string, into: string) => Promise<void>;
 }
 
@@ -57,7 +62,10 @@ const PATIENCE = 180;
 const WITH_BYTES =
   'import os, sys; argv = [bytes.fromhex(word) for word in sys.argv[1:]]; os.execvp(argv[0], argv)';
 
-/** Runs a client, which must succeed; returns its stdout. With a charset, all that it reads and writes is in that. */
+/**
+ * Runs a client, which must succeed; returns its stdout. With a charset, all that it reads and
+ * writes is in that.
+ */
 export async function runClient(place: Place, argv: readonly string[], stdin?: string): Promise<string> {
   const { container, charset } = place;
   if (charset === undefined) {
@@ -73,7 +81,10 @@ export async function runClient(place: Place, argv: readonly string[], stdin?: s
   return stdout;
 }
 
-/** `ftp://host:port/path`, with an IPv6 address in brackets; the path's bytes beyond ASCII are percent-encoded. */
+/**
+ * `ftp://host:port/path`, with an IPv6 address in brackets; the path's bytes beyond ASCII are
+ * percent-encoded.
+ */
 export function urlOf({ host, port, charset }: Place, path: string): string {
   const encoded = path.replace(/[^\0-\x7f]/g, (character) =>
     iconv
@@ -89,7 +100,10 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Runs a client and interrupts it with SIGINT as soon as bytes are in `file`; it has to end, and not with success. */
+/**
+ * Runs a client and interrupts it with SIGINT as soon as bytes are in `file`; it has to end, and
+ * not with success.
+ */
 export async function interruptOnceIn(
   { container }: Place,
   file: string,
@@ -102,7 +116,10 @@ export async function interruptOnceIn(
   if ((await program.stop()) === 0) throw new Error(`it was interrupted and ended with 0\n${program.output}`);
 }
 
-/** A session that goes on after its transfer is interrupted with Ctrl-C at the terminal; see matrix-interrupt.exp. */
+/**
+ * A session that goes on after its transfer is interrupted with Ctrl-C at the terminal; see
+ * matrix-interrupt.exp.
+ */
 export async function interruptAtTerminal(
   place: Place,
   file: string,

@@ -2,8 +2,8 @@ import { docker, mustRun } from './docker.ts';
 import type { Lab } from './lab.ts';
 
 /**
- * Starts a container with host A's clients and files on the network of the FTP servers: there a client reaches them without
- * sshferry and SSH. It is the run's, and goes with it. Gives its name.
+ * Starts a container with host A's clients and files on the network of the FTP servers: there a
+ * client reaches them without sshferry and SSH. It is the run's, and goes with it. Gives its name.
  */
 export async function startDirect({ hosts: { a, b } }: Lab): Promise<string> {
   const container = `${a.container}-direct`;

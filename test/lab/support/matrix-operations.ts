@@ -11,7 +11,9 @@ import type { MatrixServer } from './matrix-server.ts';
 export const OPERATIONS = ['list', 'get', 'put', 'many', 'resume', 'mirror', 'abort', 'names'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** What one operation works on: folders of its own on both sides, and where the server's files are. */
+/**
+ * What one operation works on: folders of its own on both sides, and where the server's files are.
+ */
 export interface Work {
   readonly place: Place;
   /** The same place for a client that uses Shift_JIS, if the server has one. */
@@ -24,7 +26,10 @@ export interface Work {
   readonly expected: Expected;
 }
 
-/** What the files have to be: the SHA-256 of the one, and of those in the folders as `checksums` prints them. */
+/**
+ * What the files have to be: the SHA-256 of the one, and of those in the folders as `checksums`
+ * prints them.
+ */
 export interface Expected {
   readonly file: string;
   readonly folder: string;
@@ -35,7 +40,10 @@ export interface Expected {
 
 const FOLDER = 'matrix';
 const MANY = 'matrix-many';
-/** The number of files in MANY; most are so small that a client has sent one before anything else happens. */
+/**
+ * The number of files in MANY; most are so small that a client has sent one before anything else
+ * happens.
+ */
 const MANY_COUNT = 500;
 const FILE = 'file.bin';
 const NAMES = ['empty.bin', FILE, 'more'];
@@ -93,9 +101,9 @@ const ACTIONS = {
 } as const satisfies Record<Operation, readonly (keyof MatrixClient)[]>;
 
 /**
- * Does operations one after the other, each in both directions where the client has both, and compares what came of them; no
- * data connection of theirs may be left at the server.
- * Gives for each what went wrong.
+ * Does operations one after the other, each in both directions where the client has both, and
+ * compares what came of them; no data connection of theirs may be left at the server. Gives for
+ * each what went wrong.
  */
 export async function operate(
   client: MatrixClient,
@@ -230,7 +238,10 @@ function below(listing: string, operation: Operation): string {
     .join('');
 }
 
-/** Empty folders, and for `resume` the first part of the file, as a transfer that broke would leave it. */
+/**
+ * Empty folders, and for `resume` the first part of the file, as a transfer that broke would leave
+ * it.
+ */
 async function prepare({ place, server, local, remote }: Work): Promise<void> {
   const script =
     'rm -rf "$1" && cd "$(mkdir -p "$1" && echo "$1")" && ' +
@@ -253,8 +264,8 @@ async function collect({ place, server, local, remote }: Work): Promise<Found> {
 }
 
 /**
- * Waits until no data connection of the server's stands but the `known` ones, so that each operation answers for its own alone.
- * Those that stay are known from then on.
+ * Waits until no data connection of the server's stands but the `known` ones, so that each
+ * operation answers for its own alone. Those that stay are known from then on.
  */
 async function noDataConnection(server: string, known: Set<string>): Promise<void> {
   const script =
@@ -266,8 +277,11 @@ async function noDataConnection(server: string, known: Set<string>): Promise<voi
   throw new Error(`these data connections of ${server} stay:\n${stdout}`);
 }
 
-/** Prints both ends of each established TCP connection but those of FTP's control port and of SSH. */
-// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. The ports are 21 and 22.
+/**
+ * Prints both ends of each established TCP connection but those of FTP's control port and of SSH.
+ */
+// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. The
+// ports are 21 and 22.
 const STANDING = `awk '$4 == "01" && ($2 " " $3) !~ /:(0015|0016)( |$)/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
 
 async function dataConnections(server: string): Promise<Set<string>> {

@@ -22,15 +22,18 @@ export interface MatrixSetup {
   readonly operations: readonly Operation[];
   readonly servers: readonly MatrixServer[];
   /**
-   * Whether each client is tried with each server in all its modes and families. Otherwise in one of them, which rotates from
-   * server to server, so that a client goes through all that it has.
+   * Whether each client is tried with each server in all its modes and families. Otherwise in one
+   * of them, which rotates from server to server, so that a client goes through all that it has.
    */
   readonly whole: boolean;
 }
 
 type Cell = Pick<Outcome, 'client' | 'server' | 'mode' | 'family'>;
 
-/** Tries clients with servers through one sshferry, each failing cell also without it, and collects the outcomes. */
+/**
+ * Tries clients with servers through one sshferry, each failing cell also without it, and collects
+ * the outcomes.
+ */
 export class Matrix {
   readonly outcomes: Outcome[] = [];
   /** In the order in which they were tried. */
@@ -47,7 +50,10 @@ export class Matrix {
     return this.#setup.servers.map(({ name }) => name);
   }
 
-  /** Tries what a client can do with each server. Returns the failures that are not known, or not the same without sshferry. */
+  /**
+   * Tries what a client can do with each server. Returns the failures that are not known, or not
+   * the same without sshferry.
+   */
   async try(client: MatrixClient): Promise<string[]> {
     if (!this.#clients.includes(client.name)) this.#clients.push(client.name);
     const before = this.outcomes.length;
@@ -91,7 +97,10 @@ export class Matrix {
     );
   }
 
-  /** What a client is tried with over one family: `many` takes long, and is done over the client's first alone. */
+  /**
+   * What a client is tried with over one family: `many` takes long, and is done over the client's
+   * first alone.
+   */
   #operationsOf(client: MatrixClient, server: MatrixServer, family: Family): Operation[] {
     const here = (name: Operation) => name !== 'many' || family === client.families[0];
     const { operations = this.#setup.operations } = server;
@@ -158,7 +167,10 @@ export class Matrix {
     return wrong;
   }
 
-  /** sshferry's data connections, as far as clients see them; other clients' of this moment among them. */
+  /**
+   * sshferry's data connections, as far as clients see them; other clients' of this moment among
+   * them.
+   */
   async #dataConnections(): Promise<string[]> {
     const { lab, sshferry } = this.#setup;
     const ports = this.#ports;

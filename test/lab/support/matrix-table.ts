@@ -10,13 +10,17 @@ export interface Outcome {
   readonly family: Family;
   /** What went wrong through sshferry. */
   readonly error: string | null;
-  /** What went wrong without sshferry, in the same words if it is the same; only tried where `error` is not null. */
+  /**
+   * What went wrong without sshferry, in the same words if it is the same; only tried where `error`
+   * is not null.
+   */
   readonly direct: string | null;
 }
 
 /**
- * Returns an error without what differs from run to run and from place to place: the address and port that the client was given,
- * the ports of data connections, how much went and how fast. So it can be compared with another.
+ * Returns an error without what differs from run to run and from place to place: the address and
+ * port that the client was given, the ports of data connections, how much went and how fast. So it
+ * can be compared with another.
  */
 export function placeless(error: string, { host, port }: Place): string {
   return error

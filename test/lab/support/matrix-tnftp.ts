@@ -17,7 +17,9 @@ function argv({ mode, host, port }: Place, ...flags: string[]): string[] {
   return ['tnftp', ...flags, mode === 'passive' ? '-p' : '-A', host, String(port)];
 }
 
-/** Quotes each backslash for tnftp's command line, also one that is the second byte of a character. */
+/**
+ * Quotes each backslash for tnftp's command line, also one that is the second byte of a character.
+ */
 function quoted(command: string, { charset }: Place): string {
   if (charset === undefined) return command;
   const endsInBackslash = (character: string) => iconv.encode(character, charset).at(-1) === 0x5c;

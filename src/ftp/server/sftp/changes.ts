@@ -26,7 +26,9 @@ export class Changes {
     return mark !== null && this.mark() === mark;
   }
 
-  /** Notes that a change begins. The caller calls what this returns when the server has answered. */
+  /**
+   * Notes that a change begins. The caller calls what this returns when the server has answered.
+   */
   begin(): () => void {
     this.#running += 1;
     this.#changed();

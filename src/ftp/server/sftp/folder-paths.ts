@@ -62,7 +62,8 @@ export class FolderPaths {
     last: 'follow' | 'keep',
     signal?: AbortSignal,
   ): Promise<Place> {
-    // Once the root is known, the look-up goes out before this returns, and so before other requests.
+    // Once the root is known, the look-up goes out before this returns, and so before other
+    // requests.
     const root = this.#root ?? (await this.#rootPath(session, signal));
     if (this.followLinks) return this.#followed(session, path, last, signal);
     const place = await walkBeneath(session, path, { root, last, signal });

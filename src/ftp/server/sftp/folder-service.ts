@@ -146,7 +146,10 @@ function storeAt(
   return new SftpStore(files, { folder: whole || folder, followLinks, fsync });
 }
 
-/** Settles also if the server cannot be reached. Rejects if the server says that it has no such folder. */
+/**
+ * Settles also if the server cannot be reached. Rejects if the server says that it has no such
+ * folder.
+ */
 async function openInTime(store: SftpStore, spool: ForwardSpool, signal: AbortSignal): Promise<void> {
   if (!spool.reachable) return;
   const late = new AbortController();

@@ -62,7 +62,9 @@ export class PrimedFiles {
     return this.#inVain < MOST_IN_VAIN;
   }
 
-  /** A look-up for a client found these attributes. A file that is not the same any more is dropped. */
+  /**
+   * A look-up for a client found these attributes. A file that is not the same any more is dropped.
+   */
   looked(path: string, attributes: Attributes): void {
     const entry = this.#files.get(path);
     if (entry === undefined) return;

@@ -57,8 +57,8 @@ export class ReadAheadFiles {
 
   /**
    * A client asked for the size or time of a file: fetches the file, if it is likely to be read.
-   * `looked`: what a look-up has found in this operation of the RenameLock; null if a list has shown
-   * the file. Never rejects.
+   * `looked`: what a look-up has found in this operation of the RenameLock; null if a list has
+   * shown the file. Never rejects.
    */
   async asked(path: StorePath, looked: Place | null): Promise<void> {
     const { primed, renames } = this.#files;
@@ -77,8 +77,8 @@ export class ReadAheadFiles {
   }
 
   /**
-   * Returns a file that was fetched; null if it was not, or has changed. `looked`: what a look-up for
-   * this read has found; null to use that of a command just before.
+   * Returns a file that was fetched; null if it was not, or has changed. `looked`: what a look-up
+   * for this read has found; null to use that of a command just before.
    */
   async take(path: StorePath, looked: Place | null, signal: AbortSignal): Promise<FileSource | null> {
     const literal = this.#paths.literal(path);

@@ -1,8 +1,13 @@
-/** How long the names of a directory are kept, in milliseconds. They are hints, and may be out of date. */
+/**
+ * How long the names of a directory are kept, in milliseconds. They are hints, and may be out of
+ * date.
+ */
 const NAMES_KEPT_FOR = 60_000;
 /** Two reads in one directory within this time, in milliseconds, make it worth listing. */
 const PACE = 10_000;
-/** How many names may lie between two reads that count as a sequence: several clients may share it. */
+/**
+ * How many names may lie between two reads that count as a sequence: several clients may share it.
+ */
 const GAP = 4;
 /** Directories that are kept. */
 const MOST_DIRECTORIES = 8;

@@ -2,8 +2,8 @@ import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import type { Changes } from './changes.ts';
 
 /**
- * How long the attributes of a list are kept, in milliseconds. Short: another program may change the
- * file, and clients compare sizes to see whether it still grows.
+ * How long the attributes of a list are kept, in milliseconds. Short: another program may change
+ * the file, and clients compare sizes to see whether it still grows.
  */
 const KEPT_FOR = 2000;
 /** Files that are kept at most; the oldest go first. */

@@ -23,7 +23,9 @@ const REASONS: Readonly<Record<FailureReason, readonly [StoreReason, string]>> =
   failure: ['failed', 'The SFTP server failed'],
 };
 
-/** Returns any error of the SFTP client as a StoreError. `reason`: what the server said when asked. */
+/**
+ * Returns any error of the SFTP client as a StoreError. `reason`: what the server said when asked.
+ */
 export function storeError(error: unknown, reason: FailureReason = failureReason(error)): StoreError {
   if (error instanceof StoreError) return error;
   if (error instanceof GatewayError) return new StoreError('unavailable', error.message, { cause: error });
@@ -35,8 +37,8 @@ export function storeError(error: unknown, reason: FailureReason = failureReason
 }
 
 /**
- * Returns the server's own words for a failure that has no reason of its own. Words with a slash may
- * name a path outside the folder, which clients must not learn.
+ * Returns the server's own words for a failure that has no reason of its own. Words with a slash
+ * may name a path outside the folder, which clients must not learn.
  */
 function ownWords(error: unknown, reason: FailureReason): string {
   const words = reason === 'failure' && error instanceof SftpError ? error.words : '';

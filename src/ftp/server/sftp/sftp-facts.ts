@@ -2,7 +2,9 @@ import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import type { FileFacts } from '../store.ts';
 import type { Owners } from './owners.ts';
 
-/** Returns the facts of a file's attributes. SFTP version 3 knows nothing that identifies a file. */
+/**
+ * Returns the facts of a file's attributes. SFTP version 3 knows nothing that identifies a file.
+ */
 export function factsFrom(attributes: Attributes, owners: Owners): FileFacts {
   const { size, mtime, permissions, uid, gid } = attributes;
   const type = fileType(attributes);

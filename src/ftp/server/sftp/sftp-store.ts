@@ -159,8 +159,8 @@ export class SftpStore implements TracedStore {
   }
 
   /**
-   * Opens a temporary file while its path is looked up, if the directory was looked up a moment ago.
-   * Null if the path has to be looked up first.
+   * Opens a temporary file while its path is looked up, if the directory was looked up a moment
+   * ago. Null if the path has to be looked up first.
    */
   async #openWithLookUp(
     session: SftpSession,
@@ -314,8 +314,8 @@ export class SftpStore implements TracedStore {
   }
 
   /**
-   * A link that leads nowhere or out of the folder exists all the same: clients can list, rename and
-   * remove it.
+   * A link that leads nowhere or out of the folder exists all the same: clients can list, rename
+   * and remove it.
    */
   async #find(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<Place> {
     try {

@@ -10,7 +10,10 @@ import type { Changes } from './changes.ts';
 import { storeError } from './sftp-errors.ts';
 import { SftpSink } from './sftp-sink.ts';
 
-/** The pauses between attempts to settle an upload that was cut off, in milliseconds; each is twice the last. */
+/**
+ * The pauses between attempts to settle an upload that was cut off, in milliseconds; each is twice
+ * the last.
+ */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
 
@@ -54,7 +57,9 @@ export class SftpUploads {
     this.#changes = changes;
   }
 
-  /** Opens a file for writing. `found`: what has the name, or a link's target; null if nothing has. */
+  /**
+   * Opens a file for writing. `found`: what has the name, or a link's target; null if nothing has.
+   */
   async open(
     path: Buffer,
     found: Promise<Attributes | null>,

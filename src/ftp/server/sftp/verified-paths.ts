@@ -6,11 +6,11 @@ const KEPT_FOR = 5000;
 const MOST = 1000;
 
 /**
- * Paths on the server that were looked up a moment ago, and held no link. For such a path, a request
- * goes out together with the next look-up, not after it; the look-up decides as before.
+ * Paths on the server that were looked up a moment ago, and held no link. For such a path, a
+ * request goes out together with the next look-up, not after it; the look-up decides as before.
  *
- * Why this is safe: the clients of a forward cannot make a link. Only a rename brings a link into
- * a path, and it runs alone; every rename makes all paths unverified. Others on the server can put a
+ * Why this is safe: the clients of a forward cannot make a link. Only a rename brings a link into a
+ * path, and it runs alone; every rename makes all paths unverified. Others on the server can put a
  * link there at any time, between a look-up and its use as well, since SFTP has no request that
  * refuses links. For them this changes no more than the length of that moment. They gain little by
  * it: the look-up that goes out with the request still sees the link, no byte of a file is read or

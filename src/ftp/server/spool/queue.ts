@@ -1,7 +1,10 @@
 import type { WaitingUploads } from '../../../core/events.ts';
 import { ancestors, type Entry, fullPath } from './entry.ts';
 
-/** The pauses before an entry that the server refused is tried again, in milliseconds; each is twice the last. */
+/**
+ * The pauses before an entry that the server refused is tried again, in milliseconds; each is twice
+ * the last.
+ */
 const FIRST_PAUSE = 60_000;
 const LONGEST_PAUSE = 15 * 60_000;
 

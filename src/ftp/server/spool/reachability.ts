@@ -1,7 +1,10 @@
 import { sleep } from '../../../core/sleep.ts';
 import { within } from '../../../core/within.ts';
 
-/** The pauses between attempts to reach a server that is suspected, in milliseconds; each is twice the last. */
+/**
+ * The pauses between attempts to reach a server that is suspected, in milliseconds; each is twice
+ * the last.
+ */
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 /** How long an attempt may take, in milliseconds. */

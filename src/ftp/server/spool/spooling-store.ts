@@ -15,7 +15,9 @@ import type { Entry } from './entry.ts';
 
 /** How long the server may take to answer before an upload goes to the spool, in milliseconds. */
 const PATIENCE = 8000;
-/** How long a client waits for the delivery of a file that it renames or removes, in milliseconds. */
+/**
+ * How long a client waits for the delivery of a file that it renames or removes, in milliseconds.
+ */
 const DELIVERY = 10_000;
 
 const ONLY_UPLOADS = 'The SFTP server cannot be reached now: only uploads are accepted until it is';

@@ -275,7 +275,8 @@ it('two sessions see what they would see without anything kept, whatever they do
     const { shared, plain, files } = served(names);
     const sessions = [0, 1].map(() => new SftpStore(shared, { folder: '/in' }));
     let version = 0;
-    // Each content is as long as the others, and the time is never new: only the drop shows a change.
+    // Each content is as long as the others, and the time is never new: only the drop shows a
+    // change.
     const step = async (): Promise<unknown> => {
       const store = pick(random, sessions);
       const [path, other] = [pick(random, names), pick(random, names)];

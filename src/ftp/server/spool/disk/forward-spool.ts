@@ -30,7 +30,9 @@ const HALT = 5000;
 /** Bytes of a file that are read at once. */
 const CHUNK = 256 * 1024;
 
-/** The spool of one forward: takes uploads while the server cannot be reached, and delivers them. */
+/**
+ * The spool of one forward: takes uploads while the server cannot be reached, and delivers them.
+ */
 export class ForwardSpool implements ForwardService {
   readonly #context: ForwardContext;
   readonly #options: SpoolOptions;

@@ -61,7 +61,9 @@ export class SpoolFolder {
     this.#unlock = unlock;
   }
 
-  /** Creates the folder if it is missing, locks it and reads it. Removes what was left unfinished. */
+  /**
+   * Creates the folder if it is missing, locks it and reads it. Removes what was left unfinished.
+   */
   static async open(given: string): Promise<Found> {
     await make(given);
     await requirePrivate(given);
