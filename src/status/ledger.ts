@@ -67,7 +67,7 @@ interface Transfer {
 /**
  * Records a gateway's events for `status`. It does no I/O and reads no clock: each call passes the
  * time, in milliseconds since 1970. Its size is bounded by the number of running servers, forwards,
- * sessions and transfers.
+ * sessions and transfers. Longer than 300 lines, since it has a method for each event.
  */
 export class Ledger {
   readonly #facts: LedgerFacts;

@@ -34,7 +34,8 @@ export interface SessionOptions {
 
 /**
  * One SFTP session over one channel. Calls reject with `SftpError` if the server refuses them, and
- * with `SftpSessionError` once the session is over. Paths, names and handles are bytes.
+ * with `SftpSessionError` once the session is over. Paths, names and handles are bytes. Longer than
+ * 300 lines, since it has a method for each request.
  */
 export class SftpSession {
   /** Settles when the session is over, with the reason. Never rejects. */

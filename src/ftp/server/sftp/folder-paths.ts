@@ -1,3 +1,4 @@
+import { fileType } from '../../../sftp/codec/attributes.ts';
 import { isMissing, SftpError, SftpTransferError } from '../../../sftp/errors.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
 import type { PathGuard } from '../../../sftp/upload/upload.ts';
@@ -71,6 +72,23 @@ export class FolderPaths {
     if (found.length > root.length)
       this.#files.directories.add(found.slice(0, found.lastIndexOf('/')) || '/');
     return place;
+  }
+
+  /**
+   * Looks up what clients see under a path. A link that leads nowhere or out of the folder exists
+   * all the same: clients can list, rename and remove it.
+   */
+  async find(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<Place> {
+    try {
+      const place = await this.place(session, path, 'follow', signal);
+      // Without a link on the way, a second look-up would find nothing, either.
+      if (place.attributes !== null || place.path.toString('latin1') === this.literal(path)) return place;
+      throw new StoreError('not-found', 'No such file or directory');
+    } catch (error) {
+      const kept = await this.place(session, path, 'keep', signal).catch(() => null);
+      if (kept?.attributes && fileType(kept.attributes) === 'link') return kept;
+      throw error;
+    }
   }
 
   async #followed(

@@ -1,6 +1,8 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { SftpError, SftpSessionError } from '../../../sftp/errors.ts';
+import { explainFailure } from '../../../sftp/explain.ts';
 import { type FailureReason, failureReason } from '../../../sftp/reason.ts';
+import type { SftpSession } from '../../../sftp/session/session.ts';
 import { StoreError, type StoreReason } from '../store.ts';
 
 /** The reason of a StoreError for each reason of the SFTP client, and its words. */
@@ -43,4 +45,27 @@ export function storeError(error: unknown, reason: FailureReason = failureReason
 function ownWords(error: unknown, reason: FailureReason): string {
   const words = reason === 'failure' && error instanceof SftpError ? error.words : '';
   return words === '' || /[/\\]/.test(words) ? '' : `: ${words}`;
+}
+
+/** Works; rejects with StoreErrors only. */
+export async function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error);
+  }
+}
+
+/** Works, and asks the server for the reason of a failure that it does not explain. */
+export async function explained<T>(
+  session: SftpSession,
+  path: Buffer,
+  target: Buffer | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error, await explainFailure(session, error, path, target));
+  }
 }

@@ -1,7 +1,6 @@
 import type { NameEntry } from '../../../sftp/codec/answers.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import { Extension } from '../../../sftp/codec/protocol.ts';
-import { explainFailure } from '../../../sftp/explain.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
 import { childOf, type StorePath } from '../path.ts';
 import {
@@ -17,18 +16,17 @@ import {
 } from '../store.ts';
 import type { TracedSink, TracedStore, TraceEnd, TraceOptions } from '../traced-store.ts';
 import type { Place } from './beneath.ts';
-import { ElsewhereError, FolderPaths } from './folder-paths.ts';
+import { setWithLookUp } from './early-attributes.ts';
+import { FolderPaths } from './folder-paths.ts';
 import { ReadAheadFiles } from './read-ahead-files.ts';
 import { SftpDirectory } from './sftp-directory.ts';
-import { storeError } from './sftp-errors.ts';
+import { attempt, explained, storeError } from './sftp-errors.ts';
 import { factsFrom } from './sftp-facts.ts';
 import type { SftpServerFiles } from './sftp-server-files.ts';
 import type { SftpSink } from './sftp-sink.ts';
 import { SftpSource } from './sftp-source.ts';
 import { removeTaken, takeAside } from './temporary-files.ts';
-
-/** How a file is opened for writing. */
-type WriteOptions = Pick<TraceOptions, 'signal'> & Partial<TraceOptions>;
+import { UploadOpener, type WriteOptions } from './upload-opener.ts';
 
 /** The configuration of an SftpStore. */
 export interface SftpStoreOptions {
@@ -50,13 +48,13 @@ export class SftpStore implements TracedStore {
   readonly #files: SftpServerFiles;
   readonly #paths: FolderPaths;
   readonly #ahead: ReadAheadFiles;
-  readonly #fsync: boolean;
+  readonly #opener: UploadOpener;
 
   constructor(files: SftpServerFiles, { folder, followLinks = false, fsync = false }: SftpStoreOptions) {
     this.#files = files;
     this.#paths = new FolderPaths(files, folder, followLinks);
     this.#ahead = new ReadAheadFiles(files, this.#paths);
-    this.#fsync = fsync;
+    this.#opener = new UploadOpener(files, this.#paths, fsync);
   }
 
   /** Rejects if the folder cannot be served. */
@@ -72,7 +70,7 @@ export class SftpStore implements TracedStore {
       return factsFrom(known, this.#files.owners);
     }
     return this.#shared(signal, async (session) => {
-      const place = await this.#find(session, path, signal);
+      const place = await this.#paths.find(session, path, signal);
       const attributes = present(place);
       if (next === 'read') void this.#ahead.asked(path, place);
       await this.#files.owners.learn(session, [attributes], signal);
@@ -148,46 +146,7 @@ export class SftpStore implements TracedStore {
   }
 
   #openWrite(path: StorePath, mode: WriteMode, options: WriteOptions): Promise<SftpSink> {
-    return this.#shared(options.signal, async (session) => {
-      if (path === '') throw new StoreError('is-directory', 'Is a directory');
-      const early = await this.#openWithLookUp(session, path, mode, options);
-      if (early !== null) return early;
-      const place = await this.#paths.place(session, path, 'follow', options.signal);
-      if (mode.kind === 'create' && place.attributes !== null) throw new StoreError('exists', 'File exists');
-      return this.#openAt(place.path, Promise.resolve(place.attributes), mode, options);
-    });
-  }
-
-  /**
-   * Opens a temporary file while its path is looked up, if the directory was looked up a moment
-   * ago. Null if the path has to be looked up first.
-   */
-  async #openWithLookUp(
-    session: SftpSession,
-    path: StorePath,
-    mode: WriteMode,
-    options: WriteOptions,
-  ): Promise<SftpSink | null> {
-    const literal = mode.kind === 'replace' || mode.kind === 'create' ? this.#paths.verified(path) : null;
-    if (literal === null) return null;
-    const found = this.#paths.confirm(session, path, options.signal).then(({ attributes }) => attributes);
-    try {
-      return await this.#openAt(Buffer.from(literal, 'latin1'), found, mode, options);
-    } catch (error) {
-      if (error instanceof ElsewhereError) return null;
-      throw error;
-    }
-  }
-
-  #openAt(
-    path: Buffer,
-    found: Promise<Attributes | null>,
-    mode: WriteMode,
-    options: WriteOptions,
-  ): Promise<SftpSink> {
-    const { followLinks } = this.#paths;
-    const how = { ...options, fsync: this.#fsync, guard: this.#paths.guard(path) };
-    return this.#files.uploads.open(path, found, mode, followLinks ? how : { ...how, known: found });
+    return this.#shared(options.signal, (session) => this.#opener.open(session, path, mode, options));
   }
 
   makeDirectory(path: StorePath): Promise<void> {
@@ -253,23 +212,13 @@ export class SftpStore implements TracedStore {
   ): Promise<void> {
     return this.#files.changes.during(async () => {
       const sent =
-        early !== null && (await this.#shared(undefined, (session) => this.#setEarly(session, path, early)));
+        early !== null &&
+        (await this.#shared(undefined, (session) => setWithLookUp(session, this.#paths, path, early)));
       if (sent) return;
       await this.#at(path, 'follow', undefined, (place, session) =>
         session.setstat(place.path, attributes(present(place))),
       );
     });
-  }
-
-  /** Returns whether the attributes are set. */
-  async #setEarly(session: SftpSession, path: StorePath, attributes: Attributes): Promise<boolean> {
-    const literal = session.supports(Extension.LSETSTAT) ? this.#paths.verified(path) : null;
-    if (literal === null) return false;
-    const [found, set] = await Promise.allSettled([
-      this.#paths.confirm(session, path),
-      session.lsetstat(Buffer.from(literal, 'latin1'), attributes),
-    ]);
-    return set.status === 'fulfilled' && found.status === 'fulfilled' && found.value.attributes !== null;
   }
 
   available(path: StorePath): Promise<number> {
@@ -313,24 +262,6 @@ export class SftpStore implements TracedStore {
     return attempt(() => renames.shared(() => client.run(work, signal)));
   }
 
-  /**
-   * A link that leads nowhere or out of the folder exists all the same: clients can list, rename
-   * and remove it.
-   */
-  async #find(session: SftpSession, path: StorePath, signal: AbortSignal): Promise<Place> {
-    try {
-      const place = await this.#paths.place(session, path, 'follow', signal);
-      // Without a link on the way, a second look-up would find nothing, either.
-      if (place.attributes !== null || place.path.toString('latin1') === this.#paths.literal(path))
-        return place;
-      throw new StoreError('not-found', 'No such file or directory');
-    } catch (error) {
-      const kept = await this.#paths.place(session, path, 'keep', signal).catch(() => null);
-      if (kept?.attributes && fileType(kept.attributes) === 'link') return kept;
-      throw error;
-    }
-  }
-
   /** Adds the facts to the entries of a directory; those of a link are its target's. */
   async #describe(
     directory: StorePath,
@@ -342,7 +273,8 @@ export class SftpStore implements TracedStore {
         entries.map(async ({ name, attributes }) => {
           if (fileType(attributes) !== 'link') return attributes;
           const child = childOf(directory, name.toString('latin1'));
-          return this.#find(session, child, signal)
+          return this.#paths
+            .find(session, child, signal)
             .then(present)
             .catch(() => attributes);
         }),
@@ -365,26 +297,4 @@ function present({ attributes }: Place): Attributes {
 function notRoot(path: StorePath): StorePath {
   if (path === '') throw new StoreError('permission', 'The folder itself stays');
   return path;
-}
-
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storeError(error);
-  }
-}
-
-/** Works, and asks the server for the reason of a failure that it does not explain. */
-async function explained<T>(
-  session: SftpSession,
-  path: Buffer,
-  target: Buffer | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storeError(error, await explainFailure(session, error, path, target));
-  }
 }
