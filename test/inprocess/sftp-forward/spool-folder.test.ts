@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -135,7 +136,7 @@ describe('a spool on disk', () => {
     expect(names(await open(elsewhere))).toEqual([]);
   });
 
-  it('the lock of a process that was killed is free; of ten at once, one gets it', async () => {
+  it('the lock of a process that was killed is free; of ten at once, at most one gets it', async () => {
     const modules = path.join(import.meta.dirname, '../../../src/ftp/server/spool/disk/spool-folder.ts');
     const program = `import { SpoolFolder } from ${JSON.stringify(modules)};
       await SpoolFolder.open(${JSON.stringify(place)}); console.log('open'); setInterval(() => {}, 1000);`;
@@ -147,10 +148,19 @@ describe('a spool on disk', () => {
     await expect(SpoolFolder.open(place)).rejects.toThrow(/another process/);
     child.kill('SIGKILL');
     await once(child, 'close');
-    const opened = await Promise.allSettled(Array.from({ length: 10 }, () => SpoolFolder.open(place)));
-    const got = opened.filter((each) => each.status === 'fulfilled');
-    expect(got.length).toBe(1);
-    await got[0]?.value.folder.close();
-    expect((await readdir(place)).filter((name) => name.startsWith('lock'))).toEqual([]);
+    for (let round = 0; round < 20; round++) {
+      const opened = await Promise.allSettled(Array.from({ length: 10 }, () => SpoolFolder.open(place)));
+      const got = opened.filter((each) => each.status === 'fulfilled');
+      expect(got.length).toBeLessThanOrEqual(1);
+      for (const { value } of got) await value.folder.close();
+      // What a killed process leaves.
+      const stale = net.createServer().listen(path.join(place, 'stale'));
+      await once(stale, 'listening');
+      await rename(path.join(place, 'stale'), path.join(place, 'lock.00000000'));
+      stale.close();
+    }
+    const { folder } = await SpoolFolder.open(place);
+    await folder.close();
+    expect((await readdir(place)).filter((name) => name.includes('lock'))).toEqual([]);
   });
 });

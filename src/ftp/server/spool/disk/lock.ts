@@ -1,14 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { link, rename, unlink } from 'node:fs/promises';
+import { readdir, rename, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../local/errno.ts';
 
 /** sun_path, with its NUL, is 104 bytes on macOS and BSD, 108 on Linux. */
 const MAX_SOCKET_PATH = 103;
-const NAME = 'lock';
-const TRIES = 5;
+/** A socket that listens, and one that may not listen yet. */
+const LOCK = 'lock.';
+const NEW = 'new-lock.';
+/** How often it is tried: two processes that begin at the same time make way for each other. */
+const TRIES = 8;
+/** The longest pause between two tries, in milliseconds. */
+const PAUSE = 150;
 
 /** Another process has the lock. */
 export class LockedError extends Error {
@@ -16,64 +22,67 @@ export class LockedError extends Error {
 }
 
 /**
- * Locks a folder against other processes, and returns how to unlock it. The lock is a socket that
- * this process listens on: when the process ends, however it ends, the lock is free. It holds
- * between containers that share the folder, but not between machines. Rejects with a LockedError.
+ * Locks a folder against other processes, and returns how to unlock it. Rejects with a LockedError.
+ *
+ * A lock is a socket in the folder that its process listens on: when the process ends, however it
+ * ends, the lock is free. Each process first makes its own, and then looks for others that are
+ * alive. So of two that begin at the same time, at least one sees the other and makes way. A name is
+ * used once: a socket that is dead stays dead, and can be removed. The lock holds between containers
+ * that share the folder, but not between machines.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const lock = path.join(folder, NAME);
-  const own = `${lock}.${randomBytes(4).toString('hex')}`;
-  if (Buffer.byteLength(own) > MAX_SOCKET_PATH) throw new Error('its path is too long for a lock');
-  const server = net.createServer((socket) => socket.destroy());
-  server.unref().listen(own);
-  await once(server, 'listening');
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  try {
-    await take(own, lock);
-  } catch (error) {
-    await close();
-    throw error;
-  } finally {
-    await unlink(own).catch(() => {});
+  for (let tries = 1; ; tries++) {
+    const id = randomBytes(4).toString('hex');
+    const unlock = await listen(path.join(folder, NEW + id), path.join(folder, LOCK + id));
+    try {
+      if (unlock !== null && (await isAlone(folder, LOCK + id))) return unlock;
+    } catch (error) {
+      await unlock?.();
+      throw error;
+    }
+    await unlock?.();
+    if (tries === TRIES) throw new LockedError('another process uses it');
+    await delay(Math.random() * PAUSE);
   }
-  return async () => {
-    await unlink(lock).catch(() => {});
-    await close();
-  };
 }
 
 /** Whether this is a file of a lock. */
-export function isLockFile(name: string): boolean {
-  return name === NAME || name.startsWith(`${NAME}.`);
+function isLock(name: string): boolean {
+  return name.startsWith(LOCK) || name.startsWith(NEW);
 }
 
-/** Gives the socket `own` the name `lock`, which exactly one socket can have. */
-async function take(own: string, lock: string): Promise<void> {
-  for (let tries = 0; tries < TRIES; tries++) {
-    try {
-      return await link(own, lock);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
-    if (await isAlive(lock)) throw new LockedError('another process uses it');
-    await removeStale(lock);
-  }
-  throw new LockedError('another process uses it');
-}
-
-/** Removes the lock of a process that is gone, unless another process has taken it meanwhile. */
-async function removeStale(lock: string): Promise<void> {
-  const aside = `${lock}.${randomBytes(4).toString('hex')}`;
+/**
+ * Listens on a socket `lock`, and returns how to end that; null if another process has cleared it
+ * away. The socket gets its name when it listens: until then it looks dead.
+ */
+async function listen(unready: string, lock: string): Promise<(() => Promise<void>) | null> {
+  if (Buffer.byteLength(unready) > MAX_SOCKET_PATH) throw new Error('its path is too long for a lock');
+  const server = net.createServer((socket) => socket.destroy());
+  server.unref().listen(unready);
+  await once(server, 'listening');
+  const close = async () => {
+    await unlink(lock).catch(() => {});
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  };
   try {
-    await rename(lock, aside);
+    await rename(unready, lock);
+    return close;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
+    await close();
+    if (errnoOf(error) === 'ENOENT') return null;
     throw error;
   }
-  const alive = await isAlive(aside);
-  if (alive) await link(aside, lock).catch(() => {});
-  await unlink(aside);
-  if (alive) throw new LockedError('another process uses it');
+}
+
+/** Whether no other lock is alive. Removes those that are dead. */
+async function isAlone(folder: string, own: string): Promise<boolean> {
+  for (const name of await readdir(folder)) {
+    if (!isLock(name) || name === own) continue;
+    const other = path.join(folder, name);
+    if (!(await isAlive(other))) await unlink(other).catch(() => {});
+    else if (name.startsWith(LOCK)) return false;
+  }
+  return true;
 }
 
 async function isAlive(socket: string): Promise<boolean> {

@@ -13,7 +13,7 @@ import {
 import path from 'node:path';
 import { errnoOf } from '../../local/errno.ts';
 import { type Entry, isEntryId, readEntry, writeEntry } from '../entry.ts';
-import { isLockFile, lockFolder } from './lock.ts';
+import { lockFolder } from './lock.ts';
 
 /** The suffixes of an entry's files. */
 const RECORD = '.json';
@@ -199,8 +199,7 @@ export class SpoolFolder {
     }
     for (const [id, name] of data) if (!known.has(id)) await unlink(this.#at(name));
     for (const name of names) {
-      const isOther = isLockFile(name) && name !== 'lock';
-      if (name.endsWith(UNFINISHED) || isOther) await unlink(this.#at(name)).catch(() => {});
+      if (name.endsWith(UNFINISHED)) await unlink(this.#at(name)).catch(() => {});
     }
     entries.sort((a, b) => a.order - b.order);
     return { entries, damaged };
