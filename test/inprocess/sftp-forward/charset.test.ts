@@ -17,7 +17,9 @@ const bytes = (name: string, charset: string) => iconv.encode(name, charset).toS
 describeWith([SSHD, SFTP_SERVER, 'ssh-keygen', 'curl'], 'a folder for clients that use Shift_JIS', () => {
   const { serve } = sshdWithSftp();
 
-  it('stores names in UTF-8, and shows them in Shift_JIS until the client asks for UTF-8', async () => {
+  it('stores names in UTF-8, and shows them in Shift_JIS until the client asks for UTF-8', {
+    timeout: 90_000,
+  }, async () => {
     const { folder, port } = await serve('-o', 'FtpCharset=shift_jis');
     await mkdir(`${folder}/フォルダ`);
     await writeFile(`${folder}/フォルダ/${NAME}`, 'x');
@@ -55,7 +57,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen', 'curl'], 'a folder for clients th
     expect(await send('SIZE フォルダ/予定.txt')).toBe('213 1');
   });
 
-  it('curl puts, lists and gets bytes of Shift_JIS', async () => {
+  it('curl puts, lists and gets bytes of Shift_JIS', { timeout: 90_000 }, async () => {
     const { folder, port } = await serve('-o', 'FtpCharset=shift_jis');
     const encoded = iconv.encode(NAME, 'shift_jis').toString('hex').replace(/../g, '%$&');
     const url = (name: string) => `ftp://me:any@127.0.0.1:${port}/${name}`;
