@@ -9,7 +9,7 @@ interface Opened {
   readonly service: ForwardService;
 }
 
-/** What the forwards of a gateway do apart from their clients. */
+/** The work of a gateway's forwards apart from their clients. */
 export class ForwardServices {
   readonly #log: Logger;
   readonly #events: GatewayEmitter;

@@ -70,7 +70,7 @@ export interface ForwardContext {
   emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
 }
 
-/** What a forward does apart from its clients. The gateway makes one call at a time. */
+/** The work of a forward apart from its clients. The gateway makes one call at a time. */
 export interface ForwardService {
   /** Begins to work. The service of a forward that this one replaces has halted by then. */
   begin(): void;

@@ -9,13 +9,13 @@ import type { FtpClient } from './ftp-client.ts';
 /** How many bytes the test file has. */
 const SIZE = 1024;
 
-/** What a write test needs. */
+/** The dependencies of a write test. */
 export interface WriteTest {
   readonly ftp: FtpClient;
   readonly near: Transport;
   readonly steps: ProbeSteps;
   readonly timeout: number;
-  /** What the account may do, as far as sshferry knows. */
+  /** The rights of the account, as far as sshferry knows. */
   readonly access: Access;
   /** Returns a data port. */
   readonly passive: () => Promise<Endpoint>;

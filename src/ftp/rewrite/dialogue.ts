@@ -144,7 +144,7 @@ export class Dialogue {
     this.sendDueReplies();
   }
 
-  /** Gives the replies whose turn has come. */
+  /** Returns the replies whose turn has come. */
   sendDueReplies(): void {
     if (this.midReply) return;
     for (const bytes of this.pending.takeDue()) this.send('client', bytes);

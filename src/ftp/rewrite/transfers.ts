@@ -53,7 +53,7 @@ export class Transfers {
 
   // ------------------------------------------------------------------------- the client's commands
 
-  /** RETR, STOR, LIST and the like. Gives the entry if it was sent on at once. */
+  /** RETR, STOR, LIST and the like. Returns the entry if it was sent on at once. */
   onCommand(command: Command, direction: Direction): Transfer | null {
     const { pending, ports } = this.#dialogue;
     const transfer = newTransfer(command.verb, shownName(command.argument), direction);

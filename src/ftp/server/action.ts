@@ -8,8 +8,8 @@ import type { StorePath } from './path.ts';
 import type { ByteRange, DirectoryEntry, FileFacts, HashAlgorithm, WriteMode } from './store.ts';
 
 /**
- * What FtpServer wants done, in this order. Ids of questions and of data ports are never used
- * twice.
+ * The actions of FtpServer, to be carried out in this order. Ids of questions and of data ports are
+ * never used twice.
  */
 export type ServerAction =
   /** Bytes for the client's control connection. */
@@ -68,7 +68,7 @@ export type ListSource =
 export type Source = { readonly from: 'file'; readonly handle: number } | ListSource;
 
 /**
- * What FtpServer asks. The handle of what `list`, `read` and `write` open is the id of the
+ * The questions of FtpServer. The handle that `list`, `read` and `write` open is the id of the
  * question.
  */
 export type Question =

@@ -21,7 +21,7 @@ export interface TraceOptions {
 }
 
 /**
- * What became of a traced upload. `finished`: the file got its name. `unfinished`: it did not, and
+ * The outcome of a traced upload. `finished`: the file got its name. `unfinished`: it did not, and
  * will not any more. `unknown`: its folder is gone.
  */
 export type TraceEnd = 'finished' | 'unfinished' | 'unknown';

@@ -27,5 +27,5 @@ export class ByteBudget {
   }
 }
 
-/** What all downloads of this process may hold together. */
+/** The budget of all downloads of this process. */
 export const downloadBudget = processWide('download-budget', () => new ByteBudget(128 * MiB));

@@ -1,6 +1,6 @@
 /**
- * What to do with a file that grows while it is read: fail, or deliver it as long as it was when it
- * was opened.
+ * The treatment of a file that grows while it is read: fail, or deliver it as long as it was when
+ * it was opened.
  */
 export type OnGrowth = 'fail' | 'stop';
 

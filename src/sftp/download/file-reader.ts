@@ -10,7 +10,7 @@ import { FileEnd, type OnGrowth } from './file-end.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { ReadSlot, type SlotOwner } from './read-slot.ts';
 
-/** What waits in the Readable's own buffer, in bytes, beside what was read ahead. */
+/** The size of the Readable's own buffer, in bytes. */
 const BUFFER = 256 * 1024;
 /**
  * Bytes that may wait as they came. Beyond, they are copied: a view keeps what surrounds it in
@@ -23,7 +23,7 @@ export interface ReaderOptions {
   readonly offset?: number | undefined;
   /** How many bytes to read at most; default: all. */
   readonly length?: number | undefined;
-  /** What is known of the file, such as from a listing: saves asking. */
+  /** The attributes of the file, if a listing or a look-up has found them. */
   readonly known?: Attributes | undefined;
   /** Default: `fail`. */
   readonly onGrowth?: OnGrowth | undefined;

@@ -2,7 +2,7 @@ import type { ByteBudget } from './byte-budget.ts';
 
 const MiB = 1024 * 1024;
 
-/** What may be asked for and not consumed, in bytes: at first, at least, and at most. */
+/** The window of bytes asked for and not consumed: at first, at least, and at most. */
 const FIRST_WINDOW = 2 * MiB;
 const LEAST_WINDOW = 2 * MiB;
 const LARGEST_WINDOW = 16 * MiB;

@@ -2,7 +2,7 @@ import type { Answer } from '../codec/answers.ts';
 import type { SftpSessionError } from '../errors.ts';
 import type { ReadHandler } from '../session/under-way.ts';
 
-/** What the owner of a slot does with the answer to its READ. */
+/** The owner of a slot, which receives the answer to its READ. */
 export interface SlotOwner {
   /** DATA of `slot.length` bytes has begun to come. */
   began(slot: ReadSlot): void;

@@ -6,7 +6,7 @@ import type { SessionSource } from '../session/lease.ts';
 import type { SftpSession } from '../session/session.ts';
 import { type OpenFile, StripedWrites } from './striped-writes.ts';
 
-/** What waits in the Writable's own buffer, in bytes, beside what waits to be sent. */
+/** The size of the Writable's own buffer, in bytes. */
 const BUFFER = 256 * 1024;
 
 /** A file that was opened to be written, and how it may be written. */

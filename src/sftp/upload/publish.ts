@@ -9,7 +9,7 @@ import { FileWriter } from './file-writer.ts';
 import { temporaryName } from './temporary-name.ts';
 import { type DirectFolders, isForbidden } from './upload-target.ts';
 
-/** What giving a file its name may need beside the session. */
+/** The dependencies of `publish`. */
 export interface PublishContext {
   readonly sessions: SessionSource;
   readonly remarks: Remarks;
@@ -17,7 +17,7 @@ export interface PublishContext {
 }
 
 /**
- * Gives the file `from`, of `size` bytes, the name `to`. With `replaces`, it takes the place of a
+ * Renames the file `from`, of `size` bytes, to `to`. With `replaces`, it takes the place of a
  * file that has the name; otherwise that is an error.
  *
  * - With posix-rename, the name leads to the old file or to the new one at any time.

@@ -15,7 +15,7 @@ import type { UploadTarget } from './upload-target.ts';
 const CUTS = 5;
 
 /**
- * What an interrupted upload has left. `kept`: its name leads to the first `bytes` bytes.
+ * The remains of an interrupted upload. `kept`: its name leads to the first `bytes` bytes.
  * `unchanged`: its name leads to what it led to before, if anything. `removed`: the file was
  * written to directly, and is gone.
  */
@@ -81,7 +81,7 @@ export async function settle(
     await close(session, upload);
     return { state: 'unchanged' };
   }
-  // What others appended meanwhile is not to be cut off.
+  // Bytes that another client appended meanwhile must stay.
   if (target.append) {
     await close(session, upload);
     // A client that goes on appends after whatever is there.

@@ -1,6 +1,6 @@
 const MiB = 1024 * 1024;
 
-/** What sshd lets a channel send before it has to wait for more room, in bytes. */
+/** The bytes that a channel may send before sshd extends its window. */
 const CHANNEL_WINDOW = 2 * MiB;
 /**
  * The share of its window that a channel has to carry per round trip to count as full. Less than 1:
@@ -16,7 +16,7 @@ const WORTH_IT = 4 * MiB;
 const LEAST_PERIOD = 50;
 const ROUND_TRIPS = 2;
 
-/** What an upload has reached. */
+/** The progress of an upload. */
 export interface UploadState {
   /** Milliseconds. */
   readonly now: number;

@@ -9,7 +9,7 @@ import type { WriterTarget } from './file-writer.ts';
 import { folderOf, temporaryName } from './temporary-name.ts';
 
 /**
- * What an upload does with a file that exists: `replace` it; fail (`create`); write after its end
+ * The treatment of a file that exists: `replace` it; fail (`create`); write after its end
  * (`append`), or from an offset on, where everything from there is replaced.
  */
 export type UploadMode = 'replace' | 'create' | 'append' | { readonly resumeAt: number };
@@ -34,7 +34,7 @@ export interface TargetOptions {
    * Whether a server writes to offsets as they come, and in the order of the requests of a session.
    */
   readonly isOrdered: (session: SftpSession) => boolean;
-  /** What is known of the file that exists; null if it is known that there is none. */
+  /** The attributes of the existing file, if they are known; null if there is none. */
   readonly known?: Promise<Attributes | null> | undefined;
   readonly folders: DirectFolders;
 }
@@ -248,7 +248,7 @@ class TargetOpener {
       replaces: mode === 'replace' || typeof mode === 'object',
       append,
       ordered,
-      // Several channels leave holes on the way, which nobody is to see under the file's name.
+      // Several channels leave holes on the way, which must never be visible under the file's name.
       mostChannels: temporary && ordered ? mostChannels : 1,
       attributes,
     };

@@ -23,7 +23,7 @@ const LATE_WRITES = 1000;
 export type PathGuard = <T>(work: () => Promise<T>) => Promise<T>;
 
 export interface UploadOptions {
-  /** What becomes of a file that exists. Default: `replace`. */
+  /** The treatment of an existing file. Default: `replace`. */
   readonly mode?: UploadMode | undefined;
   /**
    * After an interruption, the name leads to what has arrived, as on FTP servers, so that a client
@@ -34,7 +34,7 @@ export interface UploadOptions {
   /** Wait for the server's disk. Default: false. */
   readonly fsync?: boolean | undefined;
   /**
-   * What is known of the file that exists; null if there is none. Saves no round trip, but a
+   * The attributes of the existing file; null if there is none. Saves no round trip, but a
    * request. If it rejects, nothing is written, and what was opened meanwhile is removed.
    */
   readonly known?: Promise<Attributes | null> | undefined;
@@ -47,7 +47,7 @@ export interface UploadOptions {
   readonly onWhole?: ((temporary: Buffer) => Promise<void>) | undefined;
 }
 
-/** What an upload needs of its client. */
+/** The dependencies of an upload. */
 export interface UploadContext extends PublishContext {
   readonly sessions: SessionPool;
   /** Sessions that one upload may use. */
@@ -57,7 +57,7 @@ export interface UploadContext extends PublishContext {
 }
 
 /**
- * What is left, or that it cannot be said before the server can be reached again: then call
+ * The remains of an upload. They may be unknown until the server can be reached again: then call
  * `abandon` again.
  */
 export type Abandoned = Remains | { readonly state: 'unsettled'; readonly error: unknown };

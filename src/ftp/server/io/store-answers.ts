@@ -9,7 +9,7 @@ export type StoreKind = Exclude<
   'verify' | 'delay' | 'listen' | 'accept' | 'dial' | 'send' | 'receive'
 >;
 
-/** What a question to the store needs besides itself. */
+/** The context of a question to the store. */
 export interface StoreContext {
   /** The store of the user; null before the login. */
   readonly store: FileStore | null;

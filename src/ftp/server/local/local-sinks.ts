@@ -50,7 +50,7 @@ abstract class LocalSink implements FileSink {
 
   /** Called before the first byte. */
   protected abstract prepare(): Promise<void>;
-  /** Gives the whole file its name. */
+  /** Renames the whole file to its final name. */
   protected abstract settle(): Promise<void>;
   protected abstract giveUp(keep: boolean): Promise<void>;
 

@@ -37,7 +37,7 @@ const PATIENCE = 8000;
 
 type Login = ServeOptions['login'];
 
-/** What the sessions of one forward share while its SSH connection is the same object. */
+/** The parts that the sessions of one forward share while its SSH connection is the same object. */
 interface Shared {
   readonly files: SftpServerFiles;
   readonly store: SftpStore;

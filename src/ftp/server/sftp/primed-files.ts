@@ -23,7 +23,7 @@ interface Entry {
   readonly mark: number | null;
   readonly cause: Cause;
   readonly since: number;
-  /** What a client's command has found there lately. */
+  /** The latest finding of a client's command. */
   seen: { readonly attributes: Attributes; readonly at: number } | null;
 }
 

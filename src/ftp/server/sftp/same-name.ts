@@ -73,7 +73,7 @@ export class SameName {
       other.superseded = true;
       other.replaced ||= !sink.inPlace;
     }
-    // What these do to the name comes first.
+    // These still change the file of the name.
     await Promise.all(others.map(({ ending }) => ending));
     try {
       await sink.finish();

@@ -10,7 +10,7 @@ import { SftpUploads } from './sftp-uploads.ts';
 import { VerifiedPaths } from './verified-paths.ts';
 
 /**
- * What the stores over one SFTP client share: the locks and what is kept for a moment. A change
+ * The parts that the stores over one SFTP client share: locks, and caches of a moment. A change
  * through one store is seen by all of them.
  */
 export class SftpServerFiles {

@@ -96,7 +96,7 @@ async function makeFolders(store: TracedStore, path: StorePath, signal: AbortSig
     try {
       await store.makeDirectory(folder);
     } catch (error) {
-      // Somebody else may have made it meanwhile.
+      // Another client may have made it meanwhile.
       if (!(await isFolder(store, folder, signal))) throw error;
     }
   }

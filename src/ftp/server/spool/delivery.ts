@@ -2,7 +2,7 @@ import { StoreError } from '../store.ts';
 import type { Entry } from './entry.ts';
 import type { Next } from './queue.ts';
 
-/** What a delivery needs. */
+/** The dependencies of a Delivery. */
 export interface DeliveryDeps {
   reachable(): boolean;
   next(): Next;

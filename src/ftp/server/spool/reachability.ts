@@ -10,7 +10,7 @@ const LONGEST_PAUSE = 30_000;
 /** How long an attempt may take, in milliseconds. */
 const ATTEMPT = 10_000;
 
-/** What it needs to know whether a server can be reached. */
+/** The dependencies of Reachability. */
 export interface ReachabilityDeps {
   /** Whether the SSH connection is up. */
   isConnected(): boolean;

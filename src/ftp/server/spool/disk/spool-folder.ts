@@ -29,7 +29,7 @@ export class SpoolFolderError extends Error {
   override readonly name = 'SpoolFolderError';
 }
 
-/** What a folder held when it was opened. */
+/** The content of a folder when it was opened. */
 export interface Found {
   readonly folder: SpoolFolder;
   readonly entries: readonly Entry[];
@@ -81,7 +81,7 @@ export class SpoolFolder {
     }
   }
 
-  /** Returns whose entries these are; null if nobody has said so. */
+  /** Returns the owner of the entries; null if none is recorded. */
   async owner(): Promise<string | null> {
     return readFile(this.#at(OWNER), 'utf8').catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return null;
@@ -170,7 +170,7 @@ export class SpoolFolder {
     try {
       await this.#directory.sync();
     } catch (error) {
-      // A client that is told of the failure must not find the file on the server later.
+      // The client gets an error, so the file must not appear on the server later.
       if (!existed) await unlink(this.#at(name)).catch(() => {});
       throw error;
     }
@@ -229,7 +229,7 @@ async function make(folder: string): Promise<void> {
   }
 }
 
-/** Rejects unless the folder belongs to this user, and nobody else can use it. */
+/** Rejects unless the folder belongs to this user, and no other user can use it. */
 async function requirePrivate(folder: string): Promise<void> {
   const about = await lstat(folder);
   if (!about.isDirectory()) throw new SpoolFolderError('it is not a folder');

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { attempt } from '../../local/errno.ts';
 import type { FileSink } from '../../store.ts';
 
-/** What a sink needs of its spool. */
+/** The spool, as a sink needs it. */
 export interface SpoolSinkDeps {
   /** Throws `quota` if the file may not grow to so many bytes. */
   reserve(bytes: number): void;
