@@ -50,6 +50,8 @@ export interface SshServerOptions {
   readonly banner?: string;
   /** The software that it says it is; left out, ssh2's own. */
   readonly ident?: string;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
   readonly port?: number;
   /** Asked for each direct-tcpip; a promise that never settles is a server that never answers. */
   readonly allowForward?: (to: {
@@ -96,8 +98,8 @@ export interface TestSshServer {
   readonly listeners: number;
   /** Open forwarded channels, for tests that need the server's end of one. */
   readonly openChannels: ReadonlySet<ServerChannel>;
-  /** Drops every connection: by RST, or by a FIN without an SSH goodbye. */
-  killConnections(how?: 'reset' | 'fin'): void;
+  /** Drops every connection, or the latest: by RST, or by a FIN without an SSH goodbye. */
+  killConnections(how?: 'reset' | 'fin', which?: 'all' | 'latest'): void;
   /** Stops reading from every connection, as a host that has vanished does; `thaw` reads on. */
   freeze(): void;
   thaw(): void;
@@ -261,7 +263,7 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     socket.on('close', () => sockets.delete(socket));
     server.injectSocket(socket);
   });
-  tcp.listen(options.port ?? 0, '127.0.0.1');
+  tcp.listen(options.port ?? 0, options.host ?? '127.0.0.1');
   await once(tcp, 'listening');
 
   return {
@@ -287,8 +289,8 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Te
     },
     sessionRequests,
     openChannels: channels,
-    killConnections(how = 'reset') {
-      for (const socket of sockets) {
+    killConnections(how = 'reset', which = 'all') {
+      for (const socket of which === 'all' ? sockets : [...sockets].slice(-1)) {
         if (how === 'reset') socket.resetAndDestroy();
         else socket.destroy();
       }

@@ -90,7 +90,7 @@ export class SshPool extends ManagedTransportDecorator {
       return stream;
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!(error instanceof GatewayError) || aboutTarget(error)) throw error;
+      if (!(error instanceof GatewayError) || aboutTarget(error) || mayBeReached(to, error)) throw error;
       this.#options.log.debug({ event: 'ssh.data', err: error.message }, `${error.message}; ${INSTEAD}`);
       return super.openStream(to, options);
     } finally {
@@ -148,4 +148,13 @@ const INSTEAD = 'the main connection carries it instead';
  */
 function aboutTarget({ code, reason }: GatewayError): boolean {
   return code === 'CHANNEL_TIMEOUT' || (code === 'CHANNEL_REFUSED' && reason === 'connect-failed');
+}
+
+/**
+ * Returns whether a TCP target may have been reached although the opening failed. An FTP data port
+ * takes one connection: it would take that one, which is dead, for an empty file, and leave a second
+ * one waiting.
+ */
+function mayBeReached(to: Destination | Endpoint, { code }: GatewayError): boolean {
+  return code === 'SSH_LOST' && ('host' in to || 'tcp' in to);
 }

@@ -156,15 +156,27 @@ describe('a pool', () => {
       new GatewayError('CHANNEL_REFUSED', 'no', { reason: 'shortage' }),
       false,
     ],
-    ['the connection is lost just then', new GatewayError('SSH_LOST', 'no'), false],
-  ])('passes on errors that every connection would have: %s', async (_what, error, passed) => {
-    const { open, others, main } = pooled(1);
+    ['the connection is lost, and the target may be reached', new GatewayError('SSH_LOST', 'no'), true],
+  ])(
+    'passes on errors that every connection would have, or that forbid a second try: %s',
+    async (_what, error, passed) => {
+      const { open, others, main } = pooled(1);
+      await open();
+      const [other] = others;
+      if (other) other.refusal = error;
+      if (passed) await expect(open()).rejects.toBe(error);
+      else await open();
+      expect(main.opened).toBe(passed ? 0 : 1);
+    },
+  );
+
+  it('opens a subsystem on the main connection if the data connection is lost just then', async () => {
+    const { open, others, main, pool } = pooled(1);
     await open();
     const [other] = others;
-    if (other) other.refusal = error;
-    if (passed) await expect(open()).rejects.toBe(error);
-    else await open();
-    expect(main.opened).toBe(passed ? 0 : 1);
+    if (other) other.refusal = new GatewayError('SSH_LOST', 'no');
+    await pool.openStream({ subsystem: 'sftp' }, BULK);
+    expect(main.opened).toBe(1);
   });
 
   it('loses only the streams of a lost data connection, and does not wait for one that reconnects', async () => {
