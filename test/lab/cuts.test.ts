@@ -105,24 +105,27 @@ describeLab(`SSH that is cut under a transfer, ${CUTS} times, seed ${SEED}`, () 
   });
 
   it('never lets a client report success for an incomplete file', { timeout: 3_600_000 }, async () => {
-    let left = CUTS;
+    const failures = () => verdicts.filter(({ success }) => !success).length;
+    const inside = () => verdicts.filter(({ moment }) => moment === 'during').length;
+    // Most cuts are to fall inside; a run that cut nothing would prove nothing. On a busy machine
+    // more of them miss, and others are made.
+    const enough = () => failures() > CUTS / 2 && inside() > CUTS / 4;
+    let made = 0;
     await Promise.all(
       lines.map(async (line, i) => {
         const random = seeded(SEED + i);
-        while (left > 0) {
-          left -= 1;
-          await cutOnce(line, random, `${i}-${left}`);
+        while (made < CUTS || (made < 4 * CUTS && !enough())) {
+          made += 1;
+          await cutOnce(line, random, `${i}-${made}`);
         }
       }),
     );
     console.info(summary());
     expect(verdicts.filter(({ success, whole }) => success && !whole)).toEqual([]);
     expect(verdicts.filter(({ hung, excused }) => hung && !excused)).toEqual([]);
-    expect(verdicts).toHaveLength(2 * CUTS);
-    // A run that cut nothing would prove nothing. More cannot be asked of one: where a cut falls
-    // depends on how busy the machine is.
-    expect(verdicts.filter(({ success }) => !success).length).toBeGreaterThan(0);
-    expect(verdicts.filter(({ moment }) => moment === 'during').length).toBeGreaterThan(0);
+    expect(verdicts).toHaveLength(2 * made);
+    expect(failures()).toBeGreaterThan(CUTS / 2);
+    expect(inside()).toBeGreaterThan(CUTS / 4);
   });
 
   it('leaves the same processes, which hold only their listeners and SSH connections', async () => {
@@ -200,10 +203,11 @@ async function judge(
   const { a, b } = line.hosts;
   const { direction, client, size } = transfer;
   const stored = `/home/ferry/${transfer.remote}`;
-  const got =
+  const there =
     direction === 'download' || !success
-      ? sha256
-      : (await mustExec(b.container, ['sha256sum', stored])).slice(0, 64);
+      ? null
+      : await mustExec(b.container, ['sh', '-c', 'sha256sum "$1"; stat "$1"', 'sh', stored]);
+  const got = there === null ? sha256 : there.slice(0, 64);
   if (direction === 'download') await mustExec(a.container, ['rm', '-f', transfer.local]);
   else await mustExec(b.container, ['rm', '-f', stored], { user: 'root' });
 
@@ -222,7 +226,7 @@ async function judge(
     hung,
     excused: mayHang(transfer),
     whole: got === files.get(`cut-${size}.bin`),
-    output: success || hung ? `${output}\n${JSON.stringify(events, null, 1)}` : output,
+    output: success || hung ? `${output}\n${JSON.stringify(events, null, 1)}\n${there ?? ''}` : output,
   };
 }
 
@@ -259,7 +263,7 @@ function summary(): string {
   }
   const sorted = [...comebacks].sort((x, y) => x - y);
   return [
-    `${CUTS} cuts (${[...kinds].map(([kind, n]) => `${kind} ${n}`).join(', ')}) under ${verdicts.length} transfers, seed ${SEED}:`,
+    `${verdicts.length / 2} cuts (${[...kinds].map(([kind, n]) => `${kind} ${n}`).join(', ')}) under ${verdicts.length} transfers, seed ${SEED}:`,
     `  before the transfer ${count(({ moment }) => moment === 'before')}, during it ${count(({ moment }) => moment === 'during')},`,
     `  between its last byte and 226 ${count(({ moment }) => moment === 'after the last byte')}, complete in spite of it ${count(({ moment }) => moment === 'over')}`,
     `  clients: ${count(({ success }) => success)} said success, ${count(({ success, whole }) => success && !whole)} of them wrongly; ${count(({ success }) => !success)} failure (${count(({ hung }) => hung)} came to no end)`,

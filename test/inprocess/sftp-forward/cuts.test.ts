@@ -133,19 +133,21 @@ describeWith(
         startLine('fast-drop', 0, false),
         ...(CUTS < 50 ? [] : [startLine('fast-keep', 0, true), startLine('slow-drop', 25, false)]),
       ]);
-      let left = CUTS;
       const outcomes: Outcome[] = [];
+      // A run in which most cuts came too late would prove little. On a busy machine more of them
+      // do, and others are made.
+      const failures = () => outcomes.filter(({ success }) => !success).length;
+      let made = 0;
       const work = lines.map(async (line, i) => {
         const random = seeded(SEED + i);
-        while (left > 0) {
-          left -= 1;
-          outcomes.push(await cutOnce(line, random, `${i}-${left}`));
+        while (made < CUTS || (made < 4 * CUTS && failures() <= CUTS / 2)) {
+          made += 1;
+          outcomes.push(await cutOnce(line, random, `${i}-${made}`));
         }
       });
       await Promise.all(work).finally(() => console.info(summary(outcomes)));
-      expect(outcomes).toHaveLength(CUTS);
-      // A run in which every cut came too late would prove nothing.
-      expect(outcomes.filter(({ success }) => !success).length).toBeGreaterThan(0);
+      expect(outcomes).toHaveLength(made);
+      expect(failures()).toBeGreaterThan(CUTS / 2);
       for (const { sshferry } of lines) expect(sshferry.log).not.toMatch(/internal error|^\s+at /m);
     });
   },
@@ -209,7 +211,7 @@ async function cutOnce(line: Line, random: () => number, id: string): Promise<Ou
   return { what: about, kind, reply, success, channels, leftover };
 }
 
-/** What is under the final name is what was there before, or a beginning of what was sent. */
+/** The final name must lead to the old file, or to the first bytes of the upload. */
 function judge(it: {
   about: string;
   found: Buffer | null;
@@ -408,7 +410,7 @@ async function temporary(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith('.sshferry-'));
 }
 
-/** Nobody is left who could remove them. Returns how many there were. */
+/** Removes the temporary files of a sshferry that was killed. Returns how many there were. */
 async function removeTemporary(folder: string): Promise<number> {
   const names = await temporary(folder);
   for (const name of names) await rm(path.join(folder, name));
