@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../core/forget-oldest.ts';
 import { subnetOf } from '../../core/subnet.ts';
 
 /** Failed logins of an address before its passwords are not checked any more. */
@@ -25,10 +26,7 @@ export class LoginGuard {
       attempts = { count: 0, until: now + WINDOW };
       this.#attempts.delete(key);
       this.#attempts.set(key, attempts);
-      for (const oldest of this.#attempts.keys()) {
-        if (this.#attempts.size <= ADDRESSES) break;
-        this.#attempts.delete(oldest);
-      }
+      forgetOldest(this.#attempts, ADDRESSES);
     }
     if (attempts.count >= MOST) return false;
     attempts.count += 1;

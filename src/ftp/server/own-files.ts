@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../core/forget-oldest.ts';
 import { movedPath, nameOf, parentOf, type StorePath } from './path.ts';
 
 /** The files and directories that a session created, up to a limit: it forgets the oldest. */
@@ -16,10 +17,7 @@ export class OwnFiles {
   add(path: StorePath): void {
     this.#paths.delete(path);
     this.#paths.add(path);
-    for (const oldest of this.#paths) {
-      if (this.#paths.size <= this.#most) return;
-      this.#paths.delete(oldest);
-    }
+    forgetOldest(this.#paths, this.#most);
   }
 
   /** Renames a file or directory, and what is below it. */

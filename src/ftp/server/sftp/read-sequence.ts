@@ -1,3 +1,5 @@
+import { forgetOldest } from '../../../core/forget-oldest.ts';
+
 /**
  * How long the names of a directory are kept, in milliseconds. They are hints, and may be out of
  * date.
@@ -31,7 +33,8 @@ interface Directory {
 
 /**
  * Finds out whether clients read the files of a directory one after another, as a mirror does, and
- * which come next. No I/O. What is fetched in vain makes it fetch less, and what is used more.
+ * which come next. No I/O. It fetches less after files that no client used, and more after files
+ * that a client did use.
  */
 export class ReadSequence {
   readonly #directories = new Map<string, Directory>();
@@ -80,10 +83,7 @@ export class ReadSequence {
     const directory = known ?? { names: null, last: '', run: 0, read: never, listed: never };
     this.#directories.delete(path);
     this.#directories.set(path, directory);
-    for (const oldest of this.#directories.keys()) {
-      if (this.#directories.size <= MOST_DIRECTORIES) break;
-      this.#directories.delete(oldest);
-    }
+    forgetOldest(this.#directories, MOST_DIRECTORIES);
     return directory;
   }
 }

@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../core/forget-oldest.ts';
 import { type Attributes, fileType } from '../../../sftp/codec/attributes.ts';
 import type { Changes } from './changes.ts';
 
@@ -32,11 +33,7 @@ export class RecentAttributes {
       const path = `${directory}/${name}`;
       this.#files.delete(path);
       this.#files.set(path, { attributes, until });
-      if (this.#files.size <= MOST) return;
-      for (const oldest of this.#files.keys()) {
-        this.#files.delete(oldest);
-        break;
-      }
+      forgetOldest(this.#files, MOST);
     };
   }
 

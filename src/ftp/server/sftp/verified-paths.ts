@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../core/forget-oldest.ts';
 import type { RenameLock } from './rename-lock.ts';
 
 /** How long a path counts as verified, in milliseconds: a few commands of one client. */
@@ -30,11 +31,7 @@ export class VerifiedPaths {
   add(path: string): void {
     this.#paths.delete(path);
     this.#paths.set(path, { until: this.#now() + KEPT_FOR, renames: this.#renames.count });
-    if (this.#paths.size <= MOST) return;
-    for (const oldest of this.#paths.keys()) {
-      this.#paths.delete(oldest);
-      break;
-    }
+    forgetOldest(this.#paths, MOST);
   }
 
   /** Call it in the same operation of the RenameLock as the request. */
