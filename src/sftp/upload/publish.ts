@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { Extension, OpenFlag } from '../codec/protocol.ts';
 import { FileReader } from '../download/file-reader.ts';
-import { isMissing, SftpError, SftpTransferError } from '../errors.ts';
+import { SftpError, SftpTransferError } from '../errors.ts';
+import { exists } from '../exists.ts';
 import type { Remarks } from '../remarks.ts';
 import type { SessionSource } from '../session/lease.ts';
 import type { SftpSession } from '../session/session.ts';
@@ -17,8 +18,8 @@ export interface PublishContext {
 }
 
 /**
- * Renames the file `from`, of `size` bytes, to `to`. With `replaces`, it takes the place of a
- * file that has the name; otherwise that is an error.
+ * Moves the file `from`, of `size` bytes, to the name `to`. With `replaces`, it takes the place of
+ * a file that has the name; otherwise that is an error.
  *
  * - With posix-rename, the name leads to the old file or to the new one at any time.
  * - Without it, the old file is moved aside first: for some round trips, nothing has the name.
@@ -144,15 +145,5 @@ async function removeOrRemark(session: SftpSession, path: Buffer, remarks: Remar
   } catch (error) {
     if (!(error instanceof SftpError)) throw error;
     remarks.make('leftover', `${path} could not be removed: ${error.message}`);
-  }
-}
-
-async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
-  try {
-    await session.lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
   }
 }

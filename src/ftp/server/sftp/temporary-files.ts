@@ -1,4 +1,5 @@
-import { isMissing, unlessRefused } from '../../../sftp/errors.ts';
+import { unlessRefused } from '../../../sftp/errors.ts';
+import { exists } from '../../../sftp/exists.ts';
 import type { SftpSession } from '../../../sftp/session/session.ts';
 import { asideName, folderOf } from '../../../sftp/upload/temporary-name.ts';
 import type { TraceEnd } from '../traced-store.ts';
@@ -33,14 +34,4 @@ function besides(path: Buffer, temporary: string): Record<'folder' | 'own' | 'as
   const name = Buffer.from(temporary, 'latin1');
   const at = (last: Buffer) => Buffer.concat([folder, Buffer.from('/'), last]);
   return { folder, own: at(name), aside: at(asideName(name)) };
-}
-
-async function exists(session: SftpSession, path: Buffer): Promise<boolean> {
-  try {
-    await session.lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }
