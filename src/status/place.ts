@@ -1,6 +1,8 @@
-import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import { MAX_SOCKET_PATH } from '../core/local/socket-path.ts';
+import { type FolderFault, privateFolderFault } from '../core/private-folder.ts';
 
 /** Identifies the user whose sockets are meant, by environment and platform. */
 export interface Owner {
@@ -8,8 +10,6 @@ export interface Owner {
   readonly platform: NodeJS.Platform;
 }
 
-/** sun_path, including its NUL, is 104 bytes on macOS and BSD, 108 on Linux. */
-const MAX_SOCKET_PATH = 103;
 const PIPES = '\\\\.\\pipe\\';
 
 /**
@@ -75,15 +75,18 @@ async function directories(env: NodeJS.ProcessEnv, more?: string): Promise<strin
   return [...new Set(result)];
 }
 
+const FAULTS: Readonly<Record<FolderFault, string>> = {
+  'not-directory': 'is no directory',
+  foreign: 'belongs to another user',
+  open: 'is open to other users; chmod 700 mends that',
+};
+
 /**
  * Returns why a directory is not private to this user; null if it is. Rejects if it does not exist.
  */
 async function faultOf(directory: string): Promise<string | null> {
-  const about = await lstat(directory);
-  if (!about.isDirectory()) return `${directory} is no directory`;
-  if (about.uid !== userId()) return `${directory} belongs to another user`;
-  if ((about.mode & 0o077) !== 0) return `${directory} is open to other users; chmod 700 mends that`;
-  return null;
+  const fault = await privateFolderFault(directory);
+  return fault && `${directory} ${FAULTS[fault]}`;
 }
 
 function ifThere(error: NodeJS.ErrnoException): void {

@@ -4,10 +4,9 @@ import { readdir, rename, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { MAX_SOCKET_PATH } from '../../../../core/local/socket-path.ts';
 import { errnoOf } from '../../local/errno.ts';
 
-/** sun_path, with its NUL, is 104 bytes on macOS and BSD, 108 on Linux. */
-const MAX_SOCKET_PATH = 103;
 /** A socket that listens, and one that may not listen yet. */
 const LOCK = 'lock.';
 const NEW = 'new-lock.';
@@ -26,9 +25,9 @@ export class LockedError extends Error {
  *
  * A lock is a socket in the folder that its process listens on: when the process ends, however it
  * ends, the lock is free. Each process first makes its own, and then looks for others that are
- * alive. So of two that begin at the same time, at least one sees the other and makes way. A name is
- * used once: a socket that is dead stays dead, and can be removed. The lock holds between containers
- * that share the folder, but not between machines.
+ * alive. So of two that begin at the same time, at least one sees the other and makes way. A name
+ * is used once: a socket that is dead stays dead, and can be removed. The lock holds between
+ * containers that share the folder, but not between machines.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   for (let tries = 1; ; tries++) {

@@ -11,6 +11,7 @@ import {
   unlink,
 } from 'node:fs/promises';
 import path from 'node:path';
+import { type FolderFault, privateFolderFault } from '../../../../core/private-folder.ts';
 import { errnoOf } from '../../local/errno.ts';
 import { type Entry, isEntryId, readEntry, writeEntry } from '../entry.ts';
 import { lockFolder } from './lock.ts';
@@ -24,7 +25,7 @@ const UNFINISHED = '.new';
 /** Says whose entries these are. */
 const OWNER = 'spool.json';
 
-/** The folder cannot be used, for a reason that a person can mend. */
+/** The folder cannot be used, for a reason that a person can fix. */
 export class SpoolFolderError extends Error {
   override readonly name = 'SpoolFolderError';
 }
@@ -42,7 +43,7 @@ export interface Found {
  *
  * - `ID.json`, its record. The entry exists from the moment this file has its name, and until it
  *   is removed.
- * - `ID.data`, the content of a file. While the server gives the file its name, it is called
+ * - `ID.data`, the content of a file. While the server renames the file, it is called
  *   `ID.placed.NAME`, where NAME is the temporary name on the server. A rename needs no space on a
  *   disk that is full.
  *
@@ -229,13 +230,16 @@ async function make(folder: string): Promise<void> {
   }
 }
 
+const FAULTS: Readonly<Record<FolderFault, string>> = {
+  'not-directory': 'it is not a folder',
+  foreign: 'it belongs to another user',
+  open: 'it is open to other users; make it private with chmod 700',
+};
+
 /** Rejects unless the folder belongs to this user, and no other user can use it. */
 async function requirePrivate(folder: string): Promise<void> {
-  const about = await lstat(folder);
-  if (!about.isDirectory()) throw new SpoolFolderError('it is not a folder');
-  if (about.uid !== process.getuid?.()) throw new SpoolFolderError('it belongs to another user');
-  if ((about.mode & 0o077) !== 0)
-    throw new SpoolFolderError('it is open to other users; make it private with chmod 700');
+  const fault = await privateFolderFault(folder);
+  if (fault !== null) throw new SpoolFolderError(FAULTS[fault]);
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { processWide } from '../../../../core/process-wide.ts';
-import { fromErrno } from '../../local/errno.ts';
+import { attempt, fromErrno } from '../../local/errno.ts';
 import type { StorePath } from '../../path.ts';
 import { type FileSink, StoreError } from '../../store.ts';
 import { type Entry, fullPath } from '../entry.ts';
@@ -70,8 +70,8 @@ export class Spool {
    * path. Rejects with an error for people.
    */
   static async open(path: string, owner: SpoolOwner): Promise<Spool> {
-    const all = processWide('spools', () => new Map<string, Shared>());
-    const shared = all.get(path) ?? { spool: openSpool(path), forward: owner.forward, users: 0 };
+    const all = openSpools();
+    const shared = all.get(path) ?? { spool: Spool.#read(path), forward: owner.forward, users: 0 };
     if (shared.forward !== owner.forward) {
       throw new SpoolFolderError(`the forward ${shared.forward} uses it; each forward needs its own`);
     }
@@ -89,7 +89,7 @@ export class Spool {
 
   /** Gives a spool back; the last user closes it. Never rejects. */
   static async close(path: string): Promise<void> {
-    const all = processWide('spools', () => new Map<string, Shared>());
+    const all = openSpools();
     const shared = all.get(path);
     if (shared === undefined) return;
     shared.users -= 1;
@@ -98,8 +98,7 @@ export class Spool {
     await shared.spool.then((spool) => spool.folder.close()).catch(() => {});
   }
 
-  /** Used by `open` only. */
-  static async read(path: string): Promise<Spool> {
+  static async #read(path: string): Promise<Spool> {
     const { folder, entries, damaged } = await SpoolFolder.open(path);
     return new Spool(folder, entries, damaged);
   }
@@ -156,11 +155,7 @@ export class Spool {
     if (this.queue.newest(fullPath(to))) throw new StoreError('exists', 'File exists');
     this.#requireRoom(LEAST_BYTES, max);
     const entry = this.#entry(newId(), { ...to, mode: 'create', kind: 'folder', bytes: 0 });
-    try {
-      await this.folder.commit(entry);
-    } catch (error) {
-      throw fromErrno(error);
-    }
+    await attempt(() => this.folder.commit(entry));
     this.#added(entry);
   }
 
@@ -169,11 +164,7 @@ export class Spool {
     const renamed = { ...entry, path: to, mode, order: this.queue.nextOrder() };
     if (mode === 'create' && this.queue.newest(fullPath(renamed)))
       throw new StoreError('exists', 'File exists');
-    try {
-      await this.folder.commit(renamed);
-    } catch (error) {
-      throw fromErrno(error);
-    }
+    await attempt(() => this.folder.commit(renamed));
     this.queue.remove(entry.id);
     this.queue.add(renamed);
     this.#changed();
@@ -181,11 +172,7 @@ export class Spool {
 
   /** Removes an entry. */
   async remove(entry: Entry): Promise<void> {
-    try {
-      await this.folder.remove(entry.id);
-    } catch (error) {
-      throw fromErrno(error);
-    }
+    await attempt(() => this.folder.remove(entry.id));
     this.queue.remove(entry.id);
     this.#changed();
   }
@@ -248,8 +235,9 @@ export class Spool {
   }
 }
 
-function openSpool(path: string): Promise<Spool> {
-  return Spool.read(path);
+/** The open spools of this process, by their paths. */
+function openSpools(): Map<string, Shared> {
+  return processWide('spools', () => new Map());
 }
 
 function newId(): string {
