@@ -104,6 +104,18 @@ export interface GatewayEvents {
  */
 export class GatewayEmitter extends EventEmitter<GatewayEvents> {}
 
+/** Emits an event. */
+export type Emit = <K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]) => void;
+
+/** Returns the `emit` of an emitter, to be called without it. */
+export function emitOf(events: GatewayEmitter): Emit {
+  return (event, ...data) => {
+    // The generic parameter keeps event and data together; EventEmitter's own signature cannot see
+    // that.
+    (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
+  };
+}
+
 /** Whether the server itself refused the transfer before any byte of it. */
 export function isRefusal({ outcome, bytes, reply, error }: GatewayEvents['transfer.end'][0]): boolean {
   return outcome === 'failed' && bytes === 0 && reply !== undefined && error === undefined;

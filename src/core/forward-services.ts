@@ -1,4 +1,4 @@
-import type { GatewayEmitter } from './events.ts';
+import { emitOf, type GatewayEmitter } from './events.ts';
 import type { Logger } from './log.ts';
 import type { ForwardService } from './plugin.ts';
 import { type Route, sameService } from './route.ts';
@@ -33,8 +33,10 @@ export class ForwardServices {
       for (const route of routes) {
         if (this.#of(route) !== undefined) continue;
         const service = await this.#openOne(route);
-        if (service !== null) added.push({ route, service });
-        for (const opened of added) this.#opened.add(opened);
+        if (service === null) continue;
+        const opened = { route, service };
+        added.push(opened);
+        this.#opened.add(opened);
       }
     } catch (error) {
       await undo();
@@ -88,13 +90,7 @@ export class ForwardServices {
       target,
       ssh,
       log: this.#log.child({ forward }),
-      // EventEmitter's own signature cannot see that event and data belong together.
-      emit: (event: string, ...data: unknown[]) =>
-        void (this.#events.emit as (event: string, ...data: unknown[]) => boolean).call(
-          this.#events,
-          event,
-          ...data,
-        ),
+      emit: emitOf(this.#events),
     };
     return plugin.open(context, pluginConfig);
   }

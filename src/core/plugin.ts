@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { ZodType } from 'zod';
 import type { GatewayError } from './errors.ts';
-import type { GatewayEvents } from './events.ts';
+import type { Emit } from './events.ts';
 import type { Logger } from './log.ts';
 import type { LineClient } from './probe/line-client.ts';
 import type { ProbeSession } from './probe/probe.ts';
@@ -46,7 +46,7 @@ export interface SessionContext {
   transfer(request: TransferRequest, progress?: Transfer['progress']): Transfer;
   /** Reports a transfer that was refused before it began. */
   transferRefused(request: TransferRequest, how: Omit<TransferEnd, 'outcome'>): void;
-  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
+  readonly emit: Emit;
 }
 
 /** The properties of a forward that a plugin may judge before it runs. */
@@ -67,7 +67,7 @@ export interface ForwardContext {
   /** The same object as `shared` of the forward's sessions. */
   readonly ssh: ManagedTransport;
   readonly log: Logger;
-  emit<K extends keyof GatewayEvents>(event: K, ...data: GatewayEvents[K]): void;
+  readonly emit: Emit;
 }
 
 /** The work of a forward apart from its clients. The gateway makes one call at a time. */

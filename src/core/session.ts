@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type { GatewayEmitter } from './events.ts';
+import { emitOf, type GatewayEmitter } from './events.ts';
 import type { ProtocolPlugin, SessionContext } from './plugin.ts';
 import { sharedAbort } from './shared-abort.ts';
 import { resetStream } from './stream.ts';
@@ -55,11 +55,7 @@ export class Session {
       count: (direction, bytes) => this.#count(direction, bytes),
       transfer: (request, progress) => this.#transfers.begin(request, progress),
       transferRefused: (request, how) => this.#transfers.refuse(request, how),
-      emit: (event, ...data) => {
-        // The generic parameter keeps event and data together; EventEmitter's own signature cannot
-        // see that.
-        (events.emit as (event: string, ...data: unknown[]) => boolean).call(events, event, ...data);
-      },
+      emit: emitOf(events),
     };
     this.#transfers = new Transfers({
       about: { session: parts.id, forward: parts.forward, client: parts.peer.remote },

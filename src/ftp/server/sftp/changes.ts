@@ -1,7 +1,7 @@
 /**
- * The changes that a forward makes to its server's files. What is kept of a file is valid only
- * until the next change, of any file: a second name of one file (a hard link), or its directory,
- * changes with it.
+ * The changes that a forward makes to its server's files. Kept attributes and contents are valid
+ * only until the next change, of any file: a second name of one file (a hard link), or its
+ * directory, changes with it.
  */
 export class Changes {
   #count = 0;

@@ -3,7 +3,7 @@ import type { Logger } from '../../../core/log.ts';
 import type { ForwardContext, ForwardService, SessionContext } from '../../../core/plugin.ts';
 import { destinationOf, formatTarget, type SftpFolder } from '../../../core/target.ts';
 import type { Transport } from '../../../core/transport.ts';
-import { within } from '../../../core/within.ts';
+import { inTime } from '../../../core/within.ts';
 import { SftpClient } from '../../../sftp/client.ts';
 import type { Access } from '../access.ts';
 import { type Account, Accounts, type PasswordAccount } from '../io/accounts.ts';
@@ -44,8 +44,8 @@ interface Shared {
   readonly login: Login;
 }
 
-/** The part of a session, or of a forward, that the stores need. */
-interface Surroundings {
+/** The dependencies of the stores: a part of a session, or of a forward. */
+interface StoreDeps {
   readonly network: Transport;
   readonly log: Logger;
 }
@@ -92,17 +92,17 @@ export class FolderService {
     return login;
   }
 
-  #share(around: Surroundings, target: SftpFolder, options: FolderOptions): Shared {
-    const known = this.#shared.get(around.network);
+  #share(deps: StoreDeps, target: SftpFolder, options: FolderOptions): Shared {
+    const known = this.#shared.get(deps.network);
     if (known !== undefined) return known;
-    const shared = share(around, target, options, this.#spool);
-    this.#shared.set(around.network, shared);
+    const shared = share(deps, target, options, this.#spool);
+    this.#shared.set(deps.network, shared);
     return shared;
   }
 }
 
 function share(
-  { network, log }: Surroundings,
+  { network, log }: StoreDeps,
   target: SftpFolder,
   options: FolderOptions,
   spool: ForwardSpool | null,
@@ -152,21 +152,15 @@ function storeAt(
  */
 async function openInTime(store: SftpStore, spool: ForwardSpool, signal: AbortSignal): Promise<void> {
   if (!spool.reachable) return;
-  const late = new AbortController();
-  let answered = false;
-  const opening = store.open(AbortSignal.any([signal, late.signal])).then(
-    () => {
-      answered = true;
-    },
-    (error: unknown) => {
-      if (storeError(error).reason !== 'unavailable') throw error;
-    },
-  );
-  await within(PATIENCE, opening, signal);
-  opening.catch(() => {});
-  late.abort(new Error('the server did not answer in time'));
+  const reason = new Error('the server did not answer in time');
+  try {
+    const opened = await inTime((late) => store.open(late), { ms: PATIENCE, signal, reason });
+    if (opened !== null) return;
+  } catch (error) {
+    if (storeError(error).reason !== 'unavailable') throw error;
+  }
   signal.throwIfAborted();
-  if (!answered) spool.suspect();
+  spool.suspect();
 }
 
 /** Returns the error for a client of a folder that cannot be served. */

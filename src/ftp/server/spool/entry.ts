@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { ROOT, resolvePath, type StorePath } from '../path.ts';
 
-/** Something that a client was told is done, and that is to be done on the server. */
+/**
+ * An upload or a new folder that a client got a success for, and that the server has yet to get.
+ */
 export interface Entry {
   /** Names its files in the spool. */
   readonly id: string;
@@ -16,7 +18,7 @@ export interface Entry {
   readonly mode: 'replace' | 'create';
   /** The length of the file; 0 for a folder. */
   readonly bytes: number;
-  /** When the client was told so, in milliseconds since 1970. */
+  /** When the client got the success, in milliseconds since 1970. */
   readonly since: number;
 }
 

@@ -1,5 +1,5 @@
 import { sleep } from '../../../core/sleep.ts';
-import { within } from '../../../core/within.ts';
+import { inTime } from '../../../core/within.ts';
 
 /**
  * The pauses between attempts to reach a server that is suspected, in milliseconds; each is twice
@@ -67,16 +67,10 @@ export class Reachability {
   }
 
   async #answers(signal: AbortSignal): Promise<boolean> {
-    const late = new AbortController();
-    let answered = false;
-    const attempt = this.#deps.attempt(AbortSignal.any([signal, late.signal])).then(
-      () => {
-        answered = true;
-      },
-      () => {},
+    const reason = new Error('the server did not answer in time');
+    return inTime((late) => this.#deps.attempt(late), { ms: ATTEMPT, signal, reason }).then(
+      (answer) => answer !== null,
+      () => false,
     );
-    await within(ATTEMPT, attempt, signal);
-    late.abort(new Error('the server did not answer in time'));
-    return answered;
   }
 }

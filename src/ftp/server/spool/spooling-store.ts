@@ -1,4 +1,4 @@
-import { within } from '../../../core/within.ts';
+import { inTime, within } from '../../../core/within.ts';
 import type { StorePath } from '../path.ts';
 import {
   type ByteRange,
@@ -165,29 +165,17 @@ export class SpoolingStore implements FileStore {
    */
   async #try<T>(
     work: (late: AbortSignal) => Promise<T>,
-    discard: (value: T) => Promise<unknown> = async () => {},
+    discard?: (value: T) => Promise<unknown>,
   ): Promise<{ readonly value: T } | null> {
     if (!this.#link.reachable) return null;
-    const late = new AbortController();
-    const working = work(late.signal);
-    let settled = false;
-    const over = working.then(
-      () => {
-        settled = true;
-      },
-      () => {
-        settled = true;
-      },
-    );
-    await within(this.#patience, over);
+    const reason = new StoreError('unavailable', ONLY_UPLOADS);
     try {
-      if (settled) return { value: await working };
+      const done = await inTime(work, { ms: this.#patience, reason, discard });
+      if (done !== null) return done;
     } catch (error) {
       if (!isUnavailable(error)) throw error;
     }
     this.#link.suspect();
-    late.abort(new StoreError('unavailable', ONLY_UPLOADS));
-    working.then(discard).catch(() => {});
     return null;
   }
 
