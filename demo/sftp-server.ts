@@ -1,9 +1,11 @@
 import { constants, type Stats } from 'node:fs';
 import {
+  chmod,
   lstat,
   mkdir,
   open,
   readdir,
+  readlink,
   realpath,
   rename,
   rm,
@@ -27,7 +29,7 @@ const CODES: Readonly<Record<string, number>> = {
 
 type OpenFile = Awaited<ReturnType<typeof open>>;
 
-/** What a handle stands for: a file, or the names of a directory that are still to be sent. */
+/** An open handle: a file, or a directory with the names that are still to be sent. */
 type Opened =
   | { readonly file: OpenFile; readonly path: string }
   | { readonly names: string[]; readonly path: string };
@@ -61,11 +63,15 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
   const end = (id: number) => sftp.status(id, STATUS_CODE.EOF);
   const nameOf = (filename: string, attrs: Attributes) => ({ filename, longname: filename, attrs });
 
-  /** Runs a handler, and answers its failure. */
+  // Requests for one file take effect in their order (draft-ietf-secsh-filexfer-02, 4.1).
+  let before: Promise<unknown> = Promise.resolve();
+  /** Runs a handler after all earlier ones, and answers its failure. */
   const answer = (id: number, work: () => Promise<unknown>) => {
-    work().catch(({ code, message }: NodeJS.ErrnoException) =>
-      sftp.status(id, CODES[code ?? ''] ?? STATUS_CODE.FAILURE, message),
-    );
+    before = before
+      .then(work)
+      .catch(({ code, message }: NodeJS.ErrnoException) =>
+        sftp.status(id, CODES[code ?? ''] ?? STATUS_CODE.FAILURE, message),
+      );
   };
 
   sftp.on('OPEN', (id, name, flags, { mode = 0o644 }) =>
@@ -148,6 +154,11 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
       sftp.name(id, [nameOf(path.posix.join('/', ...real.split(path.sep)), attributesOf(await stat(root)))]);
     }),
   );
+  sftp.on('READLINK', (id, name) =>
+    answer(id, async () => {
+      sftp.name(id, [nameOf(await readlink(inside(name)), attributesOf(await lstat(inside(name))))]);
+    }),
+  );
   sftp.on('MKDIR', (id, name) =>
     answer(id, async () => {
       await mkdir(inside(name));
@@ -197,7 +208,8 @@ function attributesOf({ mode, uid, gid, size, atimeMs, mtimeMs }: Stats): Attrib
   return { mode, uid, gid, size, atime: Math.floor(atimeMs / 1000), mtime: Math.floor(mtimeMs / 1000) };
 }
 
-async function setAttributes(at: string, { size, atime, mtime }: Partial<Attributes>): Promise<void> {
+async function setAttributes(at: string, { mode, size, atime, mtime }: Partial<Attributes>): Promise<void> {
   if (size !== undefined) await truncate(at, size);
+  if (mode !== undefined) await chmod(at, mode & 0o7777);
   if (atime !== undefined && mtime !== undefined) await utimes(at, atime, mtime);
 }

@@ -11,8 +11,8 @@ import { Program } from './program.ts';
 /** What crossed the wire of host A while it was captured. */
 export interface Captured {
   /**
-   * Packets other than TCP port 22 between A and yourserver, one tcpdump line each; ARP, ICMPv6,
-   * IPv6 multicast left out.
+   * Packets other than TCP port 22 between A and yourserver, one tcpdump line each, without
+   * ARP, ICMPv6 and IPv6 multicast.
    */
   readonly outside: readonly string[];
   /** Bytes in the capture file: to tell a link that was seen from one that was not. */

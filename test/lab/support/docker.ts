@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Returns the exit status as a shell gives it: 128 + its number for a signal. */
+/** Returns the exit status as a shell reports it: 128 + its number for a signal. */
 export function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? (signal === null ? -1 : 128 + constants.signals[signal]);
 }

@@ -100,7 +100,9 @@ async function startSsh2({ hosts, pub }: Lab): Promise<{ container: string; know
   const make = 'mkdir incoming && ssh-keygen -q -t ed25519 -N "" -f "$1" && cat "$1.pub"';
   const host = await mustExec(container, ['sh', '-c', make, 'sh', file]);
   const key = await mustExec(a.container, ['cat', `${KEY}.pub`]);
-  const argv = ['node', '/app/test/lab/support/ssh2-sftp.mjs', '22', YOU, key, file];
+  const typescript = ['--import', '/app/node_modules/tsx/dist/loader.mjs'];
+  const program = ['node', ...typescript, '/app/test/lab/support/ssh2-sftp.ts'];
+  const argv = [...program, '22', YOU, key.trim(), file, `/home/${YOU}`];
   const server = await Program.start(container, argv);
   await server.waitFor(/listening/);
   return { container, known: `${SSH2} ${host}` };

@@ -73,8 +73,8 @@ const ARGV = {
       'set net:max-retries 1',
       'set net:persist-retries 0',
       'set net:reconnect-interval-base 1',
-      // It would go on where the server's file ends for the moment, while what is under way is
-      // still being written to it.
+      // lftp would continue at the present end of the server's file, while bytes that are under way
+      // are still being written to it.
       'set ftp:rest-stor no',
       `set net:timeout ${SILENCE}`,
       'set xfer:clobber yes',
