@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { TestContext } from 'vitest';
+import { DelayedChannel } from './delayed-channel.ts';
 import { listenTcp } from './tcp.ts';
 
 /** A way to an sshd that a test can take away. */
@@ -34,8 +35,10 @@ export async function startRelay(
     cuts.add(cut);
     far.on('error', () => {});
     for (const socket of [near, far]) socket.once('close', cut).once('close', () => cuts.delete(cut));
-    carry(near, far, delay);
-    carry(far, near, delay);
+    // Its window is that of TCP: SSH's own windows limit what is on the way.
+    const line = delay === 0 ? far : new DelayedChannel(far, { oneWay: delay, window: 256 * 1024 * 1024 });
+    line.on('error', cut);
+    near.pipe(line).pipe(near);
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
@@ -58,11 +61,4 @@ export async function startRelay(
       state.open = open;
     },
   };
-}
-
-/** Without backpressure: SSH's windows limit what is on the way. */
-function carry(from: net.Socket, to: net.Socket, delay: number): void {
-  if (delay === 0) return void from.pipe(to);
-  from.on('data', (chunk) => void setTimeout(() => to.writable && to.write(chunk), delay));
-  from.on('end', () => void setTimeout(() => to.end(), delay));
 }
