@@ -16,7 +16,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
 };
 
-/** Programs that some rows compare with; without them these are left out. */
+/** Programs that some rows compare with; a comparison is omitted if its program is missing. */
 export const OPTIONAL: Readonly<Record<string, string>> = { lftp: 'lftp', rclone: 'rclone' };
 
 /** Returns the programs that are missing. `ftpServer` is null if none is installed. */

@@ -6,8 +6,7 @@ import type { SftpSession } from './session/session.ts';
 import { folderOf } from './upload/temporary-name.ts';
 
 /**
- * A file system with less free space than this counts as full, in bytes: what is left is too small
- * for a WRITE.
+ * A file system with less free space than this counts as full, in bytes: a WRITE may not fit.
  */
 const FULL = 1024 * 1024;
 

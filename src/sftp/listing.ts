@@ -7,7 +7,7 @@ const SLASH = 0x2f;
 
 /**
  * Lists a folder, in parts as they come. Entries whose names could not be those of files in it are
- * left out: a name with a slash would lead elsewhere.
+ * omitted: a name with a slash would lead elsewhere.
  */
 export async function* listFolder(
   session: SftpSession,

@@ -212,8 +212,8 @@ describeLab('logging in to a real sshd', () => {
   it('answers both prompts of a keyboard-interactive login, in order', async () => {
     const b = lab().hosts.b.container;
     const code = '770413';
-    // PAM goes by the name that sshd runs under. pam_stress asks a question of its own, and what it
-    // was told is checked.
+    // PAM goes by the name that sshd runs under. pam_stress asks a question of its own, and the
+    // answer is checked.
     await mustExec(b, ['ln', '-sf', '/usr/sbin/sshd', '/usr/sbin/sshd-two'], { user: 'root' });
     const check = `#!/bin/sh\ntr -d '\\0' | grep -qx '${code}'\n`;
     await writeFile(b, '/usr/local/bin/check-code', check, 'root');

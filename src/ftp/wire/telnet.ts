@@ -16,8 +16,8 @@ const SPACE = 0x20;
  * An FTP client sends `IAC IP IAC DM` before ABOR (RFC 959 4.1.3). The Synch is urgent data, of
  * which one byte is lost on the way here, and older clients send all of it as urgent data: any run
  * of FF, F4 and F2 occurs, with or without an IAC. The verb itself is cleaned too, because some
- * servers remove Telnet commands everywhere (proftpd). What is PASV to the server has to be PASV
- * here.
+ * servers remove Telnet commands everywhere (proftpd). A command that such a server reads as PASV
+ * must be PASV here too.
  */
 export function stripTelnet(line: Uint8Array): Uint8Array {
   const kept: number[] = [];

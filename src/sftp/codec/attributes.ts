@@ -44,7 +44,7 @@ export function fileType({ permissions = 0 }: Attributes): FileType {
 
 /**
  * Returns `attributes` as bytes. `uid` and `gid`, `atime` and `mtime` go in pairs: half a pair is
- * left out.
+ * omitted.
  */
 export function encodeAttributes({ size, uid, gid, permissions, atime, mtime }: Attributes): Buffer {
   const bytes = Buffer.alloc(32);

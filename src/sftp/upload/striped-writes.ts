@@ -47,8 +47,8 @@ export interface StripedWritesOptions {
 
 /**
  * Writes bytes to a file with many WRITEs under way, over one session or several. A WRITE says
- * where its bytes go, so the sessions need not wait for each other: each gives the upload another
- * channel window.
+ * where its bytes go, so the sessions need not wait for each other: each adds a channel window to
+ * the upload.
  */
 export class StripedWrites {
   readonly #sessions: SessionSource;

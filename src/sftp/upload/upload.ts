@@ -65,9 +65,10 @@ export type Abandoned = Remains | { readonly state: 'unsettled'; readonly error:
 /**
  * An upload that appears under its name only when it is whole.
  *
- * Write to `stream` and end it; then `finish` gives the file its name. If anything fails on the
- * way, or the upload is not wanted any more, call `abandon`. Exactly one of the two has to be
- * called to its end: until then, the upload holds a session and, on the server, a temporary file.
+ * Write to `stream` and end it; then `finish` renames the file to its final name. If anything fails
+ * on the way, or the upload is not wanted any more, call `abandon`. Exactly one of the two has to
+ * be called to its end: until then, the upload holds a session and, on the server, a temporary
+ * file.
  */
 export class Upload {
   /** Where the file's content goes. Breaks with the error that keeps the upload from going on. */
@@ -127,8 +128,8 @@ export class Upload {
   }
 
   /**
-   * Waits until `stream`, which was ended, is written, and gives the file its name. Resolves to the
-   * size of the file; rejects with what went wrong, after which `abandon` is to be called.
+   * Waits until all of `stream`, which was ended, is written, and renames the file to its final
+   * name. Resolves to the size of the file. If it rejects, call `abandon`.
    */
   finish(): Promise<number> {
     this.#finishing ??= this.#finish();

@@ -49,7 +49,7 @@ describe('a spool on disk', () => {
     expect((await open()).queue.entries).toEqual(before);
   });
 
-  it('an upload that was not finished is removed, and what is damaged stays and is reported', async () => {
+  it('an unfinished upload is removed, and damaged records stay and are reported', async () => {
     const spool = await open();
     await (await spool.upload(at('never'), null, MAX)).write(Buffer.from('x'));
     for (const name of ['good', 'cut', 'gone', 'text']) await put(spool, name, 'content');

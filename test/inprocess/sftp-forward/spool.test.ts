@@ -124,7 +124,7 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool for a folder behind SFT
     expect((await served.status()).spool?.files).toBe(3);
     await upload(client, 'STOR other', Buffer.from('direct'), /^226/);
     expect(await readFile(`${served.folder}/other`, 'utf8')).toBe('direct');
-    // A person mends it: both are delivered in their order, at the next connection.
+    // After a person has fixed it, both are delivered in their order, at the next connection.
     const { rm } = await import('node:fs/promises');
     await rm(`${served.folder}/file`);
     await served.down();
