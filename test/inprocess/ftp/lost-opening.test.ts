@@ -20,13 +20,13 @@ async function lostWhileOpening(test: TestContext) {
     dataConnections: 1,
     ssh: {
       allowForward: async ({ host, port }) => {
-        if (port === server.port || losses > 0) return true;
+        if (port === server.port || losses > 0) return true as const;
         losses += 1;
         const reached = net.connect({ host, port });
         await once(reached, 'connect');
         ssh?.killConnections('reset', 'latest');
         reached.destroy();
-        return true;
+        return true as const;
       },
     },
   });
