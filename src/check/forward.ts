@@ -122,9 +122,10 @@ async function checkRemote(
     await listening.close();
     return `${login.host} listens on ${formatEndpoint({ ...spec.bind, port: listening.endpoint.port })}`;
   });
-  const { plugin, target } = spec;
+  const { plugin, target, tls } = spec;
   await steps.take('reach', async () => {
-    const stream = await deps.local.openStream(destinationOf(target), { signal: deps.signal });
+    const network = tls?.over(deps.local, deps.log) ?? deps.local;
+    const stream = await network.openStream(destinationOf(target), { signal: deps.signal, control: true });
     stream.on('error', () => {});
     try {
       const where = formatTarget(target);

@@ -1,5 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import { portOf, type Target } from '../core/target.ts';
+import type { TlsMode } from '../core/target-tls.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import {
   AddressError,
@@ -18,6 +19,23 @@ export interface ForwardType {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. */
   readonly servesFolders?: boolean;
+  /** Further types: the same with TLS towards the target. */
+  readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
+}
+
+/** A type of forward: the plugin that serves it, and how TLS towards the target begins, if it does. */
+export interface NamedType {
+  readonly plugin: string;
+  readonly tls: TlsMode | null;
+}
+
+/** Returns all types by the names that a forward can give. */
+export function namedTypes(types: readonly ForwardType[]): ReadonlyMap<string, NamedType> {
+  const named = new Map<string, NamedType>();
+  for (const { name } of types) named.set(name, { plugin: name, tls: null });
+  for (const { name, tlsTypes = {} } of types)
+    for (const [other, tls] of Object.entries(tlsTypes)) named.set(other, { plugin: name, tls });
+  return named;
 }
 
 /** A parsed argument of `-L` or `-R`. */
@@ -111,19 +129,18 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };
   const prefix = text.slice(0, slash);
-  const known = types.find(({ name }) => name === prefix.toLowerCase());
-  if (known !== undefined) {
+  const known = [...namedTypes(types).keys()];
+  if (known.includes(prefix.toLowerCase())) {
     const address = text.slice(slash + 1);
     if (address.includes('/')) throw UNIX_SOCKET;
-    return { type: known.name, address };
+    return { type: prefix.toLowerCase(), address };
   }
   if (prefix === '' || prefix.includes(':')) throw UNIX_SOCKET;
-  const names = types.map(({ name }) => name);
   if (/^\d+$/.test(prefix)) {
     throw new AddressError(`the separator is ':', not '/': ${FORM}`);
   }
   throw new AddressError(
-    `unknown type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
+    `unknown type '${prefix}'${didYouMean(prefix, known)}; expected one of ${known.join(', ')}`,
   );
 }
 

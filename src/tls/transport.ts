@@ -1,0 +1,121 @@
+import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
+import { GatewayError } from '../core/errors.ts';
+import { resetStream, type Stream } from '../core/stream.ts';
+import { type Destination, tcpEndpoint } from '../core/target.ts';
+import type { StreamOptions, Transport } from '../core/transport.ts';
+import { TransportDecorator } from '../core/transport-decorator.ts';
+import { within } from '../core/within.ts';
+import { converse } from './converse.ts';
+import type { TlsClient, TlsSession } from './tls-client.ts';
+import type { TlsStream } from './tls-stream.ts';
+import type { Upgrade } from './upgrade/dialogue.ts';
+
+/** How long a handshake may take, in milliseconds. */
+const HANDSHAKE = 30_000;
+
+export interface TlsTransportOptions {
+  readonly client: TlsClient;
+  /** How the protocol comes to TLS; left out, TLS begins with the first byte. */
+  readonly upgrade?: Upgrade | undefined;
+  readonly needsCloseNotify?: boolean | undefined;
+}
+
+/**
+ * The network of a target that speaks TLS, as a client without TLS sees it: `openStream` resolves
+ * when the server is accepted, and the stream begins with the server's greeting. Rejects besides
+ * with `TLS_CERTIFICATE`, `TLS_FAILED` or `TLS_REFUSED`; nothing of a client was sent by then.
+ */
+export class TlsTransport extends TransportDecorator {
+  readonly #options: TlsTransportOptions;
+
+  constructor(inner: Transport, options: TlsTransportOptions) {
+    super(inner);
+    this.#options = options;
+  }
+
+  override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Stream> {
+    const peer = formatEndpoint(tcpEndpoint(to));
+    const stream = await super.openStream(to, options);
+    const { client, upgrade, needsCloseNotify } = this.#options;
+    const { signal } = options;
+    const { secure, greeting } = await begin(stream, client, { peer, upgrade, needsCloseNotify, signal });
+    if (greeting.length > 0) secure.unshift(toBytes(greeting));
+    return secure;
+  }
+}
+
+/** How to begin TLS on a stream. */
+export interface Beginning {
+  /** The other side, for messages. */
+  readonly peer: string;
+  readonly upgrade?: Upgrade | undefined;
+  readonly needsCloseNotify?: boolean | undefined;
+  readonly session?: TlsSession | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A stream whose server was accepted, and the lines of the greeting that came before TLS. */
+export interface Begun {
+  readonly secure: TlsStream;
+  readonly greeting: readonly string[];
+}
+
+/**
+ * Begins TLS on a stream that was just opened, which it owns. Resolves when the server is accepted.
+ * Rejects as TlsTransport does.
+ */
+export async function begin(
+  inner: Stream,
+  client: TlsClient,
+  { peer, upgrade, needsCloseNotify, session, signal }: Beginning,
+): Promise<Begun> {
+  let stream: Stream = inner;
+  // It can break between two of its readers.
+  inner.on('error', () => {});
+  try {
+    const greeting = upgrade === undefined ? [] : await upgraded(inner, upgrade, peer, signal);
+    const secure = client.connect(inner, { peer, needsCloseNotify, session });
+    stream = secure;
+    await accepted(secure, peer, signal);
+    return { secure, greeting };
+  } catch (error) {
+    resetStream(stream, error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
+/** Returns lines as they go on the wire. */
+export function toBytes(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.map((line) => `${line}\r\n`).join(''), 'latin1');
+}
+
+async function upgraded(
+  stream: Stream,
+  upgrade: Upgrade,
+  peer: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const { result, rest } = await converse(stream, upgrade.before(), { peer, signal });
+  // It would be read as if it had come by TLS (CVE-2011-0411 and its kin).
+  if (rest.length > 0)
+    throw new GatewayError(
+      'TLS_REFUSED',
+      `${peer} sent ${rest.length} bytes in the clear where TLS had to begin; an attacker may have put them there`,
+    );
+  return result;
+}
+
+/** Settles when the server is accepted. Rejects with why it is not, or with the signal's reason. */
+async function accepted(stream: TlsStream, peer: string, signal: AbortSignal | undefined): Promise<void> {
+  let done = false;
+  const secured = stream.secured.then(() => {
+    done = true;
+  });
+  await within(HANDSHAKE, secured, signal);
+  signal?.throwIfAborted();
+  if (!done)
+    throw new GatewayError(
+      'CHANNEL_TIMEOUT',
+      `${peer} did not finish the TLS handshake in ${HANDSHAKE / 1000} s`,
+    );
+}
