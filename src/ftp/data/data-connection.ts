@@ -12,17 +12,12 @@ import { abandoned, brokenBy, logUnreachable, onlyOne } from './data-faults.ts';
 import type { DataReport } from './data-report.ts';
 import { type DataState, follows } from './data-state.ts';
 import { DataTimer } from './data-timer.ts';
+import { READING_TIME } from './reading-time.ts';
 
 /**
  * How long a side may keep its end open after its last byte, with no byte moving, in milliseconds.
  */
 const LINGER = 60_000;
-
-/**
- * How long a client that has all data may take to close, in milliseconds, before the end is
- * reported in spite of it. See `#awaitReader`.
- */
-const READING_TIME = 100;
 
 /**
  * One data connection: the client's leg, the server's leg, and the pump once both are connected.
@@ -226,12 +221,7 @@ export class DataConnection {
     if (direction === 'upload') this.#onRead?.();
   }
 
-  /**
-   * All data is with the client's system. Its program closes the connection as soon as it has read
-   * all, and by then it has read the reply that begins the transfer. The one that ends it must not
-   * come before: aria2 and snarf wait for ever if they read both at once. A server's own data takes
-   * longer than its replies; here, both can come in one packet.
-   */
+  /** All data is with the client's system: its program has READING_TIME to read it. */
   #awaitReader(): void {
     this.#onRead = () => {
       this.#onRead = null;
