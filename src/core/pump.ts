@@ -106,7 +106,12 @@ export function pump(a: Stream, b: Stream, options: PumpOptions = {}): Promise<P
     ]) {
       const listeners = {
         error: (error: Error) => broke(side, error),
-        close: () => broke(side, closedEarly()),
+        close: () => {
+          // Its owner has ended it before the other side did: no byte is missing so far.
+          const isDone = stream.readableEnded && stream.writableFinished && !stream.errored;
+          if (isDone && outgoing.ended && !incoming.ended) incoming.destinationClosed(side);
+          else broke(side, closedEarly());
+        },
         data: (chunk: Buffer) => outgoing.push(chunk),
         end: () => outgoing.sourceEnded(),
         drain: () => incoming.drained(),
@@ -129,6 +134,8 @@ class Flow {
   result: Leg | null = null;
   /** Whether the source's end-of-file has been read. */
   ended = false;
+  /** The side of the destination, once its owner has ended it and it has closed. */
+  #closed: 'a' | 'b' | null = null;
   readonly #source: Stream;
   readonly #destination: Stream;
   readonly #gate: Gate | undefined;
@@ -156,6 +163,7 @@ class Flow {
 
   push(chunk: Buffer): void {
     if (this.result !== null) return;
+    if (this.#closed !== null) return this.cut(this.#closed, closedEarly());
     this.#hand(this.#gate?.pass(chunk) ?? chunk);
   }
 
@@ -179,6 +187,13 @@ class Flow {
     if (this.result === null) this.#source.resume();
   }
 
+  /** The destination was ended and closed by its owner: only the source's end is still to come. */
+  destinationClosed(side: 'a' | 'b'): void {
+    this.#closed = side;
+    if (this.#source.readableEnded) this.sourceEnded();
+    else this.#source.resume();
+  }
+
   sourceEnded(): void {
     if (this.result !== null) return;
     if (this.#source.confirmEnd) this.#source.confirmEnd(() => this.#passEnd());
@@ -188,6 +203,7 @@ class Flow {
   #passEnd(): void {
     if (this.result !== null) return;
     this.ended = true;
+    if (this.#closed !== null) return this.destinationFinished();
     if (this.#gate !== undefined) this.#hand(this.#gate.rest());
     if (this.#destination.writableFinished) this.destinationFinished();
     else this.#destination.end();

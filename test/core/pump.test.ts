@@ -107,6 +107,33 @@ describe('pump', () => {
     expect(await done).toMatchObject({ bToA: { end: 'cut', by: 'b' }, error: { code: 'PEER_RESET' } });
   });
 
+  it('waits for a side’s end if the other was ended by its owner, and has closed', async () => {
+    const { client, a, b, server } = parties();
+    const ended: [Direction, string][] = [];
+    const done = pump(a, b, { onEnd: (direction, { end }) => ended.push([direction, end]) });
+    b.end();
+    server.end('all');
+    expect(await read(server)).toBe('');
+    expect(await read(client)).toBe('all');
+    await turn();
+    expect(b.closed).toBe(true);
+    expect(ended).toEqual([['bToA', 'eof']]);
+    client.end();
+    expect(await done).toMatchObject({ aToB: { end: 'eof', bytes: 0 }, error: null });
+  });
+
+  it('takes bytes for a side that was ended by its owner, and has closed, for cut', async () => {
+    const { client, a, b, server } = parties();
+    const done = pump(a, b);
+    b.end();
+    server.resume().end('all');
+    expect(await read(client)).toBe('all');
+    await turn();
+    client.write('more');
+    expect((await done).aToB).toMatchObject({ end: 'cut', bytes: 0, by: 'b' });
+    expect([a.closed, b.closed]).toEqual([true, true]);
+  });
+
   it('flushes what a side had said whole before it broke', async () => {
     const { client, a, b, server } = parties();
     const done = pump(a, b);

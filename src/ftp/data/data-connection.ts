@@ -6,11 +6,13 @@ import type { SessionContext } from '../../core/plugin.ts';
 import { type Direction as Flow, type Leg, pump } from '../../core/pump.ts';
 import { resetStream } from '../../core/stream.ts';
 import type { Listening } from '../../core/transport.ts';
+import type { Direction } from '../wire/command.ts';
 import { ClientLeg, type DataOptions } from './client-leg.ts';
 import { abandoned, brokenBy, logUnreachable, onlyOne } from './data-faults.ts';
 import type { DataReport } from './data-report.ts';
 import { type DataState, follows } from './data-state.ts';
 import { DataTimer } from './data-timer.ts';
+import { READING_TIME } from './reading-time.ts';
 
 /**
  * How long a side may keep its end open after its last byte, with no byte moving, in milliseconds.
@@ -39,6 +41,10 @@ export class DataConnection {
   #serverEnds = false;
   #closeExpected = false;
   #released = false;
+  /** The client has ended its direction. */
+  #clientEnded = false;
+  /** Reports a download that the client may still be reading; null if there is none. */
+  #onRead: (() => void) | null = null;
   #failed = false;
   /** Why it was given up; null if it was not. */
   #reason: GatewayError | null = null;
@@ -209,11 +215,26 @@ export class DataConnection {
   #legEnded(flow: Flow, leg: Leg): void {
     if (this.#reason !== null) return;
     const direction = flow === 'aToB' ? 'upload' : 'download';
-    if (leg.end === 'eof') {
-      if (direction === 'download')
-        this.#timer.start('clientClose', LINGER, () => this.#client.stream?.destroy());
-      return this.#report.ended(this.#id, direction, { how: 'whole' });
-    }
+    if (leg.end === 'eof' && direction === 'download') return this.#awaitReader();
+    if (direction === 'upload') this.#clientEnded = true;
+    this.#reportEnd(direction, leg);
+    if (direction === 'upload') this.#onRead?.();
+  }
+
+  /** All data is with the client's system: its program has READING_TIME to read it. */
+  #awaitReader(): void {
+    this.#onRead = () => {
+      this.#onRead = null;
+      if (this.#reason !== null) return;
+      this.#timer.start('clientClose', LINGER, () => this.#client.stream?.destroy());
+      this.#report.ended(this.#id, 'download', { how: 'whole' });
+    };
+    if (this.#clientEnded) this.#onRead();
+    else this.#timer.start('reading', READING_TIME, this.#onRead);
+  }
+
+  #reportEnd(direction: Direction, leg: Leg): void {
+    if (leg.end === 'eof') return this.#report.ended(this.#id, direction, { how: 'whole' });
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
     this.#report.ended(this.#id, direction, { how: 'cut', by: brokenBy(side, error), stood: true, error });
@@ -228,8 +249,8 @@ export class DataConnection {
   /** Whether the server has to close its end before no byte has moved for a minute. */
   expectClose(on: boolean): void {
     this.#closeExpected = on;
-    // Before it is joined there are other limits.
-    if (this.#state !== 'joined') return;
+    // Before it is joined there are other limits. After a download's end the server has closed.
+    if (this.#state !== 'joined' || this.#onRead !== null) return;
     if (on) this.#limitServerClose();
     else this.#timer.stop();
   }

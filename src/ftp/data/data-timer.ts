@@ -6,6 +6,8 @@ export type TimerName =
    * The server has to connect to the listener at its side. A client's time is limited by ClientLeg.
    */
   | 'accept'
+  /** The client's system has all bytes of a download, and its program may still be reading. */
+  | 'reading'
   /** The client has all bytes of a download, and has to close. */
   | 'clientClose'
   /** The server says that the transfer is complete, and has to close. */

@@ -122,6 +122,56 @@ it('hands its bytes both ways, and counts them', async () => {
   expect(bytes).toEqual({ download: 5, upload: 0 });
 });
 
+describe('a download that is with the client’s system', () => {
+  async function delivered() {
+    const parts = setUp();
+    parts.data.offer(1, SERVER, 4, false);
+    parts.near.listeners[0]?.grant();
+    await vi.advanceTimersByTimeAsync(0);
+    const [client, server] = [connection(), connection()];
+    parts.far.dials[0]?.answer(server.ours);
+    parts.near.listeners[0]?.onStream(client.ours, localPeer);
+    server.theirs.resume();
+    server.theirs.end('12345');
+    client.theirs.resume();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(parts.report.ended).not.toHaveBeenCalled();
+    return { ...parts, client };
+  }
+  const whole = [1, 'download', { how: 'whole' }];
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('has ended when the client closes, as it does once it has read all', async () => {
+    const { client, report } = await delivered();
+    client.theirs.end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(report.ended.mock.calls).toEqual([[1, 'upload', { how: 'whole' }], whole]);
+  });
+
+  it('has ended 100 ms later at the latest, whatever the server has to do', async () => {
+    const { data, report } = await delivered();
+    data.expectClose(1, true);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(report.ended).not.toHaveBeenCalled();
+    data.expectClose(1, false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(report.ended.mock.calls).toEqual([whole]);
+  });
+
+  it('is not reported if it is given up meanwhile', async () => {
+    const { data, report } = await delivered();
+    data.abandon(1, 0);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(report.ended).not.toHaveBeenCalled();
+  });
+});
+
 describe('a data connection that is given up with a grace', () => {
   async function downloading() {
     const parts = setUp();
@@ -394,8 +444,13 @@ describe('halfClose', () => {
       if (order === 'after') data.halfClose(1);
       await once(server.theirs.resume(), 'end');
       server.theirs.end('12345');
-      expect((await client.theirs.toArray()).join('')).toBe('12345');
-      expect(report.ended).toHaveBeenCalledWith(1, 'download', { how: 'whole' });
+      client.theirs.setEncoding('latin1').once('data', (text) => expect(text).toBe('12345'));
+      await once(client.theirs, 'end');
+      // The server has closed; the client's own end is still to come.
+      expect(report.ended).not.toHaveBeenCalled();
+      client.theirs.end();
+      await vi.waitFor(() => expect(report.ended).toHaveBeenCalledWith(1, 'download', { how: 'whole' }));
+      expect(report.ended).toHaveBeenCalledWith(1, 'upload', { how: 'whole' });
     });
   }
 });

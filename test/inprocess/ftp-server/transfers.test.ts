@@ -41,6 +41,18 @@ describe('a download', () => {
     expect(await client.reply()).toBe('226 Transfer complete');
     expect(server.ended).toMatchObject([{ verb: 'RETR', path: 'f', outcome: 'complete', bytes: 4_000_000 }]);
   });
+  it('of a small file: 226 comes after the client has closed its end', async (test) => {
+    const server = await serveFolder(test);
+    await writeFile(path.join(server.root, 'f'), 'all of it');
+    const client = await server.client();
+    const data = await client.data(await client.passive());
+    // aria2 and snarf read once for each reply, and drop what is left.
+    expect(await client.command('RETR f')).toMatch(/^150 /);
+    expect((await data.rest()).bytes.toString()).toBe('all of it');
+    expect(client.control.buffered).toBe(0);
+    data.end();
+    expect(await client.reply()).toBe('226 Transfer complete');
+  });
   it('of an empty file', async (test) => {
     const server = await serveFolder(test);
     await writeFile(path.join(server.root, 'f'), '');

@@ -122,6 +122,22 @@ describe.each(TRANSPORTS)('what strange servers do, over %s', (transport) => {
     await carries(session, where, listening);
   });
 
+  it('data, 150 and 226 at once: a client that reads both replies together is not led to', async (test) => {
+    const session = await ftpSession(test, { transport });
+    const { client, peer } = session;
+    const { data, far } = await openData(session);
+    client.send('RETR x');
+    await peer.command('RETR x');
+    far.end('all of it').resume();
+    peer.control.write('150 here it comes\r\n226 done\r\n');
+    // aria2 and snarf read once for each reply, and drop what is left.
+    expect(await client.reply()).toBe('150 here it comes');
+    expect((await data.rest()).bytes.toString()).toBe('all of it');
+    expect(client.control.buffered).toBe(0);
+    data.end();
+    expect(await client.reply()).toBe('226 done');
+  });
+
   it('an unsolicited 227: it does not answer the next PASV', async (test) => {
     const session = await ftpSession(test, { transport });
     const { client, peer } = session;

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../../core/errors.ts';
 import type { Stream } from '../../../core/stream.ts';
+import { within } from '../../../core/within.ts';
+import { READING_TIME } from '../../data/reading-time.ts';
 import { Interrupt } from './interrupt.ts';
 
 /** How long the client may keep its end open after the last byte, in milliseconds. */
@@ -16,7 +18,7 @@ export interface CarryOptions {
 
 /**
  * Sends the bytes that `next` returns, up to its null, and closes with a FIN. Settles when the
- * system has all of it. Rejects as `next` does, or if the connection breaks; the caller then resets
+ * system has all of it and the client has had the time to read it: see READING_TIME. Rejects as `next` does, or if the connection breaks; the caller then resets
  * the connection.
  */
 export async function sendAll(
@@ -36,6 +38,7 @@ export async function sendAll(
   stream.end();
   if (!stream.writableFinished) await interrupt.until(event(stream, 'finish'));
   linger(stream);
+  await hasRead(stream, signal);
 }
 
 /**
@@ -64,6 +67,12 @@ export async function receiveAll(
   await interrupt.until(nextTurn());
   stream.end();
   linger(stream);
+}
+
+/** Settles when the client has ended its direction, or has had its time. */
+async function hasRead(stream: Duplex, signal: AbortSignal): Promise<void> {
+  if (stream.readableEnded || stream.closed) return;
+  await within(READING_TIME, Promise.race([event(stream, 'end'), event(stream, 'close')]), signal);
 }
 
 /** Fails when the stream breaks, closes before its end, or `signal` aborts. */
@@ -101,7 +110,7 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
-function event(stream: Duplex, name: 'drain' | 'finish'): Promise<void> {
+function event(stream: Duplex, name: 'drain' | 'finish' | 'end' | 'close'): Promise<void> {
   return new Promise((resolve) => stream.once(name, () => resolve()));
 }
 
