@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import tls, { type TLSSocket } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import { resetStream, type Stream } from '../core/stream.ts';
+import { Ciphertext } from './ciphertext.ts';
 
 /** How a TLS connection was agreed upon. */
 export interface TlsFacts {
@@ -74,11 +75,11 @@ export class TlsStream extends Duplex implements Stream {
       if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
     });
     // Before TLS sees that end: close_notify, if it came, was dealt with as it arrived.
-    inner.on('end', () => {
+    const ciphertext = new Ciphertext(inner, () => {
       if (!this.#readAll) this.#truncated = true;
     });
     // Verification is ours: Node would destroy the socket before it can be asked what was presented.
-    this.#socket = tls.connect({ ...options.connect, socket: inner, rejectUnauthorized: false });
+    this.#socket = tls.connect({ ...options.connect, socket: ciphertext, rejectUnauthorized: false });
     this.#watch(this.#socket);
   }
 
@@ -104,10 +105,11 @@ export class TlsStream extends Duplex implements Stream {
     this.#unsent = null;
     this.#waiting = null;
     this.#reject(error ?? new GatewayError('ABANDONED', 'the connection is no longer needed'));
-    // A reset of the inner stream, not its end: half an upload must not look whole.
-    if (error !== null) resetStream(this.#inner, error);
+    // A reset of the inner stream, not its end: half an upload must not look whole. It comes first,
+    // so that what Node's TLS says at the end goes nowhere.
+    if (error === null) this.#inner.destroy();
+    else resetStream(this.#inner, error);
     this.#socket.destroy();
-    this.#inner.destroy();
     callback(error);
     unsent?.(
       error ?? new GatewayError('FINISHED', `the connection to ${this.#options.peer} was closed here`),

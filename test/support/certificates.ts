@@ -60,7 +60,19 @@ export async function makeAuthority(test: Pick<TestContext, 'onTestFinished'>): 
     writeFile(file('serial'), '01\n'),
   ]);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30', '-subj', '/CN=Test CA');
+  await openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.pem',
+    '-days',
+    '30',
+    '-subj',
+    '/CN=Test CA',
+  );
   let count = 0;
   const issue = async ({ names, from = -1, to = 30 }: IssueOptions, own: boolean): Promise<Issued> => {
     const id = `leaf${count++}`;
@@ -69,8 +81,23 @@ export async function makeAuthority(test: Pick<TestContext, 'onTestFinished'>): 
     await openssl('req', ...key, '-keyout', `${id}.key`, '-out', `${id}.csr`, '-config', 'config', ...about);
     const signer = own ? ['-selfsign', '-keyfile', `${id}.key`] : ['-keyfile', 'ca.key', '-cert', 'ca.pem'];
     const dates = ['-startdate', stamp(from), '-enddate', stamp(to)];
-    await openssl('ca', '-batch', '-config', 'config', '-in', `${id}.csr`, '-out', `${id}.pem`, '-notext', ...signer, ...dates);
-    return { cert: await readFile(file(`${id}.pem`), 'utf8'), key: await readFile(file(`${id}.key`), 'utf8') };
+    await openssl(
+      'ca',
+      '-batch',
+      '-config',
+      'config',
+      '-in',
+      `${id}.csr`,
+      '-out',
+      `${id}.pem`,
+      '-notext',
+      ...signer,
+      ...dates,
+    );
+    return {
+      cert: await readFile(file(`${id}.pem`), 'utf8'),
+      key: await readFile(file(`${id}.key`), 'utf8'),
+    };
   };
   return {
     cert: await readFile(file('ca.pem'), 'utf8'),
