@@ -10,7 +10,7 @@ import { LineClient } from '../core/probe/line-client.ts';
 import type { AccountSource } from '../core/probe/probe.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
-import { destinationOf, folderOf, formatTarget } from '../core/target.ts';
+import { destinationOf, folderOf, formatTarget, tcpEndpoint } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { ObservedTransport } from './observed.ts';
 import { portHolder } from './port-holder.ts';
@@ -100,13 +100,27 @@ async function checkThrough(
           ? `${login.host} reaches ${formatTarget(spec.target)}`
           : `${login.host} accepts the subsystem sftp`;
       });
-      if (reached) await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
+      if (reached && (await checkTls(spec, ssh, steps, deps)))
+        await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
     } finally {
       stream.destroy();
     }
   } finally {
     await gateway.stop();
   }
+}
+
+/** Tries TLS with the target; true if that works, or if there is none. */
+async function checkTls(
+  { tls, target }: ForwardSpec,
+  far: Transport,
+  steps: Steps,
+  { signal, timeout }: ForwardDeps,
+): Promise<boolean> {
+  if (tls === undefined) return true;
+  const endpoint = tcpEndpoint(destinationOf(target));
+  const late = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+  return steps.take('tls', () => tls.probe(far, endpoint, late));
 }
 
 /** Checks -R: whether the SSH server listens, and whether this machine reaches the target. */

@@ -45,12 +45,12 @@ export const LOG_EVENTS = {
   },
   'tls.ready': {
     levels: ['debug'],
-    fields: ['forward', 'server', 'version', 'cipher'],
+    fields: ['forward', 'session', 'version', 'cipher'],
     when: 'TLS with a target has begun',
   },
   'tls.expires': {
     levels: ['warn'],
-    fields: ['forward', 'days'],
+    fields: ['forward', 'session', 'days'],
     when: "the certificate of a forward's target has less than 14 days left; once a day",
   },
   'tls.unverified': {

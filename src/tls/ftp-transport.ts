@@ -7,7 +7,7 @@ import { TransportDecorator } from '../core/transport-decorator.ts';
 import { converse } from './converse.ts';
 import { ProtectAfterLogin } from './protect-after-login.ts';
 import { type TlsClient, TlsSession } from './tls-client.ts';
-import { begin, toBytes } from './transport.ts';
+import { begin, logTls, toBytes } from './transport.ts';
 import { ftpUpgrade, type Protection, prepare } from './upgrade/ftp.ts';
 
 /**
@@ -52,12 +52,13 @@ export class FtpTlsTransport extends TransportDecorator {
   async #control(inner: Stream, peer: string, signal: AbortSignal | undefined): Promise<Stream> {
     const { mode, clearData } = this.#client.settings;
     const upgrade = mode === 'upgrade' ? ftpUpgrade : undefined;
-    const { secure, greeting } = await begin(inner, this.#client, {
+    const { secure, facts, greeting } = await begin(inner, this.#client, {
       peer,
       upgrade,
       session: this.#session,
       signal,
     });
+    logTls(this.#log, peer, facts);
     try {
       const { result, rest } = await converse(secure, prepare(greeting, clearData), { peer, signal });
       secure.unshift(Buffer.concat([toBytes(result.greeting), rest]));

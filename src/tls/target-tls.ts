@@ -1,4 +1,5 @@
 import type { SecureContext } from 'node:tls';
+import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { Logger } from '../core/log.ts';
 import type { TargetTls } from '../core/target-tls.ts';
 import type { Transport } from '../core/transport.ts';
@@ -6,8 +7,9 @@ import { type Certificate, daysLeft } from './certificate.ts';
 import { FtpTlsTransport } from './ftp-transport.ts';
 import type { TlsSettings } from './settings.ts';
 import { TlsClient } from './tls-client.ts';
-import { TlsTransport } from './transport.ts';
+import { begin, TlsTransport } from './transport.ts';
 import type { Upgrade } from './upgrade/dialogue.ts';
+import { ftpUpgrade } from './upgrade/ftp.ts';
 import { imapUpgrade } from './upgrade/imap.ts';
 import { pop3Upgrade } from './upgrade/pop3.ts';
 import { smtpUpgrade } from './upgrade/smtp.ts';
@@ -59,7 +61,24 @@ export class ForwardTls implements TargetTls {
       upgrade: this.#settings.mode === 'upgrade' ? UPGRADES[this.#protocol] : undefined,
       // Bytes of unknown meaning do not show that some are missing.
       needsCloseNotify: this.#protocol === 'tcp',
+      log,
     });
+  }
+
+  async probe(far: Transport, to: Endpoint, signal: AbortSignal): Promise<string> {
+    let presented: Certificate | null = null;
+    const client = new TlsClient(this.#settings, this.#context, (certificate) => {
+      presented = certificate;
+    });
+    const upgrade = this.mode === 'upgrade' ? (UPGRADES[this.#protocol] ?? ftpUpgrade) : undefined;
+    const stream = await far.openStream(to, { signal, control: true });
+    const { secure } = await begin(stream, client, { peer: formatEndpoint(to), upgrade, signal });
+    try {
+      const { version, cipher } = await secure.secured;
+      return `${version} (${cipher})${presented === null ? '' : `, certificate ${validity(presented)}`}`;
+    } finally {
+      secure.destroy();
+    }
   }
 
   #warn(certificate: Certificate, log: Logger): void {
@@ -71,4 +90,11 @@ export class ForwardTls implements TargetTls {
     const when = days < 0 ? 'has expired' : `expires in ${days === 1 ? '1 day' : `${days} days`}`;
     log.warn({ event: 'tls.expires', days }, `the certificate of ${this.serverName} ${when}`);
   }
+}
+
+/** Returns whom a certificate is for, and how long. */
+function validity(certificate: Certificate): string {
+  const days = daysLeft(certificate, new Date());
+  const left = days < 0 ? 'expired' : `${days === 1 ? '1 day' : `${days} days`} left`;
+  return `for ${certificate.names.slice(0, 3).join(', ')}, ${left}`;
 }

@@ -1,5 +1,6 @@
 import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
 import { resetStream, type Stream } from '../core/stream.ts';
 import { type Destination, tcpEndpoint } from '../core/target.ts';
 import type { StreamOptions, Transport } from '../core/transport.ts';
@@ -7,7 +8,7 @@ import { TransportDecorator } from '../core/transport-decorator.ts';
 import { within } from '../core/within.ts';
 import { converse } from './converse.ts';
 import type { TlsClient, TlsSession } from './tls-client.ts';
-import type { TlsStream } from './tls-stream.ts';
+import type { TlsFacts, TlsStream } from './tls-stream.ts';
 import type { Upgrade } from './upgrade/dialogue.ts';
 
 /** How long a handshake may take, in milliseconds. */
@@ -18,6 +19,7 @@ export interface TlsTransportOptions {
   /** How the protocol comes to TLS; left out, TLS begins with the first byte. */
   readonly upgrade?: Upgrade | undefined;
   readonly needsCloseNotify?: boolean | undefined;
+  readonly log: Logger;
 }
 
 /**
@@ -36,9 +38,11 @@ export class TlsTransport extends TransportDecorator {
   override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Stream> {
     const peer = formatEndpoint(tcpEndpoint(to));
     const stream = await super.openStream(to, options);
-    const { client, upgrade, needsCloseNotify } = this.#options;
+    const { client, upgrade, needsCloseNotify, log } = this.#options;
     const { signal } = options;
-    const { secure, greeting } = await begin(stream, client, { peer, upgrade, needsCloseNotify, signal });
+    const beginning = { peer, upgrade, needsCloseNotify, signal };
+    const { secure, facts, greeting } = await begin(stream, client, beginning);
+    logTls(log, peer, facts);
     if (greeting.length > 0) secure.unshift(toBytes(greeting));
     return secure;
   }
@@ -57,6 +61,7 @@ export interface Beginning {
 /** A stream whose server was accepted, and the lines of the greeting that came before TLS. */
 export interface Begun {
   readonly secure: TlsStream;
+  readonly facts: TlsFacts;
   readonly greeting: readonly string[];
 }
 
@@ -76,8 +81,8 @@ export async function begin(
     const greeting = upgrade === undefined ? [] : await upgraded(inner, upgrade, peer, signal);
     const secure = client.connect(inner, { peer, needsCloseNotify, session });
     stream = secure;
-    await accepted(secure, peer, signal);
-    return { secure, greeting };
+    const facts = await accepted(secure, peer, signal);
+    return { secure, facts, greeting };
   } catch (error) {
     resetStream(stream, error instanceof Error ? error : new Error(String(error)));
     throw error;
@@ -105,17 +110,20 @@ async function upgraded(
   return result;
 }
 
-/** Settles when the server is accepted. Rejects with why it is not, or with the signal's reason. */
-async function accepted(stream: TlsStream, peer: string, signal: AbortSignal | undefined): Promise<void> {
-  let done = false;
-  const secured = stream.secured.then(() => {
-    done = true;
+/** Resolves when the server is accepted. Rejects with why it is not, or with the signal's reason. */
+async function accepted(stream: TlsStream, peer: string, signal: AbortSignal | undefined): Promise<TlsFacts> {
+  let facts: TlsFacts | null = null;
+  const secured = stream.secured.then((agreed) => {
+    facts = agreed;
   });
   await within(HANDSHAKE, secured, signal);
   signal?.throwIfAborted();
-  if (!done)
-    throw new GatewayError(
-      'CHANNEL_TIMEOUT',
-      `${peer} did not finish the TLS handshake in ${HANDSHAKE / 1000} s`,
-    );
+  if (facts !== null) return facts;
+  const seconds = HANDSHAKE / 1000;
+  throw new GatewayError('CHANNEL_TIMEOUT', `${peer} did not finish the TLS handshake in ${seconds} s`);
+}
+
+/** Logs what was agreed with a target. */
+export function logTls(log: Logger, peer: string, { version, cipher }: TlsFacts): void {
+  log.debug({ event: 'tls.ready', version, cipher }, `TLS with ${peer}: ${version}, ${cipher}`);
 }
