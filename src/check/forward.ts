@@ -120,7 +120,7 @@ async function checkTls(
   if (tls === undefined) return true;
   const endpoint = tcpEndpoint(destinationOf(target));
   const late = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
-  return steps.take('tls', () => tls.probe(far, endpoint, late));
+  return steps.take('target-tls', () => tls.probe(far, endpoint, late));
 }
 
 /** Checks -R: whether the SSH server listens, and whether this machine reaches the target. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 
 /** A certificate that a server has presented, as far as people and rules need it. */
@@ -16,8 +16,8 @@ export interface Certificate {
 /** Returns what a certificate says; null if the server presented none. */
 export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate): Certificate | null {
   // Node returns an empty object for none.
-  if (peer.raw === undefined || peer.pubkey === undefined) return null;
-  const { subject, issuer, subjectaltname = '', valid_from, valid_to, pubkey } = peer;
+  if (peer.raw === undefined) return null;
+  const { subject, issuer, subjectaltname = '', valid_from, valid_to, raw } = peer;
   const alternatives = subjectaltname
     .split(/, /)
     .map((entry) => /^(?:DNS|IP Address):(.*)$/.exec(entry)?.[1] ?? '')
@@ -29,13 +29,14 @@ export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate)
     issuer: from,
     validFrom: new Date(valid_from),
     validTo: new Date(valid_to),
-    pin: pinOf(pubkey),
+    pin: pinOf(new X509Certificate(raw)),
   };
 }
 
-/** Returns the pin of a public key, given as DER (SubjectPublicKeyInfo). */
-function pinOf(key: Buffer): string {
-  return `sha256//${createHash('sha256').update(key).digest('base64')}`;
+/** Returns the pin of a certificate's key: of its SubjectPublicKeyInfo, which `pubkey` of Node is not. */
+function pinOf({ publicKey }: X509Certificate): string {
+  const info = publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256//${createHash('sha256').update(info).digest('base64')}`;
 }
 
 /** Returns how many days a certificate is still valid, rounded down; negative once it has expired. */

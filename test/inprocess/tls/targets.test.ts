@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -145,6 +147,15 @@ describeWith(['openssl'], 'a target that speaks TLS', () => {
     const other = await pop3Client(await authority.issue({ names: [NAME] }), trusted({ pin }));
     expect(await other.client.line()).toMatch(/^-ERR /);
     expect((await other.happened('session.end')).error?.message).toMatch(/not the pinned one/);
+  });
+
+  it('names the pin as openssl(1) and curl(1) compute it', async () => {
+    const openssl = (input: string | Buffer, ...args: string[]) =>
+      execFileSync('openssl', args, { input, stdio: ['pipe', 'pipe', 'ignore'] });
+    const key = openssl(good.cert, 'x509', '-pubkey', '-noout').toString();
+    const der = openssl(key, 'pkey', '-pubin', '-outform', 'der');
+    const pin = `sha256//${createHash('sha256').update(der).digest('base64')}`;
+    expect(await (await pop3Client(good, { pin })).client.line()).toBe('+OK ready');
   });
 
   it('is accepted by its address, by another name that is asked for, or unverified', async () => {
