@@ -165,8 +165,8 @@ ${PLUGINS.flatMap(({ tlsTypes = {} }) => Object.entries(tlsTypes))
   .join('\n')}
 
 In a config file, a type without TLS and \`tls: { mode: … }\` mean the same. On the command line,
-the options apply to all forwards of such types. The guide has
-[examples](guide.md#a-mail-host-that-speaks-only-tls).`;
+the options apply to all forwards of such types. sshferry reads the PEM files when it starts. The
+guide has [examples](guide.md#a-mail-host-that-speaks-only-tls).`;
 
 /** Returns the schema of one entry of a mapping from names. */
 function entry({ additionalProperties }: Node): Node {
