@@ -19,11 +19,11 @@ export interface ForwardType {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. */
   readonly servesFolders?: boolean;
-  /** Further types: the same with TLS towards the target. */
+  /** Further types: the same protocol with TLS to the target. */
   readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
 }
 
-/** A type of forward: the plugin that serves it, and how TLS towards the target begins, if it does. */
+/** A type of forward: the plugin that serves it, and how TLS to the target begins, or null. */
 export interface NamedType {
   readonly plugin: string;
   readonly tls: TlsMode | null;
@@ -145,12 +145,14 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
 }
 
 function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
-  const type = types.find(({ name }) => name === text.toLowerCase());
+  const name = text.toLowerCase();
+  const plugin = namedTypes(types).get(name)?.plugin;
+  const type = types.find((each) => each.name === plugin);
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
       `the port to listen on is '${text}'; use a number, and put the type before a slash`,
-      `${type.name}/${port}:${host}:${hostPort}`,
+      `${name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

@@ -9,6 +9,7 @@ import { type ForwardArgument, namedTypes, parseForward } from './forward-spec.t
 import {
   capitalized,
   findProtocolOption,
+  type OptionOwner,
   protocolOptions,
   readProtocolValue,
   splitOption,
@@ -163,12 +164,17 @@ export const OWN_OPTIONS = {
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
+/** Returns the protocols and TLS, as owners of options that `-o` sets. */
+export function optionOwners(plugins: ConfigPlugins): readonly OptionOwner[] {
+  return [...plugins, { name: 'tls', schema: tlsOptionsSchema }];
+}
+
 /**
  * Sorts `-o` into the options of ssh_config, of protocols, and of sshferry. The first value of a
  * key counts, as in ssh.
  */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
-  const owners = [...plugins, { name: 'tls', schema: tlsOptionsSchema }];
+  const owners = optionOwners(plugins);
   const known = protocolOptions(owners);
   const own: Partial<Record<OwnOption, string>> = {};
   const ssh: [string, string][] = [];
@@ -214,7 +220,9 @@ function numeric(text: string | undefined): number | string | undefined {
  * Returns a forward's name for logs: its type and port, with a number appended if that is taken.
  */
 function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
-  const name = `${direction === 'remote' ? 'remote-' : ''}${type}-${listen.port}`;
+  // A config file, which init may write, allows no + in a name.
+  const word = type.replaceAll('+', '-');
+  const name = `${direction === 'remote' ? 'remote-' : ''}${word}-${listen.port}`;
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? name : `${name}-${n}`;
     if (!Object.hasOwn(taken, candidate)) return candidate;

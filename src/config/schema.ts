@@ -202,27 +202,31 @@ function forwardSchema(plugins: ConfigPlugins) {
         .enum([...named.keys()])
         .optional()
         .describe(
-          "Protocol (default: by the target's port); pop3s and the like, and those with +, speak TLS to the target",
+          "Protocol; types that end in s, +tls or +starttls speak TLS to the target (default: by the target's port)",
         ),
       direction: z
         .enum(['local', 'remote'])
         .default('local')
         .describe('local listens on this machine (-L), remote on the SSH server (-R)'),
-      tls: tlsSchema.optional().describe('TLS towards the target'),
+      tls: tlsSchema.optional().describe('TLS between sshferry and the target'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {
       const { listen, server, to, direction } = forward;
       const name = forward.type ?? typeOf(to, plugins);
       const { plugin: type, tls: begins } = named.get(name) ?? { plugin: name, tls: null };
-      const tls = tlsOf(forward.tls, begins, context, { name, isFolder: 'sftp' in to });
+      const plugin = plugins.find(({ name }) => name === type);
+      const tls = tlsOf(forward.tls, begins, context, {
+        name,
+        isFolder: 'sftp' in to,
+        types: plugin?.tlsTypes ?? {},
+      });
       const given: Record<string, unknown> = forward;
       for (const other of types) {
         if (other === type || given[other] === undefined) continue;
         const message = `the type of this forward is ${type}; remove the options of ${other}`;
         context.addIssue({ ...sentence(message), path: [other] });
       }
-      const plugin = plugins.find(({ name }) => name === type);
       if ('sftp' in to && plugin?.servesFolders !== true) {
         const message = `type ${type} does not serve a folder; expected ${typeOf(to, plugins)}`;
         context.addIssue({ ...sentence(message), path: ['type'] });
@@ -232,27 +236,41 @@ function forwardSchema(plugins: ConfigPlugins) {
     });
 }
 
-/** Returns the TLS of a forward, by its type and its `tls`; reports what does not fit together. */
+/** What `tlsOf` has to know about a forward. */
+interface TypeFacts {
+  /** The type, as it was given. */
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** The types that are the same protocol with TLS. */
+  readonly types: Readonly<Record<string, TlsConfig['mode']>>;
+}
+
+/** Returns the TLS of a forward, by its type and its `tls`; reports contradictions. */
 function tlsOf(
   given: z.output<typeof tlsSchema> | undefined,
   begins: TlsConfig['mode'] | null,
   context: z.RefinementCtx,
-  { name, isFolder }: { name: string; isFolder: boolean },
+  { name, isFolder, types }: TypeFacts,
 ): TlsConfig | null {
+  if (given === undefined && begins === null) return null;
   const mode = given?.mode ?? begins;
   const wrong = (message: string) => {
-    context.addIssue({ ...sentence(message), path: ['tls'] });
+    context.addIssue({ ...sentence(message), path: [given === undefined ? 'type' : 'tls'] });
     return null;
   };
-  if (given !== undefined && mode === null)
-    return wrong(`type ${name} has no TLS towards the target; set tls.mode, or a type such as pop3s`);
-  if (mode === null) return null;
-  if (isFolder) return wrong('a folder behind SFTP has no TLS: SSH carries its files as far as they go');
-  if (begins !== null && given?.mode !== undefined && given.mode !== begins)
-    return wrong(`type ${name} means tls.mode ${begins}; remove one of the two`);
+  if (isFolder)
+    return wrong('a folder behind SFTP needs no TLS, SSH encrypts all the way; use type ftp without tls');
+  if (mode === null) {
+    const others = Object.keys(types).join(' or ');
+    return wrong(`type ${name} speaks no TLS to the target; use type ${others}, or set tls.mode`);
+  }
+  if (begins !== null && mode !== begins)
+    return wrong(`type ${name} means tls.mode ${begins}, not ${mode}; remove one of the two`);
+  if (!Object.values(types).includes(mode))
+    return wrong(`type ${name} has no command that begins TLS; use tls.mode implicit`);
   const options = given ?? tlsSchema.parse({});
   if ((options.cert === undefined) !== (options.key === undefined))
-    return wrong('cert and key belong together; set both');
+    return wrong('tls.cert and tls.key (-o TlsCert, TlsKey) belong together; set both');
   return { ...options, mode };
 }
 

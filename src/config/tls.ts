@@ -11,7 +11,10 @@ const pin = z
   .string()
   .regex(/^sha256\/\/[A-Za-z0-9+/]{43}=$/, 'sha256// and the base64 of the SHA-256 of the public key');
 
-/** How TLS with a target is spoken: the part that `-o Tls…` sets as well. */
+const VERSIONS = ['1.0', '1.1', '1.2', '1.3'] as const;
+const OLDEST = 'The oldest version of TLS to accept: 1.0, 1.1, 1.2 or 1.3 (default: 1.2).';
+
+/** The options of TLS with a target, as `-o Tls…` sets them. */
 export const tlsOptionsSchema = z.strictObject({
   serverName: z
     .string()
@@ -21,38 +24,47 @@ export const tlsOptionsSchema = z.strictObject({
   verify: z
     .boolean()
     .default(true)
-    .describe('Verify the certificate; without it, whoever answers gets passwords and files (default: yes).'),
-  ca: file.optional().describe('PEM file with certificate authorities to trust besides those of the system.'),
-  cert: file.optional().describe("PEM file with the client's own certificate and its chain."),
-  key: file.optional().describe('PEM file with the key of that certificate.'),
-  minVersion: z
-    .enum(['1.0', '1.1', '1.2', '1.3'])
-    .default('1.2')
-    .describe('The oldest version of TLS to accept: 1.0, 1.1, 1.2 or 1.3 (default: 1.2).'),
+    .describe(
+      "Verify the target's certificate; without that, any server that answers gets passwords and files (default: yes).",
+    ),
+  ca: file
+    .optional()
+    .describe('PEM file of certificate authorities to trust, besides those of Node and of the system.'),
+  cert: file
+    .optional()
+    .describe("PEM file of sshferry's own certificate and its chain, for a target that asks for one."),
+  key: file.optional().describe('PEM file of the private key of that certificate, without a passphrase.'),
+  minVersion: z.enum(VERSIONS).default('1.2').describe(OLDEST),
   pin: pin
     .optional()
     .describe(
-      'SHA-256 of the public key of the target, as sha256//…: the target must have this key, and no authority is asked.',
+      "SHA-256 of the target's public key, as sha256//…; the target must have this key, and no other rule applies.",
     ),
   clearData: z
     .boolean()
     .default(false)
     .describe(
-      'FTP: let files go without TLS from the SSH server on if the target refuses to protect them (default: no).',
+      'FTP: if the target refuses PROT P, send files without TLS from the SSH server to the target (default: no).',
     ),
 });
 
-/** The same in a config file, with how TLS begins. */
+/** The same in a config file, with `mode`. */
 export const tlsSchema = tlsOptionsSchema.extend({
+  // YAML reads an unquoted 1.2 as a number.
+  minVersion: z
+    .literal([...VERSIONS, ...VERSIONS.map(Number)])
+    .transform((given) => VERSIONS.find((version) => Number(version) === Number(given)) ?? '1.2')
+    .prefault('1.2')
+    .describe(OLDEST),
   mode: z
     .enum(['implicit', 'upgrade'])
     .optional()
     .describe(
-      "implicit begins TLS with the first byte, upgrade by the protocol's own command, such as STARTTLS (default: by the type).",
+      "How TLS begins: implicit with the first byte, upgrade by the protocol's own command, such as STARTTLS (default: by the type).",
     ),
 });
 
-/** TLS of a Config: what the forward's type or `mode` says, and the options. */
+/** TLS of a forward: the mode, from its type or from `tls.mode`, and the options. */
 export interface TlsConfig extends z.output<typeof tlsOptionsSchema> {
   readonly mode: 'implicit' | 'upgrade';
 }

@@ -21,6 +21,10 @@ export const clientSpeaksFirst = z
     "Accept clients that send commands before the server's greeting; some monitors do, and so can a web page (default: no).",
   );
 
+const SECURED = 'turn TLS off in the client; sshferry speaks TLS to the server';
+const NOT_SECURED =
+  'turn TLS off in the client; a type such as pop3s or ftp+tls speaks TLS to the server, and type tcp passes TLS of the client';
+
 /** The facts about a forward that the gate needs. */
 export interface GreetingOptions {
   readonly clientSpeaksFirst: boolean;
@@ -84,7 +88,7 @@ export class ClientGate {
         return new GatewayError(
           'CLIENT_TLS',
           `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already`,
-          { hint: 'for a TLS server, use a forward of type tcp' },
+          { hint: this.#session.secured ? SECURED : NOT_SECURED },
         );
     }
   }

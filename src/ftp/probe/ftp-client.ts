@@ -240,8 +240,8 @@ export function demandsTls({ code, words }: FtpReply): boolean {
 function tlsRequired({ words }: FtpReply, what: string): ProbeFailure {
   return new ProbeFailure(
     'TLS_REQUIRED',
-    `the FTP server demands TLS ${what}: "${words}". SSH encrypts already, and sshferry has to read what is said, so let the ` +
-      'server do without TLS for connections from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +
+    `the FTP server demands TLS ${what}: "${words}"; use type ftp+tls, such as -L ftp+tls/8021:host:21, so that sshferry ` +
+      'speaks TLS to it, or allow plain FTP from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +
       'force_local_data_ssl=NO; proftpd: TLSRequired off; pure-ftpd: TLS 1; FileZilla Server: allow plain FTP',
   );
 }
