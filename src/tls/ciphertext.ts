@@ -21,7 +21,10 @@ export class Ciphertext extends Duplex {
       onEnd();
       this.push(null);
     });
-    inner.on('close', () => this.destroy());
+    // After a whole end, TLS may still have bytes to read.
+    inner.on('close', () => {
+      if (!inner.readableEnded) this.destroy();
+    });
     inner.pause();
   }
 

@@ -71,8 +71,9 @@ export class TlsStream extends Duplex implements Stream {
     // The owner may attach its handler later.
     this.on('error', () => {});
     inner.on('error', (error) => this.destroy(error));
+    // After a whole end, there may be bytes to read.
     inner.on('close', () => {
-      if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
+      if (!inner.readableEnded) this.destroy(this.#cut('closed the connection'));
     });
     // Before TLS sees that end: close_notify, if it came, was dealt with as it arrived.
     const ciphertext = new Ciphertext(inner, () => {
@@ -93,11 +94,14 @@ export class TlsStream extends Duplex implements Stream {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#send(callback, (done) => this.#socket.write(chunk, done));
+    if (this.#inner.destroyed) callback(this.#cut('closed the connection before it had read all'));
+    else this.#send(callback, (done) => this.#socket.write(chunk, done));
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#send(callback, (done) => this.#socket.end(done));
+    // Closed by the other side after its end: ours has no receiver.
+    if (this.#inner.destroyed) callback();
+    else this.#send(callback, (done) => this.#socket.end(done));
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
