@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { silentLogger } from '../../src/core/log.ts';
 import type { HostKeyCheck, HostVerifier } from '../../src/core/ssh/host-key/host-key.ts';
 import type { Prompter, SshOptions } from '../../src/core/ssh/options.ts';
 import { SshConnection } from '../../src/core/ssh/ssh2/connection.ts';
 import type { ConnectionDeps } from '../../src/core/ssh/ssh2/connection-deps.ts';
+import { DelayedChannel } from './delayed-channel.ts';
 
 export { silentLogger as silentLog };
 
@@ -66,6 +69,15 @@ export function hostVerifier(over: Partial<HostKeyCheck> = {}): HostVerifier {
 }
 
 /** Logs in to a test server with the password `demo`. */
+/** A dial to a port of this machine over a line that is `oneWay` milliseconds long each way. */
+export function dialLate(port: number, oneWay: number): NonNullable<ConnectionDeps['dial']> {
+  return async () => {
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    return new DelayedChannel(socket, { oneWay, window: 256 * 1024 * 1024 });
+  };
+}
+
 export function connectTo(
   port: number,
   options: Partial<SshOptions> = {},

@@ -5,19 +5,24 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { OPENING_WINDOW, processBudget } from '../../../src/core/ssh/connection/receive-window.ts';
 import { deferred } from '../../support/deferred.ts';
-import { connectTo } from '../../support/ssh-login.ts';
+import { connectTo, dialLate } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
 const MiB = 1024 * 1024;
 
 /** A stream through an SSH server, and the socket at its far end. */
-async function open(test: Pick<TestContext, 'onTestFinished'>, options: SshServerOptions = {}) {
+async function open(
+  test: Pick<TestContext, 'onTestFinished'>,
+  options: SshServerOptions = {},
+  oneWay: number | null = null,
+) {
   const ssh = await startSshServer(options);
   test.onTestFinished(() => ssh.close());
   const arrived = deferred<Socket>();
   const to = await listenTcp(test, arrived.resolve);
-  const connection = await connectTo(ssh.port);
+  const deps = oneWay === null ? {} : { dial: dialLate(ssh.port, oneWay) };
+  const connection = await connectTo(ssh.port, {}, deps);
   test.onTestFinished(() => connection.close());
   const stream = quiet(await connection.openStream(to, { bulk: true }));
   const target = await arrived.promise;
@@ -255,7 +260,7 @@ describe('flow control', () => {
   });
 
   it('the receive window grows while the reader keeps up, and a stall then fills only that', async (test) => {
-    const { stream, target, channel } = await open(test);
+    const { stream, target, channel } = await open(test, {}, 5);
     const { outgoing } = channel as unknown as { outgoing: { window: number } };
     let widest = 0;
     let bytes = 0;

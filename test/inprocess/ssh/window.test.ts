@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { prepareIdentities } from '../../../src/core/ssh/auth/identity.ts';
 import { OPENING_WINDOW } from '../../../src/core/ssh/connection/receive-window.ts';
 import { describeWith, makeKey } from '../../support/openssh.ts';
-import { connectTo, silentLog, testOptions } from '../../support/ssh-login.ts';
+import { connectTo, dialLate, silentLog, testOptions } from '../../support/ssh-login.ts';
 import { SSHD, startSshd } from '../../support/sshd.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
@@ -53,7 +53,8 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
       identitiesOnly: true,
     });
     const identities = await prepareIdentities(options, silentLog);
-    return connectTo(port, { ...options }, { identities });
+    // On a shorter line the window need not grow.
+    return connectTo(port, { ...options }, { identities, dial: dialLate(port, 5) });
   }
 
   /** Waits until no more arrives, and returns how much is unread. */

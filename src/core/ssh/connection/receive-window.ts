@@ -15,6 +15,12 @@ const SMALL_SHARE = 1 / 128;
  */
 const LARGEST_WINDOW = 15 * MiB;
 /**
+ * How fast a channel may be, in bytes per millisecond: a window is worth this much per millisecond
+ * of the round trip, and a larger one only fills the buffers of sshd. Those grow by copying: while
+ * a new channel's grew to 15 MiB, sshd was seen to carry 9 MB/s on a line without delay.
+ */
+const FASTEST = 2_500_000;
+/**
  * The window that a channel always has, even if the budget is used up: without a window it would
  * hang.
  */
@@ -99,13 +105,14 @@ export const processBudget = processWide('receive-windows', () => new WindowBudg
  * in memory. So it doubles, up to 15 MiB and the budget's share, whenever a window's worth was
  * consumed by a reader that caught up meanwhile. It halves if at least half of it was always
  * unread: then the reader is the limit. A sender that is slow for its own reasons looks like one
- * that waits for the window; the window then grows without need.
+ * that waits for the window; the window then grows without need, but not beyond what the round trip
+ * can use.
  */
 export class ReceiveWindow {
   /** The window at the start, in bytes. */
   readonly opening: number;
   readonly #budget: WindowBudget;
-  readonly #largest: number;
+  #largest: number;
   #target: number;
   /** The sum of all grants, the opening window included. */
   #granted: number;
@@ -132,6 +139,14 @@ export class ReceiveWindow {
   static for(budget: WindowBudget, { bulk, control }: ChannelUse): ReceiveWindow {
     if (control) return new ReceiveWindow(budget, CONTROL_WINDOW, CONTROL_WINDOW);
     return new ReceiveWindow(budget, budget.opening(bulk));
+  }
+
+  /**
+   * Limits its growth to what a round trip of this many milliseconds can use. The shortest known one
+   * is right; a longer one costs memory only.
+   */
+  limitTo(roundTrip: number): void {
+    this.#largest = Math.max(this.opening, Math.min(this.#largest, roundTrip * FASTEST));
   }
 
   /** The limit for outstanding plus unread bytes. */

@@ -59,6 +59,11 @@ export class SshConnection implements Transport {
   #error: Ssh2Error | null = null;
   #blame: GatewayError | null = null;
   #closing = false;
+  /**
+   * The shortest time in which the server has opened a channel, in milliseconds: a round trip, and
+   * what its target took.
+   */
+  #roundTrip = Number.POSITIVE_INFINITY;
 
   /** `client` has not yet logged in over `socket`. */
   private constructor(client: Client, socket: Carrier, options: SshOptions, log: Logger) {
@@ -154,10 +159,12 @@ export class SshConnection implements Transport {
       const late = () => noAnswer(kind.where, host, timeout, this.#liveness.silence);
       const timer = setTimeout(() => settle(() => reject(late())), timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
+      const asked = performance.now();
       this.#call((client) =>
         kind.open(client, (error, channel, window) => {
           if (error || !channel)
             return settle(() => reject(this.#end.reason ?? kind.refused(error ?? new Error('no channel'))));
+          this.#roundTrip = Math.min(this.#roundTrip, performance.now() - asked);
           const stream = this.#wrap(channel, kind.where, window);
           // After the rest of the segment: the channel may already be closed, before its owner
           // could notice.
@@ -237,6 +244,7 @@ export class SshConnection implements Transport {
   }
 
   #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {
+    window.limitTo(this.#roundTrip);
     const port = new Ssh2Port(channel, window.opening, this.#gate);
     const stream = new ChannelStream(port, window, {
       peer,

@@ -211,3 +211,15 @@ it('stays at 128 KiB for a channel of commands', () => {
   channel.window.close();
   expect(budget.held).toBe(0);
 });
+
+it.each([
+  [0.3, OPENING_WINDOW],
+  [2, 5_000_000],
+  [50, 15 * MiB],
+])('on a line with a round trip of %f ms it grows to %i bytes', (roundTrip, most) => {
+  const budget = new WindowBudget(128 * MiB);
+  const channel = new Channel(budget);
+  channel.window.limitTo(roundTrip);
+  channel.carry(256 * MiB);
+  expect(channel.window.target).toBe(most);
+});
