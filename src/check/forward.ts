@@ -159,7 +159,7 @@ interface ProbeDeps extends ForwardDeps {
 
 /** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
 async function probe(
-  { plugin, pluginConfig, target }: ForwardSpec,
+  { plugin, pluginConfig, target, tls }: ForwardSpec,
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
@@ -169,7 +169,7 @@ async function probe(
   if (plugin.probe) {
     const bulkFailure = () =>
       route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
-    const about = { target, through: login, accounts, near: local, gateway };
+    const about = { target, secured: tls !== undefined, through: login, accounts, near: local, gateway };
     const session = { ...about, client: newClient(), steps, writes, timeout, signal, bulkFailure };
     await plugin.probe(session, pluginConfig);
   } else if (plugin.greet) {
