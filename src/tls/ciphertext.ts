@@ -8,11 +8,17 @@ import type { Stream } from '../core/stream.ts';
  */
 export class Ciphertext extends Duplex {
   readonly #inner: Stream;
+  readonly #begins: Promise<void>;
+  #hasBegun = false;
 
-  /** `onEnd` is called when the inner stream has ended, before TLS hears of it. */
-  constructor(inner: Stream, onEnd: () => void) {
+  /**
+   * `onEnd` is called when the inner stream has ended, before TLS hears of it. Nothing is sent before
+   * `begins` resolves.
+   */
+  constructor(inner: Stream, onEnd: () => void, begins: Promise<void> = Promise.resolve()) {
     super({ allowHalfOpen: true });
     this.#inner = inner;
+    this.#begins = begins;
     this.on('error', () => {});
     inner.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) inner.pause();
@@ -33,6 +39,13 @@ export class Ciphertext extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (!this.#hasBegun) {
+      void this.#begins.then(() => {
+        this.#hasBegun = true;
+        this._write(chunk, _encoding, callback);
+      });
+      return;
+    }
     // What TLS says when it is torn down has no receiver.
     if (this.#isOver) callback();
     else this.#inner.write(chunk, callback);

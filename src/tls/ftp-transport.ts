@@ -7,6 +7,7 @@ import { TransportDecorator } from '../core/transport-decorator.ts';
 import { converse } from './converse.ts';
 import { ProtectAfterLogin } from './protect-after-login.ts';
 import { type TlsClient, TlsSession } from './tls-client.ts';
+import { TransferCue } from './transfer-cue.ts';
 import { begin, logTls, toBytes } from './transport.ts';
 import { ftpUpgrade, type Protection, prepare } from './upgrade/ftp.ts';
 
@@ -16,14 +17,14 @@ import { ftpUpgrade, type Protection, prepare } from './upgrade/ftp.ts';
  * is greeted. Each data connection continues the control connection's TLS session, which servers
  * demand as proof that both have the same client.
  *
- * A data connection is handed over before its handshake is over: the server's part begins only when
- * the transfer does. Its end without close_notify is the end of the data; the server's reply decides
- * whether that was all.
+ * A data connection is handed over before its handshake, which begins when the transfer does. Its
+ * end without close_notify is the end of the data; the server's reply decides whether that was all.
  */
 export class FtpTlsTransport extends TransportDecorator {
   readonly #client: TlsClient;
   readonly #log: Logger;
   readonly #session = new TlsSession();
+  readonly #cue = new TransferCue();
   #protection: Protection = 'protected';
 
   constructor(inner: Transport, client: TlsClient, log: Logger) {
@@ -56,6 +57,7 @@ export class FtpTlsTransport extends TransportDecorator {
       peer,
       upgrade,
       session: this.#session,
+      onReceived: (chunk) => this.#cue.received(chunk),
       signal,
     });
     logTls(this.#log, peer, facts);
@@ -75,7 +77,7 @@ export class FtpTlsTransport extends TransportDecorator {
 
   #data(inner: Stream, peer: string): Stream {
     if (this.#protection === 'clear') return inner;
-    const stream = this.#client.connect(inner, { peer, session: this.#session });
+    const stream = this.#client.connect(inner, { peer, session: this.#session, begins: this.#cue.next() });
     stream.once('end', () => {
       if (stream.truncated)
         this.#log.debug({ event: 'tls.truncated' }, `${peer} ended a data connection without close_notify`);

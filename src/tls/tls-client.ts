@@ -19,6 +19,9 @@ export interface TlsConnect {
   /** Continued if there is one, and kept up to date. */
   readonly session?: TlsSession | undefined;
   readonly needsCloseNotify?: boolean | undefined;
+  /** As TlsStreamOptions has them. */
+  readonly begins?: Promise<void> | undefined;
+  readonly onReceived?: ((chunk: Buffer) => void) | undefined;
 }
 
 /** Begins TLS towards the target of one forward, by its settings. */
@@ -39,7 +42,7 @@ export class TlsClient {
   }
 
   /** Begins TLS on `inner`, and owns it from then on. The handshake may still fail: see `secured`. */
-  connect(inner: Stream, { peer, session, needsCloseNotify }: TlsConnect): TlsStream {
+  connect(inner: Stream, { peer, session, needsCloseNotify, begins, onReceived }: TlsConnect): TlsStream {
     const { serverName } = this.settings;
     const ticket = session?.latest;
     return new TlsStream(inner, {
@@ -53,6 +56,8 @@ export class TlsClient {
       judge: (socket) => this.#judge(socket),
       peer,
       needsCloseNotify,
+      begins,
+      onReceived,
       onSession: (offered) => {
         if (session !== undefined) session.latest = offered;
       },

@@ -26,6 +26,10 @@ export interface TlsStreamOptions {
    * that something is missing. Default: false.
    */
   readonly needsCloseNotify?: boolean | undefined;
+  /** Nothing is sent before it resolves. It must, or the stream waits for ever. Default: at once. */
+  readonly begins?: Promise<void> | undefined;
+  /** Called with what the server has sent, before the reader gets it. */
+  readonly onReceived?: ((chunk: Buffer) => void) | undefined;
   /** Called with each session that the server, once accepted, offers for later connections. */
   readonly onSession?: ((session: Buffer) => void) | undefined;
 }
@@ -76,9 +80,13 @@ export class TlsStream extends Duplex implements Stream {
       if (!inner.readableEnded) this.destroy(this.#cut('closed the connection'));
     });
     // Before TLS sees that end: close_notify, if it came, was dealt with as it arrived.
-    const ciphertext = new Ciphertext(inner, () => {
-      if (!this.#readAll) this.#truncated = true;
-    });
+    const ciphertext = new Ciphertext(
+      inner,
+      () => {
+        if (!this.#readAll) this.#truncated = true;
+      },
+      options.begins,
+    );
     // Verification is ours: Node would destroy the socket before it can be asked what was presented.
     this.#socket = tls.connect({ ...options.connect, socket: ciphertext, rejectUnauthorized: false });
     this.#watch(this.#socket);
@@ -130,6 +138,7 @@ export class TlsStream extends Duplex implements Stream {
     socket.once('secureConnect', () => this.#onSecured());
     socket.on('session', (session) => this.#onSession(session));
     socket.on('data', (chunk: Buffer) => {
+      this.#options.onReceived?.(chunk);
       if (!this.push(chunk)) socket.pause();
     });
     socket.on('end', () => {

@@ -55,6 +55,7 @@ export interface Beginning {
   readonly upgrade?: Upgrade | undefined;
   readonly needsCloseNotify?: boolean | undefined;
   readonly session?: TlsSession | undefined;
+  readonly onReceived?: ((chunk: Buffer) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,14 +73,14 @@ export interface Begun {
 export async function begin(
   inner: Stream,
   client: TlsClient,
-  { peer, upgrade, needsCloseNotify, session, signal }: Beginning,
+  { peer, upgrade, needsCloseNotify, session, onReceived, signal }: Beginning,
 ): Promise<Begun> {
   let stream: Stream = inner;
   // It can break between two of its readers.
   inner.on('error', () => {});
   try {
     const greeting = upgrade === undefined ? [] : await upgraded(inner, upgrade, peer, signal);
-    const secure = client.connect(inner, { peer, needsCloseNotify, session });
+    const secure = client.connect(inner, { peer, needsCloseNotify, session, onReceived });
     stream = secure;
     const facts = await accepted(secure, peer, signal);
     return { secure, facts, greeting };

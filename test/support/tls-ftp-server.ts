@@ -18,6 +18,8 @@ export interface TlsFtpOptions extends Issued {
   readonly needsReuse?: boolean;
   /** A download ends in a FIN alone. */
   readonly truncates?: boolean;
+  /** A download's connection is closed both ways as soon as it is sent. */
+  readonly closes?: boolean;
   /** What is wrong with data connections. */
   readonly data?: 'other certificate' | 'no TLS';
   readonly otherCertificate?: Issued;
@@ -119,7 +121,8 @@ export async function tlsFtpServer(test: Test, options: TlsFtpOptions): Promise<
             break;
           }
           await new Promise<void>((resolve) => socket.write(pattern(Number(argument)), () => resolve()));
-          if (options.truncates) (await data?.socket)?.end();
+          if (options.closes) socket.end(() => socket.destroy());
+          else if (options.truncates) (await data?.socket)?.end();
           else socket.end();
           socket.resume();
           reply('226 done');

@@ -7,6 +7,7 @@ import { RawClient } from '../../support/raw-client.ts';
 import { pattern, type Stored } from '../../support/scripted-ftp-server.ts';
 import { type TlsFtpOptions, tlsFtpServer } from '../../support/tls-ftp-server.ts';
 import { forwardTls } from '../../support/tls-settings.ts';
+import { Wire } from '../../support/wire.ts';
 
 const TEST = { onTestFinished };
 
@@ -91,6 +92,26 @@ describeWith(['openssl'], 'an FTP server that demands TLS', () => {
     expect((await download(client, 5000)).reply).toBe('226 done');
     const asked = server.said.secret.slice(0, 6);
     expect(asked).toEqual(['PBSZ 0', 'PROT P', 'USER a', 'PASS secret', 'PBSZ 0', 'PROT P']);
+  });
+
+  it('does not get REIN, which would end TLS', async () => {
+    const { client, server } = await loggedIn();
+    expect(await client.command('REIN')).toMatch(/^502 /);
+    expect(server.said.secret).not.toContain('REIN');
+    expect((await download(client, 5000)).reply).toBe('226 done');
+  });
+
+  it('that closes at once: a client that reads slowly gets every byte', async () => {
+    const { client } = await loggedIn({ closes: true });
+    const data = await client.unread(await client.passive());
+    expect(await client.command('RETR 5000000')).toMatch(/^150 /);
+    // The server has closed by then, and most bytes wait in sshferry.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { bytes, ending } = await new Wire(data).rest();
+    expect(ending).toBe('eof');
+    expect(bytes.equals(pattern(5_000_000))).toBe(true);
+    data.end();
+    expect(await client.reply()).toBe('226 done');
   });
 
   it('that will not protect data is refused, before the login and after it', async () => {
