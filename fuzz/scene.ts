@@ -116,6 +116,7 @@ export class Scene {
       dataHost: DATA_HOSTS[this.pick(DATA_HOSTS.length)] ?? 'control',
       active,
       prefetch: this.pick(2) === 0,
+      secured: false,
       limits: this.pick(4) === 0 ? TIGHT : DEFAULT_LIMITS,
     };
     this.control = new FtpControl(this.policy);

@@ -4,7 +4,7 @@ import { PLUGINS } from '../src/app/plugins.ts';
 import { mainCommand } from '../src/cli/commands/main-command.ts';
 import { SUBCOMMANDS } from '../src/cli/commands/subcommands.ts';
 import { manPage } from '../src/cli/man-page.ts';
-import { OWN_OPTIONS } from '../src/config/load.ts';
+import { OWN_OPTIONS, optionOwners } from '../src/config/load.ts';
 import { protocolOptions } from '../src/config/protocol-options.ts';
 
 const { version }: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -16,7 +16,10 @@ const page = manPage({
   tunnel: mainCommand(version, SUBCOMMANDS),
   subcommands: SUBCOMMANDS.map((subcommand) => ({ name: subcommand.name, command: subcommand.define() })),
   options: [
-    ...protocolOptions(PLUGINS).map(({ key, schema }) => ({ key, description: schema.description ?? '' })),
+    ...protocolOptions(optionOwners(PLUGINS)).map(({ key, schema }) => ({
+      key,
+      description: schema.description ?? '',
+    })),
     ...Object.entries(OWN_OPTIONS).map(([key, description]) => ({
       key: key.charAt(0).toUpperCase() + key.slice(1),
       description,

@@ -1,12 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.ts';
-import { GatewayError } from '../core/errors.ts';
+import type { TlsConfig } from '../config/tls.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
+import { hostOf, type Target } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
+import { secureContext } from '../tls/context.ts';
+import { ForwardTls } from '../tls/target-tls.ts';
 import type { AnyPlugin } from './plugins.ts';
 
 /** The dependencies of a composed gateway. */
@@ -128,12 +132,35 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
     const gateway = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
     const open = direction === 'local' && gateway;
     const host = listen.host ?? (open ? '*' : 'localhost');
-    const { options, server, to: target } = forward;
+    const { options, server, to: target, tls: tlsConfig } = forward;
     const wrong = plugin.validate?.({ direction, host, target }, options) ?? null;
     if (wrong !== null) throw new GatewayError('CONFIG_INVALID', wrong, { where: `forward ${name}` });
     const bind = { host, port: listen.port };
-    return { name, direction, plugin, pluginConfig: options, server, bind, target };
+    const tls =
+      tlsConfig === null ? undefined : forwardTls(tlsConfig, target, plugin.name, `forward ${name}`);
+    return { name, direction, plugin, pluginConfig: options, server, bind, target, tls };
   });
+}
+
+/** Returns TLS towards a target. Throws `CONFIG_INVALID` if a file that it needs cannot be used. */
+function forwardTls(config: TlsConfig, target: Target, protocol: string, where: string): ForwardTls {
+  const {
+    serverName = hostOf(target) ?? '',
+    ca = null,
+    cert = null,
+    key = null,
+    pin = null,
+    ...rest
+  } = config;
+  const settings = { ...rest, serverName, ca, cert, key, pin };
+  try {
+    return new ForwardTls(settings, protocol, secureContext(settings, process.env));
+  } catch (error) {
+    throw new GatewayError('CONFIG_INVALID', asGatewayError(error, 'CONFIG_INVALID', 'TLS').message, {
+      where,
+      cause: error,
+    });
+  }
 }
 
 /** Returns each login by its server's name, with the options that only the Config has. */

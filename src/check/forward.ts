@@ -10,7 +10,7 @@ import { LineClient } from '../core/probe/line-client.ts';
 import type { AccountSource } from '../core/probe/probe.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
-import { destinationOf, folderOf, formatTarget } from '../core/target.ts';
+import { destinationOf, folderOf, formatTarget, tcpEndpoint } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { ObservedTransport } from './observed.ts';
 import { portHolder } from './port-holder.ts';
@@ -100,13 +100,27 @@ async function checkThrough(
           ? `${login.host} reaches ${formatTarget(spec.target)}`
           : `${login.host} accepts the subsystem sftp`;
       });
-      if (reached) await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
+      if (reached && (await checkTls(spec, ssh, steps, deps)))
+        await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
     } finally {
       stream.destroy();
     }
   } finally {
     await gateway.stop();
   }
+}
+
+/** Tries TLS with the target; true if that works, or if there is none. */
+async function checkTls(
+  { tls, target }: ForwardSpec,
+  far: Transport,
+  steps: Steps,
+  { signal, timeout }: ForwardDeps,
+): Promise<boolean> {
+  if (tls === undefined) return true;
+  const endpoint = tcpEndpoint(destinationOf(target));
+  const late = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+  return steps.take('target-tls', () => tls.probe(far, endpoint, late));
 }
 
 /** Checks -R: whether the SSH server listens, and whether this machine reaches the target. */
@@ -122,9 +136,10 @@ async function checkRemote(
     await listening.close();
     return `${login.host} listens on ${formatEndpoint({ ...spec.bind, port: listening.endpoint.port })}`;
   });
-  const { plugin, target } = spec;
+  const { plugin, target, tls } = spec;
   await steps.take('reach', async () => {
-    const stream = await deps.local.openStream(destinationOf(target), { signal: deps.signal });
+    const network = tls?.over(deps.local, deps.log) ?? deps.local;
+    const stream = await network.openStream(destinationOf(target), { signal: deps.signal, control: true });
     stream.on('error', () => {});
     try {
       const where = formatTarget(target);
@@ -144,7 +159,7 @@ interface ProbeDeps extends ForwardDeps {
 
 /** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
 async function probe(
-  { plugin, pluginConfig, target }: ForwardSpec,
+  { plugin, pluginConfig, target, tls }: ForwardSpec,
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
@@ -154,7 +169,7 @@ async function probe(
   if (plugin.probe) {
     const bulkFailure = () =>
       route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
-    const about = { target, through: login, accounts, near: local, gateway };
+    const about = { target, secured: tls !== undefined, through: login, accounts, near: local, gateway };
     const session = { ...about, client: newClient(), steps, writes, timeout, signal, bulkFailure };
     await plugin.probe(session, pluginConfig);
   } else if (plugin.greet) {

@@ -52,6 +52,7 @@ export function manPage({ version, date, tunnel, subcommands, options }: ManPage
 const DESCRIPTION = [
   'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients connect to a local port, and their traffic crosses the network inside one SSH login. For FTP that includes the files: sshferry follows the control connection, rewrites the replies that name a data port, and opens each data connection through SSH as well.',
   'The default type of a forward depends on the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, otherwise tcp. For another port, write the type before the forward: -L ftp/8021:localhost:2121.',
+  'For a target that demands TLS, the types ftps, pop3s, smtps, imaps and tcp+tls begin TLS with the first byte, and ftp+tls, pop3+starttls, smtp+starttls and imap+starttls by the command of the protocol: -L pop3s/8110:mail.example.com:995. Clients speak to sshferry without TLS. sshferry verifies the certificate by the name of the target; options that begin with Tls change that.',
   'sshferry uses host keys, keys, the agent, ssh_config and known_hosts as ssh does. If the SSH connection drops, it reconnects.',
 ];
 

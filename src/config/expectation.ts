@@ -40,9 +40,18 @@ export function expectation(node: SchemaNode | undefined): string {
   return `${kind(node)}${example === undefined ? '' : `, such as ${inYaml(example)}`}`;
 }
 
+/** Returns the values of an enum, without the numbers that it also has as text: 1.2 beside '1.2'. */
+export function distinct(values: readonly unknown[]): readonly unknown[] {
+  const numbers = values.filter((value) => typeof value === 'string').map(Number);
+  return values.filter((value) => typeof value !== 'number' || !numbers.includes(value));
+}
+
 function kind(node: SchemaNode): string {
   if (node.anyOf) return [...new Set(node.anyOf.map(kind))].join(' or ');
-  if (node.enum) return node.enum.length === 1 ? String(node.enum[0]) : `one of ${node.enum.join(', ')}`;
+  if (node.enum) {
+    const values = distinct(node.enum);
+    return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
+  }
   const types = [node.type ?? []].flat();
   return [...new Set(types.map((type) => ofType(type, node)))].join(' or ') || 'something else';
 }

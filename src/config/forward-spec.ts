@@ -1,5 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import { portOf, type Target } from '../core/target.ts';
+import type { TlsMode } from '../core/target-tls.ts';
 import { didYouMean } from '../core/text/suggest.ts';
 import {
   AddressError,
@@ -18,6 +19,23 @@ export interface ForwardType {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. */
   readonly servesFolders?: boolean;
+  /** Further types: the same protocol with TLS to the target. */
+  readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
+}
+
+/** A type of forward: the plugin that serves it, and how TLS to the target begins, or null. */
+export interface NamedType {
+  readonly plugin: string;
+  readonly tls: TlsMode | null;
+}
+
+/** Returns all types by the names that a forward can give. */
+export function namedTypes(types: readonly ForwardType[]): ReadonlyMap<string, NamedType> {
+  const named = new Map<string, NamedType>();
+  for (const { name } of types) named.set(name, { plugin: name, tls: null });
+  for (const { name, tlsTypes = {} } of types)
+    for (const [other, tls] of Object.entries(tlsTypes)) named.set(other, { plugin: name, tls });
+  return named;
 }
 
 /** A parsed argument of `-L` or `-R`. */
@@ -111,29 +129,30 @@ function splitType(text: string, types: readonly ForwardType[]): { type: string 
   const slash = text.indexOf('/');
   if (slash === -1) return { type: null, address: text };
   const prefix = text.slice(0, slash);
-  const known = types.find(({ name }) => name === prefix.toLowerCase());
-  if (known !== undefined) {
+  const known = [...namedTypes(types).keys()];
+  if (known.includes(prefix.toLowerCase())) {
     const address = text.slice(slash + 1);
     if (address.includes('/')) throw UNIX_SOCKET;
-    return { type: known.name, address };
+    return { type: prefix.toLowerCase(), address };
   }
   if (prefix === '' || prefix.includes(':')) throw UNIX_SOCKET;
-  const names = types.map(({ name }) => name);
   if (/^\d+$/.test(prefix)) {
     throw new AddressError(`the separator is ':', not '/': ${FORM}`);
   }
   throw new AddressError(
-    `unknown type '${prefix}'${didYouMean(prefix, names)}; expected one of ${names.join(', ')}`,
+    `unknown type '${prefix}'${didYouMean(prefix, known)}; expected one of ${known.join(', ')}`,
   );
 }
 
 function listenPort(text: string, types: readonly ForwardType[], [host, hostPort]: [string, string]): number {
-  const type = types.find(({ name }) => name === text.toLowerCase());
+  const name = text.toLowerCase();
+  const plugin = namedTypes(types).get(name)?.plugin;
+  const type = types.find((each) => each.name === plugin);
   if (type !== undefined) {
     const port = 8000 + (type.defaultPorts[0] ?? 80);
     throw new AddressError(
       `the port to listen on is '${text}'; use a number, and put the type before a slash`,
-      `${type.name}/${port}:${host}:${hostPort}`,
+      `${name}/${port}:${host}:${hostPort}`,
     );
   }
   return parsePort(text, 'the port to listen on', { zero: true });

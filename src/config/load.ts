@@ -5,15 +5,17 @@ import { canonicalKey } from '../core/ssh/config/keys.ts';
 import { formatTarget } from '../core/target.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
-import { type ForwardArgument, parseForward } from './forward-spec.ts';
+import { type ForwardArgument, namedTypes, parseForward } from './forward-spec.ts';
 import {
   capitalized,
   findProtocolOption,
+  type OptionOwner,
   protocolOptions,
   readProtocolValue,
   splitOption,
 } from './protocol-options.ts';
 import type { Config, ConfigPlugins, LogConfig } from './schema.ts';
+import { tlsOptionsSchema } from './tls.ts';
 
 /** The arguments of a command line, each as it was typed. */
 export interface Arguments {
@@ -80,6 +82,7 @@ export function inputFromArguments(
   lines: ForwardLines = { local: [], remote: [] },
 ): ArgumentsInput {
   const { ssh, protocols, own } = sortOptions(args.options, plugins);
+  const named = namedTypes(plugins);
   const forwards: Record<string, Readonly<Record<string, unknown>>> = {};
   const taken = new Map<string, string>();
   const add = (forward: ForwardArgument, text: string, direction: 'local' | 'remote') => {
@@ -94,13 +97,15 @@ export function inputFromArguments(
       );
     }
     taken.set(place, text);
+    const { plugin: type, tls } = named.get(forward.type) ?? { plugin: forward.type, tls: null };
     forwards[freeName(forward, direction, forwards)] = {
       direction,
       listen: address,
       server: args.destination,
       to: formatTarget(forward.target),
       type: forward.type,
-      ...(protocols[forward.type] && { [forward.type]: protocols[forward.type] }),
+      ...(protocols[type] && { [type]: protocols[type] }),
+      ...(tls !== null && { tls: protocols.tls ?? {} }),
     };
   };
   for (const [direction, origin, texts] of [
@@ -110,6 +115,13 @@ export function inputFromArguments(
     ['remote', 'RemoteForward', lines.remote],
   ] as const) {
     for (const text of texts) add(parseForward(text, plugins, origin), `${origin} ${text}`, direction);
+  }
+  const isUsed = Object.values(forwards).some(({ tls }) => tls !== undefined);
+  if (protocols.tls !== undefined && !isUsed) {
+    const key = `Tls${capitalized(Object.keys(protocols.tls)[0] ?? '')}`;
+    throw new GatewayError('CONFIG_INVALID', `-o ${key}: no forward speaks TLS to its target`, {
+      hint: 'use a type that does, such as -L pop3s/8110:host:995',
+    });
   }
 
   const { destination, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, log } =
@@ -152,12 +164,18 @@ export const OWN_OPTIONS = {
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
+/** Returns the protocols and TLS, as owners of options that `-o` sets. */
+export function optionOwners(plugins: ConfigPlugins): readonly OptionOwner[] {
+  return [...plugins, { name: 'tls', schema: tlsOptionsSchema }];
+}
+
 /**
  * Sorts `-o` into the options of ssh_config, of protocols, and of sshferry. The first value of a
  * key counts, as in ssh.
  */
 function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
-  const known = protocolOptions(plugins);
+  const owners = optionOwners(plugins);
+  const known = protocolOptions(owners);
   const own: Partial<Record<OwnOption, string>> = {};
   const ssh: [string, string][] = [];
   const protocols: Record<string, Record<string, unknown>> = {};
@@ -177,7 +195,7 @@ function sortOptions(texts: readonly string[], plugins: ConfigPlugins) {
     const read = readProtocolValue(option, value);
     protocols[option.protocol] = { [option.field]: read, ...protocols[option.protocol] };
   }
-  for (const { name, schema } of plugins) {
+  for (const { name, schema } of owners) {
     const issues = schema.safeParse(protocols[name] ?? {}).error?.issues ?? [];
     if (issues.length > 0) {
       throw new GatewayError('CONFIG_INVALID', `-o: ${issues.map(({ message }) => message).join('; ')}`);
@@ -202,7 +220,9 @@ function numeric(text: string | undefined): number | string | undefined {
  * Returns a forward's name for logs: its type and port, with a number appended if that is taken.
  */
 function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
-  const name = `${direction === 'remote' ? 'remote-' : ''}${type}-${listen.port}`;
+  // A config file, which init may write, allows no + in a name.
+  const word = type.replaceAll('+', '-');
+  const name = `${direction === 'remote' ? 'remote-' : ''}${word}-${listen.port}`;
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? name : `${name}-${n}`;
     if (!Object.hasOwn(taken, candidate)) return candidate;

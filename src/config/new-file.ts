@@ -28,7 +28,7 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
     { lineWidth: 0 },
   );
   const forwards = Object.entries(input.forwards).map(([forward, given]) => {
-    const { listen, to, type, direction, server: _server, ...more } = given;
+    const { listen, to, type, direction, server: _server, tls, ...more } = given;
     const own = typeOf(parseTarget(String(to)), plugins) === type;
     const value = {
       listen: /^\d+$/.test(String(listen)) ? Number(listen) : listen,
@@ -37,6 +37,8 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
       ...(!own && { type }),
       ...(direction === 'remote' && { direction }),
       ...more,
+      // Without options, the type says it all.
+      ...(Object.keys(Object(tls)).length > 0 && { tls }),
     };
     return `  ${forward}: ${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}\n`;
   });
@@ -51,6 +53,7 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
 ${block}
 # Forwards, by names that you choose. Each listens on this machine and leads to a host and port as seen from the SSH server:
 # localhost is the server itself. The type (ftp, pop3, smtp, imap, tcp) depends on the port; for other ports add type: ftp.
+# Types such as ftp+tls and pop3s speak TLS to the target, for a server that demands it.
 forwards:
 ${forwards.join('')}
 # Names for several forwards: sshferry up NAME

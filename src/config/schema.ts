@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { type LocalUsers, parseLocalUsers } from '../core/local/local-users.ts';
 import type { Target } from '../core/target.ts';
 import { AddressError, type ListenAddress, parseFolder, parseListen, parseTarget } from './address.ts';
-import { type ForwardType, typeOf } from './forward-spec.ts';
+import { type ForwardType, namedTypes, typeOf } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
+import { type TlsConfig, tlsSchema } from './tls.ts';
 
 /** The value of an ssh_config option; a list for one that can be repeated. */
 const optionSchema = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
@@ -104,6 +105,7 @@ export type LogConfig = z.output<typeof logSchema>;
  * (`-R`).
  */
 export interface ForwardConfig {
+  /** The name of a plugin. */
   readonly type: string;
   readonly direction: 'local' | 'remote';
   readonly server: string;
@@ -111,6 +113,8 @@ export interface ForwardConfig {
   readonly to: Target;
   /** The output of the schema of the plugin named `type`. */
   readonly options: unknown;
+  /** TLS towards the target; null if sshferry speaks none there. */
+  readonly tls: TlsConfig | null;
 }
 
 /**
@@ -167,6 +171,7 @@ export type ConfigInput = z.input<ReturnType<typeof configSchema>>;
 
 function forwardSchema(plugins: ConfigPlugins) {
   const types = plugins.map(({ name }) => name);
+  const named = namedTypes(plugins);
   const blocks = Object.fromEntries(
     plugins.map(({ name, schema }) => [name, schema.optional().describe(`Options of ${name}`)]),
   );
@@ -193,29 +198,80 @@ function forwardSchema(plugins: ConfigPlugins) {
           }),
         (value) => (typeof value === 'string' ? parseTarget(value) : parseFolder(value.sftp)),
       ),
-      type: z.enum(types).optional().describe("Protocol (default: by the target's port)"),
+      type: z
+        .enum([...named.keys()])
+        .optional()
+        .describe(
+          "Protocol; types that end in s, +tls or +starttls speak TLS to the target (default: by the target's port)",
+        ),
       direction: z
         .enum(['local', 'remote'])
         .default('local')
         .describe('local listens on this machine (-L), remote on the SSH server (-R)'),
+      tls: tlsSchema.optional().describe('TLS between sshferry and the target'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {
       const { listen, server, to, direction } = forward;
-      const type = forward.type ?? typeOf(to, plugins);
+      const name = forward.type ?? typeOf(to, plugins);
+      const { plugin: type, tls: begins } = named.get(name) ?? { plugin: name, tls: null };
+      const plugin = plugins.find(({ name }) => name === type);
+      const tls = tlsOf(forward.tls, begins, context, {
+        name,
+        isFolder: 'sftp' in to,
+        types: plugin?.tlsTypes ?? {},
+      });
       const given: Record<string, unknown> = forward;
       for (const other of types) {
         if (other === type || given[other] === undefined) continue;
         const message = `the type of this forward is ${type}; remove the options of ${other}`;
         context.addIssue({ ...sentence(message), path: [other] });
       }
-      const plugin = plugins.find(({ name }) => name === type);
       if ('sftp' in to && plugin?.servesFolders !== true) {
         const message = `type ${type} does not serve a folder; expected ${typeOf(to, plugins)}`;
         context.addIssue({ ...sentence(message), path: ['type'] });
       }
-      return { type, direction, server, listen, to, options: given[type] ?? plugin?.schema.parse({}) };
+      const options = given[type] ?? plugin?.schema.parse({});
+      return { type, direction, server, listen, to, options, tls };
     });
+}
+
+/** What `tlsOf` has to know about a forward. */
+interface TypeFacts {
+  /** The type, as it was given. */
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** The types that are the same protocol with TLS. */
+  readonly types: Readonly<Record<string, TlsConfig['mode']>>;
+}
+
+/** Returns the TLS of a forward, by its type and its `tls`; reports contradictions. */
+function tlsOf(
+  given: z.output<typeof tlsSchema> | undefined,
+  begins: TlsConfig['mode'] | null,
+  context: z.RefinementCtx,
+  { name, isFolder, types }: TypeFacts,
+): TlsConfig | null {
+  if (given === undefined && begins === null) return null;
+  const mode = given?.mode ?? begins;
+  const wrong = (message: string) => {
+    context.addIssue({ ...sentence(message), path: [given === undefined ? 'type' : 'tls'] });
+    return null;
+  };
+  if (isFolder)
+    return wrong('a folder behind SFTP needs no TLS, SSH encrypts all the way; use type ftp without tls');
+  if (mode === null) {
+    const others = Object.keys(types).join(' or ');
+    return wrong(`type ${name} speaks no TLS to the target; use type ${others}, or set tls.mode`);
+  }
+  if (begins !== null && mode !== begins)
+    return wrong(`type ${name} means tls.mode ${begins}, not ${mode}; remove one of the two`);
+  if (!Object.values(types).includes(mode))
+    return wrong(`type ${name} has no command that begins TLS; use tls.mode implicit`);
+  const options = given ?? tlsSchema.parse({});
+  if ((options.cert === undefined) !== (options.key === undefined))
+    return wrong('tls.cert and tls.key (-o TlsCert, TlsKey) belong together; set both');
+  return { ...options, mode };
 }
 
 /**

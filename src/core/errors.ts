@@ -38,6 +38,11 @@ const CODES = {
   SSH_LOST: { fault: 'ssh', retryable: true },
   CHANNEL_REFUSED: { fault: 'server' },
   CHANNEL_TIMEOUT: { fault: 'server' },
+  /** The target has no TLS, or refuses what has to be agreed before it. */
+  TLS_REFUSED: { fault: 'server' },
+  TLS_FAILED: { fault: 'server' },
+  /** The target's certificate is not accepted. */
+  TLS_CERTIFICATE: { fault: 'server' },
   /** A peer broke a connection or closed it early. Clients hang up at any time. */
   PEER_RESET: { fault: 'client', expected: true },
   SESSION_LIMIT: { fault: 'client' },

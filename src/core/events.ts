@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { Target } from './target.ts';
+import type { TlsProtection } from './target-tls.ts';
 import type { Peer, TransportState } from './transport.ts';
 
 /** How a transfer ended: `complete`, or `failed` if it was cut or refused. */
@@ -66,6 +67,8 @@ export interface GatewayEvents {
       /** The requested host (`localhost`, `*`, an address), with the port that was assigned. */
       listen: Endpoint;
       target: Target;
+      /** TLS towards the target; null if sshferry speaks none there. */
+      tls: TlsProtection | null;
     },
   ];
   /** The uploads that wait for the forward's server have changed; null if it has no spool. */

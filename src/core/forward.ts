@@ -1,6 +1,7 @@
 import type { Bind } from './listener.ts';
 import type { ProtocolPlugin } from './plugin.ts';
 import type { Target } from './target.ts';
+import type { TargetTls } from './target-tls.ts';
 
 /** One forward: where it listens, which plugin serves it, where it leads. */
 export interface ForwardSpec<C = unknown> {
@@ -18,6 +19,8 @@ export interface ForwardSpec<C = unknown> {
   readonly server: string;
   readonly bind: Bind;
   readonly target: Target;
+  /** TLS towards the target; left out, the client's bytes go there as they are. */
+  readonly tls?: TargetTls | undefined;
 }
 
 /**

@@ -279,7 +279,7 @@ export class Gateway {
   }
 
   #announce({ route: { spec }, listener: { endpoint } }: ActiveForward): void {
-    const { name: forward, plugin, direction, server, bind, target } = spec;
+    const { name: forward, plugin, direction, server, bind, target, tls = null } = spec;
     this.events.emit('forward.listening', {
       forward,
       type: plugin.name,
@@ -288,6 +288,7 @@ export class Gateway {
       endpoint,
       listen: { host: bind.host, port: endpoint.port },
       target,
+      tls: tls && { mode: tls.mode, serverName: tls.serverName, verified: tls.verified },
     });
   }
 }

@@ -43,6 +43,26 @@ export const LOG_EVENTS = {
     fields: ['server', 'state', 'code'],
     when: 'an SSH connection has changed its state: `connecting`, `ready`, `backoff` (lost; sshferry will retry), `failed`, `draining`, `closed`',
   },
+  'tls.ready': {
+    levels: ['debug'],
+    fields: ['forward', 'session', 'version', 'cipher'],
+    when: 'TLS with a target has begun',
+  },
+  'tls.expires': {
+    levels: ['warn'],
+    fields: ['forward', 'session', 'days'],
+    when: "the certificate of a forward's target has less than 14 days left; once a day",
+  },
+  'tls.unverified': {
+    levels: ['warn'],
+    fields: ['forward'],
+    when: 'a forward accepts any certificate (`verify: false`); at each start',
+  },
+  'tls.truncated': {
+    levels: ['debug'],
+    fields: ['forward', 'session'],
+    when: 'an FTP server has ended a data connection without TLS’s close_notify; its reply decides whether all has come',
+  },
   'forward.listening': {
     levels: ['debug'],
     fields: ['forward', 'host', 'port'],

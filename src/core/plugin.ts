@@ -6,6 +6,7 @@ import type { Logger } from './log.ts';
 import type { LineClient } from './probe/line-client.ts';
 import type { ProbeSession } from './probe/probe.ts';
 import type { Target } from './target.ts';
+import type { TlsMode } from './target-tls.ts';
 import type { Transfer, TransferEnd, TransferRequest } from './transfers.ts';
 import type { ManagedTransport, Peer, Transport, TransportState } from './transport.ts';
 
@@ -26,6 +27,8 @@ export interface SessionContext {
   readonly near: Transport;
   /** The target's network: the SSH server's for `-L`. */
   readonly far: Transport;
+  /** Whether `far` speaks TLS to the target, so that the target seems to have none. */
+  readonly secured: boolean;
   /**
    * The target's network as all sessions share it. What is opened through it does not end with the
    * session: the plugin ends it.
@@ -92,6 +95,8 @@ export interface ProtocolPlugin<C> {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. Default: false. */
   readonly servesFolders?: boolean;
+  /** Further types of forwards: this protocol with TLS towards the target, which begins as said. */
+  readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
   /** Checks a forward as a whole. Returns the mistake, as text for people, or null. */
   validate?(forward: ForwardFacts, config: C): string | null;
   /**

@@ -6,6 +6,7 @@ import type { ProtocolPlugin, SessionContext } from './plugin.ts';
 import { sharedAbort } from './shared-abort.ts';
 import { resetStream } from './stream.ts';
 import type { Destination } from './target.ts';
+import type { TargetTls } from './target-tls.ts';
 import { Transfers } from './transfers.ts';
 import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from './transport.ts';
 import { TransportDecorator } from './transport-decorator.ts';
@@ -23,8 +24,18 @@ const CLIENT_GONE_TIMEOUT = 60_000;
 export interface SessionParts
   extends Omit<
     SessionContext,
-    'shared' | 'signal' | 'end' | 'endWhenIdle' | 'count' | 'emit' | 'transfer' | 'transferRefused'
+    | 'shared'
+    | 'secured'
+    | 'signal'
+    | 'end'
+    | 'endWhenIdle'
+    | 'count'
+    | 'emit'
+    | 'transfer'
+    | 'transferRefused'
   > {
+  /** TLS towards the target; undefined if there is none. */
+  readonly tls?: TargetTls | undefined;
   readonly events: GatewayEmitter;
 }
 
@@ -42,12 +53,14 @@ export class Session {
   readonly #traffic = { up: 0, down: 0 };
   readonly #transfers: Transfers;
 
-  constructor({ events, ...parts }: SessionParts) {
+  constructor({ events, tls, ...parts }: SessionParts) {
     const { signal } = this.#abort;
+    const far = tls?.over(parts.far, parts.log) ?? parts.far;
     this.context = {
       ...parts,
       near: new OwnedTransport(parts.near, this.#owned, signal),
-      far: new OwnedTransport(parts.far, this.#owned, signal),
+      far: new OwnedTransport(far, this.#owned, signal),
+      secured: tls !== undefined,
       shared: parts.far,
       signal,
       end: (reason) => this.end(reason),

@@ -61,6 +61,7 @@ export class Sessions {
       id,
       forward: spec.name,
       target: spec.target,
+      tls: spec.tls,
       client,
       peer,
       near,

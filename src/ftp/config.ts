@@ -219,6 +219,7 @@ export function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy 
     dataHost: dataHost === 'control' || dataHost === 'reply' ? dataHost : { address: dataHost },
     active,
     prefetch,
+    secured: session.secured,
     limits: DEFAULT_LIMITS,
   };
 }

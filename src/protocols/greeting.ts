@@ -21,6 +21,10 @@ export const clientSpeaksFirst = z
     "Accept clients that send commands before the server's greeting; some monitors do, and so can a web page (default: no).",
   );
 
+const SECURED = 'turn TLS off in the client; sshferry speaks TLS to the server';
+const NOT_SECURED =
+  'turn TLS off in the client; a type such as pop3s or ftp+tls speaks TLS to the server, and type tcp passes TLS of the client';
+
 /** The facts about a forward that the gate needs. */
 export interface GreetingOptions {
   readonly clientSpeaksFirst: boolean;
@@ -84,7 +88,7 @@ export class ClientGate {
         return new GatewayError(
           'CLIENT_TLS',
           `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already`,
-          { hint: 'for a TLS server, use a forward of type tcp' },
+          { hint: this.#session.secured ? SECURED : NOT_SECURED },
         );
     }
   }
@@ -135,9 +139,9 @@ export async function awaitGreeting(
 }
 
 /** Whether the server of this forward is silent until the client starts TLS. */
-function waitsForTls({ target }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
+function waitsForTls({ target, secured }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
   const port = portOf(target);
-  return port !== null && tlsPorts.includes(port);
+  return !secured && port !== null && tlsPorts.includes(port);
 }
 
 /** Settles when the server has sent something or either side has ended. */

@@ -22,6 +22,7 @@ export const imap: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'imap',
   schema,
   defaultPorts: [143],
+  tlsTypes: { imaps: 'implicit', 'imap+starttls': 'upgrade' },
   run: (session, config) => relayGreeted(session, config, { protocol: 'Imap', tlsPorts: [993] }),
   refusal: (error) => refusalFor(error, (text) => line(`* BYE [UNAVAILABLE] ${text}`)),
   greet: (client) => greet(client, manners),

@@ -22,6 +22,7 @@ export const pop3: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'pop3',
   schema,
   defaultPorts: [110],
+  tlsTypes: { pop3s: 'implicit', 'pop3+starttls': 'upgrade' },
   run: (session, config) => relayGreeted(session, config, { protocol: 'Pop3', tlsPorts: [995] }),
   refusal: (error) => refusalFor(error, (text) => line(`-ERR [SYS/TEMP] ${text}`)),
   greet: (client) => greet(client, manners),

@@ -23,6 +23,7 @@ export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'smtp',
   schema,
   defaultPorts: [25, 587],
+  tlsTypes: { smtps: 'implicit', 'smtp+starttls': 'upgrade' },
   run: (session, config) => relayGreeted(session, config, { protocol: 'Smtp', tlsPorts: [465] }),
   refusal: (error) => refusalFor(error, (text) => line(`421 4.3.2 ${text}`)),
   greet: (client) => greet(client, manners),

@@ -9,6 +9,7 @@ export const tcp: ProtocolPlugin<z.infer<typeof schema>> = {
   name: 'tcp',
   schema,
   defaultPorts: [],
+  tlsTypes: { 'tcp+tls': 'implicit' },
   run: relay,
   refusal: () => null,
 };

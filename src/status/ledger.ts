@@ -244,7 +244,7 @@ function forwardStatus(
   waiting: WaitingUploads | null,
   { clients, up, down }: Live = { clients: 0, up: 0, down: 0 },
 ): ForwardStatus {
-  const { forward: name, type, direction, server, listen, target } = about;
+  const { forward: name, type, direction, server, listen, target, tls } = about;
   return {
     name,
     type,
@@ -252,6 +252,7 @@ function forwardStatus(
     server,
     listen: { host: listen.host, port: listen.port },
     target: 'sftp' in target ? { sftp: target.sftp } : { host: target.host, port: target.port },
+    tls,
     clients,
     clientsTotal,
     bytesUp: bytesUp + up,

@@ -36,6 +36,15 @@ const forward = z.object({
     endpoint,
     z.object({ sftp: z.string() }).describe('a folder behind SFTP; empty for the home'),
   ]),
+  tls: z
+    .object({
+      mode: z.enum(['implicit', 'upgrade']),
+      serverName: z.string().describe('the name that the certificate must have'),
+      verified: z.boolean().describe('false: any certificate is accepted'),
+    })
+    .nullable()
+    .optional()
+    .describe('TLS between the SSH server and the target; null if sshferry speaks none there'),
   clients: count.describe('connected now'),
   clientsTotal: count.describe('connected since the start'),
   bytesUp,

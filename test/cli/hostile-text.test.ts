@@ -128,6 +128,7 @@ const PATHS: Readonly<Record<string, () => string>> = {
           direction: 'local',
           listen: endpoint,
           target: endpoint,
+          tls: null,
           server: { label: HOSTILE, host: HOSTILE, hostName: HOSTILE },
         },
       ],

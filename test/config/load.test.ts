@@ -25,6 +25,7 @@ test('a forward has its server, its addresses and its protocol with the defaults
       listen: { host: null, port: 8021 },
       to: { host: 'localhost', port: 21 },
       options: { active: 'to-passive', prefetch: false, dataHost: 'control', maxDataPorts: 16 },
+      tls: null,
     },
   });
 });

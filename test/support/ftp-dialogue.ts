@@ -17,6 +17,7 @@ export const POLICY: FtpPolicy = {
   dataHost: 'control',
   active: 'to-passive',
   prefetch: false,
+  secured: false,
   limits: DEFAULT_LIMITS,
 };
 

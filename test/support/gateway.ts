@@ -12,6 +12,7 @@ import type { Logger } from '../../src/core/log.ts';
 import { SshPool } from '../../src/core/ssh/link/pool.ts';
 import { SshSupervisor } from '../../src/core/ssh/link/supervisor.ts';
 import type { Destination } from '../../src/core/target.ts';
+import type { TargetTls } from '../../src/core/target-tls.ts';
 import type {
   Arrival,
   Listening,
@@ -38,6 +39,8 @@ export interface GatewaySetup {
   /** Checked by the plugin's schema unless `config` is given as it is. */
   readonly config?: unknown;
   readonly target: Endpoint;
+  /** TLS towards the target. */
+  readonly tls?: TargetTls;
   /** Default: 127.0.0.1 */
   readonly listen?: string;
   readonly port?: number;
@@ -110,6 +113,7 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
     server: 'yourserver',
     bind: { host: setup.listen ?? '127.0.0.1', port: setup.port ?? 0 },
     target,
+    tls: setup.tls,
   };
   const gateway = new Gateway({
     transports: new Map([['yourserver', far]]),

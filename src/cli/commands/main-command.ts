@@ -23,7 +23,7 @@ export function mainCommand(version: string, subcommands: readonly Subcommand[])
 /** Lists the subcommands on one line, so that the help fits a screen of 24 lines. */
 function footer(subcommands: readonly Subcommand[]): string {
   return `
-Types are ftp, pop3, smtp, imap and tcp (default: by hostport). Example:
+Types: ftp, pop3, smtp, imap, tcp (by hostport), for TLS pop3s, … Example:
   sshferry -L 8021:localhost:21 -L 8110:localhost:110 you@yourserver.example.com
 Or: sshferry ${subcommands.map(({ name }) => name).join('|')} (each has a --help)`;
 }

@@ -16,6 +16,7 @@ const TITLES: Readonly<Partial<Record<string, string>>> = {
   'remote-listen': 'remote port',
   reach: 'target',
   greeting: 'greeting',
+  'target-tls': 'TLS',
   tls: 'plain FTP',
   'ftp-login': 'FTP login',
   'data-port': 'data port',

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
 import { formatTarget, hostOf, type Target } from '../../core/target.ts';
+import type { TlsProtection } from '../../core/target-tls.ts';
 import { shown } from './text.ts';
 
 /** One listening forward, as it is displayed. */
@@ -10,14 +11,16 @@ export interface ForwardInfo {
   /** Where it listens: the requested host (`localhost`, `*`, an address) and the bound port. */
   readonly listen: Endpoint;
   readonly target: Target;
+  /** TLS towards the target; null if sshferry speaks none there. */
+  readonly tls: TlsProtection | null;
   /** The SSH server: `user@host` for people, and its names. */
   readonly server: { readonly label: string; readonly host: string; readonly hostName: string };
 }
 
 /**
  * Returns one aligned line per forward: type, both ends, and what goes through which SSH server. If
- * the target is another host, a remark below says that the leg from the SSH server to it is outside
- * SSH. `unicode` false keeps to ASCII.
+ * the target is another host, a remark below says how the leg from the SSH server to it goes.
+ * `unicode` false keeps to ASCII.
  */
 export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { unicode: boolean }): string[] {
   const rows = forwards.map((forward) => ({
@@ -30,25 +33,34 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
   const [types, listens, targets] = [width('type'), width('listen'), width('target')];
   const lines = rows.flatMap(({ forward, type, listen, target }) => {
     const ends = `${listen.padEnd(listens)} ${unicode ? '→' : '->'} ${target.padEnd(targets)}`;
-    const through = `${type === 'ftp' ? 'control and data ' : ''}through ${forward.server.label}`;
+    const through = `${/^ftp/.test(type) ? 'control and data ' : ''}through ${forward.server.label}`;
     const line = `${type.padEnd(types)}  ${ends}  ${through}`;
-    const remark = outsideRemark(forward);
+    const remark = tlsRemark(forward) ?? outsideRemark(forward);
     return remark === null ? [line] : [line, `${' '.repeat(types)}  ${remark}`];
   });
   return lines.map((line) => shown(line, { unicode }));
 }
 
+/** Returns a remark that TLS protects the last leg; null if none does. */
+function tlsRemark({ direction, server, target, tls }: ForwardInfo): string | null {
+  if (tls === null) return null;
+  const from = direction === 'remote' ? 'this machine' : server.host;
+  const whom = tls.verified ? `${tls.serverName}, verified` : 'with whoever answers, unverified';
+  return `note: from ${from} on to ${hostOf(target)} the data travels in TLS (${whom})`;
+}
+
 /**
  * Returns a remark that the last leg is outside SSH; null if the target is the host at that end of
- * SSH itself.
+ * SSH itself, or if TLS protects the leg.
  */
 export function outsideRemark({
   direction,
   server,
   target,
-}: Pick<ForwardInfo, 'direction' | 'server' | 'target'>): string | null {
+  tls,
+}: Pick<ForwardInfo, 'direction' | 'server' | 'target' | 'tls'>): string | null {
   const host = hostOf(target);
-  if (host === null) return null;
+  if (host === null || tls !== null) return null;
   if (direction === 'remote') {
     return isLoopback(host) ? null : `note: from this machine on to ${host} the data travels outside SSH`;
   }

@@ -89,15 +89,24 @@ function serverLines(
 }
 
 function forwardCells(forward: ForwardStatus, style: TerminalStyle): string[] {
-  const { type, direction, listen, target, clients, clientsTotal, bytesUp, bytesDown } = forward;
+  const { type, direction, listen, target, tls, clients, clientsTotal, bytesUp, bytesDown } = forward;
   const [there, here] = direction === 'remote' ? [' there', ' here'] : ['', ''];
   const arrow = style.unicode ? '→' : '->';
   return [
     shown(type, style),
-    shown(`${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}`, style),
+    shown(
+      `${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}${protection(tls)}`,
+      style,
+    ),
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];
+}
+
+/** Returns how the leg behind the SSH server is protected; empty if it is not. */
+function protection(tls: ForwardStatus['tls']): string {
+  if (tls == null) return '';
+  return tls.verified ? ' (TLS)' : ' (TLS, unverified)';
 }
 
 /** Returns a line about the uploads that wait; none if none wait. */

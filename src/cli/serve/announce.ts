@@ -1,8 +1,10 @@
 import type { Logins } from '../../app/compose.ts';
+import type { AnyPlugin } from '../../app/plugins.ts';
 import type { GatewayEmitter } from '../../core/events.ts';
 import type { ForwardSpec } from '../../core/forward.ts';
 import type { Logger } from '../../core/log.ts';
 import type { LogFields } from '../../core/log-events.ts';
+import type { TlsProtection } from '../../core/target-tls.ts';
 import { type ForwardInfo, forwardLines, outsideRemark } from '../display/forward-lines.ts';
 import type { Output } from '../display/output.ts';
 
@@ -46,21 +48,37 @@ export function announce(
   }
 }
 
+/** Warns of each forward that accepts any certificate of its target. */
+export function warnUnverified(forwards: readonly ForwardSpec[], log: Logger): void {
+  for (const { name, tls } of forwards) {
+    if (tls === undefined || tls.verified) continue;
+    const text = `${name} accepts any certificate of its target: whoever answers there gets passwords and files`;
+    log.warn({ event: 'tls.unverified', forward: name }, text);
+  }
+}
+
 function describe(
-  { name, direction, plugin, bind, target, server }: ForwardSpec,
+  { name, direction, plugin, bind, target, server, tls }: ForwardSpec,
   logins: Logins,
   ports: ReadonlyMap<string, number>,
 ): ForwardInfo {
   const login = logins.get(server)?.options;
   return {
-    type: plugin.name,
+    type: typeName(plugin, tls ?? null),
     direction,
     listen: { host: bind.host, port: ports.get(name) ?? bind.port },
     target,
+    tls: tls ?? null,
     server: {
       label: login ? `${login.user}@${login.host}` : server,
       host: login?.host ?? server,
       hostName: login?.hostName ?? server,
     },
   };
+}
+
+/** Returns the type of a forward as people name it, such as `pop3s`. */
+function typeName({ name, tlsTypes = {} }: AnyPlugin, tls: TlsProtection | null): string {
+  const types = Object.entries(tlsTypes);
+  return tls === null ? name : (types.find(([, mode]) => mode === tls.mode)?.[0] ?? name);
 }

@@ -8,7 +8,7 @@ import type { Gateway } from '../../core/gateway.ts';
 import { keepLedger, Ledger } from '../../status/ledger.ts';
 import type { StatusSource } from '../../status/server.ts';
 import { isUnicodeLocale } from '../display/terminal-style.ts';
-import { announce, listeningPorts } from './announce.ts';
+import { announce, listeningPorts, warnUnverified } from './announce.ts';
 import type { LogOutput, ServeEnvironment } from './log-output.ts';
 import { reportEvents } from './reporter.ts';
 import type { ShutdownCauses } from './shutdown-causes.ts';
@@ -57,6 +57,7 @@ export class TunnelObserver implements TunnelWatcher {
     const { request, output } = this.#observed;
     const { stdout, env, platform } = this.#environment;
     const { level, format } = request.config.log;
+    warnUnverified(forwards, output.log);
     announce(forwards, resolved.logins, this.#ports, {
       stdout: format === 'json' || level === 'error' ? null : stdout,
       log: output.json,

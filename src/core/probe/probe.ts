@@ -44,6 +44,8 @@ export interface Through {
 export interface ProbeSession {
   readonly client: LineClient;
   readonly target: Target;
+  /** Whether sshferry speaks TLS to the target. */
+  readonly secured: boolean;
   readonly through: Through;
   readonly accounts: AccountSource;
   /** The client's network. */

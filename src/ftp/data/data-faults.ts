@@ -9,10 +9,11 @@ export function onlyOne(): GatewayError {
 
 /**
  * Returns which side broke a data connection. An error of SSH, or of sshferry's own making, is
- * neither's doing.
+ * neither's doing; nor is a server that sshferry does not accept: its own word is not waited for.
  */
 export function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
-  return error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
+  const refused = error.code === 'TLS_CERTIFICATE' || error.code === 'TLS_FAILED';
+  return refused || error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
 }
 
 /** Why a data connection ends that its owner has given up. */

@@ -22,12 +22,15 @@ export interface FtpReply {
 export class FtpClient {
   readonly #client: LineClient;
   readonly #who: string;
+  readonly #secured: boolean;
   readonly #framer = new ReplyFramer();
   /** The password, which must not be quoted if a server repeats it. */
   #secret = '';
 
-  constructor(client: LineClient) {
+  /** `secured`: sshferry speaks TLS to the server. */
+  constructor(client: LineClient, secured = false) {
     this.#client = client;
+    this.#secured = secured;
     this.#who = client.who;
   }
 
@@ -42,7 +45,7 @@ export class FtpClient {
   /** Sends USER. Rejects if the server demands TLS for a login. */
   async user(name: string): Promise<FtpReply> {
     const reply = await this.#command('USER', name);
-    if (demandsTls(reply)) throw tlsRequired(reply, 'for a login');
+    this.#refuseTls(reply, 'for a login');
     return reply;
   }
 
@@ -50,7 +53,7 @@ export class FtpClient {
   async password(user: string, password: string): Promise<string> {
     this.#secret = password;
     const reply = await this.#command('PASS', password);
-    if (demandsTls(reply)) throw tlsRequired(reply, 'for a login');
+    this.#refuseTls(reply, 'for a login');
     return loggedIn(user, reply);
   }
 
@@ -64,7 +67,7 @@ export class FtpClient {
       const reply = await this.#command(verb);
       const span = parsePortReply(reply.code, [reply.final]);
       if (span !== null) return { verb, port: span.port };
-      if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
+      this.#refuseTls(reply, 'for data connections');
       refusal = reply;
     }
     throw new ProbeFailure(
@@ -84,7 +87,7 @@ export class FtpClient {
     try {
       const begun = await this.#command('LIST', '', 'preliminary');
       const reply = begun.code < 200 ? await this.#reply() : begun;
-      if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
+      this.#refuseTls(reply, 'for data connections');
       if (reply.code >= 300) {
         throw new ProbeFailure('FTP_REFUSED', `${this.#who} does not list the folder: "${reply.words}"`);
       }
@@ -96,7 +99,7 @@ export class FtpClient {
 
   /** Sets TYPE I, so that a file comes back as it was sent. */
   async binary(): Promise<void> {
-    accepted(await this.#command('TYPE', 'I'), `${this.#who} refuses TYPE I`);
+    this.#accepted(await this.#command('TYPE', 'I'), `${this.#who} refuses TYPE I`);
   }
 
   /** Stores a file. Rejects unless the server says that the transfer is complete. */
@@ -108,7 +111,7 @@ export class FtpClient {
       const begun = await this.#command('STOR', name, 'preliminary');
       if (begun.code < 200) data.end(bytes);
       const reply = begun.code < 200 ? await this.#reply() : begun;
-      accepted(reply, `${this.#who} does not store a file`);
+      this.#accepted(reply, `${this.#who} does not store a file`);
     } finally {
       data.destroy();
     }
@@ -122,7 +125,7 @@ export class FtpClient {
     received.catch(() => {});
     try {
       const begun = await this.#command('RETR', name, 'preliminary');
-      accepted(begun.code < 200 ? await this.#reply() : begun, `${this.#who} does not return the file`);
+      this.#accepted(begun.code < 200 ? await this.#reply() : begun, `${this.#who} does not return the file`);
       await received;
       return Buffer.concat(kept);
     } finally {
@@ -132,7 +135,7 @@ export class FtpClient {
 
   /** Removes a file. */
   async remove(name: string): Promise<void> {
-    accepted(await this.#command('DELE', name), `${this.#who} does not remove the file`);
+    this.#accepted(await this.#command('DELE', name), `${this.#who} does not remove the file`);
   }
 
   leave(): Promise<void> {
@@ -148,6 +151,17 @@ export class FtpClient {
     }
     this.#client.send(argument === '' ? verb : `${verb} ${argument}`);
     return wait === 'final' ? this.#final() : this.#reply();
+  }
+
+  /** Throws if a server to which sshferry speaks no TLS demands that. */
+  #refuseTls(reply: FtpReply, what: string): void {
+    if (!this.#secured && demandsTls(reply)) throw tlsRequired(reply, what);
+  }
+
+  /** Throws unless the reply is positive. */
+  #accepted(reply: FtpReply, failure: string): void {
+    this.#refuseTls(reply, 'for data connections');
+    if (reply.code >= 300) throw new ProbeFailure('FTP_REFUSED', `${failure}: "${reply.words}"`);
   }
 
   async #final(): Promise<FtpReply> {
@@ -210,12 +224,6 @@ async function count(
   return { bytes, lines };
 }
 
-/** Throws unless the reply is positive. */
-function accepted(reply: FtpReply, failure: string): void {
-  if (demandsTls(reply)) throw tlsRequired(reply, 'for data connections');
-  if (reply.code >= 300) throw new ProbeFailure('FTP_REFUSED', `${failure}: "${reply.words}"`);
-}
-
 /** Returns the text for a login that worked; throws as `password` rejects. */
 export function loggedIn(user: string, { code, words }: FtpReply): string {
   if (code >= 200 && code < 300) return `${user}: "${words}"`;
@@ -240,8 +248,8 @@ export function demandsTls({ code, words }: FtpReply): boolean {
 function tlsRequired({ words }: FtpReply, what: string): ProbeFailure {
   return new ProbeFailure(
     'TLS_REQUIRED',
-    `the FTP server demands TLS ${what}: "${words}". SSH encrypts already, and sshferry has to read what is said, so let the ` +
-      'server do without TLS for connections from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +
+    `the FTP server demands TLS ${what}: "${words}"; use type ftp+tls, such as -L ftp+tls/8021:host:21, so that sshferry ` +
+      'speaks TLS to it, or allow plain FTP from the SSH server: vsftpd: force_local_logins_ssl=NO and ' +
       'force_local_data_ssl=NO; proftpd: TLSRequired off; pure-ftpd: TLS 1; FileZilla Server: allow plain FTP',
   );
 }

@@ -11,7 +11,7 @@ import { writeTest } from './write-test.ts';
  */
 export async function probeFtp(session: ProbeSession, config: FtpConfig): Promise<void> {
   const { client, target, through, accounts, near, gateway, steps, timeout, signal } = session;
-  const ftp = new FtpClient(client);
+  const ftp = new FtpClient(client, session.secured);
   if (!(await steps.take('greeting', () => ftp.greeting()))) return;
 
   // The account is looked up first. An unusable .netrc is reported only at the login step, after
@@ -25,9 +25,9 @@ export async function probeFtp(session: ProbeSession, config: FtpConfig): Promis
   let reply = { code: 0, words: '', final: '' };
   const plain = await steps.take('tls', async () => {
     reply = await ftp.user(user);
-    return folder
-      ? 'sshferry takes logins without TLS (SSH encrypts)'
-      : 'the server takes logins without TLS of its own (SSH encrypts)';
+    if (folder) return 'sshferry takes logins without TLS (SSH encrypts)';
+    if (session.secured) return 'the server takes logins through the TLS of sshferry';
+    return 'the server takes logins without TLS of its own (SSH encrypts)';
   });
   if (!plain) return;
 

@@ -20,6 +20,8 @@ import type { TransferFailures } from './transfer-failures.ts';
 import type { Transfers } from './transfers.ts';
 
 const EMPTY_COMMAND = reply(500, 'Empty command');
+/** It ends TLS at the server (RFC 4217 6), and what follows would go in the clear. */
+const NO_REIN = reply(502, 'sshferry: REIN would end TLS with the server; connect again');
 const NO_TLS = reply(502, 'sshferry: no TLS here, it would hide the data ports; SSH encrypts already');
 
 type Handler = (command: Command) => void;
@@ -69,7 +71,10 @@ export class CommandRouter {
     route('FEAT', ({ bytes }) => dialogue.forward({ kind: 'feat', verb: 'FEAT' }, bytes));
     route('MODE', (command) => this.#pass(command, () => transfers.setMode(command.argument)));
     route('STRU', (command) => this.#pass(command, () => transfers.setStructure(command.argument)));
-    route('REIN', (command) => this.#pass(command, () => this.#reinitialize()));
+    route('REIN', (command) => {
+      if (dialogue.policy.secured) dialogue.replyLocally('REIN', NO_REIN);
+      else this.#pass(command, () => this.#reinitialize());
+    });
     route('ALLO', (command) => {
       facts.allo(command.argument);
       this.#pass(command);

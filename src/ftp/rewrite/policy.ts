@@ -15,6 +15,8 @@ export interface FtpPolicy {
   readonly active: 'to-passive' | 'remote-forward' | 'refuse';
   /** Whether the server is asked for the next data port before the client asks. */
   readonly prefetch: boolean;
+  /** Whether sshferry speaks TLS to the server. */
+  readonly secured: boolean;
   readonly limits: FtpLimits;
 }
 

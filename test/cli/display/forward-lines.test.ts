@@ -14,6 +14,7 @@ const forward = (
   direction: 'local',
   listen: { host: listen, port },
   target: { host, port: hostport },
+  tls: null,
   server,
 });
 
@@ -41,6 +42,20 @@ test('columns are aligned, and a target on another host has a remark', () => {
     'pop3  [::1]:8110     → localhost:110         through you@yourserver',
     'tcp   *:80           → [2001:db8::1]:80      through you@yourserver',
     '      note: from yourserver on to 2001:db8::1 the data travels outside SSH',
+  ]);
+});
+
+test('TLS towards the target is told in place of the leg outside SSH', () => {
+  const tls = { mode: 'implicit', serverName: 'mail.example.com', verified: true } as const;
+  const forwards = [
+    { ...forward('pop3s', 'localhost', 8110, 'mail.example.com', 995), tls },
+    { ...forward('ftp+tls', 'localhost', 8021, 'localhost', 21), tls: { ...tls, verified: false } },
+  ];
+  expect(forwardLines(forwards, { unicode: true })).toEqual([
+    'pop3s    localhost:8110 → mail.example.com:995  through you@yourserver',
+    '         note: from yourserver on to mail.example.com the data travels in TLS (mail.example.com, verified)',
+    'ftp+tls  localhost:8021 → localhost:21          control and data through you@yourserver',
+    '         note: from yourserver on to localhost the data travels in TLS (with whoever answers, unverified)',
   ]);
 });
 

@@ -8,7 +8,7 @@ import { mustExec } from './exec.ts';
 import type { Lab } from './lab.ts';
 import { Program } from './program.ts';
 
-/** What crossed the wire of host A while it was captured. */
+/** What crossed a network of the lab while it was captured. */
 export interface Captured {
   /**
    * Packets other than TCP port 22 between A and yourserver, one tcpdump line each, without
@@ -23,29 +23,41 @@ export interface Captured {
   find(needles: readonly (string | Uint8Array)[]): Promise<Buffer[]>;
 }
 
-/** A running tcpdump on host A's only network, which holds all that leaves it or reaches it. */
+/** Where to record: a container with host A's programs and folders, and its interface. */
+export interface Point {
+  readonly container: string;
+  readonly interface: string;
+}
+
+/**
+ * A running tcpdump; by default on host A's only network, which holds all that leaves it or reaches
+ * it.
+ */
 export class Capture {
   readonly #lab: Lab;
+  readonly #container: string;
   readonly #file: string;
   readonly #tcpdump: Program;
 
-  private constructor(lab: Lab, file: string, tcpdump: Program) {
+  private constructor(lab: Lab, container: string, file: string, tcpdump: Program) {
     this.#lab = lab;
+    this.#container = container;
     this.#file = file;
     this.#tcpdump = tcpdump;
   }
 
   /** Settles when packets are being recorded. `name` is the capture file's, unique in the run. */
-  static async start(lab: Lab, name: string): Promise<Capture> {
+  static async start(lab: Lab, name: string, point?: Point): Promise<Capture> {
     const file = `${name}.pcap`;
+    const { container, interface: link } = point ?? { container: lab.hosts.a.container, interface: 'eth0' };
     const tcpdump = await Program.start(
-      lab.hosts.a.container,
+      container,
       // Whole packets, 256 MiB of buffer, written at once and as root.
-      ['tcpdump', '-i', 'eth0', '-n', '-s', '0', '-B', '262144', '-U', '-Z', 'root', '-w', `/lab/${file}`],
+      ['tcpdump', '-i', link, '-n', '-s', '0', '-B', '262144', '-U', '-Z', 'root', '-w', `/lab/${file}`],
       { user: 'root' },
     );
     await tcpdump.waitFor(/listening on/);
-    return new Capture(lab, file, tcpdump);
+    return new Capture(lab, container, file, tcpdump);
   }
 
   /** Ends the recording, once everything sent before is in it, and reads it. */
@@ -76,7 +88,7 @@ export class Capture {
     const send =
       'import socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); ' +
       's.sendto(sys.argv[1].encode(), ("ff02::1%eth0", 9))';
-    await mustExec(this.#lab.hosts.a.container, ['python3', '-c', send, marker]);
+    await mustExec(this.#container, ['python3', '-c', send, marker]);
     const deadline = Date.now() + 30_000;
     while (!(await lastBytes(this.#path, 1 << 20)).includes(marker)) {
       if (Date.now() > deadline) throw new Error(`tcpdump records nothing: ${this.#tcpdump.output}`);

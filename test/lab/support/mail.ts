@@ -7,14 +7,20 @@ export interface Letter {
   readonly subject: string;
   /** In swaks's notation: `\n` is a line break. */
   readonly body: string;
+  /** Who sends it, if the server wants a login. */
+  readonly login?: User;
 }
 
 /** Sends a letter by swaks from host A to an SMTP port of its own. */
-export async function sendMail(a: string, port: number, { to, subject, body }: Letter): Promise<void> {
+export async function sendMail(a: string, port: number, { to, subject, body, login }: Letter): Promise<void> {
   const envelope = ['--from', 'you@example.org', '--to', `${to.name}@yourserver.example.com`];
   const letter = ['--header', `Subject: ${subject}`, '--header', 'Content-Type: text/plain; charset=utf-8'];
   const server = ['--server', 'localhost', '--port', String(port)];
-  await mustExec(a, ['swaks', ...server, ...envelope, ...letter, '--body', body]);
+  const auth =
+    login === undefined
+      ? []
+      : ['--auth', 'PLAIN', '--auth-user', login.name, '--auth-password', login.password];
+  await mustExec(a, ['swaks', ...server, ...auth, ...envelope, ...letter, '--body', body]);
 }
 
 /**
@@ -37,11 +43,16 @@ export async function readMail(a: string, port: number, user: User, subject: str
 }
 
 /**
- * Fetches a whole mailbox by POP3 with fetchmail, which empties it; returns the messages, and waits
+ * Fetches a whole mailbox with fetchmail, which empties it; returns the messages, and waits
  * until there is one.
  */
-export async function fetchMail(a: string, port: number, user: User): Promise<string> {
-  const config = `poll localhost protocol POP3 port ${port}
+export async function fetchMail(
+  a: string,
+  port: number,
+  user: User,
+  protocol: 'POP3' | 'IMAP' = 'POP3',
+): Promise<string> {
+  const config = `poll localhost protocol ${protocol} port ${port}
     user '${user.name}' password '${user.password}' sslproto '' fetchall mda '/bin/cat'\n`;
   await writeFile(a, '/home/you/.fetchmailrc', config, YOU);
   await mustExec(a, ['chmod', '600', '/home/you/.fetchmailrc']);

@@ -18,7 +18,7 @@ export interface Work {
   readonly place: Place;
   /** The same place for a client that uses Shift_JIS, if the server has one. */
   readonly shiftJis: Place | null;
-  readonly server: Pick<MatrixServer, 'container' | 'home' | 'user'>;
+  readonly server: Pick<MatrixServer, 'container' | 'home' | 'user' | 'controlPort'>;
   /** On host A. */
   readonly local: string;
   /** Below the home on the server. */
@@ -112,12 +112,12 @@ export async function operate(
 ): Promise<Map<Operation, string | null>> {
   await prepare(work);
   const wrong = new Map<Operation, string | null>();
-  const known = await dataConnections(work.server.container);
+  const known = await dataConnections(work.server);
   for (const operation of operations) {
     const errors: string[] = [];
     const note = (reason: Error) => errors.push(reason.message);
     await DO[operation](client, work).catch(note);
-    await noDataConnection(work.server.container, known).catch(note);
+    await noDataConnection(work.server, known).catch(note);
     wrong.set(operation, errors.join('\n') || null);
   }
   const found = await collect(work);
@@ -267,23 +267,26 @@ async function collect({ place, server, local, remote }: Work): Promise<Found> {
  * Waits until no data connection of the server's stands but the `known` ones, so that each
  * operation answers for its own alone. Those that stay are known from then on.
  */
-async function noDataConnection(server: string, known: Set<string>): Promise<void> {
+async function noDataConnection(server: Work['server'], known: Set<string>): Promise<void> {
   const script =
-    `for i in $(seq 150); do left=$(${STANDING} | grep -vxF "$1"); [ -z "$left" ] && exit 0; sleep 0.1; done; ` +
+    `for i in $(seq 150); do left=$(${standing(server)} | grep -vxF "$1"); [ -z "$left" ] && exit 0; sleep 0.1; done; ` +
     'echo "$left"; exit 1';
-  const { code, stdout } = await exec(server, ['sh', '-c', script, 'sh', [...known].join('\n')]);
+  const { code, stdout } = await exec(server.container, ['sh', '-c', script, 'sh', [...known].join('\n')]);
   if (code === 0) return;
   for (const both of lines(stdout)) known.add(both);
-  throw new Error(`these data connections of ${server} stay:\n${stdout}`);
+  throw new Error(`these data connections of ${server.container} stay:\n${stdout}`);
 }
 
 /**
- * Prints both ends of each established TCP connection but those of FTP's control port and of SSH.
+ * Returns a command that prints both ends of each established TCP connection, except those of FTP's
+ * control port and of SSH.
  */
-// In hexadecimal: address and port of both sides, then the state, of which 01 is ESTABLISHED. The
-// ports are 21 and 22.
-const STANDING = `awk '$4 == "01" && ($2 " " $3) !~ /:(0015|0016)( |$)/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
+function standing({ controlPort = 21 }: Work['server']): string {
+  // In hexadecimal: address and port of both sides, then the state; 01 is ESTABLISHED.
+  const ports = [controlPort, 22].map((port) => port.toString(16).toUpperCase().padStart(4, '0'));
+  return `awk '$4 == "01" && ($2 " " $3) !~ /:(${ports.join('|')})( |$)/ { print $2, $3 }' /proc/net/tcp /proc/net/tcp6`;
+}
 
-async function dataConnections(server: string): Promise<Set<string>> {
-  return new Set(lines(await mustExec(server, ['sh', '-c', STANDING])));
+async function dataConnections(server: Work['server']): Promise<Set<string>> {
+  return new Set(lines(await mustExec(server.container, ['sh', '-c', standing(server)])));
 }

@@ -15,6 +15,8 @@ export interface MatrixServer {
   /** The home folder in the container, with `pub` and `incoming`, and the user that owns it. */
   readonly home: string;
   readonly user: string;
+  /** The port of its control connections. Default: 21. */
+  readonly controlPort?: number;
   /** The home folder as clients name it, without a slash at the end. */
   readonly clientHome: string;
   /** The FTP server that a failing cell is re-run with, without sshferry. */

@@ -138,6 +138,11 @@ export function joining({ run }: Hosts, name: string): string[] {
   return ['--name', `${run}-${name}`, '--label', `${LABEL}=${run}`, ...aliases];
 }
 
+/** What `docker run` takes for one more container of a run, in the network of another; it goes with them. */
+export function joiningNetworkOf({ container }: Host, { run }: Hosts, name: string): string[] {
+  return ['--name', `${run}-${name}`, '--label', `${LABEL}=${run}`, '--network', `container:${container}`];
+}
+
 /** Removes everything that a run created. */
 export async function removeRun(runName: string): Promise<void> {
   const filter = `label=${LABEL}=${runName}`;
@@ -177,7 +182,7 @@ function isAlive(pid: number): boolean {
  * Waits until something in the container listens on each port; says what the container wrote if it
  * does not.
  */
-async function listening(container: string, ports: readonly number[]): Promise<void> {
+export async function listening(container: string, ports: readonly number[]): Promise<void> {
   const wait = 'for p; do until (exec 3<>/dev/tcp/localhost/$p) 2>/dev/null; do sleep 0.1; done; done';
   try {
     await mustExec(container, ['bash', '-c', wait, 'bash', ...ports.map(String)], { timeout: 30 });

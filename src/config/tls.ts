@@ -1,0 +1,70 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+
+const file = z
+  .string()
+  .min(1)
+  .transform((text) => path.resolve(text.replace(/^~(?=\/)/, homedir())));
+
+const pin = z
+  .string()
+  .regex(/^sha256\/\/[A-Za-z0-9+/]{43}=$/, 'sha256// and the base64 of the SHA-256 of the public key');
+
+const VERSIONS = ['1.0', '1.1', '1.2', '1.3'] as const;
+const OLDEST = 'The oldest version of TLS to accept: 1.0, 1.1, 1.2 or 1.3 (default: 1.2).';
+
+/** The options of TLS with a target, as `-o Tls…` sets them. */
+export const tlsOptionsSchema = z.strictObject({
+  serverName: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The name that the target's certificate must have (default: the host of the target)."),
+  verify: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Verify the target's certificate; without that, any server that answers gets passwords and files (default: yes).",
+    ),
+  ca: file
+    .optional()
+    .describe('PEM file of certificate authorities to trust, besides those of Node and of the system.'),
+  cert: file
+    .optional()
+    .describe("PEM file of sshferry's own certificate and its chain, for a target that asks for one."),
+  key: file.optional().describe('PEM file of the private key of that certificate, without a passphrase.'),
+  minVersion: z.enum(VERSIONS).default('1.2').describe(OLDEST),
+  pin: pin
+    .optional()
+    .describe(
+      "SHA-256 of the target's public key, as sha256//…; the target must have this key, and no other rule applies.",
+    ),
+  clearData: z
+    .boolean()
+    .default(false)
+    .describe(
+      'FTP: if the target refuses PROT P, send files without TLS from the SSH server to the target (default: no).',
+    ),
+});
+
+/** The same in a config file, with `mode`. */
+export const tlsSchema = tlsOptionsSchema.extend({
+  // YAML reads an unquoted 1.2 as a number.
+  minVersion: z
+    .literal([...VERSIONS, ...VERSIONS.map(Number)])
+    .transform((given) => VERSIONS.find((version) => Number(version) === Number(given)) ?? '1.2')
+    .prefault('1.2')
+    .describe(OLDEST),
+  mode: z
+    .enum(['implicit', 'upgrade'])
+    .optional()
+    .describe(
+      "How TLS begins: implicit with the first byte, upgrade by the protocol's own command, such as STARTTLS (default: by the type).",
+    ),
+});
+
+/** TLS of a forward: the mode, from its type or from `tls.mode`, and the options. */
+export interface TlsConfig extends z.output<typeof tlsOptionsSchema> {
+  readonly mode: 'implicit' | 'upgrade';
+}

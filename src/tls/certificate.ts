@@ -1,0 +1,45 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+
+/** A certificate that a server has presented, as far as people and rules need it. */
+export interface Certificate {
+  /** The names that it is for, the common name last; each once. */
+  readonly names: readonly string[];
+  /** Whom it says it is from. */
+  readonly issuer: string;
+  readonly validFrom: Date;
+  readonly validTo: Date;
+  /** SHA-256 of its public key, as `sha256//` and base64 (RFC 7469 2.4). */
+  readonly pin: string;
+}
+
+/** Returns what a certificate says; null if the server presented none. */
+export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate): Certificate | null {
+  // Node returns an empty object for none.
+  if (peer.raw === undefined) return null;
+  const { subject, issuer, subjectaltname = '', valid_from, valid_to, raw } = peer;
+  const alternatives = subjectaltname
+    .split(/, /)
+    .map((entry) => /^(?:DNS|IP Address):(.*)$/.exec(entry)?.[1] ?? '')
+    .filter((name) => name !== '');
+  const common = [subject.CN ?? []].flat();
+  const [from = 'an unknown issuer'] = [issuer.CN ?? issuer.O ?? issuer.OU ?? []].flat();
+  return {
+    names: [...new Set([...alternatives, ...common])],
+    issuer: from,
+    validFrom: new Date(valid_from),
+    validTo: new Date(valid_to),
+    pin: pinOf(new X509Certificate(raw)),
+  };
+}
+
+/** Returns the pin of a certificate's key: of its SubjectPublicKeyInfo, which `pubkey` of Node is not. */
+function pinOf({ publicKey }: X509Certificate): string {
+  const info = publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256//${createHash('sha256').update(info).digest('base64')}`;
+}
+
+/** Returns how many days a certificate is still valid, rounded down; negative once it has expired. */
+export function daysLeft({ validTo }: Certificate, now: Date): number {
+  return Math.floor((validTo.getTime() - now.getTime()) / 86_400_000);
+}

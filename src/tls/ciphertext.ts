@@ -1,0 +1,63 @@
+import { Duplex } from 'node:stream';
+import type { Stream } from '../core/stream.ts';
+
+/**
+ * The encrypted side of a TLS connection, between Node's TLS and a stream of a Transport. Node takes
+ * over the socket beneath a net.Socket, which could then neither be reset nor show how it ended;
+ * this is none. It does not own the inner stream, and never destroys it.
+ */
+export class Ciphertext extends Duplex {
+  readonly #inner: Stream;
+  readonly #begins: Promise<void>;
+  #hasBegun = false;
+
+  /**
+   * `onEnd` is called when the inner stream has ended, before TLS hears of it. Nothing is sent before
+   * `begins` resolves.
+   */
+  constructor(inner: Stream, onEnd: () => void, begins: Promise<void> = Promise.resolve()) {
+    super({ allowHalfOpen: true });
+    this.#inner = inner;
+    this.#begins = begins;
+    this.on('error', () => {});
+    inner.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) inner.pause();
+    });
+    inner.on('end', () => {
+      onEnd();
+      this.push(null);
+    });
+    // After a whole end, TLS may still have bytes to read.
+    inner.on('close', () => {
+      if (!inner.readableEnded) this.destroy();
+    });
+    inner.pause();
+  }
+
+  override _read(): void {
+    this.#inner.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (!this.#hasBegun) {
+      void this.#begins.then(() => {
+        this.#hasBegun = true;
+        this._write(chunk, _encoding, callback);
+      });
+      return;
+    }
+    // What TLS says when it is torn down has no receiver.
+    if (this.#isOver) callback();
+    else this.#inner.write(chunk, callback);
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#isOver) callback();
+    else this.#inner.end(callback);
+  }
+
+  /** Whether the inner stream was destroyed, or is being reset. */
+  get #isOver(): boolean {
+    return this.#inner.destroyed || this.#inner.writableEnded;
+  }
+}

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import tls, { type SecureContext, type SecureVersion } from 'node:tls';
+import { GatewayError } from '../core/errors.ts';
+import type { MinVersion, TlsSettings } from './settings.ts';
+
+/**
+ * Where systems keep the certificate authorities that they trust: Debian and Alpine, Red Hat,
+ * OpenSUSE, then FreeBSD and macOS. Node 20 knows only its own list.
+ */
+const SYSTEM_ROOTS = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+const VERSIONS: Readonly<Record<MinVersion, SecureVersion>> = {
+  '1.0': 'TLSv1',
+  '1.1': 'TLSv1.1',
+  '1.2': 'TLSv1.2',
+  '1.3': 'TLSv1.3',
+};
+
+/**
+ * Returns the context of a forward's TLS connections: the authorities, versions and own certificate
+ * that its settings name. Reads files; throws `CONFIG_INVALID` if one cannot be used.
+ */
+export function secureContext(settings: TlsSettings, env: NodeJS.ProcessEnv): SecureContext {
+  const { ca, cert, key, minVersion } = settings;
+  const old = minVersion === '1.0' || minVersion === '1.1';
+  try {
+    return tls.createSecureContext({
+      ca: [...tls.rootCertificates, ...systemRoots(env), ...(ca === null ? [] : [read('ca', ca)])],
+      ...(cert !== null && { cert: read('cert', cert) }),
+      ...(key !== null && { key: read('key', key) }),
+      minVersion: VERSIONS[minVersion],
+      // OpenSSL 3 speaks the old versions only at its lowest security level.
+      ...(old && { ciphers: 'DEFAULT@SECLEVEL=0' }),
+    });
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw new GatewayError('CONFIG_INVALID', `the certificate files cannot be used: ${text}`, {
+      hint: 'ca, cert and key are PEM files, and key belongs to cert',
+      cause: error,
+    });
+  }
+}
+
+/** The authorities of the system and of NODE_EXTRA_CA_CERTS; files that are not there are left out. */
+function systemRoots(env: NodeJS.ProcessEnv): string[] {
+  const named = env.SSL_CERT_FILE === undefined ? SYSTEM_ROOTS : [env.SSL_CERT_FILE];
+  const [system] = named.map(readIfThere).filter((text) => text !== null);
+  const extra = env.NODE_EXTRA_CA_CERTS === undefined ? null : readIfThere(env.NODE_EXTRA_CA_CERTS);
+  return [system, extra].filter((text) => text !== null && text !== undefined);
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function read(field: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { message } = error as Error;
+    throw new GatewayError('CONFIG_INVALID', `tls.${field}: ${message}`, {
+      hint: 'give the path of a PEM file',
+    });
+  }
+}

@@ -1,0 +1,100 @@
+import type { SecureContext } from 'node:tls';
+import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
+import type { Logger } from '../core/log.ts';
+import type { TargetTls } from '../core/target-tls.ts';
+import type { Transport } from '../core/transport.ts';
+import { type Certificate, daysLeft } from './certificate.ts';
+import { FtpTlsTransport } from './ftp-transport.ts';
+import type { TlsSettings } from './settings.ts';
+import { TlsClient } from './tls-client.ts';
+import { begin, TlsTransport } from './transport.ts';
+import type { Upgrade } from './upgrade/dialogue.ts';
+import { ftpUpgrade } from './upgrade/ftp.ts';
+import { imapUpgrade } from './upgrade/imap.ts';
+import { pop3Upgrade } from './upgrade/pop3.ts';
+import { smtpUpgrade } from './upgrade/smtp.ts';
+
+/** A certificate with fewer days left is worth a warning. */
+export const FEW_DAYS = 14;
+
+/** The protocols whose TLS begins by a command before anything else, by the names of their plugins. */
+const UPGRADES: Readonly<Record<string, Upgrade>> = {
+  pop3: pop3Upgrade,
+  imap: imapUpgrade,
+  smtp: smtpUpgrade,
+};
+
+/** TLS towards the target of one forward. Its sessions share the context and what was warned about. */
+export class ForwardTls implements TargetTls {
+  readonly #settings: TlsSettings;
+  readonly #protocol: string;
+  readonly #context: SecureContext;
+  /** When it was last said that the certificate is about to expire. */
+  #warned: string | null = null;
+
+  /** `protocol` is the name of the forward's plugin. */
+  constructor(settings: TlsSettings, protocol: string, context: SecureContext) {
+    this.#settings = settings;
+    this.#protocol = protocol;
+    this.#context = context;
+  }
+
+  get mode(): TargetTls['mode'] {
+    return this.#settings.mode;
+  }
+
+  get serverName(): string {
+    return this.#settings.serverName;
+  }
+
+  get verified(): boolean {
+    return this.#settings.verify || this.#settings.pin !== null;
+  }
+
+  over(far: Transport, log: Logger): Transport {
+    const client = new TlsClient(this.#settings, this.#context, (certificate) =>
+      this.#warn(certificate, log),
+    );
+    if (this.#protocol === 'ftp') return new FtpTlsTransport(far, client, log);
+    return new TlsTransport(far, {
+      client,
+      upgrade: this.#settings.mode === 'upgrade' ? UPGRADES[this.#protocol] : undefined,
+      // Bytes of unknown meaning do not show that some are missing.
+      needsCloseNotify: this.#protocol === 'tcp',
+      log,
+    });
+  }
+
+  async probe(far: Transport, to: Endpoint, signal: AbortSignal): Promise<string> {
+    let presented: Certificate | null = null;
+    const client = new TlsClient(this.#settings, this.#context, (certificate) => {
+      presented = certificate;
+    });
+    const upgrade = this.mode === 'upgrade' ? (UPGRADES[this.#protocol] ?? ftpUpgrade) : undefined;
+    const stream = await far.openStream(to, { signal, control: true });
+    const { secure } = await begin(stream, client, { peer: formatEndpoint(to), upgrade, signal });
+    try {
+      const { version, cipher } = await secure.secured;
+      return `${version} (${cipher})${presented === null ? '' : `, certificate ${validity(presented)}`}`;
+    } finally {
+      secure.destroy();
+    }
+  }
+
+  #warn(certificate: Certificate, log: Logger): void {
+    const now = new Date();
+    const days = daysLeft(certificate, now);
+    const today = now.toISOString().slice(0, 10);
+    if (days >= FEW_DAYS || this.#warned === today) return;
+    this.#warned = today;
+    const when = days < 0 ? 'has expired' : `expires in ${days === 1 ? '1 day' : `${days} days`}`;
+    log.warn({ event: 'tls.expires', days }, `the certificate of ${this.serverName} ${when}`);
+  }
+}
+
+/** Returns whom a certificate is for, and how long. */
+function validity(certificate: Certificate): string {
+  const days = daysLeft(certificate, new Date());
+  const left = days < 0 ? 'expired' : `${days === 1 ? '1 day' : `${days} days`} left`;
+  return `for ${certificate.names.slice(0, 3).join(', ')}, ${left}`;
+}

@@ -1,0 +1,240 @@
+import { Duplex } from 'node:stream';
+import tls, { type TLSSocket } from 'node:tls';
+import { GatewayError } from '../core/errors.ts';
+import { resetStream, type Stream } from '../core/stream.ts';
+import { Ciphertext } from './ciphertext.ts';
+
+/** How a TLS connection was agreed upon. */
+export interface TlsFacts {
+  /** Such as `TLSv1.3`. */
+  readonly version: string;
+  /** OpenSSL's name of the cipher suite. */
+  readonly cipher: string;
+  /** Whether it continues the session of an earlier connection. */
+  readonly resumed: boolean;
+}
+
+export interface TlsStreamOptions {
+  /** What Node is told about the connection. `socket` and the rules of verification are set here. */
+  readonly connect: tls.ConnectionOptions;
+  /** Judges the server after the handshake, before a byte is sent to it. Returns why it is refused. */
+  readonly judge: (socket: TLSSocket) => GatewayError | null;
+  /** The other side, for messages. */
+  readonly peer: string;
+  /**
+   * Whether an end without close_notify is an error: for protocols that do not show by themselves
+   * that something is missing. Default: false.
+   */
+  readonly needsCloseNotify?: boolean | undefined;
+  /** Nothing is sent before it resolves. It must, or the stream waits for ever. Default: at once. */
+  readonly begins?: Promise<void> | undefined;
+  /** Called with what the server has sent, before the reader gets it. */
+  readonly onReceived?: ((chunk: Buffer) => void) | undefined;
+  /** Called with each session that the server, once accepted, offers for later connections. */
+  readonly onSession?: ((session: Buffer) => void) | undefined;
+}
+
+const WRITE_BUFFER = 256 * 1024;
+
+/**
+ * TLS over a stream of a Transport, as a well-behaved Stream: see core/transport.ts. Owns the inner
+ * stream. The handshake begins at once; what is written before it is over waits.
+ *
+ * `end()` sends close_notify and then the inner stream's end-of-file. `end` is emitted for the other
+ * side's close_notify, or for an end-of-file without one: `truncated` tells them apart, and who
+ * knows the protocol decides. Errors: `TLS_FAILED` for a handshake or record that fails,
+ * `TLS_CERTIFICATE` for a server that is refused, or the error of the inner stream.
+ */
+export class TlsStream extends Duplex implements Stream {
+  /** Settles when the server is accepted; rejects as the stream breaks. */
+  readonly secured: Promise<TlsFacts>;
+  readonly #inner: Stream;
+  readonly #socket: TLSSocket;
+  readonly #options: TlsStreamOptions;
+  #resolve: (facts: TlsFacts) => void = () => {};
+  #reject: (error: Error) => void = () => {};
+  /** What waits for the server to be accepted: one write, or the end. */
+  #waiting: (() => void) | null = null;
+  #accepted = false;
+  /** A session that the server offered before it was accepted. */
+  #offered: Buffer | null = null;
+  /** The callback of the write or the end that is under way. */
+  #unsent: ((error?: Error | null) => void) | null = null;
+  #truncated = false;
+  #ended = false;
+
+  constructor(inner: Stream, options: TlsStreamOptions) {
+    super({ allowHalfOpen: true, writableHighWaterMark: WRITE_BUFFER });
+    this.#inner = inner;
+    this.#options = options;
+    this.secured = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.secured.catch(() => {});
+    // The owner may attach its handler later.
+    this.on('error', () => {});
+    inner.on('error', (error) => this.destroy(error));
+    // After a whole end, there may be bytes to read.
+    inner.on('close', () => {
+      if (!inner.readableEnded) this.destroy(this.#cut('closed the connection'));
+    });
+    // Before TLS sees that end: close_notify, if it came, was dealt with as it arrived.
+    const ciphertext = new Ciphertext(
+      inner,
+      () => {
+        if (!this.#readAll) this.#truncated = true;
+      },
+      options.begins,
+    );
+    // Verification is ours: Node would destroy the socket before it can be asked what was presented.
+    this.#socket = tls.connect({ ...options.connect, socket: ciphertext, rejectUnauthorized: false });
+    this.#watch(this.#socket);
+  }
+
+  /** Whether the other side ended without close_notify, as an attacker on the way could have it end. */
+  get truncated(): boolean {
+    return this.#truncated;
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (this.#inner.destroyed) callback(this.#cut('closed the connection before it had read all'));
+    else this.#send(callback, (done) => this.#socket.write(chunk, done));
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    // Closed by the other side after its end: ours has no receiver.
+    if (this.#inner.destroyed) callback();
+    else this.#send(callback, (done) => this.#socket.end(done));
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const unsent = this.#unsent;
+    this.#unsent = null;
+    this.#waiting = null;
+    this.#reject(error ?? new GatewayError('ABANDONED', 'the connection is no longer needed'));
+    // A reset of the inner stream, not its end: half an upload must not look whole. It comes first,
+    // so that what Node's TLS says at the end goes nowhere.
+    if (error === null) this.#inner.destroy();
+    else resetStream(this.#inner, error);
+    this.#socket.destroy();
+    callback(error);
+    unsent?.(
+      error ?? new GatewayError('FINISHED', `the connection to ${this.#options.peer} was closed here`),
+    );
+  }
+
+  /** Whether close_notify has been read. Node has no public member for an end that waits to be read. */
+  get #readAll(): boolean {
+    const { _readableState: state } = this.#socket as unknown as { _readableState: { ended: boolean } };
+    return state.ended;
+  }
+
+  #watch(socket: TLSSocket): void {
+    socket.once('secureConnect', () => this.#onSecured());
+    socket.on('session', (session) => this.#onSession(session));
+    socket.on('data', (chunk: Buffer) => {
+      this.#options.onReceived?.(chunk);
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.on('end', () => {
+      this.#ended = true;
+      if (this.#accepted) this.#onEnd();
+      else this.destroy(this.#cut('ended the connection during the TLS handshake'));
+    });
+    socket.on('error', (error) => this.destroy(this.#explain(error)));
+    socket.on('close', () => {
+      if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
+    });
+  }
+
+  #onSecured(): void {
+    if (this.destroyed) return;
+    const socket = this.#socket;
+    const refusal = this.#options.judge(socket);
+    if (refusal !== null) {
+      this.destroy(refusal);
+      return;
+    }
+    this.#accepted = true;
+    if (this.#offered !== null) this.#onSession(this.#offered);
+    this.#waiting?.();
+    this.#waiting = null;
+    this.#resolve({
+      version: socket.getProtocol() ?? 'unknown',
+      cipher: socket.getCipher().standardName,
+      resumed: socket.isSessionReused(),
+    });
+  }
+
+  /** Who continues a session need not prove who it is: only an accepted server's may be kept. */
+  #onSession(session: Buffer): void {
+    if (this.#accepted) this.#options.onSession?.(session);
+    else this.#offered = session;
+  }
+
+  /** Sends something once the server is accepted. */
+  #send(
+    callback: (error?: Error | null) => void,
+    act: (done: (error?: Error | null) => void) => unknown,
+  ): void {
+    this.#unsent = callback;
+    const run = () =>
+      void act((error) => {
+        if (this.#unsent !== callback) return;
+        this.#unsent = null;
+        callback(error ? this.#explain(error) : null);
+      });
+    if (this.#accepted) run();
+    else this.#waiting = run;
+  }
+
+  #onEnd(): void {
+    if (this.#truncated && this.#options.needsCloseNotify === true)
+      this.destroy(this.#cut('ended the connection without TLS’s close_notify, so the data may be cut'));
+    else this.push(null);
+  }
+
+  #cut(what: string): GatewayError {
+    return new GatewayError('PEER_RESET', `${this.#options.peer} ${what}`);
+  }
+
+  /** An error of the inner stream keeps its own reason; one of OpenSSL gets words. */
+  #explain(error: NodeJS.ErrnoException): GatewayError {
+    if (error instanceof GatewayError) return error;
+    if (this.#inner.errored instanceof GatewayError) return this.#inner.errored;
+    const { peer } = this.#options;
+    return new GatewayError('TLS_FAILED', `TLS with ${peer} failed: ${wordsOf(error)}`, {
+      cause: error,
+      hint: remedyOf(error),
+    });
+  }
+}
+
+/** What OpenSSL's commonest errors of a handshake mean. */
+const WORDS: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server did not answer in TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server did not answer in TLS',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the server speaks only versions of TLS that are too old',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the server speaks no version of TLS that is allowed here',
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the server shares no cipher with sshferry, or wants a certificate',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the server wants a certificate from its client',
+  ERR_SSL_DH_KEY_TOO_SMALL: 'the key of the server is too short',
+  ERR_SSL_EE_KEY_TOO_SMALL: 'the key of the server is too short',
+};
+
+function wordsOf(error: NodeJS.ErrnoException): string {
+  return WORDS[error.code ?? ''] ?? error.message;
+}
+
+function remedyOf({ code = '' }: NodeJS.ErrnoException): string | undefined {
+  if (/WRONG_VERSION|PACKET_LENGTH/.test(code)) return 'is the type of the forward right for this port?';
+  if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|KEY_TOO_SMALL/.test(code))
+    return 'an old server can be allowed with TlsMinVersion=1.0';
+  if (/CERTIFICATE_REQUIRED/.test(code)) return 'set TlsCert and TlsKey';
+  return undefined;
+}
