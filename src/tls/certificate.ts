@@ -1,11 +1,11 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 
-/** A certificate that a server has presented, as far as people and rules need it. */
+/** The parts of a server's certificate that messages and rules use. */
 export interface Certificate {
   /** The names that it is for, the common name last; each once. */
   readonly names: readonly string[];
-  /** Whom it says it is from. */
+  /** The common name of its issuer, or another name of it. */
   readonly issuer: string;
   readonly validFrom: Date;
   readonly validTo: Date;
@@ -13,7 +13,7 @@ export interface Certificate {
   readonly pin: string;
 }
 
-/** Returns what a certificate says; null if the server presented none. */
+/** Returns the parts of a certificate; null if the server presented none. */
 export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate): Certificate | null {
   // Node returns an empty object for none.
   if (peer.raw === undefined) return null;

@@ -2,9 +2,9 @@ import { Duplex } from 'node:stream';
 import type { Stream } from '../core/stream.ts';
 
 /**
- * The encrypted side of a TLS connection, between Node's TLS and a stream of a Transport. Node takes
- * over the socket beneath a net.Socket, which could then neither be reset nor show how it ended;
- * this is none. It does not own the inner stream, and never destroys it.
+ * The encrypted side of a TLS connection, between Node's TLS and a stream of a Transport. Node would
+ * take over the handle of a net.Socket, which could then neither be reset nor show how it ended. This
+ * Duplex hides the socket. It does not own the inner stream, and never destroys it.
  */
 export class Ciphertext extends Duplex {
   readonly #inner: Stream;
@@ -46,7 +46,7 @@ export class Ciphertext extends Duplex {
       });
       return;
     }
-    // What TLS says when it is torn down has no receiver.
+    // A last message of TLS, such as close_notify, has no receiver then.
     if (this.#isOver) callback();
     else this.#inner.write(chunk, callback);
   }

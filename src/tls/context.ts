@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { MinVersion, TlsSettings } from './settings.ts';
 
 /**
- * Where systems keep the certificate authorities that they trust: Debian and Alpine, Red Hat,
+ * The files of the certificate authorities that a system trusts: Debian and Alpine, Red Hat,
  * OpenSUSE, then FreeBSD and macOS. Node 20 knows only its own list.
  */
 const SYSTEM_ROOTS = [
@@ -48,7 +48,7 @@ export function secureContext(settings: TlsSettings, env: NodeJS.ProcessEnv): Se
   }
 }
 
-/** The authorities of the system and of NODE_EXTRA_CA_CERTS; files that are not there are left out. */
+/** Returns the authorities of the system and of NODE_EXTRA_CA_CERTS. Omits files that do not exist. */
 function systemRoots(env: NodeJS.ProcessEnv): string[] {
   const named = env.SSL_CERT_FILE === undefined ? SYSTEM_ROOTS : [env.SSL_CERT_FILE];
   const [system] = named.map(readIfThere).filter((text) => text !== null);

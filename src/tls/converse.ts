@@ -5,7 +5,7 @@ import type { Dialogue } from './upgrade/dialogue.ts';
 
 /** The longest line that is read, in bytes. */
 const LONGEST_LINE = 16 * 1024;
-/** How long a server may take for a line, in milliseconds: some make strangers wait for the greeting. */
+/** How long a server may take for a line, in milliseconds: some delay their greeting. */
 const PATIENCE = 60_000;
 
 export interface ConverseOptions {
@@ -21,7 +21,7 @@ export interface Conversed<R> {
 }
 
 /**
- * Holds a dialogue with the server over a stream that nobody else reads. Leaves it open and paused.
+ * Holds a dialogue with the server over a stream without another reader. Leaves it open and paused.
  * Rejects with the error of the dialogue, of the stream, or the reason of the signal; then the
  * stream is the caller's to end.
  */

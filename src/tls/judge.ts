@@ -2,14 +2,14 @@ import { GatewayError } from '../core/errors.ts';
 import type { Certificate } from './certificate.ts';
 import type { TlsSettings } from './settings.ts';
 
-/** What the handshake has found out about the server. */
+/** The results of a handshake. */
 export interface Presented {
   readonly certificate: Certificate | null;
-  /** What is wrong with the chain, the dates or the name, as Node or OpenSSL calls it; null if nothing is. */
+  /** The fault of the chain, the dates or the name, as Node or OpenSSL names it; null if none. */
   readonly fault: string | null;
 }
 
-/** What OpenSSL's words for a chain that cannot be verified mean to people. */
+/** OpenSSL's faults of a certificate, in words. */
 const FAULTS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'it has expired',
   CERT_NOT_YET_VALID: 'it is not valid yet; the clock of this machine may be wrong',
@@ -24,8 +24,8 @@ const FAULTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Decides whether the server is the one that the settings mean: null, or the error that says what
- * was presented and which option would accept it. A pin replaces every other rule.
+ * Decides whether the settings accept the server. Returns null, or an error that describes the
+ * certificate and names the option that would accept it. A pin replaces every other rule.
  */
 export function judge({ certificate, fault }: Presented, settings: TlsSettings): GatewayError | null {
   const { pin, verify, serverName } = settings;

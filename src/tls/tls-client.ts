@@ -16,7 +16,7 @@ export class TlsSession {
 export interface TlsConnect {
   /** The other side, for messages. */
   readonly peer: string;
-  /** Continued if there is one, and kept up to date. */
+  /** The session to continue, if it holds one; updated with the server's later offers. */
   readonly session?: TlsSession | undefined;
   readonly needsCloseNotify?: boolean | undefined;
   /** As TlsStreamOptions has them. */
@@ -24,7 +24,7 @@ export interface TlsConnect {
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
 }
 
-/** Begins TLS towards the target of one forward, by its settings. */
+/** Begins TLS with the target of one forward, by its settings. */
 export class TlsClient {
   readonly settings: TlsSettings;
   readonly #context: SecureContext;
@@ -65,7 +65,7 @@ export class TlsClient {
   }
 
   #judge(socket: TLSSocket): GatewayError | null {
-    // Only who was accepted before has that session; no certificate is sent again.
+    // Only an accepted server has that session. It sends no certificate again.
     if (socket.isSessionReused()) return null;
     const certificate = readCertificate(socket.getPeerCertificate());
     // Node's types say Error; it is the code or the text of one.

@@ -15,7 +15,7 @@ export interface TlsFacts {
 }
 
 export interface TlsStreamOptions {
-  /** What Node is told about the connection. `socket` and the rules of verification are set here. */
+  /** Node's options for the connection, without `socket` and the rules of verification. */
   readonly connect: tls.ConnectionOptions;
   /** Judges the server after the handshake, before a byte is sent to it. Returns why it is refused. */
   readonly judge: (socket: TLSSocket) => GatewayError | null;
@@ -28,7 +28,7 @@ export interface TlsStreamOptions {
   readonly needsCloseNotify?: boolean | undefined;
   /** Nothing is sent before it resolves. It must, or the stream waits for ever. Default: at once. */
   readonly begins?: Promise<void> | undefined;
-  /** Called with what the server has sent, before the reader gets it. */
+  /** Called with each chunk of the server's data, before the reader gets it. */
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
   /** Called with each session that the server, once accepted, offers for later connections. */
   readonly onSession?: ((session: Buffer) => void) | undefined;
@@ -38,11 +38,11 @@ const WRITE_BUFFER = 256 * 1024;
 
 /**
  * TLS over a stream of a Transport, as a well-behaved Stream: see core/transport.ts. Owns the inner
- * stream. The handshake begins at once; what is written before it is over waits.
+ * stream. The handshake begins at once; writes wait until it is over.
  *
  * `end()` sends close_notify and then the inner stream's end-of-file. `end` is emitted for the other
- * side's close_notify, or for an end-of-file without one: `truncated` tells them apart, and who
- * knows the protocol decides. Errors: `TLS_FAILED` for a handshake or record that fails,
+ * side's close_notify, or for an end-of-file without one. `truncated` distinguishes them, and the
+ * owner decides by its protocol. Errors: `TLS_FAILED` for a handshake or record that fails,
  * `TLS_CERTIFICATE` for a server that is refused, or the error of the inner stream.
  */
 export class TlsStream extends Duplex implements Stream {
@@ -53,7 +53,7 @@ export class TlsStream extends Duplex implements Stream {
   readonly #options: TlsStreamOptions;
   #resolve: (facts: TlsFacts) => void = () => {};
   #reject: (error: Error) => void = () => {};
-  /** What waits for the server to be accepted: one write, or the end. */
+  /** The write, or the end, that waits until the server is accepted. */
   #waiting: (() => void) | null = null;
   #accepted = false;
   /** A session that the server offered before it was accepted. */
@@ -92,7 +92,7 @@ export class TlsStream extends Duplex implements Stream {
     this.#watch(this.#socket);
   }
 
-  /** Whether the other side ended without close_notify, as an attacker on the way could have it end. */
+  /** Whether the other side ended without close_notify. An attacker on the path can cause that. */
   get truncated(): boolean {
     return this.#truncated;
   }
@@ -171,7 +171,7 @@ export class TlsStream extends Duplex implements Stream {
     });
   }
 
-  /** Who continues a session need not prove who it is: only an accepted server's may be kept. */
+  /** A server that continues a session proves nothing else: only an accepted server's is kept. */
   #onSession(session: Buffer): void {
     if (this.#accepted) this.#options.onSession?.(session);
     else this.#offered = session;
@@ -215,7 +215,7 @@ export class TlsStream extends Duplex implements Stream {
   }
 }
 
-/** What OpenSSL's commonest errors of a handshake mean. */
+/** OpenSSL's most common errors of a handshake, in words. */
 const WORDS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the server did not answer in TLS',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server did not answer in TLS',

@@ -16,7 +16,7 @@ const HANDSHAKE = 30_000;
 
 export interface TlsTransportOptions {
   readonly client: TlsClient;
-  /** How the protocol comes to TLS; left out, TLS begins with the first byte. */
+  /** How the protocol begins TLS. Default: with the first byte. */
   readonly upgrade?: Upgrade | undefined;
   readonly needsCloseNotify?: boolean | undefined;
   readonly log: Logger;
@@ -76,7 +76,7 @@ export async function begin(
   { peer, upgrade, needsCloseNotify, session, onReceived, signal }: Beginning,
 ): Promise<Begun> {
   let stream: Stream = inner;
-  // It can break between two of its readers.
+  // The stream can fail between two of its readers.
   inner.on('error', () => {});
   try {
     const greeting = upgrade === undefined ? [] : await upgraded(inner, upgrade, peer, signal);

@@ -45,7 +45,7 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
 function tlsRemark({ direction, server, target, tls }: ForwardInfo): string | null {
   if (tls === null) return null;
   const from = direction === 'remote' ? 'this machine' : server.host;
-  const whom = tls.verified ? `${tls.serverName}, verified` : 'with whoever answers, unverified';
+  const whom = tls.verified ? `${tls.serverName}, verified` : 'with any server that answers, unverified';
   return `note: from ${from} on to ${hostOf(target)} the data travels in TLS (${whom})`;
 }
 

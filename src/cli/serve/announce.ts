@@ -52,7 +52,7 @@ export function announce(
 export function warnUnverified(forwards: readonly ForwardSpec[], log: Logger): void {
   for (const { name, tls } of forwards) {
     if (tls === undefined || tls.verified) continue;
-    const text = `${name} accepts any certificate of its target: whoever answers there gets passwords and files`;
+    const text = `${name} accepts any certificate of its target: any server that answers there gets passwords and files`;
     log.warn({ event: 'tls.unverified', forward: name }, text);
   }
 }

@@ -2,14 +2,13 @@ import { GatewayError } from '../../core/errors.ts';
 import { singleLine } from '../../core/text/control-characters.ts';
 
 /**
- * What sshferry and a server say to each other around the beginning of TLS, decided without I/O. It
- * yields a line to send, or null for none, and goes on with the server's next line, which has no
- * line end. Lines are Latin-1, so that no byte is lost. Throws a GatewayError if the server does not
- * do what is needed.
+ * The commands and replies before and after the beginning of TLS, decided without I/O. It yields a
+ * line to send, or null for none, and continues with the server's next line, without its line end.
+ * Lines are Latin-1, so that no byte is lost. Throws a GatewayError if the server refuses.
  */
 export type Dialogue<R> = Generator<string | null, R, string>;
 
-/** How a protocol comes to TLS. */
+/** The way in which a protocol begins TLS by a command. */
 export interface Upgrade {
   /**
    * From the greeting to the server's word that TLS may begin. Returns the lines of the greeting as
@@ -25,7 +24,7 @@ export function noTls(what: string): GatewayError {
   });
 }
 
-/** Quotes what a server has said, for messages. */
+/** Quotes a server's line, for messages. */
 export function quote(line: string): string {
   return `"${singleLine(line).slice(0, 200)}"`;
 }

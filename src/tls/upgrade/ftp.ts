@@ -26,8 +26,8 @@ export interface Prepared {
 }
 
 /**
- * What comes before the client's first command: the greeting, if it was not read before TLS, and
- * PROT. A server that refuses its client at once is asked nothing more.
+ * Reads the greeting, unless it came before TLS, and sends PROT, both before the client's first
+ * command. Sends nothing to a server that refuses its client.
  */
 export function* prepare(greeting: readonly string[], clearData: boolean): Dialogue<Prepared> {
   const lines = greeting.length > 0 ? greeting : (yield* numberedReply(null)).lines;

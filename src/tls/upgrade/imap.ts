@@ -5,8 +5,8 @@ const TAG = 'sshferry';
 const MOST_LINES = 100;
 
 /**
- * STARTTLS (RFC 9051 6.2.1). Capabilities that were told before are void, so the client's greeting
- * is without them; it asks by itself.
+ * STARTTLS (RFC 9051 6.2.1). Earlier capabilities are void, so the client's greeting omits them; the
+ * client asks for them.
  */
 export const imapUpgrade: Upgrade = {
   *before(): Dialogue<readonly string[]> {

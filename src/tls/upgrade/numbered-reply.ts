@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Dialogue } from './dialogue.ts';
 
-/** A server's lines are counted, so that it cannot go on for ever. */
+/** The most lines of one reply. */
 const MOST_LINES = 100;
 
 /** A reply of FTP or SMTP: its code and its lines (RFC 959 4.2, RFC 5321 4.2). */

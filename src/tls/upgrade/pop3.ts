@@ -1,8 +1,7 @@
 import { noTls, quote, type Upgrade } from './dialogue.ts';
 
 /**
- * STLS (RFC 2595 4). The greeting stays true: what a client computes from the stamp of APOP (RFC
- * 1939 7) is as good after TLS.
+ * STLS (RFC 2595 4). The greeting stays valid, with the stamp for APOP (RFC 1939 7).
  */
 export const pop3Upgrade: Upgrade = {
   *before() {

@@ -2,8 +2,8 @@ import { type Dialogue, noTls, quote, type Upgrade } from './dialogue.ts';
 import { numberedReply } from './numbered-reply.ts';
 
 /**
- * STARTTLS (RFC 3207). What the server has learnt before is void after it (4.2), so the EHLO that
- * counts is the client's own.
+ * STARTTLS (RFC 3207). The server forgets all earlier commands (4.2), so only the client's own EHLO
+ * counts.
  */
 export const smtpUpgrade: Upgrade = {
   *before(): Dialogue<readonly string[]> {

@@ -55,7 +55,7 @@ test('TLS towards the target is told in place of the leg outside SSH', () => {
     'pop3s    localhost:8110 → mail.example.com:995  through you@yourserver',
     '         note: from yourserver on to mail.example.com the data travels in TLS (mail.example.com, verified)',
     'ftp+tls  localhost:8021 → localhost:21          control and data through you@yourserver',
-    '         note: from yourserver on to localhost the data travels in TLS (with whoever answers, unverified)',
+    '         note: from yourserver on to localhost the data travels in TLS (with any server that answers, unverified)',
   ]);
 });
 
