@@ -36,7 +36,8 @@ export class TransferCue {
         this.#waiting.delete(go);
         resolve();
       };
-      const timer = setTimeout(go, PATIENCE);
+      // It must not keep a process alive whose sessions are over.
+      const timer = setTimeout(go, PATIENCE).unref();
       this.#waiting.add(go);
     });
   }

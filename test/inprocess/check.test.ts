@@ -11,12 +11,17 @@ import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { ProbeFailure } from '../../src/core/probe/failure.ts';
 import { sshTransport } from '../../src/core/ssh/transport.ts';
+import type { TargetTls } from '../../src/core/target-tls.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { activeResources } from '../support/gateway.ts';
+import { describeWith } from '../support/openssh.ts';
 import { type FtpPeer, ScriptedFtpServer } from '../support/scripted-ftp-server.ts';
 import { testOptions } from '../support/ssh-login.ts';
 import { ScriptedPrompter } from '../support/ssh-person.ts';
 import { type SshServerOptions, startSshServer } from '../support/ssh-server.ts';
 import { listenTcp } from '../support/tcp.ts';
+import { tlsFtpServer } from '../support/tls-ftp-server.ts';
+import { forwardTls } from '../support/tls-settings.ts';
 
 const PASSWORD = 'Quince-7719-jam';
 
@@ -24,6 +29,7 @@ interface Setup {
   /** A built-in protocol by its name, or a plugin. */
   readonly type: string | AnyPlugin;
   readonly target: Endpoint;
+  readonly tls?: TargetTls;
   readonly ssh?: SshServerOptions;
   /** What the person answers after the SSH password. */
   readonly answers?: (string | Error)[];
@@ -62,6 +68,7 @@ async function checkOne(
     server: 'office',
     bind: { host: 'localhost', port: 0 },
     target,
+    tls: setup.tls,
   };
   const person = new ScriptedPrompter(['demo', ...answers]);
   const findings = await check(
@@ -391,5 +398,35 @@ describe('check of other protocols', () => {
     await expect(broken).rejects.toBe(reason);
     expect(steps).toEqual(['connect', 'host-key', 'login', 'listen', 'reach']);
     expect(activeResources().Timeout ?? 0).toBeLessThanOrEqual(before.Timeout ?? 0);
+  });
+});
+
+describeWith(['openssl'], 'check of a target with TLS', () => {
+  it('tries the handshake, and then as without TLS', async (test) => {
+    const authority = await makeAuthority(test);
+    const issued = await authority.issue({ names: ['ftp.example.com'] });
+    const { host, port, said } = await tlsFtpServer(test, issued);
+    const tls = forwardTls('ftp', { mode: 'upgrade', ca: authority.file });
+    const { findings } = await checkOne(test, { type: 'ftp', target: { host, port }, tls, ...ASKED });
+    expect(findings.works).toBe(true);
+    const [, , handshake] = findings.forwards[0]?.steps ?? [];
+    expect(handshake).toMatchObject({
+      name: 'target-tls',
+      outcome: 'ok',
+      text: expect.stringMatching(/^TLSv1\.3 \(TLS_\w+\), certificate for ftp\.example\.com, \d+ days left$/),
+    });
+    expect(told(findings).slice(2, 6)).toEqual(['target-tls ok', 'greeting ok', 'tls ok', 'ftp-login ok']);
+    expect(said.clear).toEqual(['AUTH TLS', 'AUTH TLS']);
+  });
+
+  it('reports a certificate that is not accepted, and goes no further', async (test) => {
+    const authority = await makeAuthority(test);
+    const issued = await authority.issue({ names: ['other.example.com'] });
+    const { host, port } = await tlsFtpServer(test, issued);
+    const tls = forwardTls('ftp', { mode: 'upgrade', ca: authority.file });
+    const { findings } = await checkOne(test, { type: 'ftp', target: { host, port }, tls, ...ASKED });
+    expect(told(findings)).toEqual(['listen ok', 'reach ok', 'target-tls failed TLS_CERTIFICATE']);
+    expect(last(findings)?.text).toMatch(/for another name.*TlsServerName=other\.example\.com/);
+    expect(findings.works).toBe(false);
   });
 });

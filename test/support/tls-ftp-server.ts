@@ -112,6 +112,7 @@ export async function tlsFtpServer(test: Test, options: TlsFtpOptions): Promise<
           reply(`229 Entering Extended Passive Mode (|||${port}|)`);
           break;
         }
+        case 'LIST':
         case 'RETR': {
           reply('150 here it comes');
           const socket = await accept();
@@ -120,7 +121,9 @@ export async function tlsFtpServer(test: Test, options: TlsFtpOptions): Promise<
             socket.destroy();
             break;
           }
-          await new Promise<void>((resolve) => socket.write(pattern(Number(argument)), () => resolve()));
+          await new Promise<void>((resolve) =>
+            socket.write(pattern(Number(argument || 40)), () => resolve()),
+          );
           if (options.closes) socket.end(() => socket.destroy());
           else if (options.truncates) (await data?.socket)?.end();
           else socket.end();
