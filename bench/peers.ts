@@ -2,6 +2,7 @@
 export const PEERS = [
   'sshferry',
   'sshferry-prefetch',
+  'sshferry-tls',
   'ssh-session',
   'ssh-N',
   'ssh-gcm',
@@ -20,12 +21,13 @@ export type Peer = (typeof PEERS)[number];
 export const NAMES: Record<Peer, string> = {
   sshferry: 'sshferry',
   'sshferry-prefetch': 'sshferry, FtpPrefetch=yes',
+  'sshferry-tls': 'sshferry, ftp+tls',
   'ssh-session': 'ssh -L with a session',
   'ssh-N': 'ssh -L -N',
   'ssh-gcm': 'ssh -L with a session, aes128-gcm',
   'ssh-D': 'ssh -D with a session, curl by SOCKS',
   plain: 'plain FTP, unencrypted',
-  ftps: 'FTPS',
+  ftps: 'FTPS, straight to the server',
   sftp: 'sftp',
   folder: 'sshferry before a folder',
   'sftp-gcm': 'sftp, aes128-gcm',
@@ -44,6 +46,7 @@ export const LISTENS = {
   'ssh-gcm': '127.0.0.13',
   'ssh-D': '127.0.0.14',
   'sshferry-prefetch': '127.0.0.15',
+  'sshferry-tls': '127.0.0.17',
 } as const satisfies Partial<Record<Peer, string>>;
 export type Tunnel = keyof typeof LISTENS;
 

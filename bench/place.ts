@@ -74,7 +74,10 @@ export class Place implements Ground {
     this.#far = await openLink(this.#programs, tun, line, ports);
     await startSshd(this.#programs, this.#far, this);
     await startFtp(ftpServer, this.#programs, this.#far, this);
-    if (ftpServer !== 'vsftpd') this.absent.set('ftps', `${ftpServer} has no TLS here`);
+    if (ftpServer !== 'vsftpd') {
+      for (const peer of ['ftps', 'sshferry-tls'] as const)
+        this.absent.set(peer, `${ftpServer} has no TLS here`);
+    }
     this.#pop3 = await startPop3(this.#programs, this.#far, LETTER);
     const key = await readFile(this.file('host.pub'), 'utf8');
     await appendFile(this.file('known_hosts'), `[${this.#far.host}]:${PORTS.ssh} ${key}`);
@@ -86,6 +89,9 @@ export class Place implements Ground {
         this.absent.set('sshferry-prefetch', 'this sshferry has no FtpPrefetch');
       },
     );
+    const tls = LISTENS['sshferry-tls'];
+    const secure = ['-L', `ftp+tls/${tls}:${PORTS.ftp}:${LOCALHOST}:${PORTS.ftp}`, '-o', 'TlsVerify=no'];
+    await this.#programs.start(this.#sshferry([...secure, ...this.#options]), tls, PORTS.ftp);
     await this.#programs.start(
       this.#sshferry([...this.#folder(FOLDER_LISTENS), ...this.#options]),
       FOLDER_LISTENS,

@@ -19,7 +19,7 @@ interface Common {
 
 interface Comparison extends Common {
   /** The sshferry that is compared with the others. */
-  readonly subject: 'sshferry' | 'sshferry-prefetch' | 'folder';
+  readonly subject: 'sshferry' | 'sshferry-prefetch' | 'sshferry-tls' | 'folder';
   /**
    * The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run.
    */
@@ -141,6 +141,39 @@ function fileRow(direction: Work['direction'], rtt: number, size: number, onRequ
     beside: ['scp-gcm', 'rclone-gcm', 'plain'],
   };
 }
+
+/** One file of 1 GB, to or from an FTP server that sshferry speaks TLS to. */
+function tlsRow(direction: Work['direction'], rtt: number, targets: TransferRow['targets']): TransferRow {
+  return {
+    kind: 'transfer',
+    id: `tls-${direction.toLowerCase()}-${rtt}`,
+    name: `ftp+tls: ${direction} of 1 GB`,
+    rtt,
+    mbit: null,
+    subject: 'sshferry-tls',
+    work: one(direction, 1000 * MB),
+    targets,
+    beside: 'ftps' in targets ? [] : ['ftps'],
+  };
+}
+
+const TLS_ROWS: readonly Row[] = [
+  tlsRow('RETR', 50, { sshferry: 0.95, ftps: 1 }),
+  tlsRow('STOR', 50, { sshferry: 0.95 }),
+  {
+    kind: 'transfer',
+    id: 'tls-small',
+    name: 'ftp+tls: 50 files of 4 KiB, one client',
+    rtt: 50,
+    mbit: null,
+    subject: 'sshferry-tls',
+    work: MANY_SMALL,
+    targets: { ftps: 1 },
+    beside: ['sshferry'],
+  },
+  tlsRow('RETR', 0, { sshferry: 0.6 }),
+  tlsRow('STOR', 0, { sshferry: 0.6 }),
+];
 
 /** 200 small files, to or from a folder behind SFTP. */
 function treeRow(direction: Work['direction'], client: TreeRow['client'], target: number | null): TreeRow {
@@ -371,6 +404,7 @@ export const ROWS: readonly Row[] = [
     limit: 80 * MB,
   },
   ...FOLDER_ROWS,
+  ...TLS_ROWS,
 ];
 
 /** The same rows with almost no data: they show whether everything runs, not how fast. */
