@@ -12,21 +12,21 @@ export class Ciphertext extends Duplex {
   #hasBegun = false;
 
   /**
-   * `onEnd` is called when the inner stream has ended, before TLS hears of it. Nothing is sent before
+   * `onEnd` is called at the end of the bytes, before TLS hears of it. Nothing is sent before
    * `begins` resolves.
    */
   constructor(inner: Stream, onEnd: () => void, begins: Promise<void> = Promise.resolve()) {
-    super({ allowHalfOpen: true });
+    // Node's TLS takes this stream's close for its own, and drops what the reader has yet to take.
+    super({ allowHalfOpen: true, autoDestroy: false });
     this.#inner = inner;
     this.#begins = begins;
     this.on('error', () => {});
     inner.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) inner.pause();
     });
-    inner.on('end', () => {
-      onEnd();
-      this.push(null);
-    });
+    inner.on('end', () => this.push(null));
+    // TLS has dealt with all bytes before this end by then, and hears of it next.
+    this.once('end', onEnd);
     // After a whole end, TLS may still have bytes to read.
     inner.on('close', () => {
       if (!inner.readableEnded) this.destroy();
