@@ -27,7 +27,7 @@ export const NAMES: Record<Peer, string> = {
   'ssh-gcm': 'ssh -L with a session, aes128-gcm',
   'ssh-D': 'ssh -D with a session, curl by SOCKS',
   plain: 'plain FTP, unencrypted',
-  ftps: 'FTPS, straight to the server',
+  ftps: 'FTPS',
   sftp: 'sftp',
   folder: 'sshferry before a folder',
   'sftp-gcm': 'sftp, aes128-gcm',
