@@ -5,7 +5,7 @@ export type MinVersion = '1.0' | '1.1' | '1.2' | '1.3';
 export interface TlsSettings {
   /** `implicit`: from the first byte. `upgrade`: by the protocol's own command, such as STLS. */
   readonly mode: 'implicit' | 'upgrade';
-  /** The name that the certificate must have, and that the server is told (SNI). */
+  /** The name that the certificate must have. It is also sent to the server (SNI). */
   readonly serverName: string;
   /** False: any certificate is accepted. */
   readonly verify: boolean;

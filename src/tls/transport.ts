@@ -5,7 +5,7 @@ import { resetStream, type Stream } from '../core/stream.ts';
 import { type Destination, tcpEndpoint } from '../core/target.ts';
 import type { StreamOptions, Transport } from '../core/transport.ts';
 import { TransportDecorator } from '../core/transport-decorator.ts';
-import { within } from '../core/within.ts';
+import { inTime } from '../core/within.ts';
 import { converse } from './converse.ts';
 import type { TlsClient, TlsSession } from './tls-client.ts';
 import type { TlsFacts, TlsStream } from './tls-stream.ts';
@@ -102,7 +102,7 @@ async function upgraded(
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   const { result, rest } = await converse(stream, upgrade.before(), { peer, signal });
-  // It would be read as if it had come by TLS (CVE-2011-0411 and its kin).
+  // The client would take them for bytes that came by TLS (CVE-2011-0411).
   if (rest.length > 0)
     throw new GatewayError(
       'TLS_REFUSED',
@@ -113,13 +113,10 @@ async function upgraded(
 
 /** Resolves when the server is accepted. Rejects with why it is not, or with the signal's reason. */
 async function accepted(stream: TlsStream, peer: string, signal: AbortSignal | undefined): Promise<TlsFacts> {
-  let facts: TlsFacts | null = null;
-  const secured = stream.secured.then((agreed) => {
-    facts = agreed;
-  });
-  await within(HANDSHAKE, secured, signal);
+  const reason = new Error('the handshake takes too long');
+  const made = await inTime(() => stream.secured, { ms: HANDSHAKE, signal, reason });
   signal?.throwIfAborted();
-  if (facts !== null) return facts;
+  if (made !== null) return made.value;
   const seconds = HANDSHAKE / 1000;
   throw new GatewayError('CHANNEL_TIMEOUT', `${peer} did not finish the TLS handshake in ${seconds} s`);
 }

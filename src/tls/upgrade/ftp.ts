@@ -32,7 +32,7 @@ export interface Prepared {
 export function* prepare(greeting: readonly string[], clearData: boolean): Dialogue<Prepared> {
   const lines = greeting.length > 0 ? greeting : (yield* numberedReply(null)).lines;
   if (!lines[0]?.startsWith('220')) return { greeting: lines, protection: 'protected' };
-  return { greeting: lines, protection: yield* protect(false, clearData) };
+  return { greeting: lines, protection: yield* protect(clearData) };
 }
 
 /**
@@ -40,12 +40,12 @@ export function* prepare(greeting: readonly string[], clearData: boolean): Dialo
  * connections, unless that is allowed. Some servers take the two only after the login, and say 530
  * or 503 before.
  */
-export function* protect(isLoggedIn: boolean, clearData: boolean): Dialogue<Protection> {
+function* protect(clearData: boolean): Dialogue<Protection> {
   const size = yield* numberedReply('PBSZ 0');
   const answer = yield* numberedReply('PROT P');
   if (answer.code === 200) return 'protected';
   const later = [size, answer].some(({ code }) => code === 530 || code === 503);
-  if (later && !isLoggedIn) return 'after-login';
+  if (later) return 'after-login';
   if (clearData) return 'clear';
   throw new GatewayError(
     'TLS_REFUSED',
