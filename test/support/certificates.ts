@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { TestContext } from 'vitest';
+import { afterAll, type TestContext } from 'vitest';
 
 /** A certificate with its key, as PEM. */
 export interface Issued {
@@ -47,6 +47,15 @@ commonName = supplied
 distinguished_name = name
 [name]
 `;
+
+/** Lets what is made in a suite's `beforeAll` go at the end of the suite. Call it in a `describe`. */
+export function endOfSuite(): Pick<TestContext, 'onTestFinished'> {
+  const undo: (() => unknown)[] = [];
+  afterAll(async () => {
+    for (const act of undo) await act();
+  });
+  return { onTestFinished: (act) => void undo.push(act as () => unknown) };
+}
 
 /** Makes an authority with openssl(1) in a folder that goes with the test. */
 export async function makeAuthority(test: Pick<TestContext, 'onTestFinished'>): Promise<Authority> {

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TlsSettings } from '../../../src/tls/settings.ts';
-import { type Authority, type Issued, makeAuthority } from '../../support/certificates.ts';
+import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
 import { startFtp } from '../../support/gateway.ts';
 import { describeWith } from '../../support/openssh.ts';
 import { RawClient } from '../../support/raw-client.ts';
@@ -12,15 +12,12 @@ import { Wire } from '../../support/wire.ts';
 const TEST = { onTestFinished };
 
 describeWith(['openssl'], 'an FTP server that demands TLS', () => {
-  const undo: (() => unknown)[] = [];
+  const suite = endOfSuite();
   let authority: Authority;
   let good: Issued;
   beforeAll(async () => {
-    authority = await makeAuthority({ onTestFinished: (act) => void undo.push(act as () => unknown) });
+    authority = await makeAuthority(suite);
     good = await authority.issue({ names: ['ftp.example.com'] });
-  });
-  afterAll(async () => {
-    for (const act of undo) await act();
   });
 
   /** A plain client before such a server, through SSH. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { AnyPlugin } from '../../../src/app/plugins.ts';
 import type { Endpoint } from '../../../src/core/endpoint.ts';
 import { imap } from '../../../src/protocols/imap.ts';
@@ -10,7 +10,7 @@ import { pop3 } from '../../../src/protocols/pop3.ts';
 import { smtp } from '../../../src/protocols/smtp.ts';
 import { tcp } from '../../../src/protocols/tcp.ts';
 import type { TlsSettings } from '../../../src/tls/settings.ts';
-import { type Authority, type Issued, makeAuthority } from '../../support/certificates.ts';
+import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
 import { deferred } from '../../support/deferred.ts';
 import { startGateway, TRANSPORTS } from '../../support/gateway.ts';
 import { describeWith } from '../../support/openssh.ts';
@@ -33,15 +33,12 @@ function recordTypes(bytes: Buffer): number[] {
 }
 
 describeWith(['openssl'], 'a target that speaks TLS', () => {
-  const undo: (() => unknown)[] = [];
+  const suite = endOfSuite();
   let authority: Authority;
   let good: Issued;
   beforeAll(async () => {
-    authority = await makeAuthority({ onTestFinished: (act) => void undo.push(act as () => unknown) });
+    authority = await makeAuthority(suite);
     good = await authority.issue({ names: [NAME] });
-  });
-  afterAll(async () => {
-    for (const act of undo) await act();
   });
   const trusted = (over: Partial<TlsSettings> = {}) => ({ ca: authority.file, ...over });
 
