@@ -19,7 +19,7 @@ export interface ForwardSpec<C = unknown> {
   readonly server: string;
   readonly bind: Bind;
   readonly target: Target;
-  /** TLS towards the target; left out, the client's bytes go there as they are. */
+  /** TLS with the target. Default: none; the client's bytes go there unchanged. */
   readonly tls?: TargetTls | undefined;
 }
 

@@ -78,7 +78,7 @@ async function directories(env: NodeJS.ProcessEnv, more?: string): Promise<strin
 const FAULTS: Readonly<Record<FolderFault, string>> = {
   'not-directory': 'is no directory',
   foreign: 'belongs to another user',
-  open: 'is open to other users; chmod 700 mends that',
+  open: 'is open to other users; make it private with chmod 700',
 };
 
 /**

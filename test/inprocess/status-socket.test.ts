@@ -71,7 +71,7 @@ describe('the socket', () => {
   test('is not created in a directory that other users can read', async () => {
     await mkdir(path.join(runtime, 'sshferry'));
     await chmod(path.join(runtime, 'sshferry'), 0o755);
-    await expect(open(42)).rejects.toThrow(/sshferry is open to other users; chmod 700 mends that/);
+    await expect(open(42)).rejects.toThrow(/sshferry is open to other users; make it private with chmod 700/);
     expect(await findRunning(owner)).toEqual([]);
   });
 

@@ -19,7 +19,7 @@ function refusal(secured: boolean, port: number) {
   return { error: errors[0], passed: passed.length };
 }
 
-test('a client that begins with TLS is told of the types that speak it to the server', () => {
+test('the refusal of a client that begins with TLS names the types that speak TLS to the server', () => {
   const { error, passed } = refusal(false, 110);
   expect(passed).toBe(0);
   expect(error?.code).toBe('CLIENT_TLS');

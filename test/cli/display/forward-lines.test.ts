@@ -45,7 +45,7 @@ test('columns are aligned, and a target on another host has a remark', () => {
   ]);
 });
 
-test('TLS towards the target is told in place of the leg outside SSH', () => {
+test('a target with TLS has a remark about TLS, and none about the leg outside SSH', () => {
   const tls = { mode: 'implicit', serverName: 'mail.example.com', verified: true } as const;
   const forwards = [
     { ...forward('pop3s', 'localhost', 8110, 'mail.example.com', 995), tls },
