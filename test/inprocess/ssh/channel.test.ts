@@ -260,7 +260,7 @@ describe('flow control', () => {
   });
 
   it('the receive window grows while the reader keeps up, and a stall then fills only that', async (test) => {
-    const { stream, target, channel } = await open(test, {}, 5);
+    const { stream, target, channel } = await open(test, {}, 200);
     const { outgoing } = channel as unknown as { outgoing: { window: number } };
     let widest = 0;
     let bytes = 0;

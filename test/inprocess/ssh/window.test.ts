@@ -54,7 +54,7 @@ describeWith([SSHD, 'ssh-keygen'], 'the receive window at a real sshd', () => {
     });
     const identities = await prepareIdentities(options, silentLog);
     // On a shorter line the window need not grow.
-    return connectTo(port, { ...options }, { identities, dial: dialLate(port, 5) });
+    return connectTo(port, { ...options }, { identities, dial: dialLate(port, 100) });
   }
 
   /** Waits until no more arrives, and returns how much is unread. */

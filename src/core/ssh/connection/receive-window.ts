@@ -15,11 +15,11 @@ const SMALL_SHARE = 1 / 128;
  */
 const LARGEST_WINDOW = 15 * MiB;
 /**
- * How fast a channel may be, in bytes per millisecond: a window is worth this much per millisecond
- * of the round trip, and a larger one only fills the buffers of sshd. Those grow by copying: while
- * a new channel's grew to 15 MiB, sshd was seen to carry 9 MB/s on a line without delay.
+ * A window is worth this many times what a round trip has carried. A larger one only fills the
+ * buffers of sshd. Those grow by copying: while a new channel's grew to 15 MiB, sshd was seen to
+ * carry 9 MB/s on a line without delay.
  */
-const FASTEST = 2_500_000;
+const ROUND_TRIPS = 4;
 /**
  * The window that a channel always has, even if the budget is used up: without a window it would
  * hang.
@@ -112,7 +112,9 @@ export class ReceiveWindow {
   /** The window at the start, in bytes. */
   readonly opening: number;
   readonly #budget: WindowBudget;
-  #largest: number;
+  readonly #largest: number;
+  #roundTrip: () => number = () => Number.POSITIVE_INFINITY;
+  #now: () => number = () => performance.now();
   #target: number;
   /** The sum of all grants, the opening window included. */
   #granted: number;
@@ -120,6 +122,8 @@ export class ReceiveWindow {
   #held: number;
   /** Bytes consumed when the current period began, and the fewest unread bytes since. */
   #since = 0;
+  /** When it began, in milliseconds; null before the first byte. */
+  #began: number | null = null;
   #fewestUnread = Number.POSITIVE_INFINITY;
   #busy = false;
   #closed = false;
@@ -142,11 +146,12 @@ export class ReceiveWindow {
   }
 
   /**
-   * Limits its growth to what a round trip of this many milliseconds can use. The shortest known one
-   * is right; a longer one costs memory only.
+   * Limits its growth to what the line can use. `roundTrip` returns the shortest known one, in
+   * milliseconds, `now` the time.
    */
-  limitTo(roundTrip: number): void {
-    this.#largest = Math.max(this.opening, Math.min(this.#largest, roundTrip * FASTEST));
+  limitTo(roundTrip: () => number, now?: () => number): void {
+    this.#roundTrip = roundTrip;
+    if (now !== undefined) this.#now = now;
   }
 
   /** The limit for outstanding plus unread bytes. */
@@ -192,6 +197,7 @@ export class ReceiveWindow {
   }
 
   #adapt(consumed: number, unread: number): void {
+    this.#began ??= this.#now();
     this.#fewestUnread = Math.min(this.#fewestUnread, unread);
     const target = this.#target;
     if (consumed - this.#since < target) return;
@@ -199,9 +205,19 @@ export class ReceiveWindow {
       this.#busy = true;
       this.#budget.becameBusy(this.opening);
     }
-    if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, this.#largest);
-    else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
+    const now = this.#now();
+    if (this.#fewestUnread < STEP) {
+      const useful = this.#useful(consumed - this.#since, now - this.#began);
+      this.#target = Math.min(2 * target, Math.max(target / 2, this.opening, useful));
+    } else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
     this.#since = consumed;
+    this.#began = now;
     this.#fewestUnread = Number.POSITIVE_INFINITY;
+  }
+
+  /** Returns the largest window that a line can use which carried `bytes` in `time` milliseconds. */
+  #useful(bytes: number, time: number): number {
+    const roundTrips = time / this.#roundTrip();
+    return Math.min(this.#largest, roundTrips > 0 ? (ROUND_TRIPS * bytes) / roundTrips : this.#largest);
   }
 }

@@ -59,10 +59,7 @@ export class SshConnection implements Transport {
   #error: Ssh2Error | null = null;
   #blame: GatewayError | null = null;
   #closing = false;
-  /**
-   * The shortest time in which the server has opened a channel, in milliseconds: a round trip, and
-   * what its target took.
-   */
+  /** The shortest time in which the server has answered a request, in milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
 
   /** `client` has not yet logged in over `socket`. */
@@ -96,6 +93,9 @@ export class SshConnection implements Transport {
     const begin = (client: Client, socket: Carrier) => new SshConnection(client, socket, options, deps.log);
     const connection = await handshake(options, deps, begin);
     if (addressOf(connection.#socket) !== null) limitReads(connection.#socket);
+    // 0 says that this server must not get keepalives.
+    if (options.serverAliveInterval > 0)
+      connection.#liveness.measure((roundTrip) => connection.#answered(roundTrip));
     return connection;
   }
 
@@ -164,7 +164,7 @@ export class SshConnection implements Transport {
         kind.open(client, (error, channel, window) => {
           if (error || !channel)
             return settle(() => reject(this.#end.reason ?? kind.refused(error ?? new Error('no channel'))));
-          this.#roundTrip = Math.min(this.#roundTrip, performance.now() - asked);
+          this.#answered(performance.now() - asked);
           const stream = this.#wrap(channel, kind.where, window);
           // After the rest of the segment: the channel may already be closed, before its owner
           // could notice.
@@ -234,6 +234,10 @@ export class SshConnection implements Transport {
     clearTimeout(timer);
   }
 
+  #answered(roundTrip: number): void {
+    this.#roundTrip = Math.min(this.#roundTrip, roundTrip);
+  }
+
   #ended(): void {
     const { host } = this.#options;
     const planned = this.#closing;
@@ -244,7 +248,7 @@ export class SshConnection implements Transport {
   }
 
   #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {
-    window.limitTo(this.#roundTrip);
+    window.limitTo(() => this.#roundTrip);
     const port = new Ssh2Port(channel, window.opening, this.#gate);
     const stream = new ChannelStream(port, window, {
       peer,

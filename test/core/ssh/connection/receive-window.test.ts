@@ -212,14 +212,43 @@ it('stays at 128 KiB for a channel of commands', () => {
   expect(budget.held).toBe(0);
 });
 
+/** Carries 256 MiB over a line, and returns how far the window grew. `rate`: bytes per millisecond. */
+function grownOn(roundTrip: number, rate: number, channel: Channel, known = () => roundTrip): number {
+  let now = 0;
+  let largest = 0;
+  channel.window.limitTo(known, () => now);
+  for (let carried = 0; carried < 256 * MiB; ) {
+    const bytes = Math.min(channel.window.target, Math.max(32 * KiB, roundTrip * rate));
+    now += Math.max(roundTrip, bytes / rate);
+    channel.carry(bytes);
+    carried += bytes;
+    largest = Math.max(largest, channel.window.target);
+  }
+  return largest;
+}
+
 it.each([
-  [0.3, OPENING_WINDOW],
-  [2, 5_000_000],
-  [50, 15 * MiB],
-])('on a line with a round trip of %f ms it grows to %i bytes', (roundTrip, most) => {
-  const budget = new WindowBudget(128 * MiB);
-  const channel = new Channel(budget);
-  channel.window.limitTo(roundTrip);
-  channel.carry(256 * MiB);
-  expect(channel.window.target).toBe(most);
+  [0.3, 200_000, OPENING_WINDOW, OPENING_WINDOW],
+  [2, 200_000, OPENING_WINDOW, OPENING_WINDOW],
+  [10, 200_000, 4_000_000, 12_000_000],
+  [50, 200_000, 15 * MiB, 15 * MiB],
+  [200, 1000, OPENING_WINDOW, OPENING_WINDOW],
+])(
+  'on a line with a round trip of %f ms and %i bytes/ms it grows to %i to %i bytes',
+  (roundTrip, rate, least, most) => {
+    const grown = grownOn(roundTrip, rate, new Channel(new WindowBudget(128 * MiB)));
+    expect(grown).toBeGreaterThanOrEqual(least);
+    expect(grown).toBeLessThanOrEqual(most);
+  },
+);
+
+it('shrinks when a shorter round trip becomes known', () => {
+  const channel = new Channel(new WindowBudget(128 * MiB));
+  let asked = 0;
+  const grown = grownOn(0.3, 200_000, channel, () => {
+    asked += 1;
+    return asked < 5 ? 50 : 0.3;
+  });
+  expect(grown).toBeGreaterThan(10 * MiB);
+  expect(channel.window.target).toBe(OPENING_WINDOW);
 });
