@@ -2,7 +2,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 
 /** How far V8's old generation may grow beyond what is in use before a collection, in percent. */
-const GROWTH = 300;
+const GROWTH = 200;
 /** How often to check whether the process is idle, in milliseconds. */
 const PERIOD = 10_000;
 /** The process is idle if it was busy for less than this share of a period. */
