@@ -7,6 +7,9 @@ function longOnly(variable: string, file: string): string[] {
   return process.env[variable] ? [] : [file];
 }
 
+/** Vitest's own default leaves one core free, which is half of a small machine. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
+
 export default defineConfig({
   test: {
     projects: [
@@ -17,6 +20,7 @@ export default defineConfig({
           exclude: ['test/inprocess/**', 'test/lab/**'],
           // Nothing here has state outside its file; loading each module once keeps the ring below 10 s.
           isolate: false,
+          maxWorkers: WORKERS,
           // For a machine that has other things to do as well.
           testTimeout: 30_000,
         },
@@ -32,6 +36,7 @@ export default defineConfig({
             ...longOnly('SSHFERRY_BENCH', 'test/inprocess/bench.test.ts'),
           ],
           globalSetup: ['test/inprocess/setup.ts'],
+          maxWorkers: WORKERS,
           testTimeout: 30_000,
         },
       },

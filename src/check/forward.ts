@@ -11,6 +11,7 @@ import type { AccountSource } from '../core/probe/probe.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
 import { destinationOf, folderOf, formatTarget, tcpEndpoint } from '../core/target.ts';
+import type { DataTls, TargetTls } from '../core/target-tls.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { ObservedTransport } from './observed.ts';
 import { portHolder } from './port-holder.ts';
@@ -79,10 +80,12 @@ async function checkThrough(
   deps: ForwardDeps,
 ): Promise<void> {
   const route = new ObservedTransport(ssh);
+  let dataTls: DataTls | null = null;
+  const tls = spec.tls && observed(spec.tls, (data) => (dataTls = data));
   const gateway = new Gateway({
     transports: new Map([[spec.server, route]]),
     local: deps.local,
-    forwards: [{ ...spec, bind: { host: '127.0.0.1', port: 0 } }],
+    forwards: [{ ...spec, ...(tls && { tls }), bind: { host: '127.0.0.1', port: 0 } }],
     log: deps.log,
     // A running sshferry has them.
     services: false,
@@ -101,13 +104,30 @@ async function checkThrough(
           : `${login.host} accepts the subsystem sftp`;
       });
       if (reached && (await checkTls(spec, ssh, steps, deps)))
-        await probe(spec, login, stream, steps, { ...deps, gateway: endpoint, route });
+        await probe(spec, login, stream, steps, {
+          ...deps,
+          gateway: endpoint,
+          route,
+          dataTls: () => dataTls,
+        });
     } finally {
       stream.destroy();
     }
   } finally {
     await gateway.stop();
   }
+}
+
+/** Returns the same TLS, which also reports every data connection. */
+function observed(tls: TargetTls, onData: (data: DataTls) => void): TargetTls {
+  const { mode, serverName, verified } = tls;
+  return {
+    mode,
+    serverName,
+    verified,
+    over: (far, log) => tls.over(far, log, onData),
+    probe: (far, to, signal) => tls.probe(far, to, signal),
+  };
 }
 
 /** Tries TLS with the target; true if that works, or if there is none. */
@@ -155,6 +175,7 @@ interface ProbeDeps extends ForwardDeps {
   /** Where the gateway listens. */
   readonly gateway: Endpoint;
   readonly route: ObservedTransport;
+  dataTls(): DataTls | null;
 }
 
 /** Plays a client of the forward's protocol on `stream`, a connection to the gateway. */
@@ -163,14 +184,14 @@ async function probe(
   login: SshOptions,
   stream: Duplex,
   steps: Steps,
-  { accounts, local, gateway, route, timeout, signal, writes }: ProbeDeps,
+  { accounts, local, gateway, route, dataTls, timeout, signal, writes }: ProbeDeps,
 ): Promise<void> {
   const newClient = () => new LineClient(stream, formatTarget(target), timeout);
   if (plugin.probe) {
     const bulkFailure = () =>
       route.dialled.find((dialled) => dialled.bulk && dialled.error !== null)?.error ?? null;
     const about = { target, secured: tls !== undefined, through: login, accounts, near: local, gateway };
-    const session = { ...about, client: newClient(), steps, writes, timeout, signal, bulkFailure };
+    const session = { ...about, client: newClient(), steps, writes, timeout, signal, bulkFailure, dataTls };
     await plugin.probe(session, pluginConfig);
   } else if (plugin.greet) {
     const greet = plugin.greet.bind(plugin);

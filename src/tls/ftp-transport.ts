@@ -2,6 +2,7 @@ import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { Logger } from '../core/log.ts';
 import { resetStream, type Stream } from '../core/stream.ts';
 import { type Destination, tcpEndpoint } from '../core/target.ts';
+import type { DataTls } from '../core/target-tls.ts';
 import type { Listening, ListenOptions, Peer, StreamOptions, Transport } from '../core/transport.ts';
 import { TransportDecorator } from '../core/transport-decorator.ts';
 import { converse } from './converse.ts';
@@ -23,14 +24,17 @@ import { ftpUpgrade, type Protection, prepare } from './upgrade/ftp.ts';
 export class FtpTlsTransport extends TransportDecorator {
   readonly #client: TlsClient;
   readonly #log: Logger;
+  readonly #onData: (data: DataTls) => void;
   readonly #session = new TlsSession();
   readonly #cue = new TransferCue();
   #protection: Protection = 'protected';
 
-  constructor(inner: Transport, client: TlsClient, log: Logger) {
+  /** Calls `onData` whenever TLS stands on a data connection. */
+  constructor(inner: Transport, client: TlsClient, log: Logger, onData: (data: DataTls) => void = () => {}) {
     super(inner);
     this.#client = client;
     this.#log = log;
+    this.#onData = onData;
   }
 
   override async openStream(to: Destination | Endpoint, options: StreamOptions = {}): Promise<Stream> {
@@ -78,6 +82,7 @@ export class FtpTlsTransport extends TransportDecorator {
   #data(inner: Stream, peer: string): Stream {
     if (this.#protection === 'clear') return inner;
     const stream = this.#client.connect(inner, { peer, session: this.#session, begins: this.#cue.next() });
+    stream.secured.then(this.#onData, () => {});
     stream.once('end', () => {
       if (stream.truncated)
         this.#log.debug({ event: 'tls.truncated' }, `${peer} ended a data connection without close_notify`);

@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { Logger } from '../core/log.ts';
-import type { TargetTls } from '../core/target-tls.ts';
+import type { DataTls, TargetTls } from '../core/target-tls.ts';
 import type { Transport } from '../core/transport.ts';
 import { type Certificate, daysLeft } from './certificate.ts';
 import { FtpTlsTransport } from './ftp-transport.ts';
@@ -51,11 +51,11 @@ export class ForwardTls implements TargetTls {
     return this.#settings.verify || this.#settings.pin !== null;
   }
 
-  over(far: Transport, log: Logger): Transport {
+  over(far: Transport, log: Logger, onData?: (data: DataTls) => void): Transport {
     const client = new TlsClient(this.#settings, this.#context, (certificate) =>
       this.#warn(certificate, log),
     );
-    if (this.#protocol === 'ftp') return new FtpTlsTransport(far, client, log);
+    if (this.#protocol === 'ftp') return new FtpTlsTransport(far, client, log, onData);
     return new TlsTransport(far, {
       client,
       upgrade: this.#settings.mode === 'upgrade' ? UPGRADES[this.#protocol] : undefined,

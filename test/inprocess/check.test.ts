@@ -417,6 +417,8 @@ describeWith(['openssl'], 'check of a target with TLS', () => {
     });
     expect(told(findings).slice(2, 6)).toEqual(['target-tls ok', 'greeting ok', 'tls ok', 'ftp-login ok']);
     expect(said.clear).toEqual(['AUTH TLS', 'AUTH TLS']);
+    const listing = findings.forwards[0]?.steps.find(({ name }) => name === 'listing');
+    expect(listing?.text).toMatch(/ with TLS \(TLSv1\.3, the control connection's session\)$/);
   });
 
   it('reports a certificate that is not accepted, and goes no further', async (test) => {

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../endpoint.ts';
 import type { GatewayError } from '../errors.ts';
 import type { Target } from '../target.ts';
+import type { DataTls } from '../target-tls.ts';
 import type { Transport } from '../transport.ts';
 import type { LineClient } from './line-client.ts';
 
@@ -59,6 +60,8 @@ export interface ProbeSession {
   readonly timeout: number;
   /** Aborted when the check is to end. */
   readonly signal: AbortSignal;
+  /** Returns what was agreed for the latest data connection with TLS; null if there was none. */
+  dataTls(): DataTls | null;
   /** Returns why the gateway could not open a stream for bulk data; null if none has failed. */
   bulkFailure(): GatewayError | null;
 }

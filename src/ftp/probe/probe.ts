@@ -1,5 +1,6 @@
 import type { ProbeSession } from '../../core/probe/probe.ts';
 import { folderOf } from '../../core/target.ts';
+import type { DataTls } from '../../core/target-tls.ts';
 import type { FtpConfig } from '../config.ts';
 import { ftpAccount } from './account.ts';
 import { FtpClient, loggedIn } from './ftp-client.ts';
@@ -69,7 +70,8 @@ export async function probeFtp(session: ProbeSession, config: FtpConfig): Promis
     await steps.take('listing', () =>
       explained(async () => {
         const { bytes, lines } = await ftp.list(near, { host: gateway.host, port }, timeout);
-        return `${lines} ${lines === 1 ? 'line' : 'lines'}, ${bytes} bytes through a data connection`;
+        const what = `${lines} ${lines === 1 ? 'line' : 'lines'}, ${bytes} bytes`;
+        return `${what} through a data connection${protectionOf(session.dataTls())}`;
       }),
     );
   }
@@ -80,4 +82,10 @@ export async function probeFtp(session: ProbeSession, config: FtpConfig): Promis
     await writeTest({ ftp, near, steps, timeout, access, passive, explained });
   }
   await ftp.leave();
+}
+
+function protectionOf(data: DataTls | null): string {
+  if (data === null) return '';
+  const session = data.resumed ? "the control connection's session" : 'a session of its own';
+  return ` with TLS (${data.version}, ${session})`;
 }
