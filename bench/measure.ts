@@ -5,7 +5,7 @@ import { burst } from './burst.ts';
 import { type Flood, flood } from './flood.ts';
 import { measureMemory } from './memory.ts';
 import { watchNoop } from './noop.ts';
-import type { Peer, Tunnel } from './peers.ts';
+import { isPop3sPeer, type Peer, type Pop3sPeer, type Tunnel } from './peers.ts';
 import type { Place } from './place.ts';
 import { fetchLetters } from './pop3.ts';
 import { find } from './programs.ts';
@@ -180,8 +180,9 @@ async function memory(place: Place, row: MemoryRow, runs: number, source: string
   };
 }
 
-function isForwarder(peer: Peer): peer is Exclude<Tunnel, 'ssh-D'> {
+function isForwarder(peer: Peer): peer is Exclude<Tunnel, 'ssh-D'> | Pop3sPeer {
   return (
+    isPop3sPeer(peer) ||
     peer === 'sshferry' ||
     peer === 'sshferry-prefetch' ||
     peer === 'ssh-session' ||

@@ -3,6 +3,8 @@ export const PEERS = [
   'sshferry',
   'sshferry-prefetch',
   'sshferry-tls',
+  'sshferry-pop3s',
+  'stunnel',
   'ssh-session',
   'ssh-N',
   'ssh-gcm',
@@ -22,6 +24,8 @@ export const NAMES: Record<Peer, string> = {
   sshferry: 'sshferry',
   'sshferry-prefetch': 'sshferry, FtpPrefetch=yes',
   'sshferry-tls': 'sshferry, ftp+tls',
+  'sshferry-pop3s': 'sshferry, pop3s',
+  stunnel: 'stunnel by ssh -L with a session',
   'ssh-session': 'ssh -L with a session',
   'ssh-N': 'ssh -L -N',
   'ssh-gcm': 'ssh -L with a session, aes128-gcm',
@@ -50,9 +54,17 @@ export const LISTENS = {
 } as const satisfies Partial<Record<Peer, string>>;
 export type Tunnel = keyof typeof LISTENS;
 
+/** The peers that give a client without TLS a POP3 server with TLS. */
+export const POP3S_LISTENS = { 'sshferry-pop3s': '127.0.0.18', stunnel: '127.0.0.19' } as const;
+export type Pop3sPeer = keyof typeof POP3S_LISTENS;
+
+export function isPop3sPeer(peer: Peer): peer is Pop3sPeer {
+  return peer in POP3S_LISTENS;
+}
+
 /** The address of the sshferry that serves a folder behind SFTP. */
 export const FOLDER_LISTENS = '127.0.0.16';
 /** The peers that a client reaches by FTP. */
 export type FtpPeer = Tunnel | 'plain' | 'ftps' | 'folder';
 /** The peers that carry files without FTP. */
-export type FilePeer = Exclude<Peer, FtpPeer>;
+export type FilePeer = Exclude<Peer, FtpPeer | Pop3sPeer>;

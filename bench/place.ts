@@ -3,9 +3,26 @@ import { appendFile, chmod, mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type Far, type Line, openLink } from './link.ts';
-import { FOLDER_LISTENS, type FtpPeer, LISTENS, type Peer, type Tunnel } from './peers.ts';
+import {
+  FOLDER_LISTENS,
+  type FtpPeer,
+  LISTENS,
+  type Peer,
+  POP3S_LISTENS,
+  type Pop3sPeer,
+  type Tunnel,
+} from './peers.ts';
 import { type Command, find, Programs } from './programs.ts';
-import { type Ground, PORTS, startFlood, startFtp, startPop3, startSshd } from './servers.ts';
+import {
+  type Ground,
+  PORTS,
+  type Pop3Ports,
+  startFlood,
+  startFtp,
+  startPop3,
+  startSshd,
+  startStunnel,
+} from './servers.ts';
 import type { FtpServer } from './survey.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -51,7 +68,7 @@ export class Place implements Ground {
   readonly #options: readonly string[];
   readonly #programs = new Programs();
   #far: Far = { listen: LOCALHOST, host: LOCALHOST, there: (command) => command };
-  #pop3 = 0;
+  #pop3: Pop3Ports = { plain: 0, secure: 0 };
 
   /**
    * `directory` is the place's own, and is left to the caller to remove; `options` are given to
@@ -78,7 +95,7 @@ export class Place implements Ground {
       for (const peer of ['ftps', 'sshferry-tls'] as const)
         this.absent.set(peer, `${ftpServer} has no TLS here`);
     }
-    this.#pop3 = await startPop3(this.#programs, this.#far, LETTER);
+    this.#pop3 = await startPop3(this.#programs, this.#far, this, LETTER);
     const key = await readFile(this.file('host.pub'), 'utf8');
     await appendFile(this.file('known_hosts'), `[${this.#far.host}]:${PORTS.ssh} ${key}`);
 
@@ -97,8 +114,17 @@ export class Place implements Ground {
       FOLDER_LISTENS,
       PORTS.folder,
     );
+    const pop3s = POP3S_LISTENS['sshferry-pop3s'];
+    const letters = `pop3s/${pop3s}:${this.#pop3.plain}:${LOCALHOST}:${this.#pop3.secure}`;
+    await this.#programs.start(
+      this.#sshferry(['-L', letters, '-o', 'TlsVerify=no', ...this.#options]),
+      pop3s,
+      this.#pop3.plain,
+    );
     if (find('rclone') === null) this.absent.set('rclone-gcm', 'not installed');
     await this.#startSsh('ssh-session', [...this.#login, ...SESSION]);
+    if (find('stunnel') === null) this.absent.set('stunnel', 'not installed');
+    else await startStunnel(this.#programs, this, POP3S_LISTENS.stunnel, LISTENS['ssh-session'], this.#pop3);
     await this.#startSsh('ssh-N', ['-N', ...this.#login]);
     await this.#startSsh('ssh-gcm', ['-c', 'aes128-gcm@openssh.com', ...this.#login, ...SESSION]);
     const socks = ['ssh', '-D', `${LISTENS['ssh-D']}:${SOCKS_PORT}`, ...this.#login, ...SESSION] as const;
@@ -158,9 +184,9 @@ export class Place implements Ground {
     return { host: this.#far.host, port: PORTS.roomyFtp };
   }
 
-  /** The endpoint at which a tunnel forwards the POP3 server. */
-  pop3(tunnel: Exclude<Tunnel, 'ssh-D'>): { host: string; port: number } {
-    return { host: LISTENS[tunnel], port: this.#pop3 };
+  /** The endpoint at which a peer forwards the POP3 server. */
+  pop3(peer: Exclude<Tunnel, 'ssh-D'> | Pop3sPeer): { host: string; port: number } {
+    return { host: { ...LISTENS, ...POP3S_LISTENS }[peer], port: this.#pop3.plain };
   }
 
   /**
@@ -220,7 +246,7 @@ export class Place implements Ground {
     const forwards = [
       ['ftp', PORTS.ftp],
       ['ftp', PORTS.roomyFtp],
-      ['pop3', this.#pop3],
+      ['pop3', this.#pop3.plain],
     ].flatMap(([type, port]) => ['-L', `${type}/${host}:${port}:${LOCALHOST}:${port}`]);
     const command = this.#sshferry([...forwards, ...this.#options, ...options], node);
     return this.#programs.start(command, host, PORTS.ftp, env);
@@ -238,7 +264,7 @@ export class Place implements Ground {
 
   #startSsh(tunnel: Tunnel, argv: readonly string[]): Promise<ChildProcess> {
     const host = LISTENS[tunnel];
-    const forwards = [...PORTS.data, PORTS.ftp, this.#pop3].flatMap((port) => [
+    const forwards = [...PORTS.data, PORTS.ftp, this.#pop3.plain, this.#pop3.secure].flatMap((port) => [
       '-L',
       `${host}:${port}:${LOCALHOST}:${port}`,
     ]);

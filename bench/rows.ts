@@ -19,7 +19,7 @@ interface Common {
 
 interface Comparison extends Common {
   /** The sshferry that is compared with the others. */
-  readonly subject: 'sshferry' | 'sshferry-prefetch' | 'sshferry-tls' | 'folder';
+  readonly subject: 'sshferry' | 'sshferry-prefetch' | 'sshferry-tls' | 'sshferry-pop3s' | 'folder';
   /**
    * The target speed as a multiple of that peer's. These peers alternate with sshferry, run by run.
    */
@@ -170,6 +170,18 @@ const TLS_ROWS: readonly Row[] = [
     work: MANY_SMALL,
     targets: { ftps: 1 },
     beside: ['sshferry'],
+  },
+  {
+    kind: 'pop3',
+    id: 'pop3s-50',
+    name: 'pop3s: 1,000 connections, one letter each, 20 at a time',
+    rtt: 50,
+    mbit: null,
+    subject: 'sshferry-pop3s',
+    connections: 1000,
+    parallel: 20,
+    targets: { stunnel: 1 },
+    beside: [],
   },
   tlsRow('RETR', 0, { sshferry: 0.6 }),
   tlsRow('STOR', 0, { sshferry: 0.6 }),

@@ -68,10 +68,7 @@ async function startVsftpd(
   port: number,
   data: readonly number[],
 ): Promise<void> {
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'],
-    ...['-keyout', ground.file(`tls-${port}`), '-out', ground.file(`tls-${port}`)],
-  ]);
+  await makeCertificate(ground.file(`tls-${port}`));
   const settings = {
     listen: 'YES',
     listen_address: far.listen,
@@ -117,32 +114,70 @@ async function startPyftpdlib(
   await programs.start(far.there(['/usr/bin/python3', ...argv]), far.host, port);
 }
 
+/** The ports of the POP3 server; `secure` is with TLS from the first byte. */
+export interface Pop3Ports {
+  readonly plain: number;
+  readonly secure: number;
+}
+
+/** Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side. */
+export async function startPop3(
+  programs: Programs,
+  far: Far,
+  ground: Ground,
+  size: number,
+): Promise<Pop3Ports> {
+  const pem = ground.file('pop3s');
+  await makeCertificate(pem);
+  const { ports } = await startOwn(programs, far, 'maildrop.ts', [size, pem]);
+  const [plain = 0, secure = 0] = ports;
+  return { plain, secure };
+}
+
 /**
- * Starts a POP3 server with one letter of `size` bytes, on 127.0.0.1 of the servers' side. Returns
- * its port.
+ * Starts stunnel: a client without TLS on `host` reaches, by the tunnel at `via`, the POP3 server
+ * with TLS. Like the sshferry it is compared with, it accepts any certificate.
  */
-export async function startPop3(programs: Programs, far: Far, size: number): Promise<number> {
-  return (await startOwn(programs, far, 'maildrop.ts', size)).port;
+export async function startStunnel(
+  programs: Programs,
+  ground: Ground,
+  host: string,
+  via: string,
+  { plain, secure }: Pop3Ports,
+): Promise<void> {
+  const file = ground.file('stunnel.conf');
+  const service = `[pop3s]\nclient = yes\naccept = ${host}:${plain}\nconnect = ${via}:${secure}\nverifyChain = no\n`;
+  await writeFile(file, `foreground = yes\npid =\nTIMEOUTclose = 0\n${service}`);
+  await programs.start([find('stunnel') ?? 'stunnel', file], host, plain);
+}
+
+/** Makes a key and a self-signed certificate, in one file. */
+async function makeCertificate(file: string): Promise<void> {
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'],
+    ...['-keyout', file, '-out', file],
+  ]);
 }
 
 /**
  * Starts an FTP server that sends empty lines, `rate` bytes a second, on 127.0.0.1 of the servers'
  * side.
  */
-export function startFlood(
+export async function startFlood(
   programs: Programs,
   far: Far,
   rate: number,
 ): Promise<{ port: number; child: ChildProcess }> {
-  return startOwn(programs, far, 'flood-server.ts', rate);
+  const { child, ports } = await startOwn(programs, far, 'flood-server.ts', [rate]);
+  return { child, port: ports[0] ?? 0 };
 }
 
-/** Starts one of the bench's own servers, which prints its port. */
-async function startOwn(programs: Programs, far: Far, file: string, argument: number) {
+/** Starts one of the bench's own servers, which prints its ports. */
+async function startOwn(programs: Programs, far: Far, file: string, argv: readonly (number | string)[]) {
   const program = path.join(import.meta.dirname, file);
-  const command = far.there([process.execPath, '--import', 'tsx', program, String(argument)]);
-  const { child, said } = await programs.startSaying(command, /port \d+\./);
-  return { child, port: Number.parseInt(said.slice('port '.length), 10) };
+  const command = far.there([process.execPath, '--import', 'tsx', program, ...argv.map(String)]);
+  const { child, said } = await programs.startSaying(command, /port \d+.*\./);
+  return { child, ports: [...said.matchAll(/port (\d+)/g)].map(([, port]) => Number(port)) };
 }
 
 function lines(settings: Record<string, string | number | undefined>, separator: string): string {

@@ -17,7 +17,11 @@ export const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** Programs that some rows compare with; a comparison is omitted if its program is missing. */
-export const OPTIONAL: Readonly<Record<string, string>> = { lftp: 'lftp', rclone: 'rclone' };
+export const OPTIONAL: Readonly<Record<string, string>> = {
+  lftp: 'lftp',
+  rclone: 'rclone',
+  stunnel: 'stunnel4',
+};
 
 /** Returns the programs that are missing. `ftpServer` is null if none is installed. */
 export async function survey(): Promise<{ missing: string[]; ftpServer: FtpServer | null }> {

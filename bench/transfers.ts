@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { FilePeer, FtpPeer, Peer } from './peers.ts';
+import { type FilePeer, type FtpPeer, isPop3sPeer, type Peer } from './peers.ts';
 import type { Place } from './place.ts';
 import { run } from './programs.ts';
 import type { Work } from './rows.ts';
@@ -19,6 +19,7 @@ export async function carryOut(
   source: string,
   compare: boolean,
 ): Promise<number> {
+  if (isPop3sPeer(peer)) throw new Error(`${peer} carries no files`);
   const { direction, files } = work;
   const { size } = await stat(source);
   const directory = direction === 'STOR' ? place.files : place.spare;
