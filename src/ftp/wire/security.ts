@@ -88,7 +88,7 @@ export class ControlSecurity {
     if (mechanism === '') return plain(501, 'Syntax: AUTH TLS');
     if (!MECHANISMS.has(mechanism)) return plain(504, 'Only AUTH TLS is supported');
     if (this.#begun) return plain(503, 'TLS has begun already');
-    // Whoever logged in before TLS may be another than who begins it.
+    // A login in the clear may be an attacker's, whose session the client would continue.
     if (this.#loginBegan) return plain(503, 'AUTH TLS comes before USER; connect again');
     this.#begun = true;
     this.#protects = mechanism === 'TLS-P';
