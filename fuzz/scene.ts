@@ -117,6 +117,7 @@ export class Scene {
       active,
       prefetch: this.pick(2) === 0,
       secured: false,
+      clientTls: null,
       limits: this.pick(4) === 0 ? TIGHT : DEFAULT_LIMITS,
     };
     this.control = new FtpControl(this.policy);

@@ -54,6 +54,7 @@ class Dialogue {
     this.#policy = {
       client: '10.9.8.7',
       local: '10.1.1.1',
+      clientTls: null,
       ...{ login, access },
       charset: this.#pick(3) === 0 ? 'shift_jis' : null,
       ascii: this.#pick(3) === 0 ? 'binary' : 'convert',

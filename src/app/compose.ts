@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.ts';
-import type { TlsConfig } from '../config/tls.ts';
+import type { ListenTlsConfig, TlsConfig } from '../config/tls.ts';
+import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway } from '../core/gateway.ts';
@@ -10,6 +11,8 @@ import type { SshOptions } from '../core/ssh/options.ts';
 import { hostOf, type Target } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { secureContext } from '../tls/context.ts';
+import { ForwardListenTls } from '../tls/listen-tls.ts';
+import { readIdentity } from '../tls/server-identity.ts';
 import { ForwardTls } from '../tls/target-tls.ts';
 import type { AnyPlugin } from './plugins.ts';
 
@@ -21,6 +24,8 @@ export interface GatewayDeps {
   /** Returns the transport of one login; it dials nothing before its `start`. */
   connect(options: SshOptions, log: Logger): ManagedTransport;
   readonly log: Logger;
+  /** For the files of certificate authorities. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** Logins by the server's name in the Config. */
@@ -64,6 +69,15 @@ export interface Components {
   readonly transports: ReadonlyMap<string, ManagedTransport>;
   readonly local: Transport;
   readonly forwards: readonly ForwardSpec[];
+  /** Certificate files with another content than before, of forwards that did not change. */
+  readonly renewals: readonly Renewal[];
+}
+
+/** A forward whose connections from now on use what its certificate files hold now. */
+export interface Renewal {
+  readonly forward: string;
+  /** Takes effect. Call it once the gateway has taken the components. */
+  apply(): void;
 }
 
 /**
@@ -73,7 +87,7 @@ export interface Components {
  */
 export function makeComponents(
   resolved: ResolvedConfig,
-  { plugins, local, connect, log }: GatewayDeps,
+  { plugins, local, connect, log, env }: GatewayDeps,
   before: Components | null = null,
 ): Components {
   const { config, logins } = resolved;
@@ -83,16 +97,20 @@ export function makeComponents(
     const old = same ? before.transports.get(name) : undefined;
     transports.set(name, old ?? connect(options, log.child({ server: name })));
   }
-  const forwards = forwardSpecs(config, logins, plugins).map((spec) => {
+  const renewals: Renewal[] = [];
+  const forwards = forwardSpecs(config, logins, plugins, env).map((spec) => {
     const { name, server, bind } = spec;
     const old = before?.forwards.find((candidate) => candidate.name === name);
     const same =
       before?.transports.get(server) === transports.get(server) &&
       isDeepStrictEqual(old?.bind, bind) &&
       isDeepStrictEqual(writtenForward(resolved, name), writtenForward(before?.resolved, name));
-    return old !== undefined && same ? old : spec;
+    if (old === undefined || !same) return spec;
+    const renewal = renewalOf(old, spec);
+    if (renewal !== null) renewals.push(renewal);
+    return old;
   });
-  return { resolved, transports, local, forwards };
+  return { resolved, transports, local, forwards, renewals };
 }
 
 /** Returns a Gateway for the Config, not yet started, and its forwards. */
@@ -103,6 +121,23 @@ export function compose(
 ): { gateway: Gateway; forwards: readonly ForwardSpec[] } {
   const { transports, local, forwards } = makeComponents({ config, logins }, deps);
   return { gateway: new Gateway({ transports, local, forwards, log: deps.log }), forwards };
+}
+
+/** Returns what certificate files change about a running forward; null if nothing. */
+function renewalOf(old: ForwardSpec, fresh: ForwardSpec): Renewal | null {
+  const steps = [
+    old.tls instanceof ForwardTls && fresh.tls instanceof ForwardTls ? old.tls.renewal(fresh.tls) : null,
+    old.listenTls instanceof ForwardListenTls && fresh.listenTls instanceof ForwardListenTls
+      ? old.listenTls.renewal(fresh.listenTls)
+      : null,
+  ].filter((step) => step !== null);
+  if (steps.length === 0) return null;
+  return {
+    forward: old.name,
+    apply: () => {
+      for (const step of steps) step();
+    },
+  };
 }
 
 function sameLogin(name: string, a: ResolvedConfig, b: ResolvedConfig): boolean {
@@ -119,7 +154,12 @@ function writtenForward(resolved: ResolvedConfig | undefined, name: string): unk
 }
 
 /** Returns the forwards of the Config as a Gateway takes them. Throws `CONFIG_INVALID`. */
-export function forwardSpecs(config: Config, logins: Logins, plugins: readonly AnyPlugin[]): ForwardSpec[] {
+export function forwardSpecs(
+  config: Config,
+  logins: Logins,
+  plugins: readonly AnyPlugin[],
+  env: NodeJS.ProcessEnv,
+): ForwardSpec[] {
   return Object.entries(config.forwards).map(([name, forward]): ForwardSpec => {
     const plugin = plugins.find((candidate) => candidate.name === forward.type);
     if (plugin === undefined) {
@@ -132,18 +172,31 @@ export function forwardSpecs(config: Config, logins: Logins, plugins: readonly A
     const gateway = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
     const open = direction === 'local' && gateway;
     const host = listen.host ?? (open ? '*' : 'localhost');
-    const { options, server, to: target, tls: tlsConfig } = forward;
+    const { options, server, to: target } = forward;
+    const where = `forward ${name}`;
     const wrong = plugin.validate?.({ direction, host, target }, options) ?? null;
-    if (wrong !== null) throw new GatewayError('CONFIG_INVALID', wrong, { where: `forward ${name}` });
+    if (wrong !== null) throw new GatewayError('CONFIG_INVALID', wrong, { where });
     const bind = { host, port: listen.port };
-    const tls =
-      tlsConfig === null ? undefined : forwardTls(tlsConfig, target, plugin.name, `forward ${name}`);
-    return { name, direction, plugin, pluginConfig: options, server, bind, target, tls };
+    const tls = forward.tls && forwardTls(forward.tls, { target, protocol: plugin.name, where, env });
+    const listenTls = forward.listenTls && listenTlsOf(forward.listenTls, { host, where });
+    return {
+      ...{ name, direction, plugin, pluginConfig: options, server, bind, target },
+      tls: tls ?? undefined,
+      listenTls: listenTls ?? undefined,
+    };
   });
 }
 
 /** Returns TLS towards a target. Throws `CONFIG_INVALID` if a file that it needs cannot be used. */
-function forwardTls(config: TlsConfig, target: Target, protocol: string, where: string): ForwardTls {
+function forwardTls(
+  config: TlsConfig,
+  {
+    target,
+    protocol,
+    where,
+    env,
+  }: { target: Target; protocol: string; where: string; env: NodeJS.ProcessEnv },
+): ForwardTls {
   const {
     serverName = hostOf(target) ?? '',
     ca = null,
@@ -153,8 +206,22 @@ function forwardTls(config: TlsConfig, target: Target, protocol: string, where: 
     ...rest
   } = config;
   const settings = { ...rest, serverName, ca, cert, key, pin };
+  return located(where, () => new ForwardTls(settings, protocol, secureContext(settings, env)));
+}
+
+/** Returns TLS with the clients of a forward. Throws `CONFIG_INVALID` if its files are of no use. */
+function listenTlsOf(
+  { cert, key, mode, required, minVersion }: ListenTlsConfig,
+  { host, where }: { host: string; where: string },
+): ForwardListenTls {
+  const settings = { mode, minVersion, required: required ?? !isLoopback(host) };
+  return located(where, () => new ForwardListenTls(settings, readIdentity({ cert, key }, new Date())));
+}
+
+/** Runs `make`; names the forward in the error that it throws. */
+function located<T>(where: string, make: () => T): T {
   try {
-    return new ForwardTls(settings, protocol, secureContext(settings, process.env));
+    return make();
   } catch (error) {
     throw new GatewayError('CONFIG_INVALID', asGatewayError(error, 'CONFIG_INVALID', 'TLS').message, {
       where,

@@ -21,7 +21,10 @@ export interface GatewayEnvironment {
    * login that needs an answer fails.
    */
   readonly prompter?: Prompter;
-  /** For ssh_config's tokens and the agent's socket; default: `process.env`. */
+  /**
+   * For ssh_config's tokens, the agent's socket and the files of certificate authorities; default:
+   * `process.env`.
+   */
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -45,6 +48,7 @@ export async function createGateway(
     local: await localTransport(config.localUsers, log),
     connect: (options, serverLog) => sshTransport(options, prompter, serverLog),
     log,
+    env,
   }).gateway;
 }
 

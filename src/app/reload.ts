@@ -36,6 +36,7 @@ export async function reload(
   const local = sameUsers ? before.local : await environment.local(localUsers, log);
   const components = makeComponents(resolved, { ...deps, local }, before);
   await gateway.change({ ...components, drainMs: drainTimeout * 1000 });
+  for (const renewal of components.renewals) renewal.apply();
   return { running: { gateway, request: next, components }, lines: differences(before, components) };
 }
 
@@ -45,6 +46,7 @@ function differences(before: Components, now: Components): string[] {
   const lines = [
     ...compared('server', before.transports, now.transports),
     ...compared('forward', forwards(before), forwards(now)),
+    ...now.renewals.map(({ forward }) => `forward ${forward}: new certificate files`),
   ];
   const logs = [before, now].map(({ resolved }) => (resolved.written as { log?: unknown } | undefined)?.log);
   if (!isDeepStrictEqual(logs[0], logs[1])) lines.push('log: takes effect when sshferry is started again');

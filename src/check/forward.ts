@@ -44,6 +44,8 @@ export async function checkForward(
   deps: ForwardDeps,
 ): Promise<void> {
   if (spec.direction === 'local') await checkLocalPort(spec, steps, deps);
+  const { listenTls } = spec;
+  if (listenTls !== undefined) await steps.take('listen-tls', async () => listenTls.describe());
   if (ssh === null) steps.skipped('reach', `not tried: there is no SSH login at ${login.host}`);
   else if (spec.direction === 'local') await checkThrough(spec, login, ssh, steps, deps);
   else await checkRemote(spec, login, ssh, steps, deps);
@@ -85,7 +87,15 @@ async function checkThrough(
   const gateway = new Gateway({
     transports: new Map([[spec.server, route]]),
     local: deps.local,
-    forwards: [{ ...spec, ...(tls && { tls }), bind: { host: '127.0.0.1', port: 0 } }],
+    forwards: [
+      {
+        ...spec,
+        ...(tls && { tls }),
+        bind: { host: '127.0.0.1', port: 0 },
+        // Without TLS for clients: a check tries what is behind it.
+        listenTls: undefined,
+      },
+    ],
     log: deps.log,
     // A running sshferry has them.
     services: false,

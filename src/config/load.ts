@@ -15,7 +15,7 @@ import {
   splitOption,
 } from './protocol-options.ts';
 import type { Config, ConfigPlugins, LogConfig } from './schema.ts';
-import { tlsOptionsSchema } from './tls.ts';
+import { listenTlsOptionsSchema, tlsOptionsSchema } from './tls.ts';
 
 /** The arguments of a command line, each as it was typed. */
 export interface Arguments {
@@ -82,6 +82,13 @@ export function inputFromArguments(
   lines: ForwardLines = { local: [], remote: [] },
 ): ArgumentsInput {
   const { ssh, protocols, own } = sortOptions(args.options, plugins);
+  const { listenTls } = protocols;
+  if (listenTls !== undefined && (listenTls.cert === undefined || listenTls.key === undefined)) {
+    const key = `ListenTls${capitalized(Object.keys(listenTls)[0] ?? '')}`;
+    throw new GatewayError('CONFIG_INVALID', `-o ${key}: TLS with clients needs a certificate and its key`, {
+      hint: 'set ListenTlsCert and ListenTlsKey',
+    });
+  }
   const named = namedTypes(plugins);
   const forwards: Record<string, Readonly<Record<string, unknown>>> = {};
   const taken = new Map<string, string>();
@@ -106,6 +113,7 @@ export function inputFromArguments(
       type: forward.type,
       ...(protocols[type] && { [type]: protocols[type] }),
       ...(tls !== null && { tls: protocols.tls ?? {} }),
+      ...(listenTls !== undefined && { listenTls }),
     };
   };
   for (const [direction, origin, texts] of [
@@ -164,9 +172,13 @@ export const OWN_OPTIONS = {
 type OwnOption = keyof typeof OWN_OPTIONS;
 const OWN_NAMES = Object.keys(OWN_OPTIONS) as OwnOption[];
 
-/** Returns the protocols and TLS, as owners of options that `-o` sets. */
+/** Returns the protocols and TLS on both sides, as owners of options that `-o` sets. */
 export function optionOwners(plugins: ConfigPlugins): readonly OptionOwner[] {
-  return [...plugins, { name: 'tls', schema: tlsOptionsSchema }];
+  return [
+    ...plugins,
+    { name: 'tls', schema: tlsOptionsSchema },
+    { name: 'listenTls', schema: listenTlsOptionsSchema },
+  ];
 }
 
 /**

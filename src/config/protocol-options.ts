@@ -53,7 +53,7 @@ export function findProtocolOption(key: string, options: readonly ProtocolOption
   const found = options.find((option) => option.key.toLowerCase() === key.toLowerCase());
   if (found !== undefined) return found;
   const keys = options.map((option) => option.key);
-  const prefixed = options.filter(({ protocol }) => key.toLowerCase().startsWith(protocol));
+  const prefixed = options.filter(({ protocol }) => key.toLowerCase().startsWith(protocol.toLowerCase()));
   if (prefixed.length === 0 && nearest(key, keys) === null) return null;
   const expected = (prefixed.length > 0 ? prefixed.map((option) => option.key) : keys).join(', ');
   throw new GatewayError('CONFIG_INVALID', `-o ${key}: unknown option${didYouMean(key, keys)}`, {

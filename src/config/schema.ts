@@ -4,7 +4,7 @@ import type { Target } from '../core/target.ts';
 import { AddressError, type ListenAddress, parseFolder, parseListen, parseTarget } from './address.ts';
 import { type ForwardType, namedTypes, typeOf } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
-import { type TlsConfig, tlsSchema } from './tls.ts';
+import { type ListenTlsConfig, listenTlsSchema, type TlsConfig, tlsSchema } from './tls.ts';
 
 /** The value of an ssh_config option; a list for one that can be repeated. */
 const optionSchema = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
@@ -115,6 +115,8 @@ export interface ForwardConfig {
   readonly options: unknown;
   /** TLS towards the target; null if sshferry speaks none there. */
   readonly tls: TlsConfig | null;
+  /** TLS with the clients; null if there is none. */
+  readonly listenTls: ListenTlsConfig | null;
 }
 
 /**
@@ -209,6 +211,9 @@ function forwardSchema(plugins: ConfigPlugins) {
         .default('local')
         .describe('local listens on this machine (-L), remote on the SSH server (-R)'),
       tls: tlsSchema.optional().describe('TLS between sshferry and the target'),
+      listenTls: listenTlsSchema
+        .optional()
+        .describe('TLS between clients and sshferry, for clients that insist on it'),
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {
@@ -221,6 +226,7 @@ function forwardSchema(plugins: ConfigPlugins) {
         isFolder: 'sftp' in to,
         types: plugin?.tlsTypes ?? {},
       });
+      const listenTls = listenTlsOf(forward.listenTls, type, plugin?.tlsTypes ?? {}, context);
       const given: Record<string, unknown> = forward;
       for (const other of types) {
         if (other === type || given[other] === undefined) continue;
@@ -232,7 +238,7 @@ function forwardSchema(plugins: ConfigPlugins) {
         context.addIssue({ ...sentence(message), path: ['type'] });
       }
       const options = given[type] ?? plugin?.schema.parse({});
-      return { type, direction, server, listen, to, options, tls };
+      return { type, direction, server, listen, to, options, tls, listenTls };
     });
 }
 
@@ -272,6 +278,24 @@ function tlsOf(
   if ((options.cert === undefined) !== (options.key === undefined))
     return wrong('tls.cert and tls.key (-o TlsCert, TlsKey) belong together; set both');
   return { ...options, mode };
+}
+
+/** Returns the TLS of a forward with its clients; reports a mode that its type does not have. */
+function listenTlsOf(
+  given: z.output<typeof listenTlsSchema> | undefined,
+  type: string,
+  types: TypeFacts['types'],
+  context: z.RefinementCtx,
+): ListenTlsConfig | null {
+  if (given === undefined) return null;
+  const modes = Object.values(types);
+  const mode = given.mode ?? (modes.includes('upgrade') ? 'upgrade' : 'implicit');
+  if (modes.includes(mode)) return { ...given, mode };
+  const message = modes.includes('implicit')
+    ? `type ${type} has no command that begins TLS; use listenTls.mode implicit (-o ListenTlsMode)`
+    : `type ${type} does not support listenTls; remove it`;
+  context.addIssue({ ...sentence(message), path: ['listenTls'] });
+  return null;
 }
 
 /**

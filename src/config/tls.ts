@@ -48,14 +48,18 @@ export const tlsOptionsSchema = z.strictObject({
     ),
 });
 
-/** The same in a config file, with `mode`. */
-export const tlsSchema = tlsOptionsSchema.extend({
-  // YAML reads an unquoted 1.2 as a number.
-  minVersion: z
+/** Returns the schema of a version in a config file: YAML reads an unquoted 1.2 as a number. */
+function minVersion(description: string) {
+  return z
     .literal([...VERSIONS, ...VERSIONS.map(Number)])
     .transform((given) => VERSIONS.find((version) => Number(version) === Number(given)) ?? '1.2')
     .prefault('1.2')
-    .describe(OLDEST),
+    .describe(description);
+}
+
+/** The same in a config file, with `mode`. */
+export const tlsSchema = tlsOptionsSchema.extend({
+  minVersion: minVersion(OLDEST),
   mode: z
     .enum(['implicit', 'upgrade'])
     .optional()
@@ -63,6 +67,36 @@ export const tlsSchema = tlsOptionsSchema.extend({
       "How TLS begins: implicit with the first byte, upgrade by the protocol's own command, such as STARTTLS (default: by the type).",
     ),
 });
+
+const LISTEN_CERT = 'PEM file of the certificate for clients, followed by those of its chain.';
+const LISTEN_KEY = 'PEM file of the private key of that certificate, which other users cannot read.';
+const LISTEN_MODE =
+  "How clients begin TLS: implicit with the first byte, upgrade by the protocol's own command, such as AUTH TLS or STARTTLS (default: upgrade; implicit for tcp).";
+const LISTEN_REQUIRED = 'Refuse logins and data without TLS (default: no on loopback, otherwise yes).';
+const LISTEN_OLDEST = 'The oldest version of TLS for clients: 1.0, 1.1, 1.2 or 1.3 (default: 1.2).';
+
+/** The options of TLS with clients, as `-o ListenTls…` sets them. */
+export const listenTlsOptionsSchema = z.strictObject({
+  cert: file.optional().describe(LISTEN_CERT),
+  key: file.optional().describe(LISTEN_KEY),
+  mode: z.enum(['implicit', 'upgrade']).optional().describe(LISTEN_MODE),
+  required: z.boolean().optional().describe(LISTEN_REQUIRED),
+  minVersion: z.enum(VERSIONS).default('1.2').describe(LISTEN_OLDEST),
+});
+
+/** The same in a config file. */
+export const listenTlsSchema = listenTlsOptionsSchema.extend({
+  cert: file.describe(LISTEN_CERT),
+  key: file.describe(LISTEN_KEY),
+  minVersion: minVersion(LISTEN_OLDEST),
+});
+
+/** TLS with the clients of a forward. */
+export interface ListenTlsConfig extends Omit<z.output<typeof listenTlsSchema>, 'mode' | 'required'> {
+  readonly mode: 'implicit' | 'upgrade';
+  /** Undefined: by the address that the forward listens on. */
+  readonly required?: boolean | undefined;
+}
 
 /** TLS of a forward: the mode, from its type or from `tls.mode`, and the options. */
 export interface TlsConfig extends z.output<typeof tlsOptionsSchema> {

@@ -54,8 +54,12 @@ const CODES = {
   CLIENT_EARLY: { fault: 'client' },
   /** The client sent an HTTP request. */
   CLIENT_HTTP: { fault: 'client' },
-  /** The client started TLS, but the protocol has none. */
+  /** The client began TLS where sshferry speaks none. */
   CLIENT_TLS: { fault: 'client' },
+  /** TLS with the client failed. */
+  CLIENT_TLS_FAILED: { fault: 'client' },
+  /** Bytes came in the clear where TLS with the client had to begin. */
+  CLIENT_INJECTION: { fault: 'client' },
   FTP_SYNTAX: { fault: 'server' },
   FTP_LIMIT: { fault: 'server' },
   FTP_FOREIGN_ADDRESS: { fault: 'client' },

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { ClientTlsFacts } from './client-tls.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { Target } from './target.ts';
@@ -69,6 +70,8 @@ export interface GatewayEvents {
       target: Target;
       /** TLS towards the target; null if sshferry speaks none there. */
       tls: TlsProtection | null;
+      /** TLS with the clients; null if there is none. */
+      listenTls: ClientTlsFacts | null;
     },
   ];
   /** The uploads that wait for the forward's server have changed; null if it has no spool. */

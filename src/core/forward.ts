@@ -1,3 +1,4 @@
+import type { ListenTls } from './client-tls.ts';
 import type { Bind } from './listener.ts';
 import type { ProtocolPlugin } from './plugin.ts';
 import type { Target } from './target.ts';
@@ -21,6 +22,8 @@ export interface ForwardSpec<C = unknown> {
   readonly target: Target;
   /** TLS with the target. Default: none; the client's bytes go there unchanged. */
   readonly tls?: TargetTls | undefined;
+  /** TLS with the clients. Default: none. */
+  readonly listenTls?: ListenTls | undefined;
 }
 
 /**

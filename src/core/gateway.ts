@@ -279,7 +279,7 @@ export class Gateway {
   }
 
   #announce({ route: { spec }, listener: { endpoint } }: ActiveForward): void {
-    const { name: forward, plugin, direction, server, bind, target, tls = null } = spec;
+    const { name: forward, plugin, direction, server, bind, target, tls = null, listenTls = null } = spec;
     this.events.emit('forward.listening', {
       forward,
       type: plugin.name,
@@ -289,6 +289,7 @@ export class Gateway {
       listen: { host: bind.host, port: endpoint.port },
       target,
       tls: tls && { mode: tls.mode, serverName: tls.serverName, verified: tls.verified },
+      listenTls: listenTls && { mode: listenTls.mode, required: listenTls.required },
     });
   }
 }

@@ -51,7 +51,17 @@ export const LOG_EVENTS = {
   'tls.expires': {
     levels: ['warn'],
     fields: ['forward', 'session', 'days'],
-    when: "the certificate of a forward's target has less than 14 days left; once a day",
+    when: "the certificate of a forward's target, or the one for its clients (`listenTls`), has less than 14 days left; once a day",
+  },
+  'client-tls.ready': {
+    levels: ['debug'],
+    fields: ['forward', 'session', 'version', 'cipher', 'resumed'],
+    when: 'TLS with a client has begun (`listenTls`), on its control connection or a data connection; `resumed` if it continues the session of an earlier connection',
+  },
+  'client-tls.truncated': {
+    levels: ['debug'],
+    fields: ['forward', 'session'],
+    when: 'a client has ended a data connection without TLS’s close_notify, as many clients do; a reset would count as broken',
   },
   'tls.unverified': {
     levels: ['warn'],
@@ -91,7 +101,7 @@ export const LOG_EVENTS = {
   'client.refused': {
     levels: ['warn'],
     fields: ['forward', 'code', 'count'],
-    when: 'a client was refused: `CLIENT_HTTP`, `CLIENT_TLS`, `CLIENT_EARLY` if it spoke before the greeting, `SESSION_LIMIT`, or `LOGIN_TIMEOUT`; at most once a minute for each forward and code, with a count',
+    when: 'a client was refused: `CLIENT_HTTP`, `CLIENT_TLS`, `CLIENT_TLS_FAILED`, `CLIENT_EARLY` if it spoke before the greeting, `CLIENT_INJECTION` if it sent more in the clear after the command that begins TLS, `SESSION_LIMIT`, or `LOGIN_TIMEOUT`; at most once a minute for each forward and code, with a count',
   },
   'listener.full': {
     levels: ['warn'],

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ZodType } from 'zod';
+import type { ClientTls } from './client-tls.ts';
 import type { GatewayError } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { Logger } from './log.ts';
@@ -22,6 +23,8 @@ export interface SessionContext {
   readonly target: Target;
   /** The client's connection; paused until read. */
   readonly client: Duplex;
+  /** TLS with the client; null if the forward speaks none. It has begun if its mode is implicit. */
+  readonly clientTls: ClientTls | null;
   readonly peer: Peer;
   /** The client's network: this machine for `-L`. */
   readonly near: Transport;

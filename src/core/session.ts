@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { ClientTls, ListenTls } from './client-tls.ts';
 import type { Endpoint } from './endpoint.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import { emitOf, type GatewayEmitter } from './events.ts';
@@ -26,6 +27,7 @@ export interface SessionParts
     SessionContext,
     | 'shared'
     | 'secured'
+    | 'clientTls'
     | 'signal'
     | 'end'
     | 'endWhenIdle'
@@ -36,6 +38,8 @@ export interface SessionParts
   > {
   /** TLS towards the target; undefined if there is none. */
   readonly tls?: TargetTls | undefined;
+  /** TLS with the client; undefined if there is none. */
+  readonly listenTls?: ListenTls | undefined;
   readonly events: GatewayEmitter;
 }
 
@@ -53,11 +57,15 @@ export class Session {
   readonly #traffic = { up: 0, down: 0 };
   readonly #transfers: Transfers;
 
-  constructor({ events, tls, ...parts }: SessionParts) {
+  constructor({ events, tls, listenTls, ...parts }: SessionParts) {
     const { signal } = this.#abort;
     const far = tls?.over(parts.far, parts.log) ?? parts.far;
+    const clientTls = listenTls?.accept(parts.client, parts.log) ?? null;
+    const client = clientTls?.stream ?? parts.client;
     this.context = {
       ...parts,
+      client,
+      clientTls,
       near: new OwnedTransport(parts.near, this.#owned, signal),
       far: new OwnedTransport(far, this.#owned, signal),
       secured: tls !== undefined,
@@ -75,7 +83,7 @@ export class Session {
       emit: this.context.emit,
     });
     // An error without a handler would end the process; users of the stream attach their own.
-    parts.client.on('error', () => {}).once('close', () => this.#endWithoutClient());
+    client.on('error', () => {}).once('close', () => this.#endWithoutClient());
   }
 
   /**
@@ -102,6 +110,7 @@ export class Session {
     emit('session.start', { session, forward, peer, traffic: this.#traffic });
     let error: GatewayError | undefined;
     try {
+      if (this.context.clientTls?.mode === 'implicit') await this.#beginTls(this.context.clientTls);
       await plugin.run(this.context, config);
     } catch (cause) {
       // The reason that ended the session counts, not an error that followed from it.
@@ -120,6 +129,15 @@ export class Session {
       bytesDown: this.#traffic.down,
       ms: Date.now() - this.#started,
       ...(error && { error }),
+    });
+  }
+
+  /** Begins TLS with a client that does so with its first byte. Rejects if that fails. */
+  async #beginTls(clientTls: ClientTls): Promise<void> {
+    const { signal } = this.context;
+    await new Promise<void>((resolve, reject) => {
+      clientTls.begin().then(resolve, reject);
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
   }
 

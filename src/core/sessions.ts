@@ -57,11 +57,15 @@ export class Sessions {
     const { spec, near, far } = route;
     const { log, events } = this.#deps;
     const id = this.#nextId++;
+    const place = this.#limits.claim(spec.name, peer.remote);
+    // A client that waits for TLS reads no refusal before a handshake, which would cost too much.
+    const isSilent = place instanceof GatewayError && spec.listenTls?.mode === 'implicit';
     const session = new Session({
       id,
       forward: spec.name,
       target: spec.target,
       tls: spec.tls,
+      listenTls: isSilent ? undefined : spec.listenTls,
       client,
       peer,
       near,
@@ -69,9 +73,8 @@ export class Sessions {
       log: log.child({ session: id, forward: spec.name }),
       events,
     });
-    const place = this.#limits.claim(spec.name, peer.remote);
     // A refused client takes no place while it reads why.
-    const plugin = place instanceof GatewayError ? refusing(spec.plugin, place) : spec.plugin;
+    const plugin = place instanceof GatewayError ? refusing(spec.plugin, place, isSilent) : spec.plugin;
     const active: ActiveSession = {
       session,
       route,
@@ -87,13 +90,13 @@ export class Sessions {
    * Refuses a client because file descriptors are scarce, and soon frees the client's own. It has
    * not been admitted, so nothing is read from it.
    */
-  turnAway({ plugin }: ForwardSpec, client: Duplex): void {
+  turnAway({ plugin, listenTls }: ForwardSpec, client: Duplex): void {
     const error = new GatewayError('SESSION_LIMIT', 'too many connections are open here', {
       hint: 'try again later',
     });
     client.on('error', () => {});
     this.#fullLog.add('full', (count) => this.#logFull(count));
-    const words = plugin.refusal(error);
+    const words = listenTls?.mode === 'implicit' ? null : plugin.refusal(error);
     if (words === null) return resetStream(client, error);
     const timer = setTimeout(() => resetStream(client, error), EXCESS_FAREWELL);
     client.once('close', () => clearTimeout(timer));
@@ -119,7 +122,8 @@ export class Sessions {
   }
 }
 
-/** Returns a plugin of the same protocol that only refuses. */
-function refusing<C>(plugin: ProtocolPlugin<C>, error: GatewayError): ProtocolPlugin<C> {
-  return { ...plugin, refusal: (reason) => plugin.refusal(reason), run: () => Promise.reject(error) };
+/** Returns a plugin of the same protocol that only refuses; without words if it is silent. */
+function refusing<C>(plugin: ProtocolPlugin<C>, error: GatewayError, isSilent: boolean): ProtocolPlugin<C> {
+  const refusal = (reason: GatewayError) => (isSilent ? null : plugin.refusal(reason));
+  return { ...plugin, refusal, run: () => Promise.reject(error) };
 }

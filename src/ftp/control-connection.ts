@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { injected } from '../core/client-tls.ts';
 import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { logEvent } from '../core/log.ts';
@@ -279,6 +280,11 @@ export class ControlConnection implements DataReport {
         if (action.to === 'client') this.#gate.greeted();
         if (!this.#over && this.#streams[action.to].writable) this.#streams[action.to].write(action.bytes);
         return;
+      case 'secure':
+        return this.#secure(action.reply);
+      case 'protect':
+        if (this.#session.clientTls) this.#session.clientTls.protectsData = action.on;
+        return;
       case 'end':
         this.#streams[action.to].end();
         return;
@@ -305,6 +311,14 @@ export class ControlConnection implements DataReport {
       case 'close':
         return this.#finish(action.reason);
     }
+  }
+
+  #secure(reply: Uint8Array): void {
+    if (this.#unread.client.length > 0) return this.#session.end(injected());
+    if (!this.#streams.client.writable) return;
+    this.#streams.client.write(reply);
+    // A failure ends the stream.
+    this.#session.clientTls?.begin().catch(() => {});
   }
 
   #startTimer(id: number, ms: number): void {

@@ -21,6 +21,7 @@ export const clientSpeaksFirst = z
     "Accept clients that send commands before the server's greeting; some monitors do, and so can a web page (default: no).",
   );
 
+const UPGRADE = 'set the client to explicit TLS (AUTH TLS, STARTTLS), or listenTls.mode to implicit';
 const SECURED = 'turn TLS off in the client; sshferry speaks TLS to the server';
 const NOT_SECURED =
   'turn TLS off in the client; a type such as pop3s or ftp+tls speaks TLS to the server, and type tcp passes TLS of the client';
@@ -70,6 +71,11 @@ export class ClientGate {
     return new Uint8Array();
   }
 
+  get #remedy(): string {
+    if (this.#session.clientTls !== null) return UPGRADE;
+    return this.#session.secured ? SECURED : NOT_SECURED;
+  }
+
   #refusal(offence: Offence, origin: string | null): GatewayError {
     const { protocol } = this.#options;
     const { host: who } = this.#session.peer.remote;
@@ -87,8 +93,10 @@ export class ClientGate {
       case 'tls':
         return new GatewayError(
           'CLIENT_TLS',
-          `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already`,
-          { hint: this.#session.secured ? SECURED : NOT_SECURED },
+          this.#session.clientTls === null
+            ? `refused TLS from ${who}: this port does not speak TLS, SSH encrypts already`
+            : `refused TLS from ${who}: on this port a command begins TLS`,
+          { hint: this.#remedy },
         );
     }
   }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
 import { greet, type Manners } from './probe-greeting.ts';
 import { mailSchema, relayGreeted } from './relay.ts';
+import { ImapStartTls } from './starttls/imap.ts';
 import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
@@ -23,7 +24,8 @@ export const imap: ProtocolPlugin<z.infer<typeof schema>> = {
   schema,
   defaultPorts: [143],
   tlsTypes: { imaps: 'implicit', 'imap+starttls': 'upgrade' },
-  run: (session, config) => relayGreeted(session, config, { protocol: 'Imap', tlsPorts: [993] }),
+  run: (session, config) =>
+    relayGreeted(session, config, { protocol: 'Imap', tlsPorts: [993], startTls: ImapStartTls }),
   refusal: (error) => refusalFor(error, (text) => line(`* BYE [UNAVAILABLE] ${text}`)),
   greet: (client) => greet(client, manners),
 };

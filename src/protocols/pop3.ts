@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
 import { greet, type Manners } from './probe-greeting.ts';
 import { mailSchema, relayGreeted } from './relay.ts';
+import { Pop3StartTls } from './starttls/pop3.ts';
 import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
@@ -23,7 +24,8 @@ export const pop3: ProtocolPlugin<z.infer<typeof schema>> = {
   schema,
   defaultPorts: [110],
   tlsTypes: { pop3s: 'implicit', 'pop3+starttls': 'upgrade' },
-  run: (session, config) => relayGreeted(session, config, { protocol: 'Pop3', tlsPorts: [995] }),
+  run: (session, config) =>
+    relayGreeted(session, config, { protocol: 'Pop3', tlsPorts: [995], startTls: Pop3StartTls }),
   refusal: (error) => refusalFor(error, (text) => line(`-ERR [SYS/TEMP] ${text}`)),
   greet: (client) => greet(client, manners),
 };

@@ -6,6 +6,8 @@ import { pump } from '../core/pump.ts';
 import { resetStream } from '../core/stream.ts';
 import { destinationOf, formatTarget } from '../core/target.ts';
 import { awaitGreeting, type ClientGate, clientSpeaksFirst } from './greeting.ts';
+import type { StartTlsRules } from './starttls/rules.ts';
+import { untilLogin } from './starttls/until-login.ts';
 
 const LF = 0x0a;
 
@@ -54,14 +56,18 @@ export async function relay(session: SessionContext, config: { idleTimeout: numb
 export async function relayGreeted(
   session: SessionContext,
   config: { idleTimeout: number; clientSpeaksFirst: boolean },
-  about: { protocol: string; tlsPorts: readonly number[] },
+  about: { protocol: string; tlsPorts: readonly number[]; startTls: new () => StartTlsRules },
 ): Promise<void> {
   session.endWhenIdle(config.idleTimeout * 1000);
   const { clientSpeaksFirst } = config;
   const { server, gate, said } = await awaitGreeting(session, { clientSpeaksFirst, ...about });
   gate.greeted();
   session.signal.throwIfAborted();
-  if (said.length > 0) server.write(said);
+  const { clientTls } = session;
+  if (clientTls?.mode === 'upgrade') {
+    const rules = new about.startTls();
+    if (!(await untilLogin(session, clientTls, { server, gate, said, rules }))) return;
+  } else if (said.length > 0) server.write(said);
   await carry(session, server, gate);
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ProtocolPlugin } from '../core/plugin.ts';
 import { greet, type Manners } from './probe-greeting.ts';
 import { mailSchema, relayGreeted } from './relay.ts';
+import { SmtpStartTls } from './starttls/smtp.ts';
 import { line, refusalFor } from './words.ts';
 
 const schema = mailSchema();
@@ -24,7 +25,8 @@ export const smtp: ProtocolPlugin<z.infer<typeof schema>> = {
   schema,
   defaultPorts: [25, 587],
   tlsTypes: { smtps: 'implicit', 'smtp+starttls': 'upgrade' },
-  run: (session, config) => relayGreeted(session, config, { protocol: 'Smtp', tlsPorts: [465] }),
+  run: (session, config) =>
+    relayGreeted(session, config, { protocol: 'Smtp', tlsPorts: [465], startTls: SmtpStartTls }),
   refusal: (error) => refusalFor(error, (text) => line(`421 4.3.2 ${text}`)),
   greet: (client) => greet(client, manners),
 };

@@ -244,7 +244,7 @@ function forwardStatus(
   waiting: WaitingUploads | null,
   { clients, up, down }: Live = { clients: 0, up: 0, down: 0 },
 ): ForwardStatus {
-  const { forward: name, type, direction, server, listen, target, tls } = about;
+  const { forward: name, type, direction, server, listen, target, tls, listenTls } = about;
   return {
     name,
     type,
@@ -253,6 +253,7 @@ function forwardStatus(
     listen: { host: listen.host, port: listen.port },
     target: 'sftp' in target ? { sftp: target.sftp } : { host: target.host, port: target.port },
     tls,
+    listenTls,
     clients,
     clientsTotal,
     bytesUp: bytesUp + up,

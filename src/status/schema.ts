@@ -45,6 +45,14 @@ const forward = z.object({
     .nullable()
     .optional()
     .describe('TLS between the SSH server and the target; null if sshferry speaks none there'),
+  listenTls: z
+    .object({
+      mode: z.enum(['implicit', 'upgrade']),
+      required: z.boolean().describe('clients have to begin TLS before they log in'),
+    })
+    .nullable()
+    .optional()
+    .describe('TLS between clients and sshferry; null if sshferry speaks none there'),
   clients: count.describe('connected now'),
   clientsTotal: count.describe('connected since the start'),
   bytesUp,

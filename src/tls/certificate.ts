@@ -39,7 +39,23 @@ function pinOf({ publicKey }: X509Certificate): string {
   return `sha256//${createHash('sha256').update(info).digest('base64')}`;
 }
 
-/** Returns how many days a certificate is still valid, rounded down; negative once it has expired. */
-export function daysLeft({ validTo }: Certificate, now: Date): number {
-  return Math.floor((validTo.getTime() - now.getTime()) / 86_400_000);
+/** A certificate with fewer days left is worth a warning. */
+export const FEW_DAYS = 14;
+
+/** How long a certificate is still valid. */
+export interface Validity {
+  /** Days left, rounded down; negative once it has expired. */
+  readonly days: number;
+  /** Such as `expires in 3 days`, or `has expired`. */
+  readonly when: string;
+  /** Such as `3 days left`, or `expired`. */
+  readonly left: string;
+}
+
+/** Returns how long a certificate that ends at `validTo` is still valid. */
+export function validityOf(validTo: Date, now: Date): Validity {
+  const days = Math.floor((validTo.getTime() - now.getTime()) / 86_400_000);
+  if (days < 0) return { days, when: 'has expired', left: 'expired' };
+  const counted = days === 1 ? '1 day' : `${days} days`;
+  return { days, when: `expires in ${counted}`, left: `${counted} left` };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import tls, { type SecureContext, type SecureVersion } from 'node:tls';
+import tls, { type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../core/errors.ts';
 import type { MinVersion, TlsSettings } from './settings.ts';
 
@@ -15,29 +16,41 @@ const SYSTEM_ROOTS = [
   '/etc/ssl/cert.pem',
 ];
 
-const VERSIONS: Readonly<Record<MinVersion, SecureVersion>> = {
+export const VERSIONS: Readonly<Record<MinVersion, SecureVersion>> = {
   '1.0': 'TLSv1',
   '1.1': 'TLSv1.1',
   '1.2': 'TLSv1.2',
   '1.3': 'TLSv1.3',
 };
 
+/** The context of a forward's TLS connections, and what it was made of. */
+export interface TargetContext {
+  readonly context: SecureContext;
+  readonly options: SecureContextOptions;
+}
+
+/** Whether two contexts hold the same authorities and certificates. */
+export function sameContext(a: TargetContext, b: TargetContext): boolean {
+  return isDeepStrictEqual(a.options, b.options);
+}
+
 /**
  * Returns the context of a forward's TLS connections: the authorities, versions and own certificate
  * that its settings name. Reads files; throws `CONFIG_INVALID` if one cannot be used.
  */
-export function secureContext(settings: TlsSettings, env: NodeJS.ProcessEnv): SecureContext {
+export function secureContext(settings: TlsSettings, env: NodeJS.ProcessEnv): TargetContext {
   const { ca, cert, key, minVersion } = settings;
   const old = minVersion === '1.0' || minVersion === '1.1';
   try {
-    return tls.createSecureContext({
+    const options: SecureContextOptions = {
       ca: [...tls.rootCertificates, ...systemRoots(env), ...(ca === null ? [] : [read('ca', ca)])],
       ...(cert !== null && { cert: read('cert', cert) }),
       ...(key !== null && { key: read('key', key) }),
       minVersion: VERSIONS[minVersion],
       // OpenSSL 3 speaks the old versions only at its lowest security level.
       ...(old && { ciphers: 'DEFAULT@SECLEVEL=0' }),
-    });
+    };
+    return { context: tls.createSecureContext(options), options };
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const text = error instanceof Error ? error.message : String(error);

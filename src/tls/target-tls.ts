@@ -1,9 +1,9 @@
-import type { SecureContext } from 'node:tls';
 import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { Logger } from '../core/log.ts';
 import type { DataTls, TargetTls } from '../core/target-tls.ts';
 import type { Transport } from '../core/transport.ts';
-import { type Certificate, daysLeft } from './certificate.ts';
+import { type Certificate, FEW_DAYS, validityOf } from './certificate.ts';
+import { sameContext, type TargetContext } from './context.ts';
 import { FtpTlsTransport } from './ftp-transport.ts';
 import type { TlsSettings } from './settings.ts';
 import { TlsClient } from './tls-client.ts';
@@ -13,9 +13,6 @@ import { ftpUpgrade } from './upgrade/ftp.ts';
 import { imapUpgrade } from './upgrade/imap.ts';
 import { pop3Upgrade } from './upgrade/pop3.ts';
 import { smtpUpgrade } from './upgrade/smtp.ts';
-
-/** A certificate with fewer days left is worth a warning. */
-export const FEW_DAYS = 14;
 
 /** The protocols whose TLS begins by a command before anything else, by the names of their plugins. */
 const UPGRADES: Readonly<Record<string, Upgrade>> = {
@@ -28,15 +25,24 @@ const UPGRADES: Readonly<Record<string, Upgrade>> = {
 export class ForwardTls implements TargetTls {
   readonly #settings: TlsSettings;
   readonly #protocol: string;
-  readonly #context: SecureContext;
+  #context: TargetContext;
   /** When it was last said that the certificate is about to expire. */
   #warned: string | null = null;
 
   /** `protocol` is the name of the forward's plugin. */
-  constructor(settings: TlsSettings, protocol: string, context: SecureContext) {
+  constructor(settings: TlsSettings, protocol: string, context: TargetContext) {
     this.#settings = settings;
     this.#protocol = protocol;
     this.#context = context;
+  }
+
+  /** Returns a function that takes the files of `newer`, of equal settings; null if they are the same. */
+  renewal(newer: ForwardTls): (() => void) | null {
+    const context = newer.#context;
+    if (sameContext(context, this.#context)) return null;
+    return () => {
+      this.#context = context;
+    };
   }
 
   get mode(): TargetTls['mode'] {
@@ -52,7 +58,7 @@ export class ForwardTls implements TargetTls {
   }
 
   over(far: Transport, log: Logger, onData?: (data: DataTls) => void): Transport {
-    const client = new TlsClient(this.#settings, this.#context, (certificate) =>
+    const client = new TlsClient(this.#settings, this.#context.context, (certificate) =>
       this.#warn(certificate, log),
     );
     if (this.#protocol === 'ftp') return new FtpTlsTransport(far, client, log, onData);
@@ -67,7 +73,7 @@ export class ForwardTls implements TargetTls {
 
   async probe(far: Transport, to: Endpoint, signal: AbortSignal): Promise<string> {
     let presented: Certificate | null = null;
-    const client = new TlsClient(this.#settings, this.#context, (certificate) => {
+    const client = new TlsClient(this.#settings, this.#context.context, (certificate) => {
       presented = certificate;
     });
     const upgrade = this.mode === 'upgrade' ? (UPGRADES[this.#protocol] ?? ftpUpgrade) : undefined;
@@ -83,18 +89,16 @@ export class ForwardTls implements TargetTls {
 
   #warn(certificate: Certificate, log: Logger): void {
     const now = new Date();
-    const days = daysLeft(certificate, now);
+    const { days, when } = validityOf(certificate.validTo, now);
     const today = now.toISOString().slice(0, 10);
     if (days >= FEW_DAYS || this.#warned === today) return;
     this.#warned = today;
-    const when = days < 0 ? 'has expired' : `expires in ${days === 1 ? '1 day' : `${days} days`}`;
     log.warn({ event: 'tls.expires', days }, `the certificate of ${this.serverName} ${when}`);
   }
 }
 
 /** Returns whom a certificate is for, and how long. */
 function validity(certificate: Certificate): string {
-  const days = daysLeft(certificate, new Date());
-  const left = days < 0 ? 'expired' : `${days === 1 ? '1 day' : `${days} days`} left`;
+  const { left } = validityOf(certificate.validTo, new Date());
   return `for ${certificate.names.slice(0, 3).join(', ')}, ${left}`;
 }

@@ -1,6 +1,6 @@
 import net from 'node:net';
-import type { SecureContext, TLSSocket } from 'node:tls';
-import type { GatewayError } from '../core/errors.ts';
+import tls, { type SecureContext, type TLSSocket } from 'node:tls';
+import { GatewayError } from '../core/errors.ts';
 import type { Stream } from '../core/stream.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { judge } from './judge.ts';
@@ -45,15 +45,22 @@ export class TlsClient {
   connect(inner: Stream, { peer, session, needsCloseNotify, begins, onReceived }: TlsConnect): TlsStream {
     const { serverName } = this.settings;
     const ticket = session?.latest;
+    const options = {
+      secureContext: this.#context,
+      host: serverName,
+      // An address is no name (RFC 6066 3).
+      servername: net.isIP(serverName) === 0 ? serverName : '',
+      ...(ticket && { session: ticket }),
+      // Verification is ours: Node would destroy the socket before it can be asked what was presented.
+      rejectUnauthorized: false,
+    };
     return new TlsStream(inner, {
-      connect: {
-        secureContext: this.#context,
-        host: serverName,
-        // An address is no name (RFC 6066 3).
-        servername: net.isIP(serverName) === 0 ? serverName : '',
-        ...(ticket && { session: ticket }),
+      role: {
+        open: (socket) => tls.connect({ ...options, socket }),
+        ready: 'secureConnect',
+        judge: (socket) => this.#judge(socket),
+        explain: (error) => explain(error, peer),
       },
-      judge: (socket) => this.#judge(socket),
       peer,
       needsCloseNotify,
       begins,
@@ -75,4 +82,32 @@ export class TlsClient {
     if (refusal === null && certificate !== null) this.#onCertificate(certificate);
     return refusal;
   }
+}
+
+/** OpenSSL's most common errors of a handshake, in words. */
+const WORDS: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server did not answer in TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server did not answer in TLS',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the server speaks only versions of TLS that are too old',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the server speaks no version of TLS that is allowed here',
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the server shares no cipher with sshferry, or wants a certificate',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the server wants a certificate from its client',
+  ERR_SSL_DH_KEY_TOO_SMALL: 'the key of the server is too short',
+  ERR_SSL_EE_KEY_TOO_SMALL: 'the key of the server is too short',
+};
+
+function explain(error: NodeJS.ErrnoException, peer: string): GatewayError {
+  const words = WORDS[error.code ?? ''] ?? error.message;
+  return new GatewayError('TLS_FAILED', `TLS with ${peer} failed: ${words}`, {
+    cause: error,
+    hint: remedyOf(error),
+  });
+}
+
+function remedyOf({ code = '' }: NodeJS.ErrnoException): string | undefined {
+  if (/WRONG_VERSION|PACKET_LENGTH/.test(code)) return 'is the type of the forward right for this port?';
+  if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|KEY_TOO_SMALL/.test(code))
+    return 'an old server can be allowed with TlsMinVersion=1.0';
+  if (/CERTIFICATE_REQUIRED/.test(code)) return 'set TlsCert and TlsKey';
+  return undefined;
 }

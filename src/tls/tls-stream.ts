@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import tls, { type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import { resetStream, type Stream } from '../core/stream.ts';
 import { Ciphertext } from './ciphertext.ts';
@@ -14,11 +14,23 @@ export interface TlsFacts {
   readonly resumed: boolean;
 }
 
+/** The part that sshferry plays in a handshake: the client or the server. */
+export interface TlsRole {
+  /** Begins TLS over the encrypted side. */
+  open(ciphertext: Duplex): TLSSocket;
+  /** The event of that socket that says that the handshake is over. */
+  readonly ready: 'secureConnect' | 'secure';
+  /**
+   * Judges the other side after the handshake, before a byte is sent to it. Returns why it is
+   * refused.
+   */
+  judge(socket: TLSSocket): GatewayError | null;
+  /** Returns the GatewayError for an error of OpenSSL or of Node's TLS. */
+  explain(error: NodeJS.ErrnoException): GatewayError;
+}
+
 export interface TlsStreamOptions {
-  /** Node's options for the connection, without `socket` and the rules of verification. */
-  readonly connect: tls.ConnectionOptions;
-  /** Judges the server after the handshake, before a byte is sent to it. Returns why it is refused. */
-  readonly judge: (socket: TLSSocket) => GatewayError | null;
+  readonly role: TlsRole;
   /** The other side, for messages. */
   readonly peer: string;
   /**
@@ -28,13 +40,15 @@ export interface TlsStreamOptions {
   readonly needsCloseNotify?: boolean | undefined;
   /** Nothing is sent before it resolves. It must, or the stream waits for ever. Default: at once. */
   readonly begins?: Promise<void> | undefined;
-  /** Called with each chunk of the server's data, before the reader gets it. */
+  /** Called with each chunk of the other side's data, before the reader gets it. */
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
-  /** Called with each session that the server, once accepted, offers for later connections. */
+  /** Called with each session that a server, once accepted, offers for later connections. */
   readonly onSession?: ((session: Buffer) => void) | undefined;
 }
 
 const WRITE_BUFFER = 256 * 1024;
+/** How long a handshake may take, in milliseconds. */
+export const HANDSHAKE_TIME = 30_000;
 
 /**
  * TLS over a stream of a Transport, as a well-behaved Stream: see core/transport.ts. Owns the inner
@@ -42,18 +56,18 @@ const WRITE_BUFFER = 256 * 1024;
  *
  * `end()` sends close_notify and then the inner stream's end-of-file. `end` is emitted for the other
  * side's close_notify, or for an end-of-file without one. `truncated` distinguishes them, and the
- * owner decides by its protocol. Errors: `TLS_FAILED` for a handshake or record that fails,
- * `TLS_CERTIFICATE` for a server that is refused, or the error of the inner stream.
+ * owner decides by its protocol. Errors: those of its role, for a handshake or record that fails and
+ * for another side that is refused, or the error of the inner stream.
  */
 export class TlsStream extends Duplex implements Stream {
-  /** Settles when the server is accepted; rejects as the stream breaks. */
+  /** Settles when the other side is accepted; rejects as the stream breaks. */
   readonly secured: Promise<TlsFacts>;
   readonly #inner: Stream;
   readonly #socket: TLSSocket;
   readonly #options: TlsStreamOptions;
   #resolve: (facts: TlsFacts) => void = () => {};
   #reject: (error: Error) => void = () => {};
-  /** The write, or the end, that waits until the server is accepted. */
+  /** The write, or the end, that waits until the other side is accepted. */
   #waiting: (() => void) | null = null;
   #accepted = false;
   /** A session that the server offered before it was accepted. */
@@ -62,6 +76,7 @@ export class TlsStream extends Duplex implements Stream {
   #unsent: ((error?: Error | null) => void) | null = null;
   #truncated = false;
   #ended = false;
+  #limit: NodeJS.Timeout | undefined;
 
   constructor(inner: Stream, options: TlsStreamOptions) {
     super({ allowHalfOpen: true, writableHighWaterMark: WRITE_BUFFER });
@@ -87,14 +102,28 @@ export class TlsStream extends Duplex implements Stream {
       },
       options.begins,
     );
-    // Verification is ours: Node would destroy the socket before it can be asked what was presented.
-    this.#socket = tls.connect({ ...options.connect, socket: ciphertext, rejectUnauthorized: false });
+    this.#socket = options.role.open(ciphertext);
     this.#watch(this.#socket);
   }
 
   /** Whether the other side ended without close_notify. An attacker on the path can cause that. */
   get truncated(): boolean {
     return this.#truncated;
+  }
+
+  /** Breaks the stream unless its handshake is over in `ms` from now. Only the first call counts. */
+  limitHandshake(ms = HANDSHAKE_TIME): void {
+    if (this.#accepted || this.destroyed || this.#limit !== undefined) return;
+    this.#limit = setTimeout(
+      () => this.destroy(this.#cut(`did not finish the TLS handshake in ${ms / 1000} s`)),
+      ms,
+    );
+  }
+
+  /** An end without close_notify is only as good as the end beneath it. */
+  confirmEnd(ended: () => void): void {
+    if (this.#truncated && this.#inner.confirmEnd) this.#inner.confirmEnd(ended);
+    else ended();
   }
 
   override _read(): void {
@@ -116,6 +145,7 @@ export class TlsStream extends Duplex implements Stream {
     const unsent = this.#unsent;
     this.#unsent = null;
     this.#waiting = null;
+    clearTimeout(this.#limit);
     this.#reject(error ?? new GatewayError('ABANDONED', 'the connection is no longer needed'));
     // A reset of the inner stream, not its end: half an upload must not look whole. It comes first,
     // so that what Node's TLS says at the end goes nowhere.
@@ -135,7 +165,7 @@ export class TlsStream extends Duplex implements Stream {
   }
 
   #watch(socket: TLSSocket): void {
-    socket.once('secureConnect', () => this.#onSecured());
+    socket.once(this.#options.role.ready, () => this.#onSecured());
     socket.on('session', (session) => this.#onSession(session));
     socket.on('data', (chunk: Buffer) => {
       this.#options.onReceived?.(chunk);
@@ -146,7 +176,10 @@ export class TlsStream extends Duplex implements Stream {
       if (this.#accepted) this.#onEnd();
       else this.destroy(this.#cut('ended the connection during the TLS handshake'));
     });
-    socket.on('error', (error) => this.destroy(this.#explain(error)));
+    const failed = (error: Error) => void this.destroy(this.#explain(error));
+    socket.on('error', failed);
+    // As a server, Node reports a failure only here, unless it made the socket in a tls.Server.
+    socket.on('_tlsError', failed);
     socket.on('close', () => {
       if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
     });
@@ -155,12 +188,13 @@ export class TlsStream extends Duplex implements Stream {
   #onSecured(): void {
     if (this.destroyed) return;
     const socket = this.#socket;
-    const refusal = this.#options.judge(socket);
+    const refusal = this.#options.role.judge(socket);
     if (refusal !== null) {
       this.destroy(refusal);
       return;
     }
     this.#accepted = true;
+    clearTimeout(this.#limit);
     if (this.#offered !== null) this.#onSession(this.#offered);
     this.#waiting?.();
     this.#waiting = null;
@@ -177,7 +211,7 @@ export class TlsStream extends Duplex implements Stream {
     else this.#offered = session;
   }
 
-  /** Sends something once the server is accepted. */
+  /** Sends something once the other side is accepted. */
   #send(
     callback: (error?: Error | null) => void,
     act: (done: (error?: Error | null) => void) => unknown,
@@ -207,34 +241,6 @@ export class TlsStream extends Duplex implements Stream {
   #explain(error: NodeJS.ErrnoException): GatewayError {
     if (error instanceof GatewayError) return error;
     if (this.#inner.errored instanceof GatewayError) return this.#inner.errored;
-    const { peer } = this.#options;
-    return new GatewayError('TLS_FAILED', `TLS with ${peer} failed: ${wordsOf(error)}`, {
-      cause: error,
-      hint: remedyOf(error),
-    });
+    return this.#options.role.explain(error);
   }
-}
-
-/** OpenSSL's most common errors of a handshake, in words. */
-const WORDS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server did not answer in TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server did not answer in TLS',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'the server speaks only versions of TLS that are too old',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the server speaks no version of TLS that is allowed here',
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the server shares no cipher with sshferry, or wants a certificate',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the server wants a certificate from its client',
-  ERR_SSL_DH_KEY_TOO_SMALL: 'the key of the server is too short',
-  ERR_SSL_EE_KEY_TOO_SMALL: 'the key of the server is too short',
-};
-
-function wordsOf(error: NodeJS.ErrnoException): string {
-  return WORDS[error.code ?? ''] ?? error.message;
-}
-
-function remedyOf({ code = '' }: NodeJS.ErrnoException): string | undefined {
-  if (/WRONG_VERSION|PACKET_LENGTH/.test(code)) return 'is the type of the forward right for this port?';
-  if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|KEY_TOO_SMALL/.test(code))
-    return 'an old server can be allowed with TlsMinVersion=1.0';
-  if (/CERTIFICATE_REQUIRED/.test(code)) return 'set TlsCert and TlsKey';
-  return undefined;
 }

@@ -8,11 +8,8 @@ import { TransportDecorator } from '../core/transport-decorator.ts';
 import { inTime } from '../core/within.ts';
 import { converse } from './converse.ts';
 import type { TlsClient, TlsSession } from './tls-client.ts';
-import type { TlsFacts, TlsStream } from './tls-stream.ts';
+import { HANDSHAKE_TIME, type TlsFacts, type TlsStream } from './tls-stream.ts';
 import type { Upgrade } from './upgrade/dialogue.ts';
-
-/** How long a handshake may take, in milliseconds. */
-const HANDSHAKE = 30_000;
 
 export interface TlsTransportOptions {
   readonly client: TlsClient;
@@ -114,10 +111,10 @@ async function upgraded(
 /** Resolves when the server is accepted. Rejects with why it is not, or with the signal's reason. */
 async function accepted(stream: TlsStream, peer: string, signal: AbortSignal | undefined): Promise<TlsFacts> {
   const reason = new Error('the handshake takes too long');
-  const made = await inTime(() => stream.secured, { ms: HANDSHAKE, signal, reason });
+  const made = await inTime(() => stream.secured, { ms: HANDSHAKE_TIME, signal, reason });
   signal?.throwIfAborted();
   if (made !== null) return made.value;
-  const seconds = HANDSHAKE / 1000;
+  const seconds = HANDSHAKE_TIME / 1000;
   throw new GatewayError('CHANNEL_TIMEOUT', `${peer} did not finish the TLS handshake in ${seconds} s`);
 }
 

@@ -36,6 +36,7 @@ const deps: GatewayDeps = {
   local: new FakeTransport(),
   connect: () => new FakeManagedTransport(),
   log: quietLog,
+  env: {},
 };
 
 describe('components of a configuration', () => {

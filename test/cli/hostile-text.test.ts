@@ -129,6 +129,7 @@ const PATHS: Readonly<Record<string, () => string>> = {
           listen: endpoint,
           target: endpoint,
           tls: null,
+          listenTls: null,
           server: { label: HOSTILE, host: HOSTILE, hostName: HOSTILE },
         },
       ],

@@ -26,6 +26,7 @@ test('a forward has its server, its addresses and its protocol with the defaults
       to: { host: 'localhost', port: 21 },
       options: { active: 'to-passive', prefetch: false, dataHost: 'control', maxDataPorts: 16 },
       tls: null,
+      listenTls: null,
     },
   });
 });

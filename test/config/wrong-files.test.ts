@@ -12,7 +12,7 @@ const files = (option: string) => GOOD.replace(':21 ', `:21, ${option} `);
 const EMPTY = '1:1: the file is empty; it needs servers and forwards (sshferry init writes both)';
 const NO_SECRETS =
   'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
-const FORWARD_KEYS = 'listen, server, to, type, direction, tls, ftp, pop3, tcp';
+const FORWARD_KEYS = 'listen, server, to, type, direction, tls, listenTls, ftp, pop3, tcp';
 
 /** The mistake, the file, and its messages without the excerpt. */
 const WRONG: [what: string, text: string, told: string | string[]][] = [

@@ -217,7 +217,13 @@ describe('sshferry status --ready', () => {
   const told = () =>
     new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
   const end = { host: 'localhost', port: 8110 };
-  const ends = { endpoint: end, listen: end, target: { host: 'localhost', port: 110 }, tls: null };
+  const ends = {
+    endpoint: end,
+    listen: end,
+    target: { host: 'localhost', port: 110 },
+    tls: null,
+    listenTls: null,
+  };
   const forward = { forward: 'f', type: 'pop3', direction: 'local', server: 'a', ...ends } as const;
 
   test('fails while a server is not connected or nothing listens yet', async () => {

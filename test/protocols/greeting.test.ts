@@ -11,6 +11,7 @@ function refusal(secured: boolean, port: number) {
   const errors: GatewayError[] = [];
   const session = {
     secured,
+    clientTls: null,
     target: { host: 'mail.example.com', port },
     peer: { remote: { host: '127.0.0.1', port: 40000 } },
     end: (error: GatewayError) => void errors.push(error),

@@ -18,6 +18,7 @@ const listening = {
   listen: { host: 'localhost', port: 8021 },
   target: { host: 'localhost', port: 21 },
   tls: null,
+  listenTls: null,
 };
 const info = {
   id: 1,
@@ -101,7 +102,16 @@ test('a forward counts clients and bytes, including those of running sessions', 
   const { listen, target } = listening;
   const about = { name: 'files', type: 'ftp', direction: 'local', server: 'office', listen, target };
   expect(status().forwards).toEqual([
-    { ...about, clients: 2, clientsTotal: 2, bytesUp: 11, bytesDown: 2002, tls: null, spool: null },
+    {
+      ...about,
+      clients: 2,
+      clientsTotal: 2,
+      bytesUp: 11,
+      bytesDown: 2002,
+      tls: null,
+      listenTls: null,
+      spool: null,
+    },
   ]);
   events.emit('session.end', { session: 4, forward: 'files', bytesUp: 10, bytesDown: 2000, ms: 5 });
   expect(status()).toMatchObject({

@@ -18,6 +18,7 @@ export const POLICY: FtpPolicy = {
   active: 'to-passive',
   prefetch: false,
   secured: false,
+  clientTls: null,
   limits: DEFAULT_LIMITS,
 };
 
@@ -127,6 +128,10 @@ export function words(action: Action): string {
   switch (action.type) {
     case 'send':
       return `${action.to === 'server' ? '>' : '<'} ${latin1(action.bytes)}`;
+    case 'secure':
+      return `secure ${latin1(action.reply).trimEnd()}`;
+    case 'protect':
+      return `protect ${action.on ? 'on' : 'off'}`;
     case 'end':
       return `end ${action.to}`;
     case 'offer': {

@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect, type TestContext } from 'vitest';
 import type { AnyPlugin } from '../../src/app/plugins.ts';
+import type { ListenTls } from '../../src/core/client-tls.ts';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import type { GatewayEvents } from '../../src/core/events.ts';
 import type { ForwardSpec } from '../../src/core/forward.ts';
@@ -41,6 +42,8 @@ export interface GatewaySetup {
   readonly target: Endpoint;
   /** TLS towards the target. */
   readonly tls?: TargetTls;
+  /** TLS with the clients. */
+  readonly listenTls?: ListenTls;
   /** Default: 127.0.0.1 */
   readonly listen?: string;
   readonly port?: number;
@@ -114,6 +117,7 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
     bind: { host: setup.listen ?? '127.0.0.1', port: setup.port ?? 0 },
     target,
     tls: setup.tls,
+    listenTls: setup.listenTls,
   };
   const gateway = new Gateway({
     transports: new Map([['yourserver', far]]),

@@ -19,6 +19,7 @@ export const SERVER_POLICY: ServerPolicy = {
   keepPartial: true,
   active: true,
   hashes: ['SHA-256', 'MD5'],
+  clientTls: null,
   limits: DEFAULT_SERVER_LIMITS,
   now: () => NOW,
 };
@@ -103,6 +104,11 @@ export function words(action: ServerAction): string {
   switch (action.type) {
     case 'send':
       return `< ${latin1(action.bytes)}`;
+    case 'secure':
+    case 'injected':
+      return action.type;
+    case 'protect':
+      return `protect ${action.on ? 'on' : 'off'}`;
     case 'ask':
       return `? ${action.id} ${inWords(action.question)}`;
     case 'forget':

@@ -73,7 +73,7 @@ export const check: Subcommand = {
     const { config, logins } = await resolveConfig(draft, environment, log);
     const plan: CheckPlan = {
       servers: loginOptions(config, logins),
-      forwards: forwardSpecs(config, logins, environment.plugins),
+      forwards: forwardSpecs(config, logins, environment.plugins, environment.env),
     };
     const deps: Omit<CheckDeps, 'signal'> = {
       local,

@@ -16,6 +16,7 @@ const TITLES: Readonly<Partial<Record<string, string>>> = {
   'remote-listen': 'remote port',
   reach: 'target',
   greeting: 'greeting',
+  'listen-tls': 'client TLS',
   'target-tls': 'TLS',
   tls: 'plain FTP',
   'ftp-login': 'FTP login',

@@ -1,3 +1,4 @@
+import type { ClientTlsFacts } from '../../core/client-tls.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
 import { formatTarget, hostOf, type Target } from '../../core/target.ts';
@@ -13,6 +14,8 @@ export interface ForwardInfo {
   readonly target: Target;
   /** TLS towards the target; null if sshferry speaks none there. */
   readonly tls: TlsProtection | null;
+  /** TLS with the clients; null if there is none. */
+  readonly listenTls: ClientTlsFacts | null;
   /** The SSH server: `user@host` for people, and its names. */
   readonly server: { readonly label: string; readonly host: string; readonly hostName: string };
 }
@@ -35,10 +38,21 @@ export function forwardLines(forwards: readonly ForwardInfo[], { unicode }: { un
     const ends = `${listen.padEnd(listens)} ${unicode ? '→' : '->'} ${target.padEnd(targets)}`;
     const through = `${/^ftp/.test(type) ? 'control and data ' : ''}through ${forward.server.label}`;
     const line = `${type.padEnd(types)}  ${ends}  ${through}`;
-    const remark = tlsRemark(forward) ?? outsideRemark(forward);
-    return remark === null ? [line] : [line, `${' '.repeat(types)}  ${remark}`];
+    const remarks = [clientRemark(forward), tlsRemark(forward) ?? outsideRemark(forward)];
+    return [
+      line,
+      ...remarks.filter((remark) => remark !== null).map((remark) => `${' '.repeat(types)}  ${remark}`),
+    ];
   });
   return lines.map((line) => shown(line, { unicode }));
+}
+
+/** Returns a remark on TLS with the clients; null if there is none. */
+function clientRemark({ listenTls }: ForwardInfo): string | null {
+  if (listenTls === null) return null;
+  const { mode, required } = listenTls;
+  if (mode === 'implicit') return 'note: clients begin TLS with the first byte';
+  return `note: clients ${required ? 'have to' : 'can'} begin TLS`;
 }
 
 /** Returns a remark that TLS protects the last leg; null if none does. */

@@ -89,18 +89,25 @@ function serverLines(
 }
 
 function forwardCells(forward: ForwardStatus, style: TerminalStyle): string[] {
-  const { type, direction, listen, target, tls, clients, clientsTotal, bytesUp, bytesDown } = forward;
+  const { type, direction, listen, listenTls, target, tls, clients, clientsTotal, bytesUp, bytesDown } =
+    forward;
   const [there, here] = direction === 'remote' ? [' there', ' here'] : ['', ''];
   const arrow = style.unicode ? '→' : '->';
   return [
     shown(type, style),
     shown(
-      `${formatEndpoint(listen)}${there} ${arrow} ${formatTarget(target)}${here}${protection(tls)}`,
+      `${formatEndpoint(listen)}${there}${clientProtection(listenTls)} ${arrow} ${formatTarget(target)}${here}${protection(tls)}`,
       style,
     ),
     `${counted(clients, 'client')} of ${clientsTotal}`,
     traffic(bytesUp, bytesDown),
   ];
+}
+
+/** Returns how the leg to the clients is protected; empty if sshferry speaks no TLS there. */
+function clientProtection(listenTls: ForwardStatus['listenTls']): string {
+  if (listenTls == null) return '';
+  return listenTls.mode === 'upgrade' && !listenTls.required ? ' (TLS if asked for)' : ' (TLS)';
 }
 
 /** Returns how the leg behind the SSH server is protected; empty if it is not. */

@@ -58,7 +58,7 @@ export function warnUnverified(forwards: readonly ForwardSpec[], log: Logger): v
 }
 
 function describe(
-  { name, direction, plugin, bind, target, server, tls }: ForwardSpec,
+  { name, direction, plugin, bind, target, server, tls, listenTls }: ForwardSpec,
   logins: Logins,
   ports: ReadonlyMap<string, number>,
 ): ForwardInfo {
@@ -69,6 +69,7 @@ function describe(
     listen: { host: bind.host, port: ports.get(name) ?? bind.port },
     target,
     tls: tls ?? null,
+    listenTls: listenTls ?? null,
     server: {
       label: login ? `${login.user}@${login.host}` : server,
       host: login?.host ?? server,

@@ -67,6 +67,8 @@ const REFUSED: ReadonlySet<string> = new Set([
   'CLIENT_EARLY',
   'CLIENT_HTTP',
   'CLIENT_TLS',
+  'CLIENT_TLS_FAILED',
+  'CLIENT_INJECTION',
   'LOGIN_TIMEOUT',
   'SESSION_LIMIT',
 ]);

@@ -40,11 +40,12 @@ export async function serve(request: RunRequest, given: Environment): Promise<nu
 }
 
 /** Returns what a gateway is made with. Questions at a login move the running transfers aside. */
-function gatewayDeps({ plugins, connect, prompter }: ServeEnvironment, { log, transfers }: LogOutput) {
+function gatewayDeps({ plugins, connect, prompter, env }: ServeEnvironment, { log, transfers }: LogOutput) {
   const person = transfers?.beside(prompter()) ?? prompter();
   return {
     plugins,
     log,
+    env,
     connect: (...[options, serverLog]: Parameters<typeof connect>) =>
       connect(options, serverLog, { prompter: person }),
   };

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { SecuredData } from '../../core/client-tls.ts';
 import { addressFamily, type Endpoint, formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import { Listener } from '../../core/listener.ts';
@@ -22,7 +23,7 @@ export interface DataOptions {
 }
 
 /** The part of a session that a ClientLeg uses. */
-export type LegSession = Pick<SessionContext, 'near' | 'peer' | 'log'>;
+export type LegSession = Pick<SessionContext, 'near' | 'peer' | 'log' | 'clientTls'>;
 
 /** The owner of a ClientLeg. */
 interface LegOwner {
@@ -45,6 +46,10 @@ export class ClientLeg {
   readonly #door: ClientDoor;
   readonly #abort = new AbortController();
   #stream: Duplex | null = null;
+  /** Whether the client's connection is in TLS: by the client's word when it asked for a port. */
+  #inTls = false;
+  #secured: SecuredData | null = null;
+  #begun = false;
   #listening: Listening | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** Why the leg is closed; null while it is open. */
@@ -80,6 +85,7 @@ export class ClientLeg {
    */
   async listen(family: 4 | 'any'): Promise<Endpoint> {
     const { advertise, ports, acceptTimeout } = this.#options;
+    this.#inTls = this.#session.clientTls?.protectsData ?? false;
     const { local, bound: asked } = this.#session.peer;
     // A listener on every interface of the SSH server: the data port has its own, and is named by
     // the server's address.
@@ -105,6 +111,7 @@ export class ClientLeg {
   /** Dials the client's own port. Rejects with a GatewayError. */
   async dial(to: Endpoint): Promise<void> {
     const { host } = this.#session.peer.local;
+    this.#inTls = this.#session.clientTls?.protectsData ?? false;
     // Clients compare where the connection comes from with where they dialled. Equal addresses need
     // no binding.
     const bound = host !== to.host && addressFamily(host) === addressFamily(to.host);
@@ -117,8 +124,13 @@ export class ClientLeg {
     }
   }
 
-  /** The client gets the reply that begins the transfer: it connects now, if it has not. */
+  /**
+   * The client gets the reply that begins the transfer: it connects now, if it has not, and begins
+   * TLS.
+   */
   goAhead(): void {
+    this.#begun = true;
+    this.#secured?.limitHandshake();
     this.#door.goAhead();
   }
 
@@ -138,8 +150,17 @@ export class ClientLeg {
   #take(stream: Duplex): void {
     this.#stopListening();
     if (this.#closed !== null) return resetStream(stream, this.#closed);
-    this.#stream = stream;
-    this.#owner.connected(stream);
+    this.#stream = this.#secure(stream);
+    this.#owner.connected(this.#stream);
+  }
+
+  /** In active mode as well, the server's side has the certificate (RFC 4217 10). */
+  #secure(stream: Duplex): Duplex {
+    const { clientTls } = this.#session;
+    if (clientTls === null || !this.#inTls) return stream;
+    this.#secured = clientTls.secureData(stream);
+    if (this.#begun) this.#secured.limitHandshake();
+    return this.#secured;
   }
 
   #stopListening(): void {

@@ -7,13 +7,15 @@ export function onlyOne(): GatewayError {
   return new GatewayError('DATA_REFUSED', 'a data port takes one connection', { expected: true });
 }
 
+/** Codes of a TLS connection that never began: the server's word about its data is not waited for. */
+const NO_TLS: ReadonlySet<string> = new Set(['TLS_CERTIFICATE', 'TLS_FAILED', 'CLIENT_TLS_FAILED']);
+
 /**
  * Returns which side broke a data connection. An error of SSH, or of sshferry's own making, is
- * neither's doing; nor is a server that sshferry does not accept: its own word is not waited for.
+ * neither's doing; nor is TLS that fails.
  */
 export function brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
-  const refused = error.code === 'TLS_CERTIFICATE' || error.code === 'TLS_FAILED';
-  return refused || error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
+  return NO_TLS.has(error.code) || error.fault === 'ssh' || error.fault === 'us' ? 'gateway' : side;
 }
 
 /** Why a data connection ends that its owner has given up. */

@@ -15,6 +15,13 @@ export type Action =
   /** No more bytes go to that side: close the writing half once all is sent. */
   | { type: 'end'; to: Side }
   /**
+   * Send the client this reply, and begin TLS. If more of the client's has been read by then, end
+   * the session instead, without the reply.
+   */
+  | { type: 'secure'; reply: Uint8Array }
+  /** Data connections of the client that are offered or dialled from now on are in TLS, or not. */
+  | { type: 'protect'; on: boolean }
+  /**
    * Make `dial` reachable. `on: 'local'`: bind a listener for the client, and dial the server's
    * data port at once, without waiting for the client. Answer with complete(id, …); with `reach`,
    * once the server's port is reached as well. `family: 4` if only an IPv4 address can be named.

@@ -9,6 +9,8 @@ import { Fifo } from './fifo.ts';
 export class CommandIntake {
   readonly #splitter: CommandSplitter;
   readonly #held = new Fifo<Line>();
+  /** Lines that `push` has yet to add. */
+  #incoming = 0;
 
   /** `lineLimit` is in bytes. */
   constructor(lineLimit: number) {
@@ -17,7 +19,10 @@ export class CommandIntake {
 
   /** Yields after each complete line that joins the queue. */
   *push(bytes: Uint8Array): Iterable<void> {
-    for (const line of this.#splitter.push(bytes)) {
+    const lines = this.#splitter.push(bytes);
+    this.#incoming = lines.length;
+    for (const line of lines) {
+      this.#incoming -= 1;
       this.#held.push(line);
       yield;
     }
@@ -30,6 +35,11 @@ export class CommandIntake {
 
   get isEmpty(): boolean {
     return this.#held.length === 0;
+  }
+
+  /** Whether anything of the client is still to be dealt with, even an unfinished line. */
+  get hasMore(): boolean {
+    return this.#held.length > 0 || this.#incoming > 0 || this.#splitter.kept > 0;
   }
 
   /** Bytes that are kept here, with an unfinished line. */

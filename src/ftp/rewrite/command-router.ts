@@ -10,6 +10,7 @@ import {
 } from '../wire/command.ts';
 import { stripTelnet } from '../wire/telnet.ts';
 import { reply } from '../wire/words.ts';
+import type { ClientSecurity } from './client-security.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { PassiveVerb } from './pending.ts';
 import type { PortRequests } from './port-requests.ts';
@@ -28,6 +29,7 @@ type Handler = (command: Command) => void;
 
 /** The parts of FtpControl that commands go to. */
 interface RouterDeps {
+  readonly security: ClientSecurity;
   readonly ports: PortRequests;
   readonly transfers: Transfers;
   readonly failures: TransferFailures;
@@ -104,6 +106,7 @@ export class CommandRouter {
     }
     if (hasStrayNul(command.bytes)) return this.#dialogue.replyLocally('', reply(501, 'NUL in command line'));
     if (command.verb === '') return this.#dialogue.replyLocally('', EMPTY_COMMAND);
+    if (this.#deps.security.onCommand(command)) return;
     this.#deps.prefetch.onCommand(command.verb, command.argument);
     const handler = this.#routes.get(command.verb);
     if (handler === undefined) this.#pass(command);

@@ -3,6 +3,7 @@ import type { Direction } from '../wire/command.ts';
 import type { ReplyLine } from '../wire/reply.ts';
 import type { Action, Completion, DataEnd, Side } from './action.ts';
 import { catchUp } from './catch-up.ts';
+import { ClientSecurity } from './client-security.ts';
 import { CommandIntake } from './command-intake.ts';
 import { CommandRouter } from './command-router.ts';
 import { DataPortOpener } from './data-port-opener.ts';
@@ -72,7 +73,7 @@ import { Transfers } from './transfers.ts';
  * Every byte passes as it came, in both directions, with these exceptions:
  * - The reply to a command that asks for a data port is always sshferry's own, in one line.
  * - The server never sees the client's own address (PORT, EPRT, LPRT), nor a TLS command.
- * - FEAT's reply loses the lines that offer TLS.
+ * - FEAT's reply loses the lines that offer TLS. With a certificate for clients it gets its own.
  * - A 227, 228 or 229 that no command asked for is dropped: the client could take it for the reply
  *   to its next PASV.
  * - A success never passes for a transfer that SSH, sshferry, the server or an uploading client cut.
@@ -115,8 +116,11 @@ export class FtpControl {
     this.#text = text;
     this.#commands = new CommandIntake(policy.limits.command);
     this.#replies = new ReplyIntake(policy.limits.replyLine);
-    this.#commandRouter = new CommandRouter(dialogue, { ports, transfers, failures, prefetch, facts });
-    this.#replyRouter = new ReplyRouter(dialogue, { ports, remote, transfers, prefetch, text });
+    const security = new ClientSecurity(dialogue, this.#commands);
+    this.#commandRouter = new CommandRouter(dialogue, {
+      ...{ security, ports, transfers, failures, prefetch, facts },
+    });
+    this.#replyRouter = new ReplyRouter(dialogue, { security, ports, remote, transfers, prefetch, text });
     this.#stray = new StraySuccess(dialogue, this.#replies, transfers);
     this.#ends = new Ends(dialogue, this.#commands, this.#replies, prefetch);
     dialogue.pending.push({ kind: 'greeting', verb: '' });

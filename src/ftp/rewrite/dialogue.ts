@@ -33,6 +33,8 @@ export class Dialogue {
    * Whether the server has accepted a login: before that the client's own ports are not dialled.
    */
   loggedIn = false;
+  /** Whether the client is about to get the reply after which TLS begins: its lines wait. */
+  beginsTls = false;
   #everLoggedIn = false;
   #isVsftpd = false;
   readonly #waits: { client: Wait | null; server: Wait | null } = { client: null, server: null };
@@ -109,7 +111,7 @@ export class Dialogue {
    * side.
    */
   send(to: Side, bytes: Uint8Array, from: Author = 'sshferry'): void {
-    if (this.#toldEnd[to]) return;
+    if (this.#toldEnd[to] || bytes.length === 0) return;
     if (this.#sending?.to !== to || this.#sending.from !== from) this.#flush();
     this.#sending ??= { to, from, parts: [] };
     this.#sending.parts.push(bytes);
@@ -138,16 +140,22 @@ export class Dialogue {
     this.send('server', bytes);
   }
 
-  /** Answers a command that the server does not see, when its turn comes. */
-  replyLocally(verb: string, bytes: Uint8Array): void {
-    this.pending.push({ kind: 'local', verb, reply: bytes });
+  /**
+   * Answers a command that the server does not see, when its turn comes. If `onDue` then returns
+   * false, the reply is not sent.
+   */
+  replyLocally(verb: string, bytes: Uint8Array, onDue?: () => boolean): void {
+    this.pending.push({ kind: 'local', verb, reply: bytes, onDue });
     this.sendDueReplies();
   }
 
   /** Returns the replies whose turn has come. */
   sendDueReplies(): void {
     if (this.midReply) return;
-    for (const bytes of this.pending.takeDue()) this.send('client', bytes);
+    for (const { reply, onDue } of this.pending.takeDue()) {
+      if (this.#closed) return;
+      if (onDue?.() ?? true) this.send('client', reply);
+    }
     const { holdingUp } = this.pending;
     if (holdingUp === null || holdingUp === this.#holdingUp) return;
     this.#holdingUp = holdingUp;

@@ -60,6 +60,7 @@ export class Ends {
   /** Whether the lines of a side have to wait. */
   waits(side: Side): boolean {
     if (this.#dialogue.waits(side)) return true;
+    if (side === 'client' && this.#dialogue.beginsTls) return true;
     const mayStillReply = !this.#lastCommandsExpired && !this.#serverHasSaidAll;
     return side === 'client' && mayStillReply && this.#dialogue.pending.some(isOwnRequest);
   }

@@ -1,6 +1,6 @@
 import { isPlain } from '../wire/command.ts';
 import { beginsTransfer, endsTransfer, namesPort } from '../wire/reply.ts';
-import type { Passed, Pending } from './pending.ts';
+import type { LocalReply, Passed, Pending } from './pending.ts';
 
 /**
  * RFC 959 4.1.3: these may be sent, and failedEarly, while a transfer runs. proftpd answers NOOP
@@ -72,13 +72,13 @@ export class PendingQueue {
    * Takes out the replies of sshferry's own whose turn has come: those that no command of the
    * server's precedes.
    */
-  takeDue(): Uint8Array[] {
-    const replies: Uint8Array[] = [];
+  takeDue(): LocalReply[] {
+    const replies: LocalReply[] = [];
     for (let i = 0; i < this.#entries.length; ) {
       const entry = this.#entries[i];
       if (entry?.kind === 'local') {
         this.#entries.splice(i, 1);
-        replies.push(entry.reply);
+        replies.push(entry);
       } else if (entry !== undefined && isUnseen(entry)) i += 1;
       else break;
     }

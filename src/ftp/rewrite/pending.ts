@@ -103,6 +103,8 @@ export interface LocalReply {
   readonly kind: 'local';
   readonly verb: string;
   readonly reply: Uint8Array;
+  /** Called when its turn has come. If it returns false, the reply is not sent. */
+  readonly onDue?: (() => boolean) | undefined;
 }
 
 /** A command that sshferry sent on its own; the client sees nothing of its reply. */

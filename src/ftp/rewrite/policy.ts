@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../core/endpoint.ts';
+import type { SecurityPolicy } from '../wire/security.ts';
 
 /** The rules for one FTP session; they do not change. */
 export interface FtpPolicy {
@@ -17,6 +18,8 @@ export interface FtpPolicy {
   readonly prefetch: boolean;
   /** Whether sshferry speaks TLS to the server. */
   readonly secured: boolean;
+  /** TLS with the client; null if there is none. */
+  readonly clientTls: SecurityPolicy | null;
   readonly limits: FtpLimits;
 }
 

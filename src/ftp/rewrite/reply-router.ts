@@ -2,9 +2,10 @@ import { GatewayError } from '../../core/errors.ts';
 import { latin1 } from '../wire/command.ts';
 import type { CutsIn, ReplyLine, Sink } from '../wire/reply.ts';
 import { reply } from '../wire/words.ts';
+import type { ClientSecurity } from './client-security.ts';
 import type { Dialogue } from './dialogue.ts';
 import { isRefusedFeature } from './features.ts';
-import type { Greeting, Passed, Pending, Transfer } from './pending.ts';
+import type { Feat, Greeting, Passed, Pending, Transfer } from './pending.ts';
 import type { PortRequests } from './port-requests.ts';
 import type { Prefetch } from './prefetch.ts';
 import type { RemotePorts } from './remote-ports.ts';
@@ -17,6 +18,7 @@ const LF = 0x0a;
 
 /** The parts of FtpControl that replies go to. */
 interface RouterDeps {
+  readonly security: ClientSecurity;
   readonly ports: PortRequests;
   readonly remote: RemotePorts;
   readonly transfers: Transfers;
@@ -93,7 +95,7 @@ export class ReplyRouter {
       case 'passFinal':
         return this.#passFinal(entry, code);
       case 'passFeatures':
-        return this.#settling(entry, (line) => isRefusedFeature(line) || text.pass(line));
+        return this.#passFeatures(entry);
       case 'readPort':
         return text.collect((lines) => ports.onPort(entry, code, lines));
       case 'refusePort':
@@ -131,6 +133,16 @@ export class ReplyRouter {
     return this.#settling(entry, (line) => {
       this.#dialogue.greeted(latin1(line.bytes));
       this.#deps.text.pass(line);
+    });
+  }
+
+  /** Drops what the server offers and sshferry refuses, and adds what sshferry offers. */
+  #passFeatures(entry: Feat): Sink {
+    const { security, text } = this.#deps;
+    return this.#settling(entry, (line) => {
+      if (isRefusedFeature(line)) return;
+      if (line.final && !line.first && line.code === 211) this.#dialogue.send('client', security.features);
+      text.pass(line);
     });
   }
 

@@ -14,6 +14,12 @@ import type { ByteRange, DirectoryEntry, FileFacts, HashAlgorithm, WriteMode } f
 export type ServerAction =
   /** Bytes for the client's control connection. */
   | { type: 'send'; bytes: Uint8Array }
+  /** What comes next from the client, and goes to it, is in TLS: see ClientTls. */
+  | { type: 'secure' }
+  /** Data connections of the client from now on are in TLS, or not. */
+  | { type: 'protect'; on: boolean }
+  /** Bytes came in the clear where TLS had to begin: the session has to end. */
+  | { type: 'injected' }
   /** To be answered by `complete(id, …)`, later. At most one question is open at a time. */
   | { type: 'ask'; id: number; question: Question }
   /**

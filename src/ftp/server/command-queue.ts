@@ -54,6 +54,11 @@ export class CommandQueue {
     return this.#input.length > 0 || this.#lines.length > 0;
   }
 
+  /** Whether nothing of the client is kept here, not even an unfinished line. */
+  get isEmpty(): boolean {
+    return this.#commands.length === 0 && !this.unread && this.#splitter.kept === 0;
+  }
+
   get first(): QueuedCommand | undefined {
     return this.#commands[0];
   }

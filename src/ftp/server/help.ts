@@ -1,3 +1,4 @@
+import { SECURITY_FEATURES } from '../wire/security.ts';
 import { factsFeature } from './facts.ts';
 import type { CommandEntries, Handler } from './handler.ts';
 import { multiline, type Reply, reply } from './replies.ts';
@@ -7,11 +8,12 @@ import type { ServerSession } from './session.ts';
 const PER_LINE = 10;
 
 /** Lists what goes beyond RFC 959, one feature a line (RFC 2389 3). */
-const feat: Handler = ({ settings, policy }) => {
+const feat: Handler = ({ settings, policy, security }) => {
   const features = [
     ...['AVBL', 'EPRT', 'EPSV', 'HOST', 'MDTM', 'MFMT', factsFeature(settings.facts)],
     ...['RANG STREAM', 'REST STREAM', 'SIZE', 'TVFS', 'UTF8'],
   ];
+  if (security !== null) features.push(...SECURITY_FEATURES);
   const hashes = policy.hashes.map((name) => `${name}${name === settings.hash ? '*' : ''}`);
   if (hashes.length > 0) features.push(`HASH ${hashes.join(';')}`);
   const lines = features.sort().map((feature) => ` ${feature}`);

@@ -1,3 +1,4 @@
+import type { SecurityPolicy } from '../wire/security.ts';
 import type { Access } from './access.ts';
 import type { HashAlgorithm } from './store.ts';
 
@@ -23,6 +24,8 @@ export interface ServerPolicy {
   readonly active: boolean;
   /** The algorithms of HASH; the first is the default. */
   readonly hashes: readonly HashAlgorithm[];
+  /** TLS with the client; null if there is none. */
+  readonly clientTls: SecurityPolicy | null;
   readonly limits: ServerLimits;
   /** The time in milliseconds since 1970. */
   readonly now: () => number;

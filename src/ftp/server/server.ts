@@ -1,4 +1,5 @@
 import type { Command } from '../wire/command.ts';
+import type { SecurityReply } from '../wire/security.ts';
 import type { Answer, Question, ServerAction } from './action.ts';
 import { CommandQueue, type QueuedCommand } from './command-queue.ts';
 import { commandEntry } from './command-table.ts';
@@ -42,6 +43,7 @@ export class FtpServer {
   #ended = false;
   #lost = false;
   #closed = false;
+  #beginsTls = false;
   readonly #actions: ServerAction[] = [];
   /** Replies without another action between them: concatenated once, however many they are. */
   readonly #sending: Uint8Array[] = [];
@@ -159,6 +161,11 @@ export class FtpServer {
   }
 
   #run({ verb, argument }: Command): Reply | Steps<Reply> {
+    const { security } = this.#session;
+    if (security?.handles(verb)) return this.#secure(security.reply(verb, argument));
+    const refusal = security?.refusal(verb) ?? null;
+    if (refusal !== null) return reply(refusal.code, refusal.text);
+    security?.record(verb);
     const entry = commandEntry(verb);
     if (typeof entry === 'number')
       return reply(entry, entry === 500 ? 'Unknown command' : `${verb} is not implemented`);
@@ -171,6 +178,28 @@ export class FtpServer {
       if (error instanceof Refusal) return error.reply;
       throw error;
     }
+  }
+
+  /** Returns the reply to a command about TLS. Its effect follows the reply. */
+  #secure({ code, text, effect }: SecurityReply): Reply {
+    if (effect === 'begin') this.#beginsTls = true;
+    else if (effect !== null) {
+      this.#emit({ type: 'protect', on: effect === 'protect' });
+      // A port of the other kind would carry the next file otherwise than the client expects.
+      this.#session.dropPort();
+    }
+    return reply(code, text);
+  }
+
+  /** Begins TLS after its reply; not if the client, or an attacker, has sent more in the clear. */
+  #beginTls(message: Reply): void {
+    this.#beginsTls = false;
+    if (!this.#queue.isEmpty) {
+      this.#queue.clear();
+      return this.#emit({ type: 'injected' });
+    }
+    this.#session.send(message);
+    this.#emit({ type: 'secure' });
   }
 
   /** Runs a command, with the answer that it waits for, up to its next question or its end. */
@@ -193,6 +222,7 @@ export class FtpServer {
   }
 
   #finish(message: Reply): void {
+    if (this.#beginsTls) return this.#beginTls(message);
     const { transfer } = this.#session;
     this.#session.send(message);
     if (transfer !== null) {

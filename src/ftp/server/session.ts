@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { Direction } from '../wire/command.ts';
+import { ControlSecurity } from '../wire/security.ts';
 import { type Access, type Operation, permits } from './access.ts';
 import type { NoteEvent, Progress, ServerAction } from './action.ts';
 import type { Conversion } from './ascii.ts';
@@ -62,6 +63,8 @@ export class ServerSession {
   /** Set by a command to close the connection after its reply. */
   closing = false;
   readonly own: OwnFiles;
+  /** TLS with the client; null if there is none. */
+  readonly security: ControlSecurity | null;
   #lastPort = 0;
   readonly emit: (action: ServerAction) => void;
 
@@ -69,6 +72,7 @@ export class ServerSession {
     this.policy = policy;
     this.emit = emit;
     this.own = new OwnFiles(policy.limits.own);
+    this.security = policy.clientTls && new ControlSecurity(policy.clientTls);
     this.settings = this.#initial();
   }
 

@@ -15,6 +15,7 @@ const forward = (
   listen: { host: listen, port },
   target: { host, port: hostport },
   tls: null,
+  listenTls: null,
   server,
 });
 

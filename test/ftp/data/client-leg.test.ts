@@ -8,7 +8,7 @@ const TIMED_OUT = expect.objectContaining({ code: 'DATA_TIMEOUT' });
 
 function setUp() {
   const near = new FakeTransport();
-  const session = { peer: localPeer, near, log: quietLog };
+  const session = { peer: localPeer, near, log: quietLog, clientTls: null };
   const owner = { connected: vi.fn(), failed: vi.fn() };
   return { near, owner, leg: new ClientLeg(session, OPTIONS, owner) };
 }

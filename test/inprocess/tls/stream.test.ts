@@ -18,7 +18,9 @@ describeWith(['openssl'], 'a TLS stream', () => {
       const issued = await authority.issue({ names: ['ftp.example.com'] });
       const [theirs, inner] = duplexPair();
       const settings = tlsSettings({ ca: authority.file });
-      const stream = new TlsClient(settings, secureContext(settings, {})).connect(inner, { peer: 'it' });
+      const stream = new TlsClient(settings, secureContext(settings, {}).context).connect(inner, {
+        peer: 'it',
+      });
       const server = new tls.TLSSocket(theirs, {
         isServer: true,
         secureContext: tls.createSecureContext(issued),

@@ -37,6 +37,11 @@ export class DataLeg {
     return this.#leg.stream;
   }
 
+  /** The transfer begins: the client begins TLS now, if its data is protected. */
+  goAhead(): void {
+    this.#leg.goAhead();
+  }
+
   /** Connects to the client's own port. */
   async dial(to: Endpoint): Promise<void> {
     await this.#leg.dial(to);

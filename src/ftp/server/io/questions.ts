@@ -122,7 +122,9 @@ export class Questions {
 
   async #send(question: QuestionOf<'send'>, signal: AbortSignal): Promise<null> {
     const { port, source, conversion, progress } = question;
-    const stream = await this.#ports.get(port).accept();
+    const leg = this.#ports.get(port);
+    const stream = await leg.accept();
+    leg.goAhead();
     const read = this.#reader(source);
     const convert = converter(conversion);
     let over = false;
@@ -141,7 +143,9 @@ export class Questions {
 
   async #receive(question: QuestionOf<'receive'>, signal: AbortSignal): Promise<null> {
     const { port, handle, conversion, progress } = question;
-    const stream = await this.#ports.get(port).accept();
+    const leg = this.#ports.get(port);
+    const stream = await leg.accept();
+    leg.goAhead();
     const convert = converter(conversion);
     const take = async (bytes: Uint8Array) => {
       if (signal.aborted || bytes.length === 0) return;

@@ -27,5 +27,5 @@ export interface GreetingGate extends Gate {
 /** The part of a session that the server uses. */
 export type ServedSession = Pick<
   SessionContext,
-  'client' | 'peer' | 'near' | 'signal' | 'log' | 'end' | 'endWhenIdle' | 'count' | 'transfer'
+  'client' | 'clientTls' | 'peer' | 'near' | 'signal' | 'log' | 'end' | 'endWhenIdle' | 'count' | 'transfer'
 >;

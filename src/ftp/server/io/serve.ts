@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { injected } from '../../../core/client-tls.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import { within } from '../../../core/within.ts';
 import type { ServerAction } from '../action.ts';
@@ -121,6 +122,15 @@ class ServerConnection {
         if (!client.writable) return;
         client.write(action.bytes);
         return count('down', action.bytes.length);
+      case 'secure':
+        // A failure ends the client's stream.
+        this.#session.clientTls?.begin().catch(() => {});
+        return;
+      case 'protect':
+        if (this.#session.clientTls) this.#session.clientTls.protectsData = action.on;
+        return;
+      case 'injected':
+        return this.#session.end(injected());
       case 'ask':
         return this.#questions.ask(action.id, action.question);
       case 'forget':
@@ -151,7 +161,7 @@ class ServerConnection {
   }
 }
 
-function policyOf({ peer }: ServedSession, { login, ...options }: ServeOptions): ServerPolicy {
+function policyOf({ peer, clientTls }: ServedSession, { login, ...options }: ServeOptions): ServerPolicy {
   const { charset, ascii, keepPartial, active, hashes } = options;
   return {
     client: peer.remote.host,
@@ -159,6 +169,7 @@ function policyOf({ peer }: ServedSession, { login, ...options }: ServeOptions):
     login: 'any' in login ? 'any' : 'accounts',
     access: 'any' in login ? login.any.access : 'upload-only',
     ...{ charset, ascii, keepPartial, active, hashes },
+    clientTls: clientTls && { implicit: clientTls.mode === 'implicit', required: clientTls.required },
     limits: DEFAULT_SERVER_LIMITS,
     now: () => Date.now(),
   };

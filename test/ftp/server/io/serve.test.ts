@@ -14,6 +14,7 @@ function serve(store: FileStore) {
   const near = new FakeTransport();
   const session: Pick<SessionContext, keyof Parameters<typeof serveFtp>[0]> = {
     client: control.ours,
+    clientTls: null,
     peer: localPeer,
     near,
     signal: new AbortController().signal,
