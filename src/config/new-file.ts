@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { parseDestination } from '../core/ssh/config/destination.ts';
-import { parseTarget } from './address.ts';
+import { DYNAMIC } from '../core/target.ts';
+import { parseListen, parseTarget } from './address.ts';
 import { typeOf } from './forward-spec.ts';
 import type { ArgumentsInput } from './load.ts';
 import type { ConfigPlugins } from './schema.ts';
@@ -29,11 +30,13 @@ export function newConfigFile(input: ArgumentsInput, plugins: ConfigPlugins, sch
   );
   const forwards = Object.entries(input.forwards).map(([forward, given]) => {
     const { listen, to, type, direction, server: _server, tls, ...more } = given;
-    const own = typeOf(parseTarget(String(to)), plugins) === type;
+    const target = to === undefined ? DYNAMIC : parseTarget(String(to));
+    // Without a target, only the type says what the forward is.
+    const own = to !== undefined && typeOf({ listen: parseListen(String(listen)), target }, plugins) === type;
     const value = {
       listen: /^\d+$/.test(String(listen)) ? Number(listen) : listen,
       server: name,
-      to,
+      ...(to !== undefined && { to }),
       ...(!own && { type }),
       ...(direction === 'remote' && { direction }),
       ...more,

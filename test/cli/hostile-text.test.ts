@@ -172,6 +172,7 @@ test('nothing else in cli/ writes to the terminal', () => {
     .filter((file) => file.endsWith('.ts'))
     .filter((file) => /(?:stdout|stderr)\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')));
   expect(writers.sort()).toEqual([
+    'background/start.ts',
     'commands/check.ts',
     'commands/completion.ts',
     'commands/hash.ts',
@@ -180,9 +181,11 @@ test('nothing else in cli/ writes to the terminal', () => {
     'commands/run.ts',
     'commands/running.ts',
     'commands/status.ts',
+    'commands/stop.ts',
     'commands/watch.ts',
     'serve/announce.ts',
     'serve/failure.ts',
+    'serve/serve.ts',
   ]);
 });
 

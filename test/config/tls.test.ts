@@ -59,7 +59,7 @@ describe('on the command line', () => {
 
   test('-R and ssh_config’s lines have the same types', () => {
     const given = args([], [], { remoteForwards: ['imaps/8993:mail.example.com:993'] });
-    const lines = { local: ['pop3s/8995:mail.example.com:995'], remote: [] };
+    const lines = { local: ['pop3s/8995:mail.example.com:995'], remote: [], dynamic: [] };
     const { forwards } = configFromArguments(given, PLUGINS, lines);
     expect(Object.values(forwards).map(({ tls, direction }) => [direction, tls?.mode])).toEqual([
       ['remote', 'implicit'],

@@ -36,7 +36,8 @@ export const init: Subcommand = {
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
     const asked = command.args.length === 0 && !hasSshFlags(command);
     const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
-    if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
+    const { forwards, remoteForwards = [], dynamicForwards = [] } = args;
+    if ([...forwards, ...remoteForwards, ...dynamicForwards].length === 0) {
       throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
         hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
       });

@@ -67,6 +67,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   'CLIENT_EARLY',
   'CLIENT_HTTP',
   'CLIENT_TLS',
+  'CLIENT_UNSUPPORTED',
   'LOGIN_TIMEOUT',
   'SESSION_LIMIT',
 ]);
