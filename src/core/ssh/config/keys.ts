@@ -204,7 +204,8 @@ export function checkOption(key: string, value: string, flag: '-o ' | '' = '-o '
     throw new GatewayError('CONFIG_INVALID', 'the value must be one line', { where: `${flag}${name}` });
   }
   const gap = missing.get(name.toLowerCase());
-  if (gap && !gap.isOption && !gap.fine.test(value.trim())) {
+  const isSupported = flag !== '' && gap?.isOption === true;
+  if (gap && !isSupported && !gap.fine.test(value.trim())) {
     throw new GatewayError('CONFIG_UNSUPPORTED', `${flag}${name}=${value} is not supported: ${gap.why}`);
   }
   const parts = value.trim().split(/\s+/).length;
