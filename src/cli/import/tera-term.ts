@@ -37,9 +37,11 @@ export function readTeraTerm(text: string, destination: string | null): Import {
   return { sessions: [{ name: 'teraterm', args, leftOut }], leftOut: [] };
 }
 
-/** `L8021:localhost:21:1` asks who the client is. */
+/** Drops the `:1` of `8021:localhost:21:1` and `bind:8021:localhost:21:1`. */
 function withoutCheck(spec: string): string {
-  return spec.replace(/^((?:\[[^\]]*\]|[^:]*):(?:\[[^\]]*\]|[^:]*):\d+):1$/, '$1');
+  const fields = spec.match(/\[[^\]]*\]|[^:]+/g) ?? [];
+  const isPortFirst = /^\d+$/.test(fields[0] ?? '');
+  return fields.length === (isPortFirst ? 4 : 5) && fields.at(-1) === '1' ? spec.slice(0, -2) : spec;
 }
 
 /** `host:port`, as the list of hosts has it. */
