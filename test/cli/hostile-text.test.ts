@@ -183,6 +183,7 @@ test('nothing else in cli/ writes to the terminal', () => {
     'commands/status.ts',
     'commands/stop.ts',
     'commands/watch.ts',
+    'import/imported-servers.ts',
     'serve/announce.ts',
     'serve/failure.ts',
     'serve/serve.ts',

@@ -89,3 +89,10 @@ test.each([
   expect(run.stderr.text).toMatch(message);
   await expect(readFile(path.join(cwd, 'sshferry.yaml'))).rejects.toThrow('ENOENT');
 });
+
+test('a name with control characters reaches the terminal escaped', async () => {
+  const name = '%1B]0;owned%07%0Aleft out: nothing';
+  const text = `REGEDIT4\n[HKEY_CURRENT_USER\\Software\\SimonTatham\\PuTTY\\Sessions\\${name}]\n"HostName"="h"\n`;
+  const { told: said } = await imported({ what: '', file: 'evil.reg', text, servers: {}, forwards: [] });
+  expect(said.split('\n')[0]).toBe('left out: \\x1b]0;owned\\x07\\x0aleft out: nothing: it forwards nothing');
+});
