@@ -4,7 +4,7 @@ import { setHeapRules } from './cli/serve/heap.ts';
 import { ignoreInspectorSignal } from './cli/serve/inspector.ts';
 
 /** File descriptors that a start needs if modules are loaded in parallel. */
-const DESCRIPTORS = 192;
+const DESCRIPTORS = 256;
 
 // Before loading anything else.
 await ignoreInspectorSignal();

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { PLUGINS } from './app/plugins.ts';
+import { borrowedTerminal } from './cli/background/borrowed.ts';
+import { startInBackground } from './cli/background/start.ts';
 import { run } from './cli/commands/run.ts';
 import { collectWhenIdle } from './cli/serve/heap.ts';
 import { notifyService } from './cli/serve/service.ts';
@@ -32,10 +34,13 @@ export async function main(): Promise<never> {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   );
 
+  const borrowed = borrowedTerminal(process, () => process.emit('SIGTERM', 'SIGTERM'));
+  const prompter = () => borrowed?.prompter ?? terminalPrompter();
+  const { stdout, stderr } = borrowed ?? process;
   const status = await run(process.argv.slice(2), {
     version,
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout,
+    stderr,
     stdin: process.stdin,
     env: process.env,
     script: process.argv[1] ?? '',
@@ -43,10 +48,20 @@ export async function main(): Promise<never> {
     platform: process.platform,
     process,
     plugins: PLUGINS,
-    prompter: () => terminalPrompter(),
+    prompter,
     local: localTransport,
-    connect: (options, log, { prompter = terminalPrompter(), progress } = {}) =>
-      sshTransport(options, prompter, log, progress),
+    connect: (options, log, { prompter: person = prompter(), progress } = {}) =>
+      sshTransport(options, person, log, progress),
+    startInBackground: () =>
+      startInBackground({
+        argv: process.argv.slice(1),
+        env: process.env,
+        stdout,
+        stderr,
+        prompter: prompter(),
+        process,
+      }),
+    terminal: borrowed,
     serveStatus: (source) => StatusServer.open(process.pid, process, source),
     resolve: resolveSshOptions,
     notify: (state) => notifyService(state, process.env),
@@ -58,6 +73,7 @@ export async function main(): Promise<never> {
         : 'ssh2 has no native addon: encryption takes twice the CPU time',
     ],
   });
+  await borrowed?.flushed();
   // At its exit, Node aborts with a core file if it cannot restore a terminal that is gone
   // (ResetStdio in its node.cc).
   if (terminals.some((fd) => !isatty(fd))) {

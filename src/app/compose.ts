@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Config } from '../config/schema.ts';
+import type { Config, ForwardConfig } from '../config/schema.ts';
 import type { ListenTlsConfig, TlsConfig } from '../config/tls.ts';
 import { isLoopback } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
@@ -8,8 +8,9 @@ import { Gateway } from '../core/gateway.ts';
 import type { Logger } from '../core/log.ts';
 import type { ResolvedSsh, SshInput } from '../core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
-import { hostOf, type Target } from '../core/target.ts';
+import { hostOf, isDynamic, type Target } from '../core/target.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
+import { parsePermitted } from '../protocols/socks/permitted.ts';
 import { secureContext } from '../tls/context.ts';
 import { ForwardListenTls } from '../tls/listen-tls.ts';
 import { readIdentity } from '../tls/server-identity.ts';
@@ -99,11 +100,12 @@ export function makeComponents(
   }
   const renewals: Renewal[] = [];
   const forwards = forwardSpecs(config, logins, plugins, env).map((spec) => {
-    const { name, server, bind } = spec;
+    const { name, server, bind, socketFile } = spec;
     const old = before?.forwards.find((candidate) => candidate.name === name);
     const same =
       before?.transports.get(server) === transports.get(server) &&
       isDeepStrictEqual(old?.bind, bind) &&
+      isDeepStrictEqual(old?.socketFile, socketFile) &&
       isDeepStrictEqual(writtenForward(resolved, name), writtenForward(before?.resolved, name));
     if (old === undefined || !same) return spec;
     const renewal = renewalOf(old, spec);
@@ -172,8 +174,10 @@ export function forwardSpecs(
     const gateway = config.servers[forward.server]?.gatewayPorts || logins.get(forward.server)?.gatewayPorts;
     const open = direction === 'local' && gateway;
     const host = listen.host ?? (open ? '*' : 'localhost');
-    const { options, server, to: target } = forward;
+    const { server, to: target } = forward;
     const where = `forward ${name}`;
+    const login = logins.get(server);
+    const options = direction === 'remote' ? withPermitted(forward, login) : forward.options;
     const wrong = plugin.validate?.({ direction, host, target }, options) ?? null;
     if (wrong !== null) throw new GatewayError('CONFIG_INVALID', wrong, { where });
     const bind = { host, port: listen.port };
@@ -183,8 +187,21 @@ export function forwardSpecs(
       ...{ name, direction, plugin, pluginConfig: options, server, bind, target },
       tls: tls ?? undefined,
       listenTls: listenTls ?? undefined,
+      socketFile: direction === 'local' ? login?.socketFile : undefined,
     };
   });
+}
+
+/**
+ * Returns the options of a remote forward, with ssh_config's PermitRemoteOpen if its clients name
+ * their targets and its own options permit nothing.
+ */
+function withPermitted({ options, to }: ForwardConfig, login: ResolvedSsh | undefined): unknown {
+  if (!isDynamic(to)) return options;
+  const value = login?.permitRemoteOpen ?? 'any';
+  const permit = parsePermitted(value);
+  if (permit !== null) return { permit, ...Object(options) };
+  throw new GatewayError('CONFIG_INVALID', `PermitRemoteOpen ${value}: expected any, none, or host:port`);
 }
 
 /** Returns TLS towards a target. Throws `CONFIG_INVALID` if a file that it needs cannot be used. */

@@ -42,6 +42,8 @@ export interface RunRequest {
   readonly input?: unknown;
   /** A suggestion for a request that says too little. */
   readonly meant?: string;
+  /** The file that the log is appended to. Default: standard error. */
+  readonly logFile?: string | undefined;
   /** Remarks for `-v`. */
   readonly notes: readonly string[];
 }
@@ -58,8 +60,8 @@ export async function loadSource(
 }
 
 /**
- * Reads ssh_config for each server and returns the ResolvedConfig. ssh_config's own LocalForward
- * and RemoteForward lines count if the source is the arguments, not if it is a file. Rejects with
+ * Reads ssh_config for each server and returns the ResolvedConfig. ssh_config's own LocalForward,
+ * RemoteForward and DynamicForward lines count if the source is the arguments, not if it is a file. Rejects with
  * `CONFIG_*`, also if nothing is forwarded.
  */
 export async function resolveConfig(
@@ -68,23 +70,26 @@ export async function resolveConfig(
   log: Logger,
 ): Promise<ResolvedConfig> {
   const logins = await resolveLogins(config, environment.resolve, environment.env);
-  const lines = { local: [] as string[], remote: [] as string[] };
+  const lines = { local: [] as string[], remote: [] as string[], dynamic: [] as string[] };
   for (const { notes, forwards } of logins.values()) {
     for (const note of notes) log.debug({ event: 'ssh_config' }, note);
     lines.local.push(...forwards.local);
     lines.remote.push(...forwards.remote);
+    lines.dynamic.push(...forwards.dynamic);
   }
   if (source.kind === 'file') {
-    for (const line of [...lines.local, ...lines.remote])
+    for (const line of Object.values(lines).flat())
       log.debug(
         { event: 'ssh_config' },
         `ignoring ${line} of ssh_config: ${source.file.path} names the forwards`,
       );
     return { config, logins, written: input };
   }
-  const none = lines.local.length + lines.remote.length === 0;
+  const none = Object.values(lines).flat().length === 0;
   const whole = none ? config : configFromArguments(source.args, environment.plugins, lines);
   if (Object.keys(whole.forwards).length > 0) return { config: whole, logins };
   const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
-  throw new GatewayError('CONFIG_INVALID', `nothing to forward${hint}`, { hint: `add -L or -R, ${EXAMPLE}` });
+  throw new GatewayError('CONFIG_INVALID', `nothing to forward${hint}`, {
+    hint: `add -L, -R or -D, ${EXAMPLE}`,
+  });
 }

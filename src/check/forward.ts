@@ -1,16 +1,19 @@
+import { lstat } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
+import { type Endpoint, formatEndpoint, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
+import { isListening } from '../core/local/unix-sockets.ts';
 import type { Logger } from '../core/log.ts';
 import { ProbeFailure } from '../core/probe/failure.ts';
 import { LineClient } from '../core/probe/line-client.ts';
 import type { AccountSource } from '../core/probe/probe.ts';
+import type { SocketFile } from '../core/socket-file.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
 import { resetStream } from '../core/stream.ts';
-import { destinationOf, folderOf, formatTarget, tcpEndpoint } from '../core/target.ts';
+import { destinationOf, folderOf, formatTarget, isDynamic, tcpEndpoint } from '../core/target.ts';
 import type { DataTls, TargetTls } from '../core/target-tls.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import { ObservedTransport } from './observed.ts';
@@ -47,17 +50,19 @@ export async function checkForward(
   const { listenTls } = spec;
   if (listenTls !== undefined) await steps.take('listen-tls', async () => listenTls.describe());
   if (ssh === null) steps.skipped('reach', `not tried: there is no SSH login at ${login.host}`);
+  else if (spec.direction === 'local' && isDynamic(spec.target)) await checkDynamic(login, ssh, steps, deps);
   else if (spec.direction === 'local') await checkThrough(spec, login, ssh, steps, deps);
   else await checkRemote(spec, login, ssh, steps, deps);
 }
 
 /** Checks whether the port for clients is free. A port that another sshferry holds is fine. */
 async function checkLocalPort(
-  { bind }: ForwardSpec,
+  { bind, socketFile }: ForwardSpec,
   steps: Steps,
   { local, own }: ForwardDeps,
 ): Promise<void> {
   const where = formatEndpoint(bind);
+  if (isSocketPath(bind.host)) return checkSocket(bind.host, socketFile, steps);
   await steps.take('listen', async () => {
     try {
       const listener = await Listener.open(local, bind, refuse);
@@ -70,6 +75,42 @@ async function checkLocalPort(
       if (holder.isSshferry) return `${where} is in use by sshferry itself (process ${holder.pid})`;
       throw new GatewayError(error.code, `${error.message} (it is ${holder.program}, process ${holder.pid})`);
     }
+  });
+}
+
+/** Checks whether the socket for clients can be created. It creates none: a client might use it. */
+async function checkSocket(path: string, file: SocketFile | undefined, steps: Steps): Promise<void> {
+  await steps.take('listen', async () => {
+    const found = await lstat(path).catch(() => null);
+    if (found === null) return `${path} does not exist yet`;
+    if (await isListening(path)) return `a program listens on ${path}, perhaps sshferry itself`;
+    if (file?.unlink && found.isSocket()) return `${path} exists without a program, and will be replaced`;
+    throw new GatewayError('LISTEN_IN_USE', `${path} exists, and no program listens on it`, {
+      hint: 'remove it, or set -o StreamLocalBindUnlink=yes',
+    });
+  });
+}
+
+/**
+ * Checks a forward whose clients name their targets, with a target that every server has: itself.
+ * That it refuses the connection shows as well that it tries.
+ */
+async function checkDynamic(
+  login: SshOptions,
+  ssh: ManagedTransport,
+  steps: Steps,
+  { signal, timeout }: ForwardDeps,
+): Promise<void> {
+  const to = { host: 'localhost', port: login.port };
+  await steps.take('reach', async () => {
+    const late = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+    try {
+      (await ssh.openStream(to, { signal: late, control: true })).on('error', () => {}).destroy();
+    } catch (error) {
+      const tried = error instanceof GatewayError && error.reason === 'connect-failed';
+      if (!tried) throw error;
+    }
+    return `${login.host} opens connections for clients (tried ${formatEndpoint(to)})`;
   });
 }
 
@@ -161,11 +202,11 @@ async function checkRemote(
   steps: Steps,
   deps: ForwardDeps,
 ): Promise<void> {
-  await steps.take('remote-listen', async () => {
-    const listening = await ssh.listen(remoteBind(spec.bind), refuse);
-    await listening.close();
-    return `${login.host} listens on ${formatEndpoint({ ...spec.bind, port: listening.endpoint.port })}`;
-  });
+  if (isSocketPath(spec.bind.host)) {
+    const why = `not tried: ${login.host} would leave the socket ${spec.bind.host} behind`;
+    steps.skipped('remote-listen', why);
+  } else await checkRemotePort(spec, login, ssh, steps);
+  if (isDynamic(spec.target)) return;
   const { plugin, target, tls } = spec;
   await steps.take('reach', async () => {
     const network = tls?.over(deps.local, deps.log) ?? deps.local;
@@ -178,6 +219,19 @@ async function checkRemote(
     } finally {
       stream.destroy();
     }
+  });
+}
+
+async function checkRemotePort(
+  spec: ForwardSpec,
+  login: SshOptions,
+  ssh: ManagedTransport,
+  steps: Steps,
+): Promise<void> {
+  await steps.take('remote-listen', async () => {
+    const listening = await ssh.listen(remoteBind(spec.bind), refuse);
+    await listening.close();
+    return `${login.host} listens on ${formatEndpoint({ ...spec.bind, port: listening.endpoint.port })}`;
   });
 }
 

@@ -7,6 +7,7 @@ import type { OnProgress } from '../core/ssh/connection/progress.ts';
 import type { Prompter, SshOptions } from '../core/ssh/options.ts';
 import type { ManagedTransport, Transport } from '../core/transport.ts';
 import type { StatusSource } from '../status/server.ts';
+import type { BorrowedTerminal } from './background/borrowed.ts';
 import type { Keys, Output } from './display/output.ts';
 import type { ServiceState } from './serve/service.ts';
 
@@ -38,6 +39,10 @@ export interface Environment extends Omit<GatewayDeps, 'log' | 'local' | 'connec
   local(users: LocalUsers, log: Logger): Promise<Transport>;
   /** Notifies the service manager. Returns null, or why that failed. */
   notify(state: ServiceState): Promise<string | null>;
+  /** Starts this command line in the background (`-f`). Returns the exit status. */
+  startInBackground(): Promise<number>;
+  /** Set in the process that goes to the background: the terminal that it borrows until then. */
+  readonly terminal: Pick<BorrowedTerminal, 'isTTY' | 'release'> | null;
   /** The path of the JSON Schema of the config file, for editors. */
   readonly schemaFile: string;
   /** Facts to log at `-v`, such as which parts are native. */

@@ -53,6 +53,7 @@ const DESCRIPTION = [
   'sshferry is ssh -L for FTP, POP3, SMTP and IMAP: clients connect to a local port, and their traffic crosses the network inside one SSH login. For FTP that includes the files: sshferry follows the control connection, rewrites the replies that name a data port, and opens each data connection through SSH as well.',
   'The default type of a forward depends on the port of its target: 21 ftp, 110 pop3, 25 and 587 smtp, 143 imap, otherwise tcp. For another port, write the type before the forward: -L ftp/8021:localhost:2121.',
   'For a target that demands TLS, the types ftps, pop3s, smtps, imaps and tcp+tls begin TLS with the first byte, and ftp+tls, pop3+starttls, smtp+starttls and imap+starttls by the command of the protocol: -L pop3s/8110:mail.example.com:995. Clients speak to sshferry without TLS. sshferry verifies the certificate by the name of the target; options that begin with Tls change that.',
+  'With -D, clients name their targets by SOCKS (4, 4a, 5), and the SSH server resolves the names. -R without a target is the reverse. The path of a Unix socket can replace the port at either end of -L and -R.',
   'sshferry uses host keys, keys, the agent, ssh_config and known_hosts as ssh does. If the SSH connection drops, it reconnects.',
 ];
 
@@ -63,9 +64,9 @@ const SECTIONS: readonly Section[] = [
     'EXIT STATUS',
     [
       ['0', 'stopped on request; the subcommand succeeded'],
-      ['1', 'check: a forward fails; status: none is running, or not ready; reload: none is running'],
+      ['1', 'check: a forward fails; status: none is running, or not ready; reload, stop: none is running'],
       ['2', 'wrong usage or configuration'],
-      ['130', 'interrupted by a signal'],
+      ['130', 'interrupted by a signal; -f: before the forwards listened'],
       ['255', 'the SSH connection or a listener failed permanently'],
     ],
   ],

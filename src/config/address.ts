@@ -1,4 +1,6 @@
-import { addressFamily } from '../core/endpoint.ts';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { addressFamily, isSocketPath, unixEndpoint } from '../core/endpoint.ts';
 import type { SftpFolder, Target } from '../core/target.ts';
 
 /** An invalid part of an address. The message names the part, its value, and what was expected. */
@@ -15,20 +17,30 @@ export class AddressError extends Error {
 
 /**
  * Where to listen: `localhost` means both loopbacks, `*` every interface. Null means the default by
- * GatewayPorts (`-g`).
+ * GatewayPorts (`-g`). A path is a Unix socket; its port is 0.
  */
 export interface ListenAddress {
   readonly host: string | null;
   readonly port: number;
 }
 
-/** Splits text at colons outside `[brackets]`, and drops the brackets. Throws an AddressError. */
+/** Both ends of a forward. */
+export interface Ends {
+  readonly listen: ListenAddress;
+  readonly target: Target;
+}
+
+/**
+ * Splits text at colons outside `[brackets]`, and drops the brackets. As in ssh, a backslash makes
+ * the next character part of a field, and brackets can hold the path of a Unix socket. Throws an
+ * AddressError.
+ */
 export function splitColons(text: string): string[] {
   const fields: string[] = [];
   let rest = text;
   for (;;) {
     const bracketed = /^\[([^\]]*)\](:|$)/.exec(rest);
-    const field = bracketed ?? /^([^:]*)(:|$)/.exec(rest);
+    const field = bracketed ?? /^((?:\\.|[^:\\])*)(:|$)/s.exec(rest);
     if (bracketed === null && rest.startsWith('[')) {
       throw new AddressError(
         rest.includes(']')
@@ -37,12 +49,12 @@ export function splitColons(text: string): string[] {
       );
     }
     const [all = '', value = '', separator = ''] = field ?? [];
-    if (bracketed !== null && addressFamily(value) !== 6) {
+    if (bracketed !== null && addressFamily(value) !== 6 && !isSocketPath(value)) {
       throw new AddressError(
         `'[${value}]' is not an IPv6 address; write addresses as [::1], and names without brackets`,
       );
     }
-    fields.push(value);
+    fields.push(bracketed === null ? value.replace(/\\(.)/gs, '$1') : value);
     if (separator === '') return fields;
     rest = rest.slice(all.length);
   }
@@ -80,8 +92,12 @@ export function parseBindHost(text: string): string {
   return text === '' || text === '*' ? '*' : parseHost(text, 'the bind address');
 }
 
-/** Parses `port` or `bind_address:port`. Throws an AddressError. */
+/** The beginning of a text that is the path of a Unix socket, where it could be something else. */
+const PATH = /^(~|\.{1,2})?\//;
+
+/** Parses `port`, `bind_address:port`, or the path of a Unix socket. Throws an AddressError. */
 export function parseListen(text: string): ListenAddress {
+  if (PATH.test(text)) return unixEndpoint(parseSocketPath(text, 'the socket to listen on'));
   const fields = splitColons(text);
   if (fields.length > 2) throw tooManyColons(text);
   const [port = '', host] = fields.reverse();
@@ -94,13 +110,52 @@ export function parseListen(text: string): ListenAddress {
 /** A folder after `sftp:`. A number is the port of a host of that name. */
 const FOLDER = /^sftp:(\/.*|~(?:\/.*)?|)$/s;
 
-/** Parses `host:port`, or `sftp:folder`. Throws an AddressError. */
+/** Parses `host:port`, `sftp:folder`, or the path of a Unix socket. Throws an AddressError. */
 export function parseTarget(text: string): Target {
   const [, folder] = FOLDER.exec(text) ?? [];
   if (folder !== undefined) return parseFolder(folder);
+  if (PATH.test(text)) return { unix: parseSocketPath(text, 'the target socket') };
   const [host = '', port = '', ...more] = splitColons(text);
   if (more.length > 0) throw tooManyColons(text);
   return { host: parseHost(host, 'the target host'), port: parsePort(port, 'the target port') };
+}
+
+/** Parses the path of a Unix socket. Throws an AddressError. */
+export function parseSocketPath(text: string, what: string): string {
+  if (/[\0-\x1f\x7f]/.test(text)) throw new AddressError(`${what} has a control character`);
+  if (text.endsWith('/')) throw new AddressError(`${what} '${text}' is a folder; expected a file in it`);
+  return text;
+}
+
+/**
+ * Returns the absolute path of a Unix socket of this machine: `~/` is the home, and other relative
+ * paths begin at the working directory.
+ */
+export function localSocketPath(text: string): string {
+  return path.resolve(text.replace(/^~(?=\/)/, homedir()));
+}
+
+/** Returns the path of a Unix socket of the server. Throws an AddressError if it is relative. */
+export function remoteSocketPath(text: string, what: string): string {
+  if (text.startsWith('/')) return text;
+  throw new AddressError(`${what} '${text}' is not absolute; the server cannot know where it begins`);
+}
+
+/**
+ * Makes the Unix sockets at both ends of a forward absolute. Throws an AddressError for a relative
+ * path on the server.
+ */
+export function absoluteEnds(
+  { listen, target }: Ends,
+  direction: 'local' | 'remote',
+): { listen: ListenAddress; target: Target } {
+  const [near, far] =
+    direction === 'local' ? [localSocketPath, remoteSocketPath] : [remoteSocketPath, localSocketPath];
+  const isSocket = listen.host !== null && isSocketPath(listen.host);
+  return {
+    listen: isSocket ? unixEndpoint(near(listen.host ?? '', 'the socket to listen on')) : listen,
+    target: 'unix' in target ? { unix: far(target.unix, 'the target socket') } : target,
+  };
 }
 
 /** Parses a folder behind SFTP: absolute, `~/…`, or empty for the home. Throws an AddressError. */

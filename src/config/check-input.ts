@@ -22,11 +22,13 @@ export function checkInput(input: unknown, plugins: ConfigPlugins): Checked {
 export function checkParts(input: unknown, plugins: ConfigPlugins): Checked {
   const schema = configSchema(plugins);
   const result = schema.safeParse(input);
-  if (result.success) return { config: result.data };
+  const aimless = withoutTarget(input, plugins);
+  if (result.success && aimless.length === 0) return { config: result.data };
   const json = z.toJSONSchema(schema, { io: 'input' }) as SchemaNode;
   // The cross-check reports invalid names.
-  const issues = result.error.issues.filter(({ code }) => code !== 'invalid_key');
+  const issues = (result.error?.issues ?? []).filter(({ code }) => code !== 'invalid_key');
   const found = issues.flatMap((issue) => toIssues(issue, input, json));
+  found.push(...aimless.map((path) => missingKey([...path, 'to'], json)));
   return { issues: found.filter((issue) => !misspelt(issue, found)) };
 }
 
@@ -70,8 +72,7 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
   const parent = valueAt(input, path.slice(0, -1));
   const key = path.at(-1);
   if (key !== undefined && typeof parent === 'object' && parent !== null && !(key in parent)) {
-    const message = `${key} is missing; expected ${expectation(node)}`;
-    return [{ path: path.slice(0, -1), message, at: 'key', missing: String(key) }];
+    return [missingKey(path, json)];
   }
   const value = valueAt(input, path);
   if (issue.code === 'custom' || issue.code === 'invalid_format') {
@@ -84,6 +85,23 @@ function toIssues(issue: z.core.$ZodIssue, input: unknown, json: SchemaNode): Fo
       ? `; put it in quotes: '${value}'`
       : '';
   return [{ path, message: `expected ${expectation(node)}, not ${whatIs(value)}${quotes}`, at: 'value' }];
+}
+
+function missingKey(path: readonly (string | number)[], json: SchemaNode): Found {
+  const missing = String(path.at(-1));
+  const message = `${missing} is missing; expected ${expectation(nodeAt(json, path))}`;
+  return { path: path.slice(0, -1), message, at: 'key', missing };
+}
+
+/** Returns the paths of forwards that have no target, though their type needs one. */
+function withoutTarget(input: unknown, plugins: ConfigPlugins): string[][] {
+  const forwards = valueAt(input, ['forwards']);
+  if (typeof forwards !== 'object' || forwards === null || Array.isArray(forwards)) return [];
+  const dynamic = plugins.filter(({ isDynamic }) => isDynamic).map(({ name }) => name);
+  return Object.entries(forwards)
+    .filter(([, forward]) => typeof forward === 'object' && forward !== null && !Array.isArray(forward))
+    .filter(([, forward]) => forward.to === undefined && !dynamic.includes(forward.type))
+    .map(([name]) => ['forwards', name]);
 }
 
 function unknownKey(key: string, known: readonly string[]): Pick<Found, 'message' | 'meant'> {

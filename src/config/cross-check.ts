@@ -1,4 +1,4 @@
-import { isLoopback } from '../core/endpoint.ts';
+import { isLoopback, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { checkUser, parseDestination } from '../core/ssh/config/destination.ts';
 import { canonicalKey, checkOption } from '../core/ssh/config/keys.ts';
@@ -102,7 +102,8 @@ function checkPorts(forwards: unknown): Issue[] {
     const earlier = claims.find((other) => collide(claim, other));
     claims.push(claim);
     if (earlier === undefined) continue;
-    const message = `port ${claim.port} is already used by ${earlier.name}; give each forward its own port`;
+    const [what, own] = isSocketPath(claim.host) ? [claim.host, 'path'] : [`port ${claim.port}`, 'port'];
+    const message = `${what} is already used by ${earlier.name}; give each forward its own ${own}`;
     issues.push({ path: ['forwards', name, 'listen'], message, at: 'value' });
   }
   return issues;
@@ -114,7 +115,8 @@ function claimOf(name: string, forward: unknown): Claim | null {
   try {
     const { host, port } = parseListen(String(listen));
     const machine = direction === 'remote' ? `server ${server}` : 'this machine';
-    return port === 0 ? null : { name, machine, host: host ?? 'localhost', port };
+    const isAnyPort = port === 0 && (host === null || !isSocketPath(host));
+    return isAnyPort ? null : { name, machine, host: host ?? 'localhost', port };
   } catch (error) {
     if (error instanceof AddressError) return null;
     throw error;

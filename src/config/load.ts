@@ -1,11 +1,12 @@
-import { formatEndpoint } from '../core/endpoint.ts';
+import path from 'node:path';
+import { formatEndpoint, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseDestination } from '../core/ssh/config/destination.ts';
 import { canonicalKey } from '../core/ssh/config/keys.ts';
-import { formatTarget } from '../core/target.ts';
+import { formatTarget, isDynamic } from '../core/target.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
-import { type ForwardArgument, namedTypes, parseForward } from './forward-spec.ts';
+import { type ForwardArgument, namedTypes, parseDynamic, parseForward } from './forward-spec.ts';
 import {
   capitalized,
   findProtocolOption,
@@ -25,6 +26,8 @@ export interface Arguments {
   readonly forwards: readonly string[];
   /** The arguments of `-R`. */
   readonly remoteForwards?: readonly string[] | undefined;
+  /** The arguments of `-D`. */
+  readonly dynamicForwards?: readonly string[] | undefined;
   /** The arguments of `-o`, including those of flags that abbreviate one. */
   readonly options: readonly string[];
   readonly user?: string | undefined;
@@ -37,11 +40,14 @@ export interface Arguments {
   readonly log: LogConfig;
 }
 
-/** The forwards of ssh_config, in the syntax of `-L` and `-R`. */
-interface ForwardLines {
+/** The forwards of ssh_config, in the syntax of `-L`, `-R` and `-D`. */
+export interface ForwardLines {
   readonly local: readonly string[];
   readonly remote: readonly string[];
+  readonly dynamic: readonly string[];
 }
+
+const NO_LINES: ForwardLines = { local: [], remote: [], dynamic: [] };
 
 /** Arguments in the form of a config file. Values that were not given are undefined. */
 export interface ArgumentsInput {
@@ -54,13 +60,13 @@ export interface ArgumentsInput {
 
 /**
  * Returns the Config of these arguments, with one server whose name is the destination. `lines` are
- * the LocalForward and RemoteForward lines of ssh_config, in the syntax of `-L` and `-R`. Throws
- * `CONFIG_*`, naming the argument and what was expected.
+ * the LocalForward, RemoteForward and DynamicForward lines of ssh_config, in the syntax of `-L`, `-R`
+ * and `-D`. Throws `CONFIG_*`, naming the argument and what was expected.
  */
 export function configFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
-  lines: ForwardLines = { local: [], remote: [] },
+  lines: ForwardLines = NO_LINES,
 ): Config {
   const checked = checkParts(inputFromArguments(args, plugins, lines), plugins);
   if ('config' in checked) return checked.config;
@@ -79,7 +85,7 @@ export function configFromArguments(
 export function inputFromArguments(
   args: Arguments,
   plugins: ConfigPlugins,
-  lines: ForwardLines = { local: [], remote: [] },
+  lines: ForwardLines = NO_LINES,
 ): ArgumentsInput {
   const { ssh, protocols, own } = sortOptions(args.options, plugins);
   const { listenTls } = protocols;
@@ -95,13 +101,13 @@ export function inputFromArguments(
   const add = (forward: ForwardArgument, text: string, direction: 'local' | 'remote') => {
     const address = formatListen(forward.listen);
     const place = `${direction} ${address}`;
-    const earlier = forward.listen.port === 0 ? undefined : taken.get(place);
+    const isSocket = isSocketPath(address);
+    const earlier = forward.listen.port === 0 && !isSocket ? undefined : taken.get(place);
     if (earlier !== undefined) {
-      throw new GatewayError(
-        'CONFIG_INVALID',
-        `${text}: port ${forward.listen.port} is already used by ${earlier}`,
-        { hint: 'give each forward its own port' },
-      );
+      const [what, own] = isSocket ? [address, 'path'] : [`port ${forward.listen.port}`, 'port'];
+      throw new GatewayError('CONFIG_INVALID', `${text}: ${what} is already used by ${earlier}`, {
+        hint: `give each forward its own ${own}`,
+      });
     }
     taken.set(place, text);
     const { plugin: type, tls } = named.get(forward.type) ?? { plugin: forward.type, tls: null };
@@ -109,20 +115,22 @@ export function inputFromArguments(
       direction,
       listen: address,
       server: args.destination,
-      to: formatTarget(forward.target),
+      ...(!isDynamic(forward.target) && { to: formatTarget(forward.target) }),
       type: forward.type,
       ...(protocols[type] && { [type]: protocols[type] }),
       ...(tls !== null && { tls: protocols.tls ?? {} }),
       ...(listenTls !== undefined && { listenTls }),
     };
   };
-  for (const [direction, origin, texts] of [
-    ['local', '-L', args.forwards],
-    ['remote', '-R', args.remoteForwards ?? []],
-    ['local', 'LocalForward', lines.local],
-    ['remote', 'RemoteForward', lines.remote],
+  for (const [direction, origin, texts, parse] of [
+    ['local', '-L', args.forwards, parseForward],
+    ['remote', '-R', args.remoteForwards ?? [], parseForward],
+    ['local', '-D', args.dynamicForwards ?? [], parseDynamic],
+    ['local', 'LocalForward', lines.local, parseForward],
+    ['remote', 'RemoteForward', lines.remote, parseForward],
+    ['local', 'DynamicForward', lines.dynamic, parseDynamic],
   ] as const) {
-    for (const text of texts) add(parseForward(text, plugins, origin), `${origin} ${text}`, direction);
+    for (const text of texts) add(parse(text, plugins, origin), `${origin} ${text}`, direction);
   }
   const isUsed = Object.values(forwards).some(({ tls }) => tls !== undefined);
   if (protocols.tls !== undefined && !isUsed) {
@@ -229,12 +237,16 @@ function numeric(text: string | undefined): number | string | undefined {
 }
 
 /**
- * Returns a forward's name for logs: its type and port, with a number appended if that is taken.
+ * Returns a forward's name for logs: its type and port, or its type and the file name of its
+ * socket, with a number appended if that is taken.
  */
 function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
   // A config file, which init may write, allows no + in a name.
   const word = type.replaceAll('+', '-');
-  const name = `${direction === 'remote' ? 'remote-' : ''}${word}-${listen.port}`;
+  const { host, port } = listen;
+  const end =
+    host !== null && isSocketPath(host) ? path.basename(host).replace(/[^\p{L}\p{N}_.-]/gu, '-') : port;
+  const name = `${direction === 'remote' ? 'remote-' : ''}${word}-${end}`;
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? name : `${name}-${n}`;
     if (!Object.hasOwn(taken, candidate)) return candidate;

@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { type LocalUsers, parseLocalUsers } from '../core/local/local-users.ts';
-import type { Target } from '../core/target.ts';
-import { AddressError, type ListenAddress, parseFolder, parseListen, parseTarget } from './address.ts';
-import { type ForwardType, namedTypes, typeOf } from './forward-spec.ts';
+import { DYNAMIC, isUnix, type Target } from '../core/target.ts';
+import {
+  AddressError,
+  absoluteEnds,
+  type Ends,
+  type ListenAddress,
+  parseFolder,
+  parseListen,
+  parseTarget,
+} from './address.ts';
+import { type ForwardType, mismatch, namedTypes, typeOf } from './forward-spec.ts';
 import type { OptionOwner } from './protocol-options.ts';
 import { type ListenTlsConfig, listenTlsSchema, type TlsConfig, tlsSchema } from './tls.ts';
 
@@ -181,7 +189,8 @@ function forwardSchema(plugins: ConfigPlugins) {
     .strictObject({
       listen: readable(
         z.union([z.number(), z.string()]).meta({
-          description: 'Port to listen on, or address:port (default address: localhost)',
+          description:
+            'Port to listen on, address:port (default address: localhost), or the path of a Unix socket',
           examples: [8021, '*:8021'],
         }),
         (value) => parseListen(String(value)),
@@ -195,11 +204,11 @@ function forwardSchema(plugins: ConfigPlugins) {
           ])
           .meta({
             description:
-              'host:port as seen from the SSH server; localhost is the server itself. Or a folder there, which FTP clients see: { sftp: /srv/in }',
+              'host:port as seen from the SSH server; localhost is the server itself. Or the path of a Unix socket there. Or a folder there, which FTP clients see: { sftp: /srv/in }. Type socks has none: its clients name it',
             examples: ['localhost:21', { sftp: '/srv/in' }],
           }),
         (value) => (typeof value === 'string' ? parseTarget(value) : parseFolder(value.sftp)),
-      ),
+      ).optional(),
       type: z
         .enum([...named.keys()])
         .optional()
@@ -217,13 +226,16 @@ function forwardSchema(plugins: ConfigPlugins) {
       ...blocks,
     })
     .transform((forward, context): ForwardConfig => {
-      const { listen, server, to, direction } = forward;
-      const name = forward.type ?? typeOf(to, plugins);
+      const { server, direction } = forward;
+      const ends = endsOf({ listen: forward.listen, target: forward.to ?? DYNAMIC }, direction, context);
+      const { listen, target: to } = ends;
+      const name = forward.type ?? typeOf(ends, plugins);
       const { plugin: type, tls: begins } = named.get(name) ?? { plugin: name, tls: null };
       const plugin = plugins.find(({ name }) => name === type);
       const tls = tlsOf(forward.tls, begins, context, {
         name,
         isFolder: 'sftp' in to,
+        isSocket: isUnix(to),
         types: plugin?.tlsTypes ?? {},
       });
       const listenTls = listenTlsOf(forward.listenTls, type, plugin?.tlsTypes ?? {}, context);
@@ -234,12 +246,26 @@ function forwardSchema(plugins: ConfigPlugins) {
         context.addIssue({ ...sentence(message), path: [other] });
       }
       if ('sftp' in to && plugin?.servesFolders !== true) {
-        const message = `type ${type} does not serve a folder; expected ${typeOf(to, plugins)}`;
+        const message = `type ${type} does not serve a folder; expected ${typeOf(ends, plugins)}`;
         context.addIssue({ ...sentence(message), path: ['type'] });
       }
+      // `check-input` reports a target that is missing.
+      const wrong = plugin === undefined || forward.to === undefined ? null : mismatch(plugin, ends);
+      if (wrong !== null) context.addIssue({ ...sentence(wrong), path: ['type'] });
       const options = given[type] ?? plugin?.schema.parse({});
       return { type, direction, server, listen, to, options, tls, listenTls };
     });
+}
+
+/** Returns the ends with absolute paths; reports a path that cannot be made absolute. */
+function endsOf(ends: Ends, direction: 'local' | 'remote', context: z.RefinementCtx): Ends {
+  try {
+    return absoluteEnds(ends, direction);
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    context.addIssue({ ...sentence(error.message), path: [direction === 'local' ? 'to' : 'listen'] });
+    return ends;
+  }
 }
 
 /** What `tlsOf` has to know about a forward. */
@@ -247,6 +273,7 @@ interface TypeFacts {
   /** The type, as it was given. */
   readonly name: string;
   readonly isFolder: boolean;
+  readonly isSocket: boolean;
   /** The types that are the same protocol with TLS. */
   readonly types: Readonly<Record<string, TlsConfig['mode']>>;
 }
@@ -256,7 +283,7 @@ function tlsOf(
   given: z.output<typeof tlsSchema> | undefined,
   begins: TlsConfig['mode'] | null,
   context: z.RefinementCtx,
-  { name, isFolder, types }: TypeFacts,
+  { name, isFolder, isSocket, types }: TypeFacts,
 ): TlsConfig | null {
   if (given === undefined && begins === null) return null;
   const mode = given?.mode ?? begins;
@@ -266,6 +293,8 @@ function tlsOf(
   };
   if (isFolder)
     return wrong('a folder behind SFTP needs no TLS, SSH encrypts all the way; use type ftp without tls');
+  if (isSocket) return wrong('TLS to a Unix socket is not supported; use a type without TLS');
+  if (Object.keys(types).length === 0) return wrong(`type ${name} speaks no TLS to the target; remove tls`);
   if (mode === null) {
     const others = Object.keys(types).join(' or ');
     return wrong(`type ${name} speaks no TLS to the target; use type ${others}, or set tls.mode`);

@@ -2,15 +2,29 @@ import ipaddr from 'ipaddr.js';
 
 /**
  * One end of a TCP connection: a host name or an IP address without brackets, and a port (0 to
- * 65535).
+ * 65535). To listen on, and as a peer, also a Unix socket: see `unixEndpoint`.
  */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
-/** Returns `host:port`, with an IPv6 address in brackets. */
+/**
+ * Returns the Endpoint that stands for a Unix socket, to listen on or as a peer: its path as the
+ * host, and port 0. No host name contains a slash, so the two cannot be confused.
+ */
+export function unixEndpoint(path: string): Endpoint {
+  return { host: path, port: 0 };
+}
+
+/** Whether the host of an Endpoint is the path of a Unix socket. */
+export function isSocketPath(host: string): boolean {
+  return host.includes('/');
+}
+
+/** Returns `host:port`, with an IPv6 address in brackets; of a Unix socket, its path. */
 export function formatEndpoint({ host, port }: Endpoint): string {
+  if (isSocketPath(host)) return host;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

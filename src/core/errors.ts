@@ -60,6 +60,8 @@ const CODES = {
   CLIENT_TLS_FAILED: { fault: 'client' },
   /** Bytes came in the clear where TLS with the client had to begin. */
   CLIENT_INJECTION: { fault: 'client' },
+  /** The client asked for something that its protocol has, but sshferry does not support. */
+  CLIENT_UNSUPPORTED: { fault: 'client' },
   FTP_SYNTAX: { fault: 'server' },
   FTP_LIMIT: { fault: 'server' },
   FTP_FOREIGN_ADDRESS: { fault: 'client' },
@@ -89,10 +91,15 @@ export type RefusalReason =
   | 'unknown-type' // SSH_OPEN_UNKNOWN_CHANNEL_TYPE
   | 'shortage'; // SSH_OPEN_RESOURCE_SHORTAGE
 
+/** Why a target could not be connected to, as far as the party that tried it says. */
+export type ConnectFailure = 'refused' | 'no-such-host' | 'unreachable' | 'no-answer';
+
 /** Details of a GatewayError, all optional. */
 export interface ErrorDetails {
   readonly cause?: unknown;
   readonly reason?: RefusalReason | undefined;
+  /** With the reason `connect-failed`: why. */
+  readonly failure?: ConnectFailure | undefined;
   /** Overrides the code's own. */
   readonly fault?: Fault;
   /** Overrides the code's own. */
@@ -118,6 +125,7 @@ export class GatewayError extends Error {
   readonly what: string;
   readonly hint: string | undefined;
   readonly reason: RefusalReason | undefined;
+  readonly failure: ConnectFailure | undefined;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
     // The text may quote a peer, and it goes to terminals, logs, replies and the status.
@@ -130,6 +138,7 @@ export class GatewayError extends Error {
     super(sentence(parts), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.reason = details.reason;
+    this.failure = details.failure;
     this.where = parts.where;
     this.what = parts.what;
     this.hint = parts.hint;

@@ -1,6 +1,7 @@
 import type { ListenTls } from './client-tls.ts';
 import type { Bind } from './listener.ts';
 import type { ProtocolPlugin } from './plugin.ts';
+import type { SocketFile } from './socket-file.ts';
 import type { Target } from './target.ts';
 import type { TargetTls } from './target-tls.ts';
 
@@ -19,6 +20,8 @@ export interface ForwardSpec<C = unknown> {
   /** Key into the gateway's transports. */
   readonly server: string;
   readonly bind: Bind;
+  /** How to create the Unix socket if `bind` is one of this machine. Default: PRIVATE_SOCKET. */
+  readonly socketFile?: SocketFile | undefined;
   readonly target: Target;
   /** TLS with the target. Default: none; the client's bytes go there unchanged. */
   readonly tls?: TargetTls | undefined;

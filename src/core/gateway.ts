@@ -272,7 +272,7 @@ export class Gateway {
     const onExcess = (client: Duplex) => this.#sessions.turnAway((active?.route ?? route).spec, client);
     const listener =
       spec.direction === 'local'
-        ? await Listener.open(near, spec.bind, onClient, { onExcess })
+        ? await Listener.open(near, spec.bind, onClient, { onExcess, socketFile: spec.socketFile })
         : await near.listen(remoteBind(spec.bind), onClient);
     active = { route, listener };
     return active;

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Endpoint } from './endpoint.ts';
+import { type Endpoint, isSocketPath } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import type { Listening, ListenOptions, Peer, Transport } from './transport.ts';
 
@@ -8,7 +8,7 @@ const PORT_TRIES = 8;
 
 /**
  * Where a forward listens: `localhost` means both loopback addresses and `*` every interface, as in
- * ssh(1). Anything else is one address or name.
+ * ssh(1). Anything else is one address or name, or the path of a Unix socket.
  */
 export type Bind = Endpoint;
 
@@ -40,7 +40,10 @@ export class Listener {
         return await Listener.#openOnce(transport, bind, onStream, options);
       } catch (error) {
         const portIsOurChoice =
-          bind.port === 0 && error instanceof GatewayError && error.code === 'LISTEN_IN_USE';
+          bind.port === 0 &&
+          !isSocketPath(bind.host) &&
+          error instanceof GatewayError &&
+          error.code === 'LISTEN_IN_USE';
         if (!portIsOurChoice || tries === PORT_TRIES) throw error;
       }
     }

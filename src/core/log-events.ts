@@ -38,6 +38,11 @@ export const LOG_EVENTS = {
     fields: ['session', 'forward', 'bytesUp', 'bytesDown', 'ms', 'code'],
     when: "a client's connection has ended; warn if sshferry refused it, or if it broke for a reason other than the client",
   },
+  'socks.request': {
+    levels: ['debug'],
+    fields: ['forward', 'session', 'to'],
+    when: 'a client of a SOCKS forward asks for a destination',
+  },
   'transport.state': {
     levels: ['debug', 'info', 'warn'],
     fields: ['server', 'state', 'code'],
@@ -82,6 +87,11 @@ export const LOG_EVENTS = {
     levels: ['info'],
     fields: ['forward', 'type', 'direction', 'listen', 'target', 'server', 'outsideSsh'],
     when: 'all forwards listen: one line for each; only in JSON',
+  },
+  background: {
+    levels: ['debug'],
+    fields: ['pid'],
+    when: 'all forwards listen, and the process goes to the background (`-f`)',
   },
   'forward.lost': {
     levels: ['error'],

@@ -58,7 +58,7 @@ export interface SessionContext {
 /** The properties of a forward that a plugin may judge before it runs. */
 export interface ForwardFacts {
   readonly direction: 'local' | 'remote';
-  /** The host to listen on. */
+  /** The host to listen on, or the path of a Unix socket. */
   readonly host: string;
   readonly target: Target;
 }
@@ -98,6 +98,13 @@ export interface ProtocolPlugin<C> {
   readonly defaultPorts: readonly number[];
   /** Whether it can serve a folder behind SFTP. Default: false. */
   readonly servesFolders?: boolean;
+  /** Whether its clients name their targets, so that its forwards have none. Default: false. */
+  readonly isDynamic?: boolean;
+  /**
+   * Whether it needs the IP addresses of client and target, so that neither can be a Unix socket.
+   * Default: false.
+   */
+  readonly needsAddresses?: boolean;
   /** Further types of forwards: this protocol with TLS towards the target, which begins as said. */
   readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
   /** Checks a forward as a whole. Returns the mistake, as text for people, or null. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isSocketPath } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { Bind } from './listener.ts';
 import type { ActiveForward, Route } from './route.ts';
@@ -29,13 +30,18 @@ export function planRebinding(active: readonly ActiveForward[], routes: readonly
 
 function samePlace(a: Route, b: Route): boolean {
   // A port that the system chose belongs to the forward that got it.
-  const own = a.spec.bind.port !== 0 || a.spec.name === b.spec.name;
-  return own && a.near === b.near && isDeepStrictEqual(a.spec.bind, b.spec.bind);
+  const isFixed = a.spec.bind.port !== 0 || isSocketPath(a.spec.bind.host);
+  return (
+    (isFixed || a.spec.name === b.spec.name) &&
+    a.near === b.near &&
+    isDeepStrictEqual(a.spec.bind, b.spec.bind) &&
+    isDeepStrictEqual(a.spec.socketFile, b.spec.socketFile)
+  );
 }
 
 /** Whether two places to listen can exclude each other. */
 export function mayCollide(a: Bind, b: Bind): boolean {
-  return a.port !== 0 && a.port === b.port;
+  return a.port === b.port && (a.port !== 0 || (isSocketPath(a.host) && a.host === b.host));
 }
 
 /** The parts of the gateway that `rebind` needs. */

@@ -1,4 +1,4 @@
-import { type Endpoint, isLoopback } from './endpoint.ts';
+import { type Endpoint, isLoopback, isSocketPath } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { subnetOf } from './subnet.ts';
 
@@ -10,8 +10,8 @@ export interface Limits {
   /** Sessions of one forward at a time; further ones are refused in its protocol. Default: 1000. */
   readonly maxSessions?: number;
   /**
-   * Sessions among these from one address other than loopback; an IPv6 /64 counts as one. Default:
-   * 100.
+   * Sessions among these from one address other than loopback and Unix sockets; an IPv6 /64 counts
+   * as one. Default: 100.
    */
   readonly maxSessionsPerPeer?: number;
 }
@@ -47,7 +47,8 @@ export class SessionLimits {
     if (this.#count(keys[0]) >= this.#max) {
       return exceeded(forward, `the limit of ${connections(this.#max)} is reached`);
     }
-    if (!isLoopback(remote.host) && this.#count(keys[1]) >= this.#maxPerPeer) {
+    const isLocal = isLoopback(remote.host) || isSocketPath(remote.host);
+    if (!isLocal && this.#count(keys[1]) >= this.#maxPerPeer) {
       return exceeded(forward, `${subnet} has reached its limit of ${connections(this.#maxPerPeer)}`);
     }
     for (const key of keys) this.#add(key, 1);

@@ -18,35 +18,66 @@ export interface SftpFolder {
   readonly sftp: string;
 }
 
+/** A Unix socket, by its absolute path. */
+export interface UnixTarget {
+  readonly unix: string;
+}
+
+/** Each client names the target of its own connection, as with SOCKS. */
+export interface DynamicTarget {
+  readonly dynamic: true;
+}
+
+/** The target of a forward whose clients name their targets. */
+export const DYNAMIC: DynamicTarget = { dynamic: true };
+
 /**
  * Where a forward leads, as its configuration says. Read it through the functions of this file, not
  * by its fields.
  */
-export type Target = Endpoint | SftpFolder;
+export type Target = Endpoint | SftpFolder | UnixTarget | DynamicTarget;
 
 /** Returns the target for people, such as `localhost:21` or `sftp:/srv/in`. */
 export function formatTarget(target: Target): string {
-  return 'sftp' in target ? `sftp:${target.sftp || '~'}` : formatEndpoint(target);
+  if ('sftp' in target) return `sftp:${target.sftp || '~'}`;
+  if ('unix' in target) return target.unix;
+  return 'dynamic' in target ? 'what the client asks for' : formatEndpoint(target);
 }
 
-/** Returns the destination to dial for a target. */
+/**
+ * Returns the destination to dial for a target. Throws `INTERNAL` for a dynamic one: only its
+ * clients know.
+ */
 export function destinationOf(target: Target): Destination {
-  return 'sftp' in target ? { subsystem: 'sftp' } : { tcp: target };
+  if ('sftp' in target) return { subsystem: 'sftp' };
+  if ('unix' in target) return { unix: target.unix };
+  if ('dynamic' in target) throw new GatewayError('INTERNAL', 'a dynamic forward has no target of its own');
+  return { tcp: target };
 }
 
-/** Returns the host that serves the target; null if it is not on a host. */
+/** Returns the host that serves the target; null if it is not on a host, or on any. */
 export function hostOf(target: Target): string | null {
-  return 'sftp' in target ? null : target.host;
+  return 'host' in target ? target.host : null;
 }
 
 /** Returns the TCP port of the target; null if it has none. */
 export function portOf(target: Target): number | null {
-  return 'sftp' in target ? null : target.port;
+  return 'host' in target ? target.port : null;
 }
 
 /** Returns the folder of the target; null if it is not a folder behind SFTP. */
 export function folderOf(target: Target): string | null {
   return 'sftp' in target ? target.sftp : null;
+}
+
+/** Whether each client names the target of its own connection. */
+export function isDynamic(target: Target): boolean {
+  return 'dynamic' in target;
+}
+
+/** Whether the target is a Unix socket. */
+export function isUnix(target: Target): boolean {
+  return 'unix' in target;
 }
 
 /**

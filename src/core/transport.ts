@@ -1,12 +1,16 @@
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
+import type { SocketFile } from './socket-file.ts';
 import type { Stream } from './stream.ts';
 import type { Destination } from './target.ts';
 
 /** The life of a transport; `failed` and `closed` are final. */
 export type TransportState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'failed' | 'draining' | 'closed';
 
-/** The two addresses of an accepted connection, as the accepting side sees them. */
+/**
+ * The two addresses of an accepted connection, as the accepting side sees them. The clients of a
+ * Unix socket have no address: both ends are that socket.
+ */
 export interface Peer {
   readonly remote: Endpoint;
   readonly local: Endpoint;
@@ -66,6 +70,11 @@ export interface ListenOptions {
    * count descriptors ignores it.
    */
   readonly onExcess?: (stream: Stream, peer: Peer) => void;
+  /**
+   * How to create a Unix socket. Default: PRIVATE_SOCKET. An SSH server has its own settings for
+   * that.
+   */
+  readonly socketFile?: SocketFile | undefined;
 }
 
 /** Options of `openStream`. */
@@ -96,8 +105,8 @@ export interface Transport {
    */
   openStream(to: Destination | Endpoint, options?: StreamOptions): Promise<Stream>;
   /**
-   * Binds a listener; rejects with `LISTEN_*`. Passes each accepted stream to `onStream`, which
-   * owns it.
+   * Binds a listener, on a TCP port or a Unix socket; rejects with `LISTEN_*`. Passes each accepted
+   * stream to `onStream`, which owns it.
    */
   listen(
     bind: Endpoint,

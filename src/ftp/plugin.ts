@@ -18,6 +18,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   schema,
   defaultPorts: [21],
   servesFolders: true,
+  needsAddresses: true,
   tlsTypes: { ftps: 'implicit', 'ftp+tls': 'upgrade' },
   validate: validateForward,
   open: openSpool,

@@ -71,7 +71,16 @@ export async function relayGreeted(
   await carry(session, server, gate);
 }
 
-async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate | null): Promise<void> {
+/**
+ * Carries a connection between the client and a stream to its target. Rejects as `relay` does.
+ * `target` is its name, for messages.
+ */
+export async function carry(
+  session: SessionContext,
+  upstream: Duplex,
+  gate: ClientGate | null,
+  target = formatTarget(session.target),
+): Promise<void> {
   const { client } = session;
   let midLine = false;
   const result = await pump(client, upstream, {
@@ -84,7 +93,7 @@ async function carry(session: SessionContext, upstream: Duplex, gate: ClientGate
   });
   const lost = [result.bToA, result.aToB].find((leg) => leg.end === 'cut' && leg.by === 'b');
   if (lost?.end !== 'cut') return;
-  const error = asGatewayError(lost.error, 'PEER_RESET', formatTarget(session.target));
+  const error = asGatewayError(lost.error, 'PEER_RESET', target);
   // A server that has sent all may close without reading the client's QUIT. A lost SSH connection
   // is always an error.
   if (result.bToA.end === 'eof' && error.fault !== 'ssh') return;

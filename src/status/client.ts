@@ -7,12 +7,18 @@ import {
   MAX_ANSWER,
   MessageReader,
   type Request,
+  type Stopping,
   writeMessage,
 } from './protocol.ts';
 import type { Status } from './schema.ts';
 
 /** How long a running sshferry may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
+/**
+ * How long a process may take to end, in milliseconds: the longest drainTimeout, and some time to
+ * disconnect.
+ */
+const STOP_TIMEOUT = 3_660_000;
 /** How long a reload may take, in milliseconds: it may log in to servers. */
 const RELOAD_TIMEOUT = 180_000;
 
@@ -58,6 +64,26 @@ export async function askReload(path: string): Promise<string[]> {
   for await (const answer of ask(path, { request: 'reload' }, { timeout: RELOAD_TIMEOUT }))
     if ('reloaded' in answer) return answer.reloaded;
   throw new Error(`${path}: no answer`);
+}
+
+/**
+ * Asks the sshferry at that socket to end. Calls `onStopping` when it begins to. Resolves when it
+ * has ended.
+ */
+export async function stopRunning(path: string, onStopping: (stopping: Stopping) => void): Promise<void> {
+  let begun = false;
+  try {
+    for await (const answer of ask(path, { request: 'stop' }, { timeout: STOP_TIMEOUT })) {
+      if (!('stopping' in answer)) continue;
+      begun = true;
+      onStopping(answer.stopping);
+    }
+  } catch (error) {
+    // A process that ends can break the connection.
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (!begun || code !== 'ECONNRESET') throw error;
+  }
+  if (!begun) throw new Error(`${path}: no answer`);
 }
 
 /**

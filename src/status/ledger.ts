@@ -6,6 +6,7 @@ import {
   type TransferProgress,
   type WaitingUploads,
 } from '../core/events.ts';
+import type { Target } from '../core/target.ts';
 import type { TransportState } from '../core/transport.ts';
 import { Rate } from './rate.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status, TransferStatus } from './schema.ts';
@@ -251,7 +252,7 @@ function forwardStatus(
     direction,
     server,
     listen: { host: listen.host, port: listen.port },
-    target: 'sftp' in target ? { sftp: target.sftp } : { host: target.host, port: target.port },
+    target: targetStatus(target),
     tls,
     listenTls,
     clients,
@@ -260,6 +261,12 @@ function forwardStatus(
     bytesDown: bytesDown + down,
     spool: waiting && spoolStatus(waiting),
   };
+}
+
+function targetStatus(target: Target): ForwardStatus['target'] {
+  if ('sftp' in target) return { sftp: target.sftp };
+  if ('unix' in target) return { unix: target.unix };
+  return 'dynamic' in target ? { dynamic: true } : { host: target.host, port: target.port };
 }
 
 function spoolStatus({ since, reason, ...waiting }: WaitingUploads): ForwardStatus['spool'] {

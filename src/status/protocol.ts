@@ -14,7 +14,14 @@ export const requestSchema = z.discriminatedUnion('request', [
   z.object({ request: z.literal('watch'), every: z.int().min(100).max(60_000) }),
   /** Asks for a reload of the config file. */
   z.object({ request: z.literal('reload') }),
+  /** Asks it to end, as SIGTERM does. The connection lasts until it has ended. */
+  z.object({ request: z.literal('stop') }),
 ]);
+
+/** How an end begins: `seconds` is the time that connected clients get to finish. */
+const stopping = z.object({ clients: z.int().nonnegative(), seconds: z.number().nonnegative() });
+
+export type Stopping = z.infer<typeof stopping>;
 
 export type Request = z.infer<typeof requestSchema>;
 
@@ -23,6 +30,7 @@ export const answerSchema = z.union([
   z.object({ status: statusSchema }),
   /** The changes that a reload made, as lines for people. */
   z.object({ reloaded: z.array(z.string()) }),
+  z.object({ stopping }),
   z.object({ error: z.string() }),
 ]);
 

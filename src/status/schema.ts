@@ -28,13 +28,15 @@ const server = z.object({
 
 const forward = z.object({
   name: z.string(),
-  type: z.string().describe('the protocol: ftp, pop3, smtp, imap, tcp or one of a plugin'),
+  type: z.string().describe('the protocol: ftp, pop3, smtp, imap, tcp, socks or one of a plugin'),
   direction: z.enum(['local', 'remote']).describe('local listens on this machine, remote on the server'),
   server: z.string().describe("the server's name"),
-  listen: endpoint,
+  listen: endpoint.describe('an address and a port; of a Unix socket, its path and 0'),
   target: z.union([
     endpoint,
     z.object({ sftp: z.string() }).describe('a folder behind SFTP; empty for the home'),
+    z.object({ unix: z.string() }).describe('a Unix socket'),
+    z.object({ dynamic: z.literal(true) }).describe('each client names the target (SOCKS)'),
   ]),
   tls: z
     .object({

@@ -9,6 +9,7 @@ import {
   NO_FILE,
   type Request,
   requestSchema,
+  type Stopping,
   writeMessage,
 } from './protocol.ts';
 import type { Status } from './schema.ts';
@@ -21,6 +22,8 @@ export interface StatusSource {
    * file.
    */
   readonly reload: (() => Promise<string[]>) | null;
+  /** Begins to end the process. */
+  stop(): Stopping;
 }
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -115,6 +118,10 @@ async function answer(socket: net.Socket, request: Request, source: StatusSource
         break;
       case 'watch':
         return watch(socket, request.every, () => say({ status: source.status() }));
+      case 'stop':
+        // `close` disconnects the client when all has ended.
+        say({ stopping: source.stop() });
+        return;
       case 'reload':
         if (source.reload === null) say({ error: NO_FILE });
         else say({ reloaded: await source.reload() });

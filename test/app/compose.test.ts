@@ -3,6 +3,7 @@ import { type GatewayDeps, makeComponents, type ResolvedConfig } from '../../src
 import { PLUGINS } from '../../src/app/plugins.ts';
 import { checkInput } from '../../src/config/check-input.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
+import { PRIVATE_SOCKET } from '../../src/core/socket-file.ts';
 import type { ResolvedSsh } from '../../src/core/ssh/config/ssh-config.ts';
 import { FakeManagedTransport, FakeTransport, quietLog } from '../support/fakes.ts';
 import { sshOptions } from '../support/ssh-person.ts';
@@ -23,7 +24,9 @@ function resolved(input: ConfigInput, more: { user?: string; gatewayPorts?: bool
       {
         options: sshOptions({ host, user: name === 'office' ? user : 'you' }),
         gatewayPorts,
-        forwards: { local: [], remote: [] },
+        socketFile: PRIVATE_SOCKET,
+        permitRemoteOpen: 'any',
+        forwards: { local: [], remote: [], dynamic: [] },
         notes: [],
       },
     ]),

@@ -4,6 +4,7 @@ import { run } from '../../src/cli/commands/run.ts';
 import type { Output } from '../../src/cli/display/output.ts';
 import type { Environment } from '../../src/cli/environment.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
+import { PRIVATE_SOCKET } from '../../src/core/socket-file.ts';
 import type { ResolvedSsh, SshInput } from '../../src/core/ssh/config/ssh-config.ts';
 import type { SshOptions } from '../../src/core/ssh/options.ts';
 import type { ManagedTransport, Transport, TransportState } from '../../src/core/transport.ts';
@@ -89,6 +90,8 @@ export function environment(over: Partial<Environment> = {}): Environment {
     serveStatus: async () => ({ close: async () => {} }),
     resolve: async (input) => login(input),
     notify: async () => null,
+    startInBackground: async () => 0,
+    terminal: null,
     schemaFile: '/nonexistent/schema.json',
     facts: ['native crypto: yes'],
     ...over,
@@ -153,8 +156,10 @@ export function login({ destination, flags }: SshInput, over: Partial<ResolvedSs
   return {
     options: options as SshOptions,
     notes: [],
-    forwards: { local: [], remote: [] },
+    forwards: { local: [], remote: [], dynamic: [] },
     gatewayPorts: false,
+    socketFile: PRIVATE_SOCKET,
+    permitRemoteOpen: 'any',
     ...over,
   };
 }

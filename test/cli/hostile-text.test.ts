@@ -173,6 +173,7 @@ test('nothing else in cli/ writes to the terminal', () => {
     .filter((file) => file.endsWith('.ts'))
     .filter((file) => /(?:stdout|stderr)\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')));
   expect(writers.sort()).toEqual([
+    'background/start.ts',
     'commands/check.ts',
     'commands/completion.ts',
     'commands/hash.ts',
@@ -181,9 +182,12 @@ test('nothing else in cli/ writes to the terminal', () => {
     'commands/run.ts',
     'commands/running.ts',
     'commands/status.ts',
+    'commands/stop.ts',
     'commands/watch.ts',
+    'import/imported-servers.ts',
     'serve/announce.ts',
     'serve/failure.ts',
+    'serve/serve.ts',
   ]);
 });
 

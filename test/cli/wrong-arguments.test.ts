@@ -12,7 +12,7 @@ const PORT = 'expected a number from 1 to 65535';
 const WRONG: [argv: string[], told: string, help?: string][] = [
   [[], NO_HOST],
   [L, NO_HOST],
-  [[HOST], `nothing to forward; add -L or -R, ${EXAMPLE}`],
+  [[HOST], `nothing to forward; add -L, -R or -D, ${EXAMPLE}`],
   [
     ['-L', '8021', HOST],
     `-L 8021: the host and its port are missing; expected ${FORM}, such as -L 8021:localhost:21`,
@@ -35,23 +35,27 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
   ],
   [
     ['-L', 'fpt/8021:a:21', HOST],
-    "-L fpt/8021:a:21: unknown type 'fpt' (did you mean ftp?); expected one of ftp, pop3, tcp, such as -L 8021:localhost:21",
+    "-L fpt/8021:a:21: unknown type 'fpt' (did you mean ftp?); expected one of ftp, pop3, tcp, socks, such as -L 8021:localhost:21",
   ],
   [
     ['-L', '8021:::1:21', HOST],
     `-L 8021:::1:21: too many colons; expected ${FORM} with IPv6 addresses in brackets, such as -L 8021:[::1]:21`,
   ],
   [
-    ['-L', '/tmp/a:localhost:21', HOST],
-    `-L /tmp/a:localhost:21: forwarding Unix sockets is not supported; expected ${FORM}, such as -L 8021:localhost:21`,
+    ['-L', '8080:./a.sock', HOST],
+    "-L 8080:./a.sock: the target socket './a.sock' is not absolute; the server cannot know where it begins, such as -L 8021:localhost:21",
+  ],
+  [
+    ['-L', '/tmp/a.sock:h:1', '-D', '/tmp/a.sock', HOST],
+    '-D /tmp/a.sock: /tmp/a.sock is already used by -L /tmp/a.sock:h:1; give each forward its own path',
   ],
   [
     [...L, '-L', '8021:b:21', HOST],
     '-L 8021:b:21: port 8021 is already used by -L 8021:localhost:21; give each forward its own port',
   ],
   [
-    ['-R', '2121', HOST],
-    `-R 2121: the host and its port are missing; expected ${FORM}, such as -R 8021:localhost:21`,
+    ['-R', '2121x', HOST],
+    "-R 2121x: the port to listen on '2121x' is invalid; expected a number from 0 (any free port) to 65535, such as -R 8021:localhost:21",
   ],
   [[HOST, '-L'], "option '-L <forward>' argument missing"],
   [
@@ -77,10 +81,18 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
   [[...L, '-46', HOST], '-4 and -6 exclude each other; use one of them'],
   [[...L, HOST, 'ls', '/'], "sshferry does not run commands on the server; omit 'ls /', or use ssh"],
   [
-    ['-D', '1080', HOST],
-    '-D: dynamic forwarding (SOCKS) is not supported; name each target with -L, or use ssh -D',
+    ['-D', '1080:localhost:80', HOST],
+    '-D 1080:localhost:80: a dynamic forward has no target; expected [bind_address:]port, such as -D 1080',
   ],
-  [['-fN', ...L, HOST], '-f: sshferry stays in the foreground; run it as a service, or with & in the shell'],
+  [
+    ['-D', '8021', ...L, HOST],
+    '-D 8021: port 8021 is already used by -L 8021:localhost:21; give each forward its own port',
+  ],
+  [
+    ['-E', '/nonexistent/log', ...L, HOST],
+    "-E /nonexistent/log: cannot write the log: ENOENT: no such file or directory, open '/nonexistent/log'",
+  ],
+  [['stop', '--all', 'x'], 'stop --all x: use one of the two', 'stop'],
   [[...L, 'you@'], '"you@" is not an SSH destination: the host is missing; write [user@]host'],
   [
     [...L, 'ssh://h:99999'],
@@ -90,7 +102,7 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
     [...L, 'up'],
     'up is a subcommand and must come first, as in sshferry up (for a host of that name: ssh://up)',
   ],
-  [['inti'], `nothing to forward (did you mean sshferry init?); add -L or -R, ${EXAMPLE}`],
+  [['inti'], `nothing to forward (did you mean sshferry init?); add -L, -R or -D, ${EXAMPLE}`],
   [
     ['up'],
     'no config file found: looked for /nonexistent/sshferry.yaml and /nonexistent/.config/sshferry/sshferry.yaml; create one with sshferry init, or name one with -c FILE',

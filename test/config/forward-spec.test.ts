@@ -1,13 +1,16 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ForwardType, parseForward } from '../../src/config/forward-spec.ts';
+import { type ForwardType, parseDynamic, parseForward } from '../../src/config/forward-spec.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 
 const types: ForwardType[] = [
-  { name: 'ftp', defaultPorts: [21], servesFolders: true },
+  { name: 'ftp', defaultPorts: [21], servesFolders: true, needsAddresses: true },
   { name: 'pop3', defaultPorts: [110] },
   { name: 'smtp', defaultPorts: [25, 587] },
   { name: 'imap', defaultPorts: [143] },
   { name: 'tcp', defaultPorts: [] },
+  { name: 'socks', defaultPorts: [], isDynamic: true },
 ];
 
 describe('a valid forward', () => {
@@ -107,7 +110,7 @@ describe('the error for an invalid forward names the part and what was expected'
     ['8021:[]:21', "'[]' is not an IPv6 address"],
     [
       'ftps/8021:localhost:21',
-      "unknown type 'ftps' (did you mean ftp?); expected one of ftp, pop3, smtp, imap, tcp, such as",
+      "unknown type 'ftps' (did you mean ftp?); expected one of ftp, pop3, smtp, imap, tcp, socks, such as",
     ],
     ['pop/8110:localhost:110', 'did you mean pop3?'],
     ['http/8080:localhost:80', "unknown type 'http'"],
@@ -120,15 +123,83 @@ describe('the error for an invalid forward names the part and what was expected'
     expect(error.message).toMatch(/such as -L \S+:\S+:\d+$/);
     expect(error.message).not.toContain('\n');
   });
+});
 
-  test.each(['8021:/run/ftp.sock', '/tmp/here.sock:localhost:21', '/tmp/a:/tmp/b', 'tcp/8021:/run/x.sock'])(
-    'a Unix socket is not supported: %s',
-    (text) => {
-      const error = caught(() => parseForward(text, types));
-      expect(error.code).toBe('CONFIG_UNSUPPORTED');
-      expect(error.message).toContain('forwarding Unix sockets is not supported');
-    },
-  );
+describe('a Unix socket', () => {
+  const socket = (path: string) => ({ host: path, port: 0 });
+  test.each([
+    ['8080:/run/app.sock', 'tcp', { host: null, port: 8080 }, { unix: '/run/app.sock' }],
+    ['*:8080:/run/app.sock', 'tcp', { host: '*', port: 8080 }, { unix: '/run/app.sock' }],
+    ['[::1]:8080:/run/app.sock', 'tcp', { host: '::1', port: 8080 }, { unix: '/run/app.sock' }],
+    ['/tmp/a.sock:localhost:80', 'tcp', socket('/tmp/a.sock'), { host: 'localhost', port: 80 }],
+    ['/tmp/a.sock:[::1]:80', 'tcp', socket('/tmp/a.sock'), { host: '::1', port: 80 }],
+    ['/tmp/a.sock:/run/app.sock', 'tcp', socket('/tmp/a.sock'), { unix: '/run/app.sock' }],
+    ['[/tmp/a:b.sock]:[/run/c:d.sock]', 'tcp', socket('/tmp/a:b.sock'), { unix: '/run/c:d.sock' }],
+    ['/tmp/a\\:b.sock:/run/c\\\\d', 'tcp', socket('/tmp/a:b.sock'), { unix: '/run/c\\d' }],
+    ['pop3/8110:/run/pop3.sock', 'pop3', { host: null, port: 8110 }, { unix: '/run/pop3.sock' }],
+    ['pop3//tmp/a.sock:localhost:110', 'pop3', socket('/tmp/a.sock'), { host: 'localhost', port: 110 }],
+    ['/tmp/a.sock:localhost:110', 'pop3', socket('/tmp/a.sock'), { host: 'localhost', port: 110 }],
+    // FTP needs addresses; as in ssh, the control connection alone is carried.
+    ['/tmp/a.sock:localhost:21', 'tcp', socket('/tmp/a.sock'), { host: 'localhost', port: 21 }],
+    ['./a.sock:localhost:80', 'tcp', socket(path.resolve('a.sock')), { host: 'localhost', port: 80 }],
+    ['~/a.sock:localhost:80', 'tcp', socket(path.join(homedir(), 'a.sock')), { host: 'localhost', port: 80 }],
+  ])('%s', (text, type, listen, target) => {
+    expect(parseForward(text, types)).toEqual({ type, listen, target });
+  });
+  test('on this side of -R may be relative', () => {
+    expect(parseForward('9000:./a.sock', types, '-R').target).toEqual({ unix: path.resolve('a.sock') });
+    expect(parseForward('/run/b.sock:./a.sock', types, '-R').listen).toEqual(socket('/run/b.sock'));
+  });
+  test.each([
+    ['-L', '8021:./run/app.sock', "'./run/app.sock' is not absolute"],
+    ['-L', '8021:~/app.sock', "'~/app.sock' is not absolute"],
+    ['-R', './b.sock:localhost:80', "'./b.sock' is not absolute"],
+    ['-L', 'ftp/8021:/run/ftp.sock', 'type ftp opens further ports'],
+    ['-L', 'ftp//tmp/a.sock:localhost:21', 'type ftp opens further ports'],
+    ['-L', 'ftp//tmp/a.sock:sftp:/srv', 'type ftp opens further ports'],
+    ['-L', '/tmp/a:8080:/run/app.sock', 'too many colons'],
+    ['-L', '/tmp/a:b:8080:localhost:80', 'too many colons'],
+    ['-L', '/tmp/a.sock', 'the host and its port are missing'],
+    ['-L', '/tmp/:localhost:80', 'is a folder'],
+    ['-L', '8080:/run/', 'is a folder'],
+    ['-L', '/tmp/a\nb:localhost:80', 'has a control character'],
+  ])('%s %j is an error', (flag, text, message) => {
+    const error = caught(() => parseForward(text, types, flag));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(message);
+  });
+});
+
+describe('a dynamic forward', () => {
+  const target = { dynamic: true };
+  test.each([
+    ['1080', null, 1080],
+    ['*:1080', '*', 1080],
+    [':1080', '*', 1080],
+    ['127.0.0.2:1080', '127.0.0.2', 1080],
+    ['[::1]:1080', '::1', 1080],
+    ['0', null, 0],
+    ['/tmp/socks.sock', '/tmp/socks.sock', 0],
+    ['socks/1080', null, 1080],
+  ])('-D and -R %s', (text, host, port) => {
+    const expected = { type: 'socks', listen: { host, port }, target };
+    expect(parseDynamic(text, types)).toEqual(expected);
+    expect(parseForward(text, types, '-R')).toEqual(expected);
+  });
+  test.each([
+    ['1080:localhost:80', 'a dynamic forward has no target; expected [bind_address:]port'],
+    ['ftp/1080', 'type ftp needs a target'],
+    ['70000', "the port to listen on '70000' is invalid"],
+    ['', 'the port to listen on is missing'],
+  ])('-D %j is an error', (text, message) => {
+    const error = caught(() => parseDynamic(text, types));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(message);
+    expect(error.message).toMatch(/, such as -D 1080$/);
+  });
+  test('type socks takes no target', () => {
+    expect(() => parseForward('socks/1080:localhost:80', types)).toThrow('type socks takes no target');
+  });
 });
 
 function caught(run: () => unknown): GatewayError {

@@ -13,7 +13,7 @@ const args = (given: Partial<Arguments> = {}): Arguments => ({
   ...given,
 });
 const load = (given?: Partial<Arguments>, local: string[] = [], remote: string[] = []) =>
-  configFromArguments(args(given), plugins, { local, remote });
+  configFromArguments(args(given), plugins, { local, remote, dynamic: [] });
 const only = <T>(record: Readonly<Record<string, T>>): T | undefined => Object.values(record)[0];
 
 test('a forward has its server, its addresses and its protocol with the defaults filled in', () => {
@@ -141,7 +141,7 @@ test('-R and RemoteForward lines listen on the server, which has its own ports',
   expect(() => load({ remoteForwards: ['2121:localhost:21', '2121:localhost:22'] })).toThrow(
     /-R 2121:localhost:21/,
   );
-  expect(() => load({ remoteForwards: ['2121'] })).toThrow(/-R 2121: .*such as -R /);
+  expect(() => load({ remoteForwards: ['2121x'] })).toThrow(/-R 2121x: .*such as -R /);
 });
 
 test.each([

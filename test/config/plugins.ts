@@ -8,6 +8,7 @@ export const plugins = [
   {
     name: 'ftp',
     defaultPorts: [21],
+    needsAddresses: true,
     schema: z.strictObject({
       active: z.enum(['to-passive', 'refuse']).default('to-passive'),
       prefetch: z.boolean().default(false),
@@ -21,4 +22,5 @@ export const plugins = [
   },
   { name: 'pop3', defaultPorts: [110], schema: z.strictObject({}) },
   { name: 'tcp', defaultPorts: [], schema: z.strictObject({}) },
+  { name: 'socks', defaultPorts: [], isDynamic: true, schema: z.strictObject({}) },
 ];

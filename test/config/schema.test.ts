@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { PLUGINS } from '../../src/app/plugins.ts';
@@ -38,7 +40,29 @@ const forward = (changes: object) => ({
   forwards: { f: { ...file.forwards['mail-in'], ...changes } },
 });
 
+test('sockets and SOCKS become a Config', () => {
+  const forwards = {
+    app: { listen: 8080, server: 'office', to: '/run/app.sock' },
+    near: { listen: '~/near.sock', server: 'office', to: 'localhost:21' },
+    proxy: { listen: 1080, server: 'office', type: 'socks' },
+    back: { listen: '/run/back.sock', server: 'office', to: './here.sock', direction: 'remote' },
+  };
+  expect(schema.parse({ ...file, forwards }).forwards).toMatchObject({
+    app: { type: 'tcp', listen: { host: null, port: 8080 }, to: { unix: '/run/app.sock' } },
+    near: { type: 'tcp', listen: { host: path.join(homedir(), 'near.sock'), port: 0 } },
+    proxy: { type: 'socks', listen: { host: null, port: 1080 }, to: { dynamic: true } },
+    back: { listen: { host: '/run/back.sock', port: 0 }, to: { unix: path.resolve('here.sock') } },
+  });
+});
+
 test.each([
+  [forward({ type: 'socks' }), 'forwards.f.type', 'type socks takes no target: its clients name it'],
+  [forward({ type: 'ftp', to: '/run/x.sock' }), 'forwards.f.type', 'neither end can be a Unix socket'],
+  [forward({ type: 'ftp', listen: '/run/x.sock' }), 'forwards.f.type', 'neither end can be a Unix socket'],
+  [forward({ to: './x.sock' }), 'forwards.f.to', "'./x.sock' is not absolute"],
+  [forward({ direction: 'remote', listen: '~/x.sock' }), 'forwards.f.listen', 'is not absolute'],
+  [forward({ to: '/run/', type: 'tcp' }), 'forwards.f.to', 'is a folder'],
+  [forward({ to: '/run/x.sock', tls: {}, type: 'tcp' }), 'forwards.f.tls', 'TLS to a Unix socket'],
   [forward({ to: 'localhost' }), 'forwards.f.to', 'the target port is missing'],
   [forward({ listen: 'a:b:c' }), 'forwards.f.listen', 'too many colons'],
   [forward({ listen: 70000 }), 'forwards.f.listen', "the port to listen on '70000' is invalid"],
@@ -47,10 +71,10 @@ test.each([
   [forward({ lissten: 1 }), 'forwards.f', 'lissten'],
   [forward({ type: 'ftp', ftp: { prefech: true } }), 'forwards.f.ftp', 'prefech'],
   [{ ...file, servers: { office: {} } }, 'servers.office.host', 'expected string'],
-])('%j is refused with its place', (input, path, message) => {
+])('%j is refused with its place', (input, where, message) => {
   const issues = schema.safeParse(input).error?.issues ?? [];
   expect(issues.map((issue) => [issue.path.join('.'), issue.message])).toContainEqual([
-    path,
+    where,
     expect.stringContaining(message),
   ]);
 });

@@ -59,7 +59,7 @@ describe('on the command line', () => {
 
   test('-R and ssh_config’s lines have the same types', () => {
     const given = args([], [], { remoteForwards: ['imaps/8993:mail.example.com:993'] });
-    const lines = { local: ['pop3s/8995:mail.example.com:995'], remote: [] };
+    const lines = { local: ['pop3s/8995:mail.example.com:995'], remote: [], dynamic: [] };
     const { forwards } = configFromArguments(given, PLUGINS, lines);
     expect(Object.values(forwards).map(({ tls, direction }) => [direction, tls?.mode])).toEqual([
       ['remote', 'implicit'],
@@ -227,7 +227,7 @@ describe('in a config file', () => {
 
 test('the file that init writes means the same as its arguments', () => {
   const given = args(['pop3s/8110:a:995', 'ftp+tls/8021:b:21', '8143:c:143'], []);
-  const text = newConfigFile(inputFromArguments(given, PLUGINS), PLUGINS, 'schema.json');
+  const text = newConfigFile([{ input: inputFromArguments(given, PLUGINS) }], PLUGINS, 'schema.json');
   expect(text).not.toContain('tls: {}');
   const reading = readConfigText(text, PLUGINS);
   const forwards = 'config' in reading ? Object.values(reading.config.forwards) : [];
@@ -243,7 +243,7 @@ test('init writes the options of TLS to each forward that has it', () => {
     ['pop3s/8110:a:995', '8143:c:143'],
     ['TlsServerName=mx.example.com', 'TlsMinVersion=1.3'],
   );
-  const text = newConfigFile(inputFromArguments(given, PLUGINS), PLUGINS, 'schema.json');
+  const text = newConfigFile([{ input: inputFromArguments(given, PLUGINS) }], PLUGINS, 'schema.json');
   const reading = readConfigText(text, PLUGINS);
   const forwards = 'config' in reading ? Object.values(reading.config.forwards) : [];
   expect(forwards.map(({ tls }) => tls)).toEqual([

@@ -12,7 +12,7 @@ const files = (option: string) => GOOD.replace(':21 ', `:21, ${option} `);
 const EMPTY = '1:1: the file is empty; it needs servers and forwards (sshferry init writes both)';
 const NO_SECRETS =
   'a config file must not contain secrets; remove this one: sshferry asks for it on the terminal, or log in with a key (identityFile)';
-const FORWARD_KEYS = 'listen, server, to, type, direction, tls, listenTls, ftp, pop3, tcp';
+const FORWARD_KEYS = 'listen, server, to, type, direction, tls, listenTls, ftp, pop3, tcp, socks';
 
 /** The mistake, the file, and its messages without the excerpt. */
 const WRONG: [what: string, text: string, told: string | string[]][] = [
@@ -80,7 +80,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     "-L's argument where a forward should be",
     GOOD.replace(/\{ listen.*\}/, '8021:localhost:21'),
-    "4:10: forwards.files: expected keys with values, at least listen, server, to, not '8021:localhost:21'",
+    "4:10: forwards.files: expected keys with values, at least listen, server, not '8021:localhost:21'",
   ],
   [
     'one forward where a group should be',
@@ -165,7 +165,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
   [
     'an unknown protocol',
     files('type: gopher'),
-    "4:66: forwards.files.type: expected one of ftp, pop3, tcp, not 'gopher'",
+    "4:66: forwards.files.type: expected one of ftp, pop3, tcp, socks, not 'gopher'",
   ],
   [
     'a server without a host',

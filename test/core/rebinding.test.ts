@@ -65,6 +65,17 @@ describe('planRebinding', () => {
     expect([plan.opening, plan.closing]).toEqual([[other], [one]]);
   });
 
+  it('keeps a Unix socket for any route at its path, if it is created in the same way', () => {
+    const one = active(route('one', 0, { host: '/run/a.sock' }));
+    const renamed = route('two', 0, { host: '/run/a.sock' });
+    expect([...planRebinding([one], [renamed]).kept]).toEqual([[one, renamed]]);
+    const socketFile = { mask: 0, unlink: true };
+    const open = { ...renamed, spec: { ...renamed.spec, socketFile } };
+    expect(planRebinding([one], [open])).toEqual({ kept: new Map(), opening: [open], closing: [one] });
+    expect(mayCollide(one.route.spec.bind, open.spec.bind)).toBe(true);
+    expect(mayCollide(one.route.spec.bind, { host: '/run/b.sock', port: 0 })).toBe(false);
+  });
+
   it('assigns one listener to one route', () => {
     const files = active(route('files', 8021));
     const [first, second] = [route('first', 8021), route('second', 8021)];

@@ -44,7 +44,8 @@ describeWith(['tmux', 'bash', 'zsh', 'fish'], 'Tab in a shell', () => {
       await screen.press(`${load} && echo loa''ded`, 'Enter');
       await screen.shows(/^loaded/m);
       for (const [typed, whole] of [
-        ['sshferry st', 'sshferry status '],
+        ['sshferry sta', 'sshferry status '],
+        ['sshferry sto', 'sshferry stop '],
         ['sshferry status --wa', 'sshferry status --watch '],
         ['sshferry up -c off', 'sshferry up -c office.yaml '],
         ['sshferry completion zs', 'sshferry completion zsh '],

@@ -25,6 +25,8 @@ export async function setup(): Promise<void> {
     'ssh-keygen': 'openssh-client',
     'ssh-agent': 'openssh-client',
     curl: 'curl',
+    nc: 'netcat-openbsd',
+    git: 'git',
     lftp: 'lftp',
     tnftp: 'tnftp',
     ncftp: 'ncftp',

@@ -124,9 +124,9 @@ describeWith([SSHD, 'ssh-keygen', 'ssh'], 'with 64 file descriptors', () => {
     const child = limited(test, 64, ['--no-experimental-require-module'], ['--version']);
     expect(await child.ended).toBe(255);
     expect(child.stderr).toBe(
-      'sshferry: cannot start: too many open files (EMFILE); it needs 192: ulimit -n 192\n',
+      'sshferry: cannot start: too many open files (EMFILE); it needs 256: ulimit -n 256\n',
     );
-    const enough = limited(test, 192, ['--no-experimental-require-module'], ['--version']);
+    const enough = limited(test, 256, ['--no-experimental-require-module'], ['--version']);
     expect(await enough.ended).toBe(0);
   });
 

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { askReload, askStatus, findRunning, watchStatus } from '../../src/status/client.ts';
+import { askReload, askStatus, findRunning, stopRunning, watchStatus } from '../../src/status/client.ts';
 import { Ledger } from '../../src/status/ledger.ts';
 import { StatusServer, type StatusSource } from '../../src/status/server.ts';
 import { Run } from '../cli/fakes.ts';
@@ -14,7 +14,11 @@ const ledger = new Ledger(
   { version: '1.2.3', pid: 42, label: (server) => server, dataConnections: () => 0 },
   0,
 );
-const source: StatusSource = { status: () => ledger.status(Date.now()), reload: null };
+const source: StatusSource = {
+  status: () => ledger.status(Date.now()),
+  reload: null,
+  stop: () => ({ clients: 0, seconds: 0 }),
+};
 
 let runtime: string;
 let owner: { env: NodeJS.ProcessEnv; platform: NodeJS.Platform };
@@ -134,6 +138,23 @@ describe('a client of the socket', () => {
     await expect(askReload(bad)).rejects.toThrow('line 3: what is prefech?');
     const { path: none } = await open(3);
     await expect(askReload(none)).rejects.toThrow('started from arguments');
+  });
+
+  test('can have it end, and waits until it has', async () => {
+    let server: StatusServer | null = null;
+    const events: string[] = [];
+    const stop = () => {
+      setImmediate(() => {
+        events.push('ends');
+        void server?.close();
+      });
+      return { clients: 2, seconds: 10 };
+    };
+    server = await open(1, { ...source, stop });
+    await stopRunning(server.path, ({ clients, seconds }) => events.push(`${clients} within ${seconds}`));
+    events.push('ended');
+    expect(events.sort()).toEqual(['2 within 10', 'ended', 'ends']);
+    await expect(askStatus(server.path)).rejects.toThrow();
   });
 
   test.each([

@@ -47,7 +47,7 @@ describeLab('what goes wrong', () => {
     ['nothing to forward', [LOGIN], /-L/],
     ['no host', FTP, /host/],
     ['an unknown option', ['-o', 'NoSuchOption=1', ...FTP, LOGIN], /NoSuchOption/i],
-    ['a flag that is not there', ['-D', '1080', ...FTP, LOGIN], /-D/],
+    ['a flag that is not there', ['-X', ...FTP, LOGIN], /-X/],
   ])('is a usage error, status 2, with one line and a hint: %s', async (_, flags, expected) => {
     const { code, lines } = await failing(...flags);
     expect(code).toBe(2);

@@ -12,7 +12,7 @@ interface LogFlags {
 export function addLogFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('-v, --verbose', 'log more; -vv logs even more').argParser(
+      new Option('-v, --verbose', 'log more; -vv logs even more, -q errors only').argParser(
         (_value, before: number | undefined) => (before ?? 0) + 1,
       ),
     )

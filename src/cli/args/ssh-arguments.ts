@@ -10,6 +10,7 @@ import { HARMLESS_FLAGS, OPTION_FLAGS, UNSUPPORTED_FLAGS } from './ssh-flags.ts'
 interface Flags {
   L?: string[];
   R?: string[];
+  D?: string[];
   o?: string[];
   i?: string[];
   p?: number;
@@ -42,6 +43,7 @@ export function addSshFlags(command: Command, { without = [] }: { without?: read
 
   repeatable('-L <forward>', '[type/][bind:]port:host:hostport or port:sftp:[folder]');
   repeatable('-R <forward>', 'the reverse: listen on the server, connect from here');
+  repeatable('-D <listen>', '[bind:]port for SOCKS clients, which name their targets');
   flag('-p <port>', "the SSH server's port").argParser((value, before?: number) => before ?? sshPort(value));
   flag('-l <user>', 'log in as this user').argParser((value, before?: string) => before ?? value);
   repeatable('-i <file>', 'private key to log in with, repeatable');
@@ -68,7 +70,7 @@ export function addSshFlags(command: Command, { without = [] }: { without?: read
 /** Whether the command line has any of ssh's flags. */
 export function hasSshFlags(command: Command): boolean {
   const flags = command.opts<Flags>();
-  return (['L', 'R', 'o', 'i', 'p', 'l', 'F', 'g', 'N', '4', '6', 'notes'] as const).some(
+  return (['L', 'R', 'D', 'o', 'i', 'p', 'l', 'F', 'g', 'N', '4', '6', 'notes'] as const).some(
     (key) => flags[key] !== undefined,
   );
 }
@@ -96,6 +98,7 @@ export function readSshArguments(command: Command): { args: Arguments; notes: re
     destination,
     forwards: flags.L ?? [],
     remoteForwards: flags.R ?? [],
+    dynamicForwards: flags.D ?? [],
     options: flags.o ?? [],
     identityFile: flags.i,
     port: flags.p,

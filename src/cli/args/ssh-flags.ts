@@ -5,9 +5,9 @@
 
 /**
  * Flags without an effect: sshferry has no shell, terminal, escape key, agent or X11 forwarding to
- * turn off.
+ * turn off. `-f` and `-E` have one where a tunnel runs: see serve-flags.ts.
  */
-export const HARMLESS_FLAGS = ['-T', '-n', '-a', '-x', '-k', '-e <char>'] as const;
+export const HARMLESS_FLAGS = ['-T', '-n', '-a', '-x', '-k', '-e <char>', '-f', '-E <file>'] as const;
 
 /** Flags that abbreviate an option of ssh_config. */
 export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> = {
@@ -20,8 +20,6 @@ export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> =
 
 /** Flags that sshferry does not support, each with the reason and what to do instead. */
 export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
-  '-D <forward>': 'dynamic forwarding (SOCKS) is not supported; name each target with -L, or use ssh -D',
-  '-f': 'sshferry stays in the foreground; run it as a service, or with & in the shell',
   '-t': 'sshferry does not open a terminal on the server; omit it, or use ssh',
   '-s': 'starting a subsystem is not supported; use ssh -s',
   '-A': 'agent forwarding is not supported; use ssh -A',
@@ -29,12 +27,11 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
   '-Y': 'X11 forwarding is not supported; use ssh -Y',
   '-K': 'GSSAPI is not supported; use a key or a password',
   '-M': 'connection sharing is not supported; omit it',
-  '-O <command>': 'connection sharing is not supported; stop sshferry with Ctrl-C',
+  '-O <command>': 'connection sharing is not supported; sshferry stop ends a running sshferry',
   '-S <path>': 'connection sharing is not supported; omit it',
   '-W <target>': 'forwarding standard input is not supported; use ssh -W',
   '-w <tunnel>': 'tunnel devices are not supported; use ssh -w',
   '-B <interface>': 'binding to an interface is not supported; use -b with its address',
-  '-E <file>': 'sshferry logs to standard error; redirect it with 2> and the file name',
   '-y': 'logging to syslog is not supported; the log is on standard error',
   '-G': 'printing ssh_config is not supported; use ssh -G',
   '-Q <query>': 'queries are not supported; use ssh -Q',

@@ -5,11 +5,13 @@ import { Command } from 'commander';
 import { formatMistakes, readConfigText } from '../../config/diagnose.ts';
 import { FILE_NAME } from '../../config/file.ts';
 import { inputFromArguments } from '../../config/load.ts';
-import { newConfigFile } from '../../config/new-file.ts';
+import { type NewServer, newConfigFile } from '../../config/new-file.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { addLogFlags } from '../args/log-flags.ts';
 import { addSshFlags, hasSshFlags, readSshArguments } from '../args/ssh-arguments.ts';
+import type { Environment } from '../environment.ts';
+import { importedServers } from '../import/imported-servers.ts';
 import { EXIT } from '../serve/failure.ts';
 import { askForArguments } from './init-questions.ts';
 import type { Subcommand } from './subcommand.ts';
@@ -25,40 +27,64 @@ export const init: Subcommand = {
       .argument('[command...]')
       .configureHelp({ visibleArguments: () => [] })
       .option('-c, --config <file>', `file to write (default: ${FILE_NAME} here)`)
+      .option('--from <file>', 'take the tunnels of PuTTY, Tera Term, WinSCP, ssh_config or a script')
       .option('--force', 'overwrite an existing file');
     addSshFlags(command, { without: ['-c'] });
     return addLogFlags(command);
   },
   async run(command, environment) {
-    const { config = FILE_NAME, force = false } = command.opts<{ config?: string; force?: boolean }>();
+    const { config = FILE_NAME, force = false, from } = command.opts<Flags>();
     const file = path.resolve(environment.cwd, config);
     // Before the first question: the answers would be lost.
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
+    if (from !== undefined) {
+      const [destination = null] = command.args;
+      const servers = await importedServers(from, destination, environment);
+      await writeConfig(servers, { file, config, force }, environment);
+      environment.stdout.write(`${writtenAs(command)}\n`);
+      return EXIT.stopped;
+    }
     const asked = command.args.length === 0 && !hasSshFlags(command);
     const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
-    if (args.forwards.length + (args.remoteForwards?.length ?? 0) === 0) {
+    const { forwards, remoteForwards = [], dynamicForwards = [] } = args;
+    if ([...forwards, ...remoteForwards, ...dynamicForwards].length === 0) {
       throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
         hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
       });
     }
-    const text = newConfigFile(
-      inputFromArguments(args, environment.plugins),
-      environment.plugins,
-      environment.schemaFile,
-    );
-    const reading = readConfigText(text, environment.plugins);
-    if ('mistakes' in reading)
-      throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
-    await writeNew(file, text, { force, shown: config });
-    environment.stdout.write(
-      `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
-    );
+    const input = inputFromArguments(args, environment.plugins);
+    await writeConfig([{ input }], { file, config, force }, environment);
+    environment.stdout.write(`${writtenAs(command)}\n`);
     return EXIT.stopped;
   },
 };
 
+interface Flags {
+  config?: string;
+  force?: boolean;
+  from?: string;
+}
+
+async function writeConfig(
+  servers: readonly NewServer[],
+  { file, config, force }: { file: string; config: string; force: boolean },
+  { plugins, schemaFile }: Environment,
+): Promise<void> {
+  const text = newConfigFile(servers, plugins, schemaFile);
+  const reading = readConfigText(text, plugins);
+  if ('mistakes' in reading)
+    throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
+  await writeNew(file, text, { force, shown: config });
+}
+
+function writtenAs(command: Command): string {
+  const { config = FILE_NAME } = command.opts<Flags>();
+  const more = argument(command);
+  return `${escapeControls(config)} is written. Try it: sshferry check${more}, then sshferry up${more}`;
+}
+
 function argument(command: Command): string {
-  const { config } = command.opts<{ config?: string }>();
+  const { config } = command.opts<Flags>();
   return config === undefined ? '' : ` -c ${escapeControls(config)}`;
 }
 

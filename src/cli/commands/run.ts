@@ -5,7 +5,7 @@ import { parse } from '../args/parse.ts';
 import { readArguments } from '../args/source.ts';
 import type { Environment } from '../environment.ts';
 import { EXIT, reportFailure } from '../serve/failure.ts';
-import { serve } from '../serve/serve.ts';
+import { serveOrStart } from '../serve/serve-or-start.ts';
 import { mainCommand } from './main-command.ts';
 import { SUBCOMMANDS } from './subcommands.ts';
 
@@ -44,8 +44,7 @@ function tunnel(command: Command, environment: Environment): Promise<number> {
   }
   const [host = ''] = command.args;
   const near = nearest(host, names);
-  return serve(
-    { ...readArguments(command, environment), ...(near !== null && { meant: `sshferry ${near}` }) },
-    environment,
-  );
+  const request = readArguments(command, environment);
+  const meant = near === null ? {} : { meant: `sshferry ${near}` };
+  return serveOrStart(command, { ...request, ...meant }, environment);
 }

@@ -4,6 +4,7 @@ import { hash } from './hash.ts';
 import { init } from './init.ts';
 import { reloadRunning } from './reload.ts';
 import { status } from './status.ts';
+import { stop } from './stop.ts';
 import type { Subcommand } from './subcommand.ts';
 import { up } from './up.ts';
 
@@ -14,6 +15,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   reloadRunning,
   check,
   status,
+  stop,
   hash,
   completion(() => SUBCOMMANDS),
 ];

@@ -1,7 +1,7 @@
 import type { ClientTlsFacts } from '../../core/client-tls.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint, isLoopback, sameHost } from '../../core/endpoint.ts';
-import { formatTarget, hostOf, type Target } from '../../core/target.ts';
+import { formatTarget, hostOf, isDynamic, type Target } from '../../core/target.ts';
 import type { TlsProtection } from '../../core/target-tls.ts';
 import { shown } from './text.ts';
 
@@ -73,6 +73,10 @@ export function outsideRemark({
   target,
   tls,
 }: Pick<ForwardInfo, 'direction' | 'server' | 'target' | 'tls'>): string | null {
+  if (isDynamic(target)) {
+    const from = direction === 'remote' ? 'this machine' : server.host;
+    return `note: from ${from} on to what the client asks for the data travels outside SSH`;
+  }
   const host = hostOf(target);
   if (host === null || tls !== null) return null;
   if (direction === 'remote') {

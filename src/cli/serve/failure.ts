@@ -17,11 +17,15 @@ export const EXIT = { stopped: 0, partly: 1, absent: 1, usage: 2, interrupted: 1
 export interface FailureSink {
   readonly stderr: Output;
   readonly json: Logger | null;
+  /** A log elsewhere, which gets the failure as well. */
+  readonly log?: Logger;
   /** Whether to show stacks (`-v`). */
   readonly verbose: boolean;
   /** The command whose `--help` to suggest. */
   readonly help?: string;
 }
+
+const NOWHERE: Output = { write() {} };
 
 /**
  * Reports in one line what ended the program, and returns the exit status. Shows the stack of a bug
@@ -29,8 +33,9 @@ export interface FailureSink {
  */
 export function reportFailure(
   error: unknown,
-  { stderr, json, verbose, help = 'sshferry' }: FailureSink,
+  { stderr, json, log, verbose, help = 'sshferry' }: FailureSink,
 ): number {
+  if (log) reportFailure(error, { stderr: NOWHERE, json: log, verbose, help });
   if (error instanceof GatewayError) {
     const usage = error.usage;
     if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);

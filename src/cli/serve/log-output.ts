@@ -1,11 +1,12 @@
-import type { LogConfig } from '../../config/schema.ts';
+import type { RunRequest } from '../../app/run-request.ts';
 import type { Logger } from '../../core/log.ts';
 import { counted } from '../../core/text/units.ts';
 import { createLogger } from '../../log/logger.ts';
 import { LossyLines } from '../../log/lossy-lines.ts';
+import { fileOutput } from '../display/file-output.ts';
 import { terminalStyle } from '../display/terminal-style.ts';
 import { type TransfersBelow, transfersBelow } from '../display/transfers-below.ts';
-import type { UnblockedOutput } from '../display/unblocked.ts';
+import { type UnblockedOutput, unblocked } from '../display/unblocked.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureSink } from './failure.ts';
 
@@ -16,8 +17,8 @@ export interface ServeEnvironment extends Environment {
 }
 
 /**
- * The output of a tunnel to standard error: its log and, on a terminal, the running transfers below
- * it.
+ * The output of a tunnel to standard error or to the file of `-E`: its log and, on a terminal, the
+ * running transfers below it.
  */
 export interface LogOutput {
   readonly log: Logger;
@@ -30,15 +31,19 @@ export interface LogOutput {
 }
 
 /**
- * Opens the log on standard error in the configured format. Default: pretty on a terminal,
- * otherwise JSON.
+ * Opens the log, on standard error or in the file of `-E`, in the configured format. Default:
+ * pretty on a terminal, otherwise JSON. Throws `CONFIG_INVALID` if the file cannot be opened.
  */
-export function openLog({ level, format: configured }: LogConfig, environment: ServeEnvironment): LogOutput {
-  const { stderr } = environment;
-  const format = configured ?? (stderr.isTTY ? 'pretty' : 'json');
-  const transfers = format === 'pretty' && level !== 'error' ? transfersBelow(environment) : null;
-  const { color, unicode } = terminalStyle(stderr, environment);
-  const lines = new LossyLines(transfers?.lines ?? stderr, (count) =>
+export function openLog({ config, logFile }: RunRequest, environment: ServeEnvironment): LogOutput {
+  const { stderr, terminal } = environment;
+  const { level, format: configured } = config.log;
+  const file = logFile === undefined ? null : unblocked(fileOutput(logFile));
+  const isTerminal = file === null && (stderr.isTTY || terminal?.isTTY === true);
+  const format = configured ?? (isTerminal ? 'pretty' : 'json');
+  const isLive = file === null && format === 'pretty' && level !== 'error';
+  const transfers = isLive ? transfersBelow(environment) : null;
+  const { color, unicode } = terminalStyle(file ?? stderr, environment);
+  const lines = new LossyLines(file ?? transfers?.lines ?? stderr, (count) =>
     log.warn(
       { event: 'log.lost', lines: count },
       `${counted(count, 'line')} of the log lost: standard error did not accept them`,
@@ -47,5 +52,7 @@ export function openLog({ level, format: configured }: LogConfig, environment: S
   const log: Logger = createLogger(lines, { level, format, color, unicode });
   const json = format === 'json' ? log : null;
   const verbose = level === 'debug' || level === 'trace';
-  return { log, json, transfers, failures: { stderr: transfers?.lines ?? stderr, json, verbose } };
+  const failures = { stderr: transfers?.lines ?? stderr, json, verbose };
+  // Who started it has to learn why it failed, although the log goes elsewhere.
+  return { log, json, transfers, failures: file === null ? failures : { ...failures, json: null, log } };
 }

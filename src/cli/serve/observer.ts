@@ -6,6 +6,7 @@ import type { GatewayEmitter } from '../../core/events.ts';
 import type { ForwardSpec } from '../../core/forward.ts';
 import type { Gateway } from '../../core/gateway.ts';
 import { keepLedger, Ledger } from '../../status/ledger.ts';
+import type { Stopping } from '../../status/protocol.ts';
 import type { StatusSource } from '../../status/server.ts';
 import { isUnicodeLocale } from '../display/terminal-style.ts';
 import { announce, listeningPorts, warnUnverified } from './announce.ts';
@@ -21,6 +22,8 @@ export interface Observed {
   /** Returns what people call a server. */
   label(server: string): string;
   reload(): Promise<string[]>;
+  /** Begins to end the tunnel, as SIGTERM does. */
+  stop(): Stopping;
 }
 
 /**
@@ -80,11 +83,12 @@ export class TunnelObserver implements TunnelWatcher {
   }
 
   #serveStatus(ledger: Ledger): void {
-    const { request, reload } = this.#observed;
+    const { request, reload, stop } = this.#observed;
     const status = () => ledger.status(Date.now());
     this.#statusServer = this.#openStatusServer({
       status,
       reload: request.source.kind === 'file' ? reload : null,
+      stop: () => stop(),
     });
   }
 

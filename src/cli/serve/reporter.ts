@@ -69,6 +69,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   'CLIENT_TLS',
   'CLIENT_TLS_FAILED',
   'CLIENT_INJECTION',
+  'CLIENT_UNSUPPORTED',
   'LOGIN_TIMEOUT',
   'SESSION_LIMIT',
 ]);

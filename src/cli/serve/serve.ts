@@ -1,5 +1,6 @@
 import type { RunRequest } from '../../app/run-request.ts';
 import { Tunnel } from '../../app/tunnel.ts';
+import type { LogConfig } from '../../config/schema.ts';
 import { asGatewayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { unblocked } from '../display/unblocked.ts';
@@ -7,16 +8,16 @@ import type { Environment } from '../environment.ts';
 import { type LogOutput, openLog, type ServeEnvironment } from './log-output.ts';
 import { TunnelObserver } from './observer.ts';
 import { notify } from './service.ts';
-import { stopOnCause } from './shutdown.ts';
+import { clientsOf, drainTime, stopOnCause } from './shutdown.ts';
 import { ShutdownCauses } from './shutdown-causes.ts';
 
 /**
- * Runs a tunnel until a person, a signal or a failure ends it. Returns the exit status; never
- * rejects.
+ * Runs a tunnel until a person, a signal or a failure ends it. Returns the exit status. Rejects
+ * only if the file of the log cannot be opened.
  */
 export async function serve(request: RunRequest, given: Environment): Promise<number> {
   const environment = { ...given, stdout: unblocked(given.stdout), stderr: unblocked(given.stderr) };
-  const output = openLog(request.config.log, environment);
+  const output = openLog(request, environment);
   const { log } = output;
   for (const note of [...environment.facts, ...request.notes]) log.debug({ event: 'note' }, note);
 
@@ -25,11 +26,22 @@ export async function serve(request: RunRequest, given: Environment): Promise<nu
     SIGHUP: onHangup(request, environment, reload),
   });
   const label = (server: string) => tunnel.label(server);
-  const observer = new TunnelObserver({ request, output, shutdown, label, reload }, environment);
+  const stop = () => {
+    const cause = { kind: 'signal', signal: 'SIGTERM' } as const;
+    const stopping = {
+      clients: clientsOf(tunnel),
+      seconds: shutdown.begun ? 0 : drainTime(cause, tunnel) / 1000,
+    };
+    shutdown.add(cause);
+    return stopping;
+  };
+  const observer = new TunnelObserver({ request, output, shutdown, label, reload, stop }, environment);
   const tunnel: Tunnel = new Tunnel(request, environment, gatewayDeps(environment, output), observer);
 
   // Ctrl-C at a prompt is a signal first; the failure of the prompt that follows no longer counts.
-  begin(tunnel, shutdown, environment, log).catch((error) => shutdown.add({ kind: 'failed', error }));
+  begin(tunnel, shutdown, environment, request.config.log, log).catch((error) =>
+    shutdown.add({ kind: 'failed', error }),
+  );
   try {
     return await stopOnCause(shutdown, tunnel, output, environment);
   } finally {
@@ -51,15 +63,26 @@ function gatewayDeps({ plugins, connect, prompter, env }: ServeEnvironment, { lo
   };
 }
 
-/** Starts the tunnel, and notifies the service manager when all forwards listen. */
+/**
+ * Starts the tunnel and, when all forwards listen, notifies the service manager and gives back a
+ * borrowed terminal.
+ */
 async function begin(
   tunnel: Tunnel,
   shutdown: ShutdownCauses,
-  environment: ServeEnvironment,
+  { terminal, stdout, ...environment }: ServeEnvironment,
+  { level, format }: LogConfig,
   log: Logger,
 ): Promise<void> {
   await tunnel.start();
-  if (!shutdown.begun) await notify(environment, 'ready', log);
+  if (shutdown.begun) return;
+  await notify(environment, 'ready', log);
+  if (terminal === null) return;
+  const { pid } = process;
+  log.debug({ event: 'background', pid }, `process ${pid} goes to the background`);
+  if (format !== 'json' && level !== 'error')
+    stdout.write(`process ${pid} is in the background; sshferry stop ${pid} ends it\n`);
+  await terminal.release();
 }
 
 /**
@@ -69,10 +92,11 @@ async function begin(
  */
 function onHangup(
   { source }: RunRequest,
-  { prompter }: ServeEnvironment,
+  { prompter, terminal }: ServeEnvironment,
   reload: () => Promise<unknown>,
 ): () => boolean {
-  const attended = prompter().interactive;
+  // A borrowed terminal is given back on purpose.
+  const attended = terminal === null && prompter().interactive;
   return () => {
     const terminalGone = attended && !prompter().interactive;
     if (source.kind === 'arguments' || terminalGone) return false;

@@ -37,7 +37,7 @@ export async function stopOnCause(
  * Service managers send SIGTERM, so clients may finish; a person who presses Ctrl-C wants the end
  * now. In milliseconds.
  */
-function drainTime(cause: ShutdownCause, tunnel: Tunnel): number {
+export function drainTime(cause: ShutdownCause, tunnel: Tunnel): number {
   if (cause.kind !== 'signal' || cause.signal !== 'SIGTERM') return 0;
   return clientsOf(tunnel) > 0 ? tunnel.drainTimeout * 1000 : 0;
 }
@@ -61,7 +61,8 @@ function reportCause(
   return EXIT.stopped;
 }
 
-function clientsOf(tunnel: Tunnel): number {
+/** Returns the number of connected clients. */
+export function clientsOf(tunnel: Tunnel): number {
   return tunnel.gateway?.sessions ?? 0;
 }
 

@@ -1,7 +1,14 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { canonicalAddress, type Endpoint, formatEndpoint, isLoopback } from '../endpoint.ts';
-import { GatewayError } from '../errors.ts';
+import {
+  canonicalAddress,
+  type Endpoint,
+  formatEndpoint,
+  isLoopback,
+  isSocketPath,
+  unixEndpoint,
+} from '../endpoint.ts';
+import { type ConnectFailure, GatewayError } from '../errors.ts';
 import { resetStream } from '../stream.ts';
 import { type Destination, tcpEndpoint } from '../target.ts';
 import type { Listening, ListenOptions, Peer, Standing, StreamOptions, Transport } from '../transport.ts';
@@ -10,6 +17,7 @@ import { isConnected, peerOf } from './accepted-socket.ts';
 import type { Admission } from './admission.ts';
 import { Descriptors } from './descriptors.ts';
 import { tcpStream } from './tcp-stream.ts';
+import { connectUnix, listenUnix } from './unix-sockets.ts';
 
 /** How long one TCP connect may take, in milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
@@ -32,7 +40,7 @@ const BUFFER = 256 * 1024;
 const LEFT_BEHIND = 1000;
 
 /**
- * Plain TCP from this machine: the clients' side of a local forward, and a stand-in for SSH in
+ * Plain TCP and Unix sockets of this machine: the clients' side of a local forward, and a stand-in for SSH in
  * tests.
  */
 export class DirectTransport implements Transport {
@@ -55,6 +63,7 @@ export class DirectTransport implements Transport {
   }
 
   async openStream(destination: Destination | Endpoint, options: StreamOptions = {}): Promise<Duplex> {
+    if ('unix' in destination) return connectUnix(destination.unix, options.signal);
     const to = tcpEndpoint(destination);
     if (options.localAddress === undefined) return this.#connect(to, options);
     try {
@@ -98,6 +107,7 @@ export class DirectTransport implements Transport {
           new GatewayError('CHANNEL_REFUSED', `cannot connect to ${formatEndpoint(to)}: ${describe(error)}`, {
             cause: error,
             reason: 'connect-failed',
+            failure: FAILURES[error.code ?? ''],
           }),
         );
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -113,8 +123,10 @@ export class DirectTransport implements Transport {
   async listen(
     bind: Endpoint,
     onStream: (stream: Duplex, peer: Peer) => void,
-    { onArrival, onExcess, shownHost = bind.host }: ListenOptions = {},
+    options: ListenOptions = {},
   ): Promise<Listening> {
+    if (isSocketPath(bind.host)) return this.#listenUnix(bind.host, onStream, options);
+    const { onArrival, onExcess, shownHost = bind.host } = options;
     this.#admission?.prepare(bind.host);
     const shown = { host: shownHost, port: bind.port };
     return await new Promise((resolve, reject) => {
@@ -180,6 +192,21 @@ export class DirectTransport implements Transport {
     });
   }
 
+  /** A Unix socket's own permissions decide who connects, so nothing is left to judge. */
+  #listenUnix(
+    path: string,
+    onStream: (stream: Duplex, peer: Peer) => void,
+    { onExcess, socketFile }: ListenOptions,
+  ): Promise<Listening> {
+    const here = unixEndpoint(path);
+    const peer = { remote: here, local: here };
+    return listenUnix(path, socketFile, (socket) => {
+      processArrivals.note();
+      if (onExcess && this.#descriptors.areScarce(socket)) onExcess(socket, peer);
+      else onStream(socket, peer);
+    });
+  }
+
   async hasRead(peer: Peer): Promise<boolean> {
     return (await this.#admission?.hasRead(peer)) ?? true;
   }
@@ -236,6 +263,15 @@ function isNoAddress(error: unknown): boolean {
   const cause = error instanceof GatewayError ? error.cause : null;
   return cause instanceof Error && 'code' in cause && cause.code === 'EADDRNOTAVAIL';
 }
+
+const FAILURES: Readonly<Record<string, ConnectFailure>> = {
+  ECONNREFUSED: 'refused',
+  ETIMEDOUT: 'no-answer',
+  ENOTFOUND: 'no-such-host',
+  EAI_AGAIN: 'no-such-host',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+};
 
 function describe(error: NodeJS.ErrnoException): string {
   switch (error.code) {

@@ -87,6 +87,21 @@ test('arguments become an equivalent file with comments, readable by the own use
   expect(await readdir(dir)).toEqual(['sshferry.yaml']);
 });
 
+test('SOCKS and Unix sockets become a file that means the same', async () => {
+  const dir = await folder();
+  const argv = ['-D', '1080', '-L', '/run/near.sock:/run/far.sock', '-L', 'pop3/8110:/run/pop3.sock'];
+  const { status } = await init(dir, [...argv, '-R', '1081', 'me@office.example.com']);
+  expect(status).toBe(0);
+  const { text, config } = await configIn(dir);
+  expect(text).toContain('socks-1080: { listen: 1080, server: office, type: socks }');
+  expect(config.forwards).toMatchObject({
+    'tcp-near.sock': { type: 'tcp', listen: { host: '/run/near.sock' }, to: { unix: '/run/far.sock' } },
+    'pop3-8110': { type: 'pop3', to: { unix: '/run/pop3.sock' } },
+    'remote-socks-1081': { type: 'socks', direction: 'remote', to: { dynamic: true } },
+    'socks-1080': { type: 'socks', direction: 'local', to: { dynamic: true } },
+  });
+});
+
 test('an existing file is overwritten only with --force', async () => {
   const dir = await folder();
   await writeFile(path.join(dir, 'sshferry.yaml'), 'mine');

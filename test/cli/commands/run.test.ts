@@ -169,8 +169,8 @@ describe('a successful run', () => {
     ]);
   });
 
-  test("ssh_config's LocalForward and RemoteForward are enough to forward", async () => {
-    const forwards = { local: ['8025:localhost:25'], remote: ['9000:localhost:80'] };
+  test("ssh_config's LocalForward, RemoteForward and DynamicForward are enough to forward", async () => {
+    const forwards = { local: ['8025:localhost:25'], remote: ['9000:localhost:80'], dynamic: ['1080'] };
     const transport = new FakeTransport();
     transport.listen = localhost.listen;
     const run = new Run([HOST], {
@@ -180,6 +180,7 @@ describe('a successful run', () => {
     });
     await run.waitFor(/localhost:9000 on yourserver.example.com → localhost:80 here/);
     expect(run.stdout.text).toMatch(/localhost:8025 +→ localhost:25 /);
+    expect(run.stdout.text).toMatch(/socks +localhost:1080 +→ what the client asks for +through/);
     run.process.emit('SIGINT');
     expect(await run.status).toBe(0);
   });
@@ -299,9 +300,24 @@ test('--help fits a screen of 80 columns and 24 lines, prompt included', async (
   expect(await run.status).toBe(0);
   expect(run.stdout.lines.length).toBeLessThan(24);
   expect(Math.max(...run.stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-  for (const flag of ['-L', '-R', '-p', '-l', '-i', '-F', '-o', '-N', '-v', '-q', '-4', '-g', '--log-format'])
+  for (const flag of [
+    '-L',
+    '-R',
+    '-D',
+    '-p',
+    '-l',
+    '-i',
+    '-F',
+    '-o',
+    '-N',
+    '-f',
+    '-v',
+    '-4',
+    '-g',
+    '--log-format',
+  ])
     expect(run.stdout.text).toContain(`  ${flag}`);
-  expect(run.stdout.text).toContain('-6');
+  for (const flag of ['-6', '-q', '-E']) expect(run.stdout.text).toContain(flag);
   for (const { name } of SUBCOMMANDS)
     expect(run.stdout.text).toMatch(new RegExp(`sshferry (.*\\|)?${name}\\b`));
 });

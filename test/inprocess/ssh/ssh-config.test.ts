@@ -88,7 +88,15 @@ describeWith(['ssh'], 'ssh_config through ssh -G', () => {
       KbdInteractiveAuthentication no
       ProxyCommand nc %h %p
       LocalForward 8021 localhost:21
+      LocalForward 8080 /run/app.sock
+      LocalForward /run/%u.sock localhost:80
       RemoteForward 2525 localhost:25
+      RemoteForward 1080
+      DynamicForward 1081
+      DynamicForward /run/d.sock
+      StreamLocalBindMask 0111
+      StreamLocalBindUnlink yes
+      PermitRemoteOpen a:1 b:*
       ExitOnForwardFailure yes
       SessionType none`);
     const byG = await resolve(config);

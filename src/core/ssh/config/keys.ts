@@ -11,6 +11,7 @@ export const HONOURED = [
   'Compression',
   'ConnectionAttempts',
   'ConnectTimeout',
+  'DynamicForward',
   'ExitOnForwardFailure',
   'GatewayPorts',
   'GlobalKnownHostsFile',
@@ -27,6 +28,7 @@ export const HONOURED = [
   'MACs',
   'NumberOfPasswordPrompts',
   'PasswordAuthentication',
+  'PermitRemoteOpen',
   'Port',
   'PreferredAuthentications',
   'ProxyCommand',
@@ -37,6 +39,8 @@ export const HONOURED = [
   'ServerAliveCountMax',
   'ServerAliveInterval',
   'SessionType',
+  'StreamLocalBindMask',
+  'StreamLocalBindUnlink',
   'StrictHostKeyChecking',
   'TCPKeepAlive',
   'User',
@@ -92,7 +96,6 @@ export const WITHOUT_EFFECT = [
   'LogLevel',
   'LogVerbose',
   'ObscureKeystrokeTiming',
-  'PermitRemoteOpen',
   'Protocol',
   'RekeyLimit',
   'RequestTTY',
@@ -102,8 +105,6 @@ export const WITHOUT_EFFECT = [
   'SendEnv',
   'SetEnv',
   'StdinNull',
-  'StreamLocalBindMask',
-  'StreamLocalBindUnlink',
   'SyslogFacility',
   'Tag',
   'TunnelDevice',
@@ -123,6 +124,8 @@ interface Missing {
   readonly why: string;
   /** An error even in ssh_config: to ignore it would weaken security, or dial in another way. */
   readonly needed?: true;
+  /** Supported by `-o`, but not in ssh_config. */
+  readonly isOption?: true;
 }
 
 const NO = /^(no|false|none)$/i;
@@ -136,10 +139,8 @@ export const MISSING: readonly Missing[] = [
     why: 'SSH certificates are not supported; sshferry offers the plain key',
   },
   { name: 'CheckHostIP', fine: NO, why: 'the host key is checked by name alone' },
-  // ssh -G prints socket paths of LocalForward under this name too.
-  { name: 'DynamicForward', fine: /^(no|false|none)$|\//i, why: 'a SOCKS proxy is not supported' },
   { name: 'FingerprintHash', fine: /^sha256$/i, why: 'fingerprints are shown as SHA256' },
-  { name: 'ForkAfterAuthentication', fine: NO, why: 'it stays in the foreground; use your service manager' },
+  { name: 'ForkAfterAuthentication', fine: NO, why: 'use -f', isOption: true },
   { name: 'ForwardAgent', fine: NO, why: 'there is no shell to forward an agent to' },
   { name: 'ForwardX11', fine: NO, why: 'there is no shell to forward X11 for' },
   {
@@ -166,6 +167,19 @@ const missing: ReadonlyMap<string, (typeof MISSING)[number]> = new Map(
   MISSING.map((key) => [key.name.toLowerCase(), key]),
 );
 
+const ADDRESS = '[address:]port or a path';
+const TARGET = 'host:port or a path';
+/** The numbers of words in the values of these keys. */
+const FORWARDS: ReadonlyMap<string, { readonly parts: readonly number[]; readonly expected: string }> =
+  new Map([
+    ['LocalForward', { parts: [2], expected: `${ADDRESS}, a blank, and ${TARGET}` }],
+    [
+      'RemoteForward',
+      { parts: [1, 2], expected: `${ADDRESS}, and if it is not dynamic, a blank and ${TARGET}` },
+    ],
+    ['DynamicForward', { parts: [1], expected: ADDRESS }],
+  ]);
+
 /** Returns the key's canonical spelling, or null if ssh_config has no such key. Ignores case. */
 export function canonicalKey(key: string): string | null {
   const lower = key.toLowerCase();
@@ -190,14 +204,16 @@ export function checkOption(key: string, value: string, flag: '-o ' | '' = '-o '
     throw new GatewayError('CONFIG_INVALID', 'the value must be one line', { where: `${flag}${name}` });
   }
   const gap = missing.get(name.toLowerCase());
-  if (gap && !gap.fine.test(value.trim())) {
+  const isSupported = flag !== '' && gap?.isOption === true;
+  if (gap && !isSupported && !gap.fine.test(value.trim())) {
     throw new GatewayError('CONFIG_UNSUPPORTED', `${flag}${name}=${value} is not supported: ${gap.why}`);
   }
-  if (/^(Local|Remote)Forward$/.test(name) && !/^[^/\s]\S*\s+[^/\s]\S*$/.test(value.trim())) {
-    throw new GatewayError(
-      'CONFIG_UNSUPPORTED',
-      `${flag}${name}=${value} is not supported: a forward leads from a TCP port to a host and port; Unix sockets and SOCKS are not supported`,
-    );
+  const parts = value.trim().split(/\s+/).length;
+  const form = FORWARDS.get(name);
+  if (form !== undefined && !form.parts.includes(parts)) {
+    throw new GatewayError('CONFIG_INVALID', `expected ${form.expected}`, {
+      where: `${flag}${name}=${value}`,
+    });
   }
   return withoutEffect.has(name.toLowerCase()) ? `${name} has no effect here` : null;
 }

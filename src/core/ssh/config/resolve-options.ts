@@ -26,7 +26,7 @@ const ALIVE_COUNT_MAX = 3;
 const IDENTITY_FILES = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
 
 /** Converts settings to SshOptions, with sshferry's defaults for absent ones. Throws `CONFIG_*`. */
-export function assembleOptions(r: Resolution): { options: SshOptions; notes: string[] } {
+export function assembleOptions(r: Resolution): { options: SshOptions; tokens: Tokens; notes: string[] } {
   const { settings: s } = r;
   const notes: string[] = [];
   const tokens = tokensOf(r);
@@ -94,7 +94,7 @@ export function assembleOptions(r: Resolution): { options: SshOptions; notes: st
     proxyCommand: proxyCommand && expandTokens(proxyCommand, tokens, 'ProxyCommand'),
     exitOnForwardFailure: s.flag('ExitOnForwardFailure', false),
   };
-  return { options, notes };
+  return { options, tokens, notes };
 }
 
 function tokensOf({ settings: s, destination, env, baseline }: Resolution): Tokens {

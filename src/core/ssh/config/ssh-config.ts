@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { formatEndpoint } from '../../endpoint.ts';
+import { formatEndpoint, isSocketPath } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
+import { PRIVATE_SOCKET } from '../../socket-file.ts';
 import { resolveJumps } from './proxy-jump.ts';
 import type { ResolvedSsh, SshInput } from './ssh-input.ts';
 
@@ -14,6 +15,7 @@ import { canonicalKey, checkOption, checkSetting } from './keys.ts';
 import { quoteArgument } from './line.ts';
 import { localUser } from './local-user.ts';
 import { assembleOptions } from './resolve-options.ts';
+import { expandPath, type Tokens } from './tokens.ts';
 import { SettingsReader } from './values.ts';
 
 /**
@@ -52,7 +54,8 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
     env: input.env,
   });
   notes.push(...assembled.notes);
-  const forwards = readForwards(settings, notes);
+  const tokens = source.baseline === null ? assembled.tokens : null;
+  const forwards = readForwards(settings, tokens, notes);
   const { proxyJump } = assembled.options;
   const jumps = proxyJump === null ? null : await resolveJumps(proxyJump, input, resolveWithin, within);
   notes.push(...(jumps?.notes ?? []));
@@ -61,6 +64,11 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
     notes,
     forwards,
     gatewayPorts: settings.flag('GatewayPorts', false, ['clientspecified']),
+    socketFile: {
+      mask: settings.octal('StreamLocalBindMask', PRIVATE_SOCKET.mask),
+      unlink: settings.flag('StreamLocalBindUnlink', PRIVATE_SOCKET.unlink),
+    },
+    permitRemoteOpen: settings.text('PermitRemoteOpen') ?? 'any',
   };
 }
 
@@ -166,30 +174,54 @@ function oneProxy(settings: Settings): Settings {
   return none ? settings : settings.filter(([key]) => key !== 'proxycommand');
 }
 
-function readForwards(settings: SettingsReader, notes: string[]): { local: string[]; remote: string[] } {
-  if (settings.flag('ClearAllForwardings', false)) return { local: [], remote: [] };
-  const read = (key: string) =>
-    settings.all(key).flatMap((value) => {
-      const spec = forwardSpec(value);
-      if (spec === null)
-        notes.push(`${key} ${value} is ignored: it is not a forward from a TCP port to a host and port`);
+/** `tokens` expand the paths of Unix sockets; null if that is done already, as by `ssh -G`. */
+function readForwards(
+  settings: SettingsReader,
+  tokens: Tokens | null,
+  notes: string[],
+): ResolvedSsh['forwards'] {
+  if (settings.flag('ClearAllForwardings', false)) return { local: [], remote: [], dynamic: [] };
+  const local = settings.all('LocalForward');
+  // `ssh -G` repeats a LocalForward to a Unix socket as a DynamicForward of the same port.
+  const repeated = local
+    .filter((value) => isSocketPath(value.trim().split(/\s+/)[1] ?? ''))
+    .map((value) => value.trim().split(/\s+/)[0]);
+  const dynamic = settings.all('DynamicForward').filter((value) => !repeated.includes(value.trim()));
+  const read = (key: string, values: readonly string[], parts: readonly number[]) =>
+    values.flatMap((value) => {
+      const spec = forwardSpec(value, parts, tokens, key);
+      if (spec === null) notes.push(`${key} ${value} is ignored: it is not a forward that sshferry knows`);
       return spec === null ? [] : [spec];
     });
-  return { local: read('LocalForward'), remote: read('RemoteForward') };
+  return {
+    local: read('LocalForward', local, [2]),
+    remote: read('RemoteForward', settings.all('RemoteForward'), [1, 2]),
+    dynamic: read('DynamicForward', dynamic, [1]),
+  };
 }
 
 /**
- * Converts `[127.0.0.1]:8022 [::1]:22` to `127.0.0.1:8022:[::1]:22`. Returns null for sockets and
- * SOCKS.
+ * Converts `[127.0.0.1]:8022 [::1]:22` to `127.0.0.1:8022:[::1]:22`, and `1080 [socks]:0` to
+ * `1080`. Returns null if it does not have one of these numbers of parts, or if one is invalid.
  */
-function forwardSpec(value: string): string | null {
-  const [from, to, ...rest] = value.trim().split(/\s+/);
-  if (!from || !to || rest.length > 0 || to === '[socks]:0') return null;
-  const listen = /^(?:(\[[^\]]*\]|[^:[\]/]*):)?(\d+)$/.exec(from);
-  const target = /^(\[[^\]]*\]|[^:[\]/]+):(\d+)$/.exec(to);
-  if (!listen?.[2] || !target?.[1] || !target[2]) return null;
-  const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
-  const end = formatEndpoint({ host: bare(target[1]), port: Number(target[2]) });
-  if (listen[1] === undefined) return `${listen[2]}:${end}`;
-  return `${formatEndpoint({ host: bare(listen[1]), port: Number(listen[2]) })}:${end}`;
+function forwardSpec(
+  value: string,
+  parts: readonly number[],
+  tokens: Tokens | null,
+  key: string,
+): string | null {
+  const words = value.trim().split(/\s+/);
+  if (words.length === 2 && words[1] === '[socks]:0') words.pop();
+  if (!parts.includes(words.length)) return null;
+  const ends = words.map((word, index) => endSpec(word, index === 0, tokens, key));
+  return ends.includes(null) ? null : ends.join(':');
+}
+
+/** Converts one end: a socket, `[host]:port`, or for the listening end a port. */
+function endSpec(word: string, listens: boolean, tokens: Tokens | null, key: string): string | null {
+  if (isSocketPath(word)) return `[${tokens === null ? word : expandPath(word, tokens, key)}]`;
+  const [, host, port] = /^(?:(\[[^\]]*\]|[^:[\]]*):)?(\d+)$/.exec(word) ?? [];
+  if (port === undefined || (host === undefined || host === '' ? !listens : false)) return null;
+  if (host === undefined) return port;
+  return formatEndpoint({ host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) });
 }

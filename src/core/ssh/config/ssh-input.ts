@@ -1,3 +1,4 @@
+import type { SocketFile } from '../../socket-file.ts';
 import type { SshOptions } from '../options.ts';
 
 /** One SSH login as requested on the command line. */
@@ -23,7 +24,17 @@ export interface ResolvedSsh {
   readonly options: SshOptions;
   /** For `-v`: ignored settings, with the reason. */
   readonly notes: readonly string[];
-  /** LocalForward and RemoteForward lines, in the form of `-L` and `-R`. */
-  readonly forwards: { readonly local: readonly string[]; readonly remote: readonly string[] };
+  /**
+   * LocalForward, RemoteForward and DynamicForward lines, in the form of `-L`, `-R` and `-D`.
+   */
+  readonly forwards: {
+    readonly local: readonly string[];
+    readonly remote: readonly string[];
+    readonly dynamic: readonly string[];
+  };
   readonly gatewayPorts: boolean;
+  /** How to create Unix sockets of this machine (StreamLocalBindMask, StreamLocalBindUnlink). */
+  readonly socketFile: SocketFile;
+  /** PermitRemoteOpen: `any`, `none`, or `host:port` separated by blanks. */
+  readonly permitRemoteOpen: string;
 }

@@ -56,6 +56,14 @@ export class SettingsReader {
     return number;
   }
 
+  /** Returns a number that is written in octal, such as a mask of permissions. */
+  octal(key: string, otherwise: number): number {
+    const value = this.optional(key);
+    if (value === null) return otherwise;
+    if (!/^0?[0-7]{1,3}$/.test(value)) invalid(key, value, 'an octal number such as 0177');
+    return Number.parseInt(value, 8);
+  }
+
   /** Returns seconds, of `90`, `2m` or `1h30m` (TIME FORMATS in sshd_config(5)). */
   seconds(key: string, otherwise: number): number {
     const value = this.optional(key);

@@ -1,5 +1,5 @@
-import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
-import { GatewayError, type RefusalReason } from '../../errors.ts';
+import { type Endpoint, formatEndpoint, isSocketPath } from '../../endpoint.ts';
+import { type ConnectFailure, GatewayError, type RefusalReason } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 
 /** SSH_OPEN_* of RFC 4254 5.1. */
@@ -43,7 +43,11 @@ export function channelRefused(
         `${server} does not allow forwarding to ${where}${quote}: see AllowTcpForwarding, DisableForwarding and PermitOpen in its sshd_config, and permitopen=, restrict and no-port-forwarding in authorized_keys`,
       );
     case 'connect-failed':
-      return refused(`${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`);
+      return new GatewayError(
+        'CHANNEL_REFUSED',
+        `${server} cannot connect to ${where}: ${whyNotConnected(to, said)}`,
+        { reason, failure: failureOf(said) },
+      );
     case 'unknown-type':
       return refused(
         `${server} does not support TCP forwarding${quote}: it cannot reach ${where}`,
@@ -56,6 +60,19 @@ export function channelRefused(
     default:
       return refused(`${server} refused a connection to ${where}${quote}, reason code ${code}`);
   }
+}
+
+/** Returns the error for a Unix socket that the server did not connect to. sshd gives no reason. */
+export function socketRefused(path: string, server: string, code: number, text: string): GatewayError {
+  const said = singleLine(text);
+  const quote = EMPTY_WORDS.test(said) ? '' : ` ("${said}")`;
+  const reason = REASONS[code];
+  const refused = (what: string) => new GatewayError('CHANNEL_REFUSED', what, { reason });
+  if (reason === 'unknown-type')
+    return refused(`${server} does not support Unix sockets${quote}: it cannot reach ${path}`);
+  return refused(
+    `${server} does not connect to ${path}${quote}: check that a program listens there and that you may use the socket; see also AllowStreamLocalForwarding in its sshd_config`,
+  );
 }
 
 /**
@@ -79,11 +96,11 @@ export function subsystemRefused(name: string, server: string, cause: Error): Ga
 }
 
 /** Returns the error for a channel that the server closed right after it had opened it. */
-export function closedAtOnce(to: Endpoint, server: string): GatewayError {
+export function closedAtOnce(where: string, server: string): GatewayError {
   return new GatewayError(
     'CHANNEL_REFUSED',
-    `${formatEndpoint(to)} closed the connection as soon as ${server} had opened it`,
-    { hint: 'check the port', reason: 'connect-failed' },
+    `${where} closed the connection as soon as ${server} had opened it`,
+    { hint: 'check the target', reason: 'connect-failed' },
   );
 }
 
@@ -121,6 +138,7 @@ export function noAnswer(
 
 /** Returns the error for a server that refuses to listen. */
 export function listenRefused(bind: Endpoint, server: string, cause: Error): GatewayError {
+  if (isSocketPath(bind.host)) return socketNotBound(bind.host, server, cause);
   const why =
     bind.port > 0 && bind.port < 1024
       ? 'ports below 1024 need root there'
@@ -128,6 +146,14 @@ export function listenRefused(bind: Endpoint, server: string, cause: Error): Gat
   return new GatewayError('LISTEN_FAILED', `${server} will not listen on ${formatEndpoint(bind)}: ${why}`, {
     cause,
   });
+}
+
+function socketNotBound(path: string, server: string, cause: Error): GatewayError {
+  return new GatewayError(
+    'LISTEN_FAILED',
+    `${server} will not listen on ${path}: a socket of an earlier connection may exist there (remove it, or set StreamLocalBindUnlink yes in its sshd_config), or see AllowStreamLocalForwarding there`,
+    { cause },
+  );
 }
 
 /** Returns the error for a server that reports a port on which it cannot be listening. */
@@ -140,12 +166,28 @@ export function noSuchPort(bind: Endpoint, server: string, port: number, taken: 
 }
 
 /** OpenSSH sends strerror(3) or gai_strerror(3) unchanged. */
+const FAILURES: readonly (readonly [words: RegExp, failure: ConnectFailure])[] = [
+  [/connection refused/i, 'refused'],
+  [/name or service not known|nodename nor servname|no address|temporary failure in name/i, 'no-such-host'],
+  [/timed? ?out/i, 'no-answer'],
+  [/no route|unreachable/i, 'unreachable'],
+];
+
+function failureOf(said: string): ConnectFailure | undefined {
+  return FAILURES.find(([words]) => words.test(said))?.[1];
+}
+
 function whyNotConnected(to: Endpoint, said: string): string {
-  if (/connection refused/i.test(said))
-    return `connection refused; is the service running on port ${to.port}?`;
-  if (/name or service not known|nodename nor servname|no address|temporary failure in name/i.test(said))
-    return `it knows no host of the name "${singleLine(to.host)}" (${said})`;
-  if (/timed? ?out/i.test(said)) return `no answer (${said}); a firewall may be in the way`;
-  if (/no route|unreachable/i.test(said)) return `${said}; check the address`;
-  return EMPTY_WORDS.test(said) ? 'it gave no reason; is the service running?' : `"${said}"`;
+  switch (failureOf(said)) {
+    case 'refused':
+      return `connection refused; is the service running on port ${to.port}?`;
+    case 'no-such-host':
+      return `it knows no host of the name "${singleLine(to.host)}" (${said})`;
+    case 'no-answer':
+      return `no answer (${said}); a firewall may be in the way`;
+    case 'unreachable':
+      return `${said}; check the address`;
+    default:
+      return EMPTY_WORDS.test(said) ? 'it gave no reason; is the service running?' : `"${said}"`;
+  }
 }

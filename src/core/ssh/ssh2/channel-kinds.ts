@@ -7,10 +7,11 @@ import {
   channelRefused,
   closedAtOnce,
   sessionRefused,
+  socketRefused,
   subsystemEnded,
   subsystemRefused,
 } from '../connection/refusals.ts';
-import { openDirect } from './port.ts';
+import { openDirect, openStreamLocal } from './port.ts';
 
 /** ssh2's error for a channel; `reason`: the code of the server's refusal. */
 export type OpenError = Error & { reason?: unknown };
@@ -53,7 +54,17 @@ export function directTcpip(to: Endpoint, use: ChannelUse, server: string, reach
         { cause: error },
       );
     },
-    closed: () => closedAtOnce(to, server),
+    closed: () => closedAtOnce(formatEndpoint(to), server),
+  };
+}
+
+/** A connection to a Unix socket of the server (direct-streamlocal, PROTOCOL of OpenSSH 2.4). */
+export function directStreamLocal(path: string, use: ChannelUse, server: string): ChannelKind {
+  return {
+    where: path,
+    open: (client, done) => openStreamLocal(client, path, use, done),
+    refused: (error) => socketRefused(path, server, Number(error.reason), wordsOf(error)),
+    closed: () => closedAtOnce(path, server),
   };
 }
 

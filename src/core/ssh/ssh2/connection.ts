@@ -11,7 +11,7 @@ import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
 import { noAnswer } from '../connection/refusals.ts';
 import type { SshOptions } from '../options.ts';
-import { directTcpip, type Reached, subsystem } from './channel-kinds.ts';
+import { directStreamLocal, directTcpip, type Reached, subsystem } from './channel-kinds.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { lostConnection, type Ssh2Error } from './failures.ts';
 import { handshake } from './handshake.ts';
@@ -129,8 +129,8 @@ export class SshConnection implements Transport {
   }
 
   /**
-   * Dials a TCP endpoint from the server (direct-tcpip, RFC 4254 7.2), or starts a subsystem there
-   * (6.5). See Transport.
+   * Dials a TCP endpoint (direct-tcpip, RFC 4254 7.2) or a Unix socket from the server, or starts a
+   * subsystem there (6.5). See Transport.
    */
   openStream(
     destination: Destination | Endpoint,
@@ -142,7 +142,9 @@ export class SshConnection implements Transport {
       const kind =
         'subsystem' in destination
           ? subsystem(destination.subsystem, host)
-          : directTcpip(tcpEndpoint(destination), { bulk, control }, host, this.#reached);
+          : 'unix' in destination
+            ? directStreamLocal(destination.unix, { bulk, control }, host)
+            : directTcpip(tcpEndpoint(destination), { bulk, control }, host, this.#reached);
       let settled = false;
       const settle = (act: () => void) => {
         if (settled) return;

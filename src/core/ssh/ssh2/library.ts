@@ -8,10 +8,11 @@ import ssh2 from 'ssh2';
  * | here               | relies on                                                                               |
  * |--------------------|-----------------------------------------------------------------------------------------|
  * | port.ts            | Channel.js: `incoming`, `outgoing`, `push`, `_write`, `stderr`; MAX_WINDOW;             |
- * |                    | Protocol.js: `directTcpip`, `channelWindowAdjust`; client.js: `_remoteVer`              |
+ * |                    | Protocol.js: `directTcpip`, `openssh_directStreamLocal`, `channelWindowAdjust`;         |
+ * |                    | client.js: `_remoteVer`                                                                 |
  * | connection.ts      | client.js: `close` is emitted before the channels are cleaned up; which calls throw     |
  * | channel-kinds.ts   | client.js: `subsys`; utils.js: the prefix and `reason` of a channel's failure           |
- * | remote-forwards.ts | client.js: `tcp connection`, and the port that `forwardIn` reports                      |
+ * | remote-forwards.ts | client.js: `tcp connection`, `unix connection`, and the port that `forwardIn` reports   |
  * | login-exchange.ts  | client.js, kex.js: order of `handshake` and `ready`; an exception of `hostVerifier`     |
  * | internals.ts       | Protocol.js: `_handlers`, `_kex`, `_kexinit`, `ping`; client.js: `_chanMgr`, `_callbacks`, `_remoteVer` |
  * | channel-guard.ts   | client.js: handlers of CHANNEL_* and requests; fields of their messages                 |

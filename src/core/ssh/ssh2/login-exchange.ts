@@ -125,6 +125,8 @@ export class LoginExchange {
       username: options.user,
       algorithms: ssh2Algorithms(options, check.algorithms),
       readyTimeout: 0,
+      // Servers other than OpenSSH answer themselves whether they have OpenSSH's extensions.
+      strictVendor: false,
       keepaliveInterval: options.serverAliveInterval * 1000,
       keepaliveCountMax: options.serverAliveCountMax,
       authHandler: ((...call) => this.#authenticate(...call)) as AuthHandlerMiddleware,

@@ -53,6 +53,7 @@ interface RawOutgoing {
 /** The parts of ssh2's Protocol that open a channel (lib/protocol/Protocol.js). */
 interface RawProtocol {
   directTcpip(channel: number, window: number, packet: number, to: unknown): void;
+  openssh_directStreamLocal(channel: number, window: number, packet: number, to: unknown): void;
 }
 
 /**
@@ -154,26 +155,44 @@ function limited({ id, packetSize, state, window: opening }: RawOutgoing): RawOu
 /** The origin that the server gets, and may log, for each connection: none. */
 const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
 
+/** Called once, with the error, or with the channel and its window. */
+type Opened = (error: Error | null, channel: Channel, window: ReceiveWindow) => void;
+
 /**
  * Asks the server to dial `to` (direct-tcpip, RFC 4254 7.2), with a receive window that fits the
  * budget; ssh2 itself has one size. Calls `done` once; if it gets a channel, it must create the
  * Ssh2Port at once, with that window. Throws as ssh2 does if the client is not connected.
  */
-export function openDirect(
+export function openDirect(client: Client, to: Endpoint, use: ChannelUse, done: Opened): void {
+  openSized(client, 'directTcpip', use, done, (opened) =>
+    client.forwardOut(NOWHERE.host, NOWHERE.port, to.host, to.port, opened),
+  );
+}
+
+/** The same for a Unix socket of the server (direct-streamlocal@openssh.com). */
+export function openStreamLocal(client: Client, path: string, use: ChannelUse, done: Opened): void {
+  openSized(client, 'openssh_directStreamLocal', use, done, (opened) =>
+    client.openssh_forwardOutStreamLocal(path, opened),
+  );
+}
+
+/** Calls `open`, and has the message that `announces` sends announce a window of our own size. */
+function openSized(
   client: Client,
-  to: Endpoint,
+  announces: keyof RawProtocol,
   use: ChannelUse,
-  done: (error: Error | null, channel: Channel, window: ReceiveWindow) => void,
+  done: Opened,
+  open: (opened: (error: Error | undefined, channel: Channel) => void) => void,
 ): void {
   const protocol = (client as unknown as { _protocol: RawProtocol | null })._protocol;
-  const announce = protocol?.directTcpip;
+  const announce = protocol?.[announces];
   const window = announce ? ReceiveWindow.for(processBudget, use) : ssh2Window();
   if (protocol && announce) {
-    protocol.directTcpip = (channel, _window, packet, cfg) =>
+    protocol[announces] = (channel, _window, packet, cfg) =>
       announce.call(protocol, channel, window.opening, packet, cfg);
   }
   try {
-    client.forwardOut(NOWHERE.host, NOWHERE.port, to.host, to.port, (error, channel) => {
+    open((error, channel) => {
       if (error) window.close();
       done(error ?? null, channel, window);
     });
@@ -181,7 +200,7 @@ export function openDirect(
     window.close();
     throw error;
   } finally {
-    if (protocol && announce) protocol.directTcpip = announce;
+    if (protocol && announce) protocol[announces] = announce;
   }
 }
 

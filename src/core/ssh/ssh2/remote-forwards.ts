@@ -1,11 +1,14 @@
 import type { Duplex } from 'node:stream';
-import type { AcceptConnection, Channel, Client, RejectConnection, TcpConnectionDetails } from 'ssh2';
-import { type Endpoint, formatEndpoint } from '../../endpoint.ts';
+import type { AcceptConnection, Channel, Client, RejectConnection } from 'ssh2';
+import { type Endpoint, formatEndpoint, isSocketPath, unixEndpoint } from '../../endpoint.ts';
 import type { Peer } from '../../transport.ts';
 import { remotePeer } from '../connection/forwarded.ts';
 import { listenRefused, noSuchPort } from '../connection/refusals.ts';
 
-/** The listeners at the server's side of one connection (tcpip-forward, RFC 4254 7.1). */
+/**
+ * The listeners at the server's side of one connection: TCP (tcpip-forward, RFC 4254 7.1) and Unix
+ * sockets.
+ */
 export class RemoteForwards {
   readonly #host: string;
   readonly #address: string | null;
@@ -26,7 +29,13 @@ export class RemoteForwards {
     this.#host = host;
     this.#address = address;
     this.#wrap = wrap;
-    client.on('tcp connection', (info, accept, reject) => this.#accept(info, accept, reject));
+    client.on('tcp connection', (info, accept, reject) => {
+      this.#accept(keyOf(info.destIP, info.destPort), remotePeer(info, this.#address), accept, reject);
+    });
+    client.on('unix connection', ({ socketPath }, accept, reject) => {
+      const here = unixEndpoint(socketPath);
+      this.#accept(keyOf(socketPath, 0), { remote: here, local: here }, accept, reject);
+    });
   }
 
   /**
@@ -34,6 +43,7 @@ export class RemoteForwards {
    * not connected.
    */
   listen(client: Client, bind: Endpoint, onStream: (stream: Duplex, peer: Peer) => void): Promise<number> {
+    if (isSocketPath(bind.host)) return this.#listenUnix(client, bind, onStream);
     return new Promise((resolve, reject) =>
       client.forwardIn(bind.host, bind.port, (error, port) => {
         if (error) return reject(listenRefused(bind, this.#host, error));
@@ -46,12 +56,31 @@ export class RemoteForwards {
     );
   }
 
+  /** See streamlocal-forward@openssh.com in OpenSSH's PROTOCOL, 2.4. Returns port 0. */
+  #listenUnix(
+    client: Client,
+    bind: Endpoint,
+    onStream: (stream: Duplex, peer: Peer) => void,
+  ): Promise<number> {
+    return new Promise((resolve, reject) =>
+      client.openssh_forwardInStreamLocal(bind.host, (error) => {
+        if (error) return reject(listenRefused(bind, this.#host, error));
+        this.#listeners.set(keyOf(bind.host, 0), onStream);
+        resolve(0);
+      }),
+    );
+  }
+
   /**
    * Asks the server to stop listening. Resolves with the server's error, or null. Throws if not
    * connected.
    */
   async close(client: Client, { host, port }: Endpoint): Promise<Error | null> {
-    return new Promise((resolve) => client.unforwardIn(host, port, (error) => resolve(error ?? null)));
+    return new Promise((resolve) => {
+      const done = (error?: Error | null) => resolve(error ?? null);
+      if (isSocketPath(host)) client.openssh_unforwardInStreamLocal(host, done);
+      else client.unforwardIn(host, port, done);
+    });
   }
 
   /** Rejects further connections at this endpoint. Returns false if it has no listener. */
@@ -59,10 +88,9 @@ export class RemoteForwards {
     return this.#listeners.delete(keyOf(host, port));
   }
 
-  #accept(info: TcpConnectionDetails, accept: AcceptConnection<Channel>, reject: RejectConnection): void {
-    const onStream = this.#listeners.get(keyOf(info.destIP, info.destPort));
+  #accept(key: string, peer: Peer, accept: AcceptConnection<Channel>, reject: RejectConnection): void {
+    const onStream = this.#listeners.get(key);
     if (onStream === undefined) return reject();
-    const peer = remotePeer(info, this.#address);
     const stream = this.#wrap(accept(), formatEndpoint(peer.remote));
     // Off the parser's stack: it would take an exception of `onStream` for a protocol error.
     queueMicrotask(() => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PRIVATE_SOCKET } from '../../../../src/core/socket-file.ts';
 import { resolveJumps } from '../../../../src/core/ssh/config/proxy-jump.ts';
 import type { ResolvedSsh, SshInput } from '../../../../src/core/ssh/config/ssh-config.ts';
 import { sshOptions } from '../../../support/ssh-person.ts';
@@ -14,8 +15,10 @@ function resolver(jumps: Readonly<Record<string, string>> = {}) {
     return {
       options: sshOptions({ host, proxyJump, jumpHosts: hosts }),
       notes: ['a remark'],
-      forwards: { local: [], remote: [] },
+      forwards: { local: [], remote: [], dynamic: [] },
       gatewayPorts: false,
+      socketFile: PRIVATE_SOCKET,
+      permitRemoteOpen: 'any',
     };
   };
   return { inputs, resolve };

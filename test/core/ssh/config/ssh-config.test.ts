@@ -8,7 +8,7 @@ import { quoteArgument, splitArguments } from '../../../../src/core/ssh/config/l
 import { resolveSshOptions, type SshInput } from '../../../../src/core/ssh/config/ssh-config.ts';
 import { CONFIG_CASES, resolveCase } from './ssh-config-table.ts';
 
-const home = os.userInfo().homedir;
+const { homedir: home, username } = os.userInfo();
 
 describe('parseDestination', () => {
   it.each([
@@ -60,17 +60,28 @@ describe('checkOption', () => {
 
   it.each([
     ['ForwardX11', 'yes'],
-    ['DynamicForward', '1080'],
     ['RevokedHostKeys', '/etc/ssh/revoked'],
-    ['RemoteForward', '1080'],
-    ['RemoteForward', '/run/remote.sock localhost:80'],
-    ['LocalForward', '8080 /run/remote.sock'],
   ])('refuses %s=%s, which is not done here', (key, value) => {
     expect(() => checkOption(key, value)).toThrow(expect.objectContaining({ code: 'CONFIG_UNSUPPORTED' }));
   });
 
   it.each([
+    ['DynamicForward', '1080 localhost:80', 'expected [address:]port or a path'],
+    ['RemoteForward', '1 2 3', 'and if it is not dynamic, a blank and host:port or a path'],
+    ['LocalForward', '8080', 'expected [address:]port or a path, a blank, and host:port or a path'],
+  ])('refuses %s=%s, with what it expects', (key, value, message) => {
+    expect(() => checkOption(key, value)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each([
     ['port', '22', null],
+    ['DynamicForward', '1080', null],
+    ['RemoteForward', '1080', null],
+    ['RemoteForward', '/run/remote.sock localhost:80', null],
+    ['LocalForward', '8080 /run/remote.sock', null],
+    ['ForkAfterAuthentication', 'yes', null],
     ['CIPHERS', 'aes128-ctr', null],
     ['ChallengeResponseAuthentication', 'no', null],
     ['ForwardX11', 'no', null],
@@ -217,21 +228,50 @@ describe('without OpenSSH installed', () => {
     expect((await accepted('PubkeyAcceptedKeyTypes +ssh-rsa'))?.at(-1)).toBe('ssh-rsa');
   });
 
-  it('returns LocalForward and RemoteForward in the form of -L and -R', async () => {
+  it('returns LocalForward, RemoteForward and DynamicForward in the form of -L, -R and -D', async () => {
     const config = [
       'LocalForward 8021 localhost:21',
       'LocalForward [::1]:8110 [2001:db8::1]:110',
       'LocalForward /run/a.sock localhost:1',
+      'LocalForward 8080 /run/b:c.sock',
       'RemoteForward *:99 a.b:23',
       'RemoteForward 1080',
+      'RemoteForward /run/r.sock ~/%u.sock',
+      'DynamicForward 1081',
+      'DynamicForward [::1]:1082',
+      'DynamicForward /run/d.sock',
     ].join('\n');
     const { forwards, notes } = await resolve(config);
     expect(forwards).toEqual({
-      local: ['8021:localhost:21', '[::1]:8110:[2001:db8::1]:110'],
-      remote: ['*:99:a.b:23'],
+      local: [
+        '8021:localhost:21',
+        '[::1]:8110:[2001:db8::1]:110',
+        '[/run/a.sock]:localhost:1',
+        '8080:[/run/b:c.sock]',
+      ],
+      remote: ['*:99:a.b:23', '1080', `[/run/r.sock]:[${home}/${username}.sock]`],
+      dynamic: ['1081', '[::1]:1082', '[/run/d.sock]'],
     });
-    expect(notes).toHaveLength(2);
-    expect((await resolve(`${config}\nClearAllForwardings yes`)).forwards).toEqual({ local: [], remote: [] });
+    expect(notes).toEqual([]);
+    expect((await resolve(`${config}\nClearAllForwardings yes`)).forwards).toEqual({
+      local: [],
+      remote: [],
+      dynamic: [],
+    });
+  });
+
+  it('reads how Unix sockets are created, and what remote SOCKS clients may ask for', async () => {
+    const { socketFile, permitRemoteOpen } = await resolve('');
+    expect({ socketFile, permitRemoteOpen }).toEqual({
+      socketFile: { mask: 0o177, unlink: false },
+      permitRemoteOpen: 'any',
+    });
+    const lines = ['StreamLocalBindMask 0111', 'StreamLocalBindUnlink yes', 'PermitRemoteOpen a:1 b:2'];
+    expect(await resolve(lines.join('\n'))).toMatchObject({
+      socketFile: { mask: 0o111, unlink: true },
+      permitRemoteOpen: 'a:1 b:2',
+    });
+    await expect(resolve('StreamLocalBindMask 0999')).rejects.toThrow('an octal number such as 0177');
   });
 
   it.each([

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { EventEmitter } from 'node:events';
+import type { Prompter } from '../../core/ssh/options.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import type { Output } from '../display/output.ts';
+import { EXIT } from '../serve/failure.ts';
+import { type Foreground, type FromBackground, MARK, type ToBackground } from './messages.ts';
+
+/** What the process at the terminal lends to the one that goes to the background. */
+export interface Lender {
+  /** The program and its arguments, after Node's own. */
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly prompter: Prompter;
+  readonly process: Pick<EventEmitter, 'on' | 'off'>;
+}
+
+/**
+ * Starts a process in a session of its own, which no terminal can end, and waits until it listens
+ * or has failed. Returns 0, or the exit status of the failure; 130 if a signal came first.
+ *
+ * Node cannot fork after the login. So the process goes to the background first, and this one asks
+ * its questions: it has no terminal.
+ */
+export function startInBackground(lender: Lender): Promise<number> {
+  const { argv, env, stderr, prompter } = lender;
+  const foreground: Foreground = {
+    interactive: prompter.interactive,
+    isTTY: stderr.isTTY === true,
+  };
+  const child = spawn(process.execPath, [...process.execArgv, ...argv], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    env: { ...env, [MARK]: JSON.stringify(foreground) },
+  });
+  const stopForwarding = forwardSignals(child, lender);
+  const errands = new Errands(child, lender);
+  return new Promise<number>((resolve) => {
+    let status: number | null = null;
+    let spoke = false;
+    child.on('message', (message: FromBackground) => {
+      spoke = true;
+      if (message.type !== 'listening') return errands.run(message);
+      child.disconnect();
+      child.unref();
+      resolve(EXIT.stopped);
+    });
+    const over = () => {
+      // The last words come by the channel, which can outlive the process for a moment.
+      if (status === null || child.connected) return;
+      errands.close();
+      if (!spoke) stderr.write(`sshferry: the process for the background ended with status ${status}\n`);
+      resolve(status === EXIT.stopped ? EXIT.interrupted : status);
+    };
+    child.on('error', (error) => {
+      stderr.write(`sshferry: cannot start a process for the background: ${escapeControls(error.message)}\n`);
+      resolve(EXIT.failed);
+    });
+    child.on('exit', (code) => {
+      status = code ?? EXIT.failed;
+      over();
+    });
+    child.on('disconnect', over);
+  }).finally(stopForwarding);
+}
+
+/** Ctrl-C and a closed terminal reach this process alone. Returns a function that ends this. */
+function forwardSignals(child: ChildProcess, { process }: Lender): () => void {
+  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {
+    // With a config file, SIGHUP would mean a reload.
+    const handler = () => child.kill(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
+  });
+  return () => {
+    for (const stop of handlers) stop();
+  };
+}
+
+/** Shows output and asks questions for a process without a terminal. */
+class Errands {
+  readonly #child: ChildProcess;
+  readonly #lender: Lender;
+  readonly #open = new Map<number, AbortController>();
+
+  constructor(child: ChildProcess, lender: Lender) {
+    this.#child = child;
+    this.#lender = lender;
+  }
+
+  run(message: Exclude<FromBackground, { type: 'listening' }>): void {
+    switch (message.type) {
+      case 'write':
+        this.#lender[message.to].write(message.text);
+        break;
+      case 'tell':
+        this.#lender.prompter.tell(message.text);
+        break;
+      case 'ask':
+        void this.#ask(message.id, message.question, message.echo);
+        break;
+      case 'cancel':
+        this.#open.get(message.id)?.abort(new Error('the question is no longer open'));
+    }
+  }
+
+  /** Withdraws the questions that are open. */
+  close(): void {
+    for (const abort of this.#open.values()) abort.abort(new Error('the process has ended'));
+  }
+
+  async #ask(id: number, question: string, echo: boolean): Promise<void> {
+    const abort = new AbortController();
+    this.#open.set(id, abort);
+    try {
+      const text = await this.#lender.prompter.ask(question, { echo, signal: abort.signal });
+      this.#send({ type: 'answer', id, text });
+    } catch (error) {
+      this.#send({ type: 'no-answer', id, why: error instanceof Error ? error.message : String(error) });
+    } finally {
+      this.#open.delete(id);
+    }
+  }
+
+  #send(message: ToBackground): void {
+    // If it fails, the process has ended, which is noticed elsewhere.
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+}

@@ -1,0 +1,30 @@
+import { openSync, writeSync } from 'node:fs';
+import { GatewayError } from '../../core/errors.ts';
+import type { Output } from './output.ts';
+
+/**
+ * Opens a file that text is appended to, readable by its owner only. Text that the disk does not
+ * take is lost. Throws `CONFIG_INVALID` if the file cannot be opened.
+ */
+export function fileOutput(path: string): Output {
+  const fd = open(path);
+  return {
+    write(text, done) {
+      try {
+        writeSync(fd, text);
+      } catch {
+        // A full disk must not end a tunnel.
+      }
+      done?.();
+    },
+  };
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new GatewayError('CONFIG_INVALID', `-E ${path}: cannot write the log: ${why}`);
+  }
+}

@@ -1,0 +1,60 @@
+import { type ArgumentsInput, inputFromArguments } from '../../config/load.ts';
+import type { NewServer } from '../../config/new-file.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import type { Environment } from '../environment.ts';
+import { importFile } from './import-file.ts';
+
+/**
+ * Reads the tunnels of another program's settings as servers of a config file, and says on standard
+ * error what is left out. Rejects with `CONFIG_INVALID` if nothing is left.
+ */
+export async function importedServers(
+  file: string,
+  destination: string | null,
+  environment: Environment,
+): Promise<readonly NewServer[]> {
+  const { sessions, leftOut } = await importFile(file, destination, environment);
+  const say = (text: string) => environment.stderr.write(`left out: ${escapeControls(text)}\n`);
+  for (const text of leftOut) say(text);
+  const servers: NewServer[] = [];
+  const taken = new Map<string, string>();
+  for (const { name, args, leftOut: parts } of sessions) {
+    for (const part of parts) say(`${name}: ${part}`);
+    try {
+      if (args.destination === '')
+        throw new GatewayError('CONFIG_INVALID', 'the settings do not name the SSH server; add [user@]host');
+      const input = withoutTaken(inputFromArguments(args, environment.plugins), taken, name, say);
+      if (Object.keys(input.forwards).length > 0) servers.push({ name, input });
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      say(`${name}: ${error.message}`);
+    }
+  }
+  if (servers.length > 0) return servers;
+  throw new GatewayError('CONFIG_INVALID', `${file}: nothing to forward is left`);
+}
+
+/** Leaves out forwards that listen where an earlier session does: both cannot run at once. */
+function withoutTaken(
+  input: ArgumentsInput,
+  taken: Map<string, string>,
+  name: string,
+  say: (text: string) => void,
+): ArgumentsInput {
+  const forwards: Record<string, Readonly<Record<string, unknown>>> = {};
+  for (const [forward, value] of Object.entries(input.forwards)) {
+    const server = value.direction === 'remote' ? name : '';
+    const place = `${server} ${value.listen}`;
+    const earlier = taken.get(place);
+    if (earlier !== undefined) {
+      say(
+        `${name}: ${value.listen} to ${value.to ?? 'SOCKS'}: ${earlier} listens there; choose another port`,
+      );
+      continue;
+    }
+    taken.set(place, name);
+    forwards[forward] = value;
+  }
+  return { ...input, forwards };
+}

@@ -1,0 +1,39 @@
+import type { Arguments } from '../../config/load.ts';
+
+/** What another program's settings say about one tunnel, in the words of a command line. */
+export interface Imported {
+  /** The name of the session, for messages and as the server's name. */
+  readonly name: string;
+  readonly args: Arguments;
+  /** What of it was left out, each with the reason. */
+  readonly leftOut: readonly string[];
+}
+
+/** Settings that were read, and the sessions that have nothing to forward. */
+export interface Import {
+  readonly sessions: readonly Imported[];
+  readonly leftOut: readonly string[];
+}
+
+/** The forwards of a session, as arguments of `-L`, `-R` and `-D`. */
+export interface Forwards {
+  readonly forwards: string[];
+  readonly remoteForwards: string[];
+  readonly dynamicForwards: string[];
+}
+
+export function noForwards(): Forwards {
+  return { forwards: [], remoteForwards: [], dynamicForwards: [] };
+}
+
+/** Returns arguments with the usual settings for all that is not given. */
+export function argumentsWith(given: Pick<Arguments, 'destination'> & Partial<Arguments>): Arguments {
+  return {
+    forwards: [],
+    options: [],
+    gatewayPorts: false,
+    session: true,
+    log: { level: 'info' },
+    ...given,
+  };
+}

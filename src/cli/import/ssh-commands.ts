@@ -1,0 +1,84 @@
+import { Command } from 'commander';
+import { GatewayError } from '../../core/errors.ts';
+import { addLogFlags } from '../args/log-flags.ts';
+import { addSshFlags, readSshArguments } from '../args/ssh-arguments.ts';
+import type { Import, Imported } from './imported.ts';
+
+/** The program's name in a line of a script, perhaps after others that run it. */
+const SSH = /^(?:.*\/)?(?:ssh|sshferry)$/;
+const AUTOSSH = /^(?:.*\/)?autossh$/;
+
+/** Whether a line of the text runs ssh. */
+export function isSshCommands(text: string): boolean {
+  return commandsIn(text).length > 0;
+}
+
+/** Reads the lines of a shell script, or of a file of notes, that run ssh with forwards. */
+export function readSshCommands(text: string): Import {
+  const sessions: Imported[] = [];
+  const leftOut: string[] = [];
+  for (const words of commandsIn(text)) {
+    const line = `ssh ${words.join(' ')}`;
+    try {
+      const command = new Command('ssh')
+        .argument('[destination]')
+        .argument('[command...]')
+        .exitOverride()
+        .configureOutput({ writeErr: () => {}, writeOut: () => {} });
+      addLogFlags(addSshFlagsTo(command)).parse(words, { from: 'user' });
+      const { args } = readSshArguments(command);
+      const count =
+        args.forwards.length + (args.remoteForwards ?? []).length + (args.dynamicForwards ?? []).length;
+      if (count === 0) leftOut.push(`${line}: it forwards nothing`);
+      else sessions.push({ name: args.destination, args, leftOut: [] });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const why = error instanceof GatewayError ? error.message : error.message.replace(/^error: /, '');
+      leftOut.push(`${line}: ${why}`);
+    }
+  }
+  return { sessions, leftOut };
+}
+
+function addSshFlagsTo(command: Command): Command {
+  addSshFlags(command);
+  return command;
+}
+
+/** Returns the arguments of each ssh in a text, line by line. */
+function commandsIn(text: string): string[][] {
+  const lines = text.replace(/\\\r?\n/g, ' ').split(/\r?\n/);
+  return lines.flatMap((line) => {
+    const words = shellWords(line);
+    const at = words.findIndex((word) => SSH.test(word) || AUTOSSH.test(word));
+    const before = words.slice(0, Math.max(0, at));
+    if (
+      at < 0 ||
+      before.some((word) => !/^(\w+=.*|nohup|exec|setsid|sudo|env|ExecStart=.*|-\S+)$/.test(word))
+    )
+      return [];
+    const argv = words.slice(at + 1);
+    // autossh's own -M names its monitor port.
+    const isAuto = AUTOSSH.test(words[at] ?? '');
+    const own = argv[0] === '-M' ? argv.slice(2) : argv[0]?.startsWith('-M') ? argv.slice(1) : argv;
+    return [isAuto ? own : argv];
+  });
+}
+
+/** Splits a line as a shell does, up to a comment or the end of the command. Knows no variables. */
+function shellWords(line: string): string[] {
+  const words: string[] = [];
+  const pattern = /\s*((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;&|<>#])+|[;&|<>#])/gy;
+  for (const [, word = ''] of line.matchAll(pattern)) {
+    if (/^[;&|<>#]$/.test(word)) break;
+    words.push(
+      word.replace(
+        /'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/g,
+        (_, a, b, c) => a ?? b?.replace(/\\(["\\$`])/g, '$1') ?? c,
+      ),
+    );
+  }
+  // A systemd unit says ExecStart=/usr/bin/ssh.
+  const [, program] = /^ExecStart=[-+!@:]*(.+)$/.exec(words[0] ?? '') ?? [];
+  return program === undefined ? words : [program, ...words.slice(1)];
+}

@@ -1,0 +1,57 @@
+import { argumentsOf, splitLine } from '../../core/ssh/config/line.ts';
+import type { ResolvedSsh, SshInput } from '../../core/ssh/config/ssh-config.ts';
+import { argumentsWith, type Import, type Imported } from './imported.ts';
+
+/** Whether the text is an ssh_config with a forward. */
+export function isSshConfig(text: string): boolean {
+  return /^\s*(Local|Remote|Dynamic)Forward[\s=]/im.test(text);
+}
+
+/**
+ * Reads the hosts of an ssh_config that forward something. Their other settings stay where they
+ * are: `sshConfig` is the file's path if it is not the one that ssh reads by itself, else null.
+ */
+export async function readSshConfigHosts(
+  text: string,
+  file: string,
+  sshConfig: string | null,
+  resolve: (input: SshInput) => Promise<ResolvedSsh>,
+  env: NodeJS.ProcessEnv,
+): Promise<Import> {
+  const sessions: Imported[] = [];
+  const leftOut: string[] = [];
+  for (const host of hostsIn(text)) {
+    const input: SshInput = { destination: host, flags: { configFile: file }, o: [], env };
+    try {
+      const { forwards } = await resolve(input);
+      const { local, remote, dynamic } = forwards;
+      if (local.length + remote.length + dynamic.length === 0) continue;
+      const args = argumentsWith({
+        destination: host,
+        forwards: local,
+        remoteForwards: remote,
+        dynamicForwards: dynamic,
+        ...(sshConfig !== null && { sshConfig }),
+      });
+      sessions.push({ name: host, args, leftOut: [] });
+    } catch (error) {
+      leftOut.push(`${host}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { sessions, leftOut };
+}
+
+/** Returns the names after `Host` that are not patterns. */
+function hostsIn(text: string): readonly string[] {
+  const names = new Set<string>();
+  for (const written of text.split('\n')) {
+    const line = splitLine(written);
+    if (line?.keyword.toLowerCase() !== 'host') continue;
+    try {
+      for (const name of argumentsOf(line)) if (!/[*?!]/.test(name)) names.add(name);
+    } catch {
+      // ssh refuses the file; so does resolving any other host of it.
+    }
+  }
+  return [...names];
+}

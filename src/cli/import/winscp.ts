@@ -1,0 +1,64 @@
+import { argumentsWith, type Import, type Imported } from './imported.ts';
+import { decodePercent, readIni, type Values } from './settings-text.ts';
+
+const SESSION = /^Sessions\\(.+)$/;
+/** FSProtocol of an FTP session; others are SCP, SFTP, WebDAV and S3. */
+const FTP = '5';
+/** By the setting Ftps: how TLS begins. */
+const TYPES: Readonly<Record<string, string>> = { 1: 'ftps', 2: 'ftp+tls', 3: 'ftp+tls' };
+const FIRST_PORT = 8021;
+
+/** Whether the text is a WinSCP.ini. */
+export function isWinScp(text: string): boolean {
+  return /^\s*\[Sessions\\/m.test(text);
+}
+
+/** Reads the sessions of a WinSCP.ini that go through a tunnel. */
+export function readWinScp(text: string): Import {
+  const sessions: Imported[] = [];
+  const leftOut: string[] = [];
+  for (const [section, values] of readIni(text)) {
+    const [, written] = SESSION.exec(section) ?? [];
+    if (written === undefined) continue;
+    const name = decodePercent(written);
+    const reason = reasonAgainst(values);
+    if (reason === null) sessions.push(readSession(name, values, FIRST_PORT + sessions.length));
+    else leftOut.push(`${name}: ${reason}`);
+  }
+  return { sessions, leftOut };
+}
+
+function reasonAgainst(values: Values): string | null {
+  if (values.get('HostName') === undefined) return 'it has no host name';
+  if (values.get('FSProtocol') !== FTP) return 'it speaks no FTP; WinSCP itself tunnels the others';
+  if (values.get('Tunnel') !== '1') return 'it has no tunnel';
+  return (values.get('TunnelHostName') ?? '') === '' ? 'its tunnel has no host name' : null;
+}
+
+function readSession(name: string, values: Values, freePort: number): Imported {
+  const value = (key: string) => decodePercent(values.get(key) ?? '');
+  const number = (key: string, otherwise: number) => Number(value(key)) || otherwise;
+  const leftOut: string[] = [];
+  const key = value('TunnelPublicKeyFile');
+  if (/\.ppk$/i.test(key))
+    leftOut.push(
+      `the key ${key}: export it in PuTTYgen as an OpenSSH key, and set identityFile to that file`,
+    );
+  if (values.has('TunnelPasswordPlain') || values.has('TunnelPassword'))
+    leftOut.push('the password of the tunnel: sshferry asks for it');
+  const host = value('HostName');
+  const target = `${host.includes(':') ? `[${host}]` : host}:${number('PortNumber', 21)}`;
+  const type = TYPES[value('Ftps')] ?? 'ftp';
+  const port = number('TunnelPortNumber', 22);
+  return {
+    name,
+    leftOut,
+    args: argumentsWith({
+      destination: value('TunnelHostName'),
+      forwards: [`${type}/${number('TunnelLocalPortNumber', freePort)}:${target}`],
+      user: value('TunnelUserName') || undefined,
+      port: port === 22 ? undefined : port,
+      identityFile: key === '' || /\.ppk$/i.test(key) ? undefined : [key],
+    }),
+  };
+}
