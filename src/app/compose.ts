@@ -34,7 +34,7 @@ export async function resolveLogins(
 ): Promise<Logins> {
   const logins = new Map<string, ResolvedSsh>();
   for (const [name, server] of Object.entries(config.servers)) {
-    const { host, port, user, identityFile, addressFamily, sshConfig, session, options } = server;
+    const { host, port, user, identityFile, addressFamily, sshConfig, session, options, sshEngine } = server;
     const flags = {
       ...(port !== undefined && { port }),
       ...(user !== undefined && { user }),
@@ -42,6 +42,7 @@ export async function resolveLogins(
       ...(addressFamily && { family: addressFamily }),
       ...(sshConfig !== undefined && { configFile: sshConfig }),
       noSession: !session,
+      ...(sshEngine && { engine: sshEngine }),
     };
     logins.set(name, await resolve({ destination: host, flags, o: options, env }));
   }

@@ -6,7 +6,7 @@ import {
   type TransferProgress,
   type WaitingUploads,
 } from '../core/events.ts';
-import type { TransportState } from '../core/transport.ts';
+import type { ConnectionAbout, TransportState } from '../core/transport.ts';
 import { Rate } from './rate.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status, TransferStatus } from './schema.ts';
 
@@ -32,6 +32,8 @@ export interface LedgerFacts {
   label(server: string): string;
   /** Returns the number of a server's additional SSH connections that are up. */
   dataConnections(server: string): number;
+  /** Returns how a server's main SSH connection is made; null while it is down. */
+  connection(server: string): ConnectionAbout | null;
 }
 
 interface Server {
@@ -203,6 +205,7 @@ export class Ledger {
       since: iso(since),
       reconnects,
       dataConnections: this.#facts.dataConnections(name),
+      connection: this.#facts.connection(name),
       lastError,
     };
   }

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
+import type { EngineName } from '../../../src/core/ssh/connection/about.ts';
 import type { HostVerifier } from '../../../src/core/ssh/host-key/host-key.ts';
-import { connectChain, type Hop } from '../../../src/core/ssh/link/chain.ts';
+import { connectChain } from '../../../src/core/ssh/link/chain.ts';
+import type { Hop } from '../../../src/core/ssh/link/connect-hop.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { deferred } from '../../support/deferred.ts';
 import { hostVerifier, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
@@ -31,9 +33,12 @@ function hop(
   name: string,
   over: Partial<SshOptions> = {},
   verifier?: HostVerifier,
+  engine: EngineName = 'ssh2',
 ): Hop {
   return {
     options: testOptions({ host: name, port: server.port, ...over }),
+    engine: async () => engine,
+    openssh: () => ({ prompter: typing('demo'), log: silentLog, passphrases: new Map() }),
     credentials: async () => ({
       prompter: typing('demo'),
       log: silentLog,

@@ -46,7 +46,8 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
   const assembled = assembleOptions({
     settings,
     baseline: source.baseline && new SettingsReader(source.baseline),
-    given: new Set(input.o.map(([key]) => (canonicalKey(key) ?? key).toLowerCase())),
+    given: firstOfEach(input.o),
+    engine: input.flags.engine ?? 'auto',
     destination,
     noSession: input.flags.noSession === true,
     env: input.env,
@@ -62,6 +63,16 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
     forwards,
     gatewayPorts: settings.flag('GatewayPorts', false, ['clientspecified']),
   };
+}
+
+/** The first of a key counts, as in ssh. */
+function firstOfEach(options: SshInput['o']): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const [key, value] of options) {
+    const name = (canonicalKey(key) ?? key).toLowerCase();
+    if (!given.has(name)) given.set(name, value);
+  }
+  return given;
 }
 
 interface Source {

@@ -24,7 +24,7 @@ const FASTEST = 2_500_000;
  * The window that a channel always has, even if the budget is used up: without a window it would
  * hang.
  */
-const SMALLEST_WINDOW = 128 * 1024;
+export const SMALLEST_WINDOW = 128 * 1024;
 /**
  * The window of a channel for commands. It does not grow, so a server that floods one fills little
  * memory here.
@@ -34,11 +34,13 @@ const CONTROL_WINDOW = SMALLEST_WINDOW;
 const STEP = 256 * 1024;
 
 /**
- * The memory, in bytes, for all receive windows of a process. The fuller it is, the smaller the
- * window of a new channel. Only the window that every channel always has may exceed it.
+ * The memory, in bytes, for all receive windows of a process, or of one connection that has a limit
+ * of its own: then it also counts for the budget that it is `within`. The fuller it is, the smaller
+ * the window of a new channel. Only the window that every channel always has may exceed it.
  */
 export class WindowBudget {
   readonly #total: number;
+  readonly #within: WindowBudget | null;
   /** The bytes that all channels together may still receive, or hold unread. */
   #held = 0;
   /** The opening windows of channels that have not carried much. */
@@ -46,8 +48,9 @@ export class WindowBudget {
   /** How many channels have carried much. They share the rest. */
   #busy = 0;
 
-  constructor(total: number) {
+  constructor(total: number, within: WindowBudget | null = null) {
     this.#total = total;
+    this.#within = within;
   }
 
   get held(): number {
@@ -55,12 +58,13 @@ export class WindowBudget {
   }
 
   get free(): number {
-    return this.#total - this.#held;
+    return Math.min(this.#total - this.#held, this.#within?.free ?? Number.POSITIVE_INFINITY);
   }
 
   /** The largest window of a busy channel. */
   get share(): number {
-    return Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
+    const own = Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
+    return Math.min(own, this.#within?.share ?? Number.POSITIVE_INFINITY);
   }
 
   /** Returns the window of a new channel. */
@@ -71,20 +75,24 @@ export class WindowBudget {
 
   opened(window: number): void {
     this.#idle += window;
+    this.#within?.opened(window);
   }
 
   becameBusy(opening: number): void {
     this.#idle -= opening;
     this.#busy += 1;
+    this.#within?.becameBusy(opening);
   }
 
   closed(wasBusy: boolean, opening: number): void {
     if (wasBusy) this.#busy -= 1;
     else this.#idle -= opening;
+    this.#within?.closed(wasBusy, opening);
   }
 
   hold(change: number): void {
     this.#held += change;
+    this.#within?.hold(change);
   }
 }
 
