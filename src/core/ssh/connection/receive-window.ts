@@ -1,4 +1,5 @@
 import { processWide } from '../../process-wide.ts';
+import type { WindowClimb } from './window-climb.ts';
 
 const MiB = 1024 * 1024;
 
@@ -30,6 +31,11 @@ export const SMALLEST_WINDOW = 128 * 1024;
  * memory here.
  */
 const CONTROL_WINDOW = SMALLEST_WINDOW;
+/**
+ * The largest window at its start of a channel that grows with its rate, in bytes. TCP itself takes
+ * longer to fill a larger one on a long line.
+ */
+export const CLIMB_OPENING = 512 * 1024;
 /** The smallest grant, so that one message covers several packets. */
 const STEP = 256 * 1024;
 
@@ -131,9 +137,19 @@ export class ReceiveWindow {
   #fewestUnread = Number.POSITIVE_INFINITY;
   #busy = false;
   #closed = false;
+  readonly #climb: WindowClimb | null;
+  /** When the current period began, in milliseconds. */
+  #began = performance.now();
 
-  constructor(budget: WindowBudget, opening: number = OPENING_WINDOW, largest: number = LARGEST_WINDOW) {
+  /** `climb`: it doubles only as long as that makes the channel faster. Default: see above. */
+  constructor(
+    budget: WindowBudget,
+    opening: number = OPENING_WINDOW,
+    largest: number = LARGEST_WINDOW,
+    climb: WindowClimb | null = null,
+  ) {
     this.#budget = budget;
+    this.#climb = climb;
     this.#largest = largest;
     this.opening = opening;
     this.#target = opening;
@@ -143,10 +159,16 @@ export class ReceiveWindow {
     budget.hold(opening);
   }
 
-  /** Returns the window of a new channel. */
-  static for(budget: WindowBudget, { bulk, control }: ChannelUse): ReceiveWindow {
+  /** Returns the window of a new channel. `climb`: see the constructor. */
+  static for(
+    budget: WindowBudget,
+    { bulk, control }: ChannelUse,
+    climb: WindowClimb | null = null,
+  ): ReceiveWindow {
     if (control) return new ReceiveWindow(budget, CONTROL_WINDOW, CONTROL_WINDOW);
-    return new ReceiveWindow(budget, budget.opening(bulk));
+    const opening = budget.opening(bulk);
+    if (climb === null) return new ReceiveWindow(budget, opening);
+    return new ReceiveWindow(budget, Math.min(opening, CLIMB_OPENING), LARGEST_WINDOW, climb);
   }
 
   /**
@@ -207,9 +229,24 @@ export class ReceiveWindow {
       this.#busy = true;
       this.#budget.becameBusy(this.opening);
     }
-    if (this.#fewestUnread < STEP) this.#target = Math.min(2 * target, this.#largest);
+    const now = performance.now();
+    if (this.#fewestUnread < STEP) this.#target = this.#grown(consumed - this.#since, now - this.#began);
     else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
     this.#since = consumed;
+    this.#began = now;
     this.#fewestUnread = Number.POSITIVE_INFINITY;
+  }
+
+  /** Returns the next target for a reader that has consumed a window's worth and caught up. */
+  #grown(bytes: number, ms: number): number {
+    const target = this.#target;
+    switch (this.#climb?.next(bytes, ms, target < this.#largest) ?? 'double') {
+      case 'double':
+        return Math.min(2 * target, this.#largest);
+      case 'halve':
+        return Math.max(target / 2, this.opening);
+      case 'stay':
+        return target;
+    }
   }
 }

@@ -6,8 +6,8 @@ import { malformed } from './fields.ts';
 import type { MessageReceiver } from './message-decoder.ts';
 import { OpenSshPort, packetsTooSmall, SMALLEST_PACKET } from './port.ts';
 
-/** The largest packet that the server may send, in bytes: larger ones cost the master fewer turns. */
-const LARGEST_PACKET = 131_072;
+/** The largest packet that the server may send, in bytes. sshd sends no larger ones anyway. */
+const LARGEST_PACKET = 32_768;
 /** How many requests are answered while the master reads no answer. */
 const MOST_UNREAD_ANSWERS = 10_000;
 

@@ -16,6 +16,7 @@ import { type OpenOptions, openStream, type StreamOpener } from '../connection/o
 import { processBudget, ReceiveWindow, SMALLEST_WINDOW, WindowBudget } from '../connection/receive-window.ts';
 import { noAnswer } from '../connection/refusals.ts';
 import { SendGate } from '../connection/send-gate.ts';
+import { WindowClimb } from '../connection/window-climb.ts';
 import type { SshOptions } from '../options.ts';
 import { type ChannelKind, directTcpip, type Reached, subsystem } from './channel-kinds.ts';
 import { ChannelTable } from './channel-table.ts';
@@ -242,7 +243,9 @@ export class OpenSshConnection implements HopConnection {
     if (this.#end.reason !== null) return opened(this.#end.reason);
     if (this.#budget.held > MOST - SMALLEST_WINDOW) return opened(tooMuch(this.#options.host));
     const asked = performance.now();
-    const window = ReceiveWindow.for(this.#budget, kind.use);
+    // The master moves all that waits for sshferry about with each packet, so no more may wait than
+    // the line needs.
+    const window = ReceiveWindow.for(this.#budget, kind.use, new WindowClimb());
     this.#table.open(kind.message, window, (outcome) => {
       if (outcome instanceof GatewayError) return opened(this.#end.reason ?? outcome);
       if ('reason' in outcome) return opened(this.#end.reason ?? kind.refused(outcome));

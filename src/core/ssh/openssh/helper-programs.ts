@@ -19,11 +19,15 @@ const ASK = `
   });
 `;
 
-/** Carries its standard input and output over the socket (ProxyCommand). Argument: the socket. */
+/**
+ * Carries its standard input and output over the socket (ProxyCommand), until either ends. Argument:
+ * the socket.
+ */
 const CARRY = `
-  const socket = require('net').connect({ path: process.argv[1], allowHalfOpen: true });
   const end = () => process.exit(0);
-  process.stdin.on('error', end).pipe(socket).on('error', end).on('close', end).pipe(process.stdout).on('error', end);
+  const socket = require('net').connect({ path: process.argv[1] });
+  process.stdin.on('error', end).pipe(socket).on('error', end).pipe(process.stdout).on('error', end);
+  socket.on('end', end).on('close', end);
 `;
 
 /** Returns the content of an executable that asks at this socket; its argument is the question. */
