@@ -9,7 +9,8 @@ import type { LoginProgress } from '../../../src/core/ssh/connection/progress.ts
 import type { Prompter, SshOptions } from '../../../src/core/ssh/options.ts';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { ManagedTransport } from '../../../src/core/transport.ts';
-import { startCli } from '../../support/cli.ts';
+import { CLI, startCli } from '../../support/cli.ts';
+import { deferred } from '../../support/deferred.ts';
 import { descendants } from '../../support/descendants.ts';
 import { connectByOpenSsh } from '../../support/engines.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
@@ -104,6 +105,24 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
     expect(await connection.closed).toBeNull();
     expect(await left()).toEqual([]);
     expect(await sshProcesses()).toEqual([]);
+  });
+
+  it('sends what was written before it is closed', async () => {
+    const total = 300_000;
+    let received = 0;
+    const ended = deferred<void>();
+    const to = await listenTcp(TEST, (socket) => {
+      socket.on('end', ended.resolve).on('data', (chunk) => {
+        received += chunk.length;
+      });
+    });
+    const connection = await connect();
+    const stream = await connection.openStream(to);
+    stream.on('error', () => {}).end(Buffer.alloc(total));
+    await once(stream, 'finish');
+    await connection.close();
+    await ended.promise;
+    expect(received).toBe(total);
   });
 
   it('starts subsystems, and opens sessions', async () => {
@@ -375,6 +394,13 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
       ...['-o', `UserKnownHostsFile=${file('known_hosts')}`, '-o', 'BatchMode=yes'],
       ...['-o', 'SshEngine=openssh', ...more, '127.0.0.1'],
     ];
+
+    it('check names the engine and the key exchange', async () => {
+      const { port } = await listenTcp(TEST, (socket) => socket.end());
+      const [program, ...before] = CLI;
+      const words = await run(program, [...before, 'check', ...args('-L', `0:127.0.0.1:${port}`)]);
+      expect(words).toMatch(/SSH login +with key \S+login, by OpenSSH, \S+\s+\((not )?post-quantum\)/);
+    });
 
     it.each(['SIGKILL', 'SIGTERM'] as const)('leaves nothing behind when it ends by %s', async (signal) => {
       const folder = await mkdtemp(path.join(os.tmpdir(), 'sf-'));

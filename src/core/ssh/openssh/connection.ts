@@ -35,6 +35,8 @@ const MiB = 1024 * 1024;
 const WINDOWS = 64 * MiB;
 const MOST = 96 * MiB;
 
+/** How long ssh may take to read what it was sent before the end, in milliseconds. */
+const CLOSE_TIMEOUT = 1000;
 /** How long ssh may take to end when its control socket has closed, in milliseconds. */
 const END_WITHIN = 2000;
 
@@ -197,8 +199,11 @@ export class OpenSshConnection implements HopConnection {
   async close(reason?: GatewayError): Promise<void> {
     if (this.#end.reason === null) this.#closing = true;
     if (reason !== undefined) this.blame(reason);
-    this.#socket.destroy();
+    // ssh reads and sends all that comes before the end.
+    this.#socket.end();
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
     await this.closed;
+    clearTimeout(timer);
   }
 
   #run(early: Buffer): void {

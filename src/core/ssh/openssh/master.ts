@@ -170,6 +170,8 @@ export class Master {
     failed.catch(() => {});
     await Promise.race([ready, failed, this.#aborted()]);
     questions.succeeded();
+    // ssh asks nothing after the login.
+    this.#askpass?.close();
   }
 
   #environment(): NodeJS.ProcessEnv {
