@@ -50,6 +50,8 @@ export class ChannelTable implements MessageReceiver {
   readonly #ports = new Map<number, OpenSshPort>();
   /** By channel: the requests that wait for an answer, oldest first. */
   readonly #requests = new Map<number, Answered[]>();
+  /** Called when both sides have closed every channel. */
+  readonly #idle: (() => void)[] = [];
   #next = 0;
   #unreadAnswers = 0;
 
@@ -80,10 +82,16 @@ export class ChannelTable implements MessageReceiver {
 
   /** Asks the server for an answer, on any channel. Returns false if none is open. */
   ping(answered: () => void): boolean {
-    const [port] = this.#ports.values();
+    const port = [...this.#ports.values()].find(({ closed }) => !closed);
     if (port === undefined) return false;
     this.#request(port, connectionMessages.ping, answered);
     return true;
+  }
+
+  /** Calls `done` when both sides have closed every open channel. */
+  whenIdle(done: () => void): void {
+    if (this.#ports.size === 0) done();
+    else this.#idle.push(done);
   }
 
   /** The connection is gone: nothing more arrives, and nothing can be sent. */
@@ -143,6 +151,7 @@ export class ChannelTable implements MessageReceiver {
     const forget = (closed: number) => {
       this.#ports.delete(closed);
       this.#failRequests(closed);
+      if (this.#ports.size === 0) for (const done of this.#idle.splice(0)) done();
     };
     const agreed = { channel, remote: sender, opening: opening.window.opening, window, packet };
     const port = new OpenSshPort({ write, gate, budget, sendsEof, forget }, agreed);

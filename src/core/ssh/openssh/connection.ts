@@ -35,7 +35,7 @@ const MiB = 1024 * 1024;
 const WINDOWS = 64 * MiB;
 const MOST = 96 * MiB;
 
-/** How long ssh may take to read what it was sent before the end, in milliseconds. */
+/** How long the server may take to take what was sent before the end, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
 /** How long ssh may take to end when its control socket has closed, in milliseconds. */
 const END_WITHIN = 2000;
@@ -199,11 +199,9 @@ export class OpenSshConnection implements HopConnection {
   async close(reason?: GatewayError): Promise<void> {
     if (this.#end.reason === null) this.#closing = true;
     if (reason !== undefined) this.blame(reason);
-    // ssh reads and sends all that comes before the end.
-    this.#socket.end();
-    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
+    if (this.#end.reason === null) await within(CLOSE_TIMEOUT, this.#delivered());
+    this.#socket.destroy();
     await this.closed;
-    clearTimeout(timer);
   }
 
   #run(early: Buffer): void {
@@ -242,6 +240,16 @@ export class OpenSshConnection implements HopConnection {
     await this.#master.close();
     this.#end.end(reason, { planned });
     this.#table.lost(reason);
+  }
+
+  /**
+   * Settles when the server has all that was sent: it answers on an open channel, or has closed them
+   * all. ssh drops what waits in it when its control connection or it itself is closed.
+   */
+  #delivered(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.#table.ping(resolve)) this.#table.whenIdle(resolve);
+    });
   }
 
   #openChannel(kind: ChannelKind, opened: (outcome: GatewayError | ChannelStream) => void): void {

@@ -67,6 +67,11 @@ export class OpenSshPort implements ChannelPort {
     return this.#agreed.channel;
   }
 
+  /** Whether CLOSE was sent. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   attach(receiver: ChannelReceiver): void {
     this.#receiver = receiver;
   }
