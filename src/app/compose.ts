@@ -40,7 +40,7 @@ export async function resolveLogins(
 ): Promise<Logins> {
   const logins = new Map<string, ResolvedSsh>();
   for (const [name, server] of Object.entries(config.servers)) {
-    const { host, port, user, identityFile, addressFamily, sshConfig, session, options } = server;
+    const { host, port, user, identityFile, addressFamily, sshConfig, session, options, sshEngine } = server;
     const flags = {
       ...(port !== undefined && { port }),
       ...(user !== undefined && { user }),
@@ -48,6 +48,7 @@ export async function resolveLogins(
       ...(addressFamily && { family: addressFamily }),
       ...(sshConfig !== undefined && { configFile: sshConfig }),
       noSession: !session,
+      ...(sshEngine && { engine: sshEngine }),
     };
     logins.set(name, await resolve({ destination: host, flags, o: options, env }));
   }

@@ -2,7 +2,7 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { LoginProgress, OnProgress } from '../core/ssh/connection/progress.ts';
 import type { SshOptions } from '../core/ssh/options.ts';
-import type { ManagedTransport } from '../core/transport.ts';
+import { formatAbout, type ManagedTransport } from '../core/transport.ts';
 import type { Steps } from './steps.ts';
 
 /**
@@ -61,7 +61,7 @@ class LoginRecorder {
         break;
       }
       case 'ready':
-        this.#steps.ok('login', `${by}with ${progress.by}`);
+        this.#steps.ok('login', `${by}with ${progress.by}, by ${formatAbout(progress.about)}`);
         break;
     }
     this.#stage = progress.stage === 'ready' ? null : progress.stage;

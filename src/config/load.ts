@@ -157,6 +157,7 @@ export function inputFromArguments(
         session,
         options: byKey(ssh),
         dataConnections: numeric(own.dataConnections),
+        sshEngine: own.sshEngine?.toLowerCase(),
       },
     },
     forwards,
@@ -175,6 +176,8 @@ export const OWN_OPTIONS = {
     'Other users of this machine who may connect to loopback forwards: any, or user names and uids; Linux only.',
   dataConnections:
     'Additional SSH connections for bulk data, 0 to 16 (default: 1 if the login asks no questions, otherwise 0).',
+  sshEngine:
+    'What logs in and encrypts: ssh2 (built in), openssh (the installed ssh), or auto: ssh2 unless the login needs OpenSSH, as for certificates, security keys or Kerberos (default: auto).',
   drainTimeout: 'Seconds that connected clients may take to finish after SIGTERM (default: 10).',
 } as const;
 type OwnOption = keyof typeof OWN_OPTIONS;

@@ -68,6 +68,12 @@ const serverSchema = z.strictObject({
     .describe(
       'Additional SSH connections for bulk data (default: 1 if the login asks no questions, otherwise 0)',
     ),
+  sshEngine: z
+    .enum(['auto', 'openssh', 'ssh2'])
+    .optional()
+    .describe(
+      "What logs in and encrypts: ssh2 (built in), openssh (the installed ssh), or auto: ssh2 unless the login needs ssh's own (default: auto)",
+    ),
 });
 
 function optionLines(key: string, value: z.output<typeof optionSchema>): [key: string, value: string][] {

@@ -12,7 +12,7 @@ import { type ActiveForward, type Route, routeOf, sameService } from './route.ts
 import type { Limits } from './session-limits.ts';
 import { type ActiveSession, Sessions } from './sessions.ts';
 import { resetStream } from './stream.ts';
-import type { ManagedTransport, Peer, Transport } from './transport.ts';
+import type { ConnectionAbout, ManagedTransport, Peer, Transport } from './transport.ts';
 import { within } from './within.ts';
 
 /** The components of a gateway. It owns the transports: it starts and stops them. */
@@ -75,6 +75,11 @@ export class Gateway {
   /** Number of a server's additional connections for bulk data that are up. */
   dataConnections(server: string): number {
     return this.#transports.get(server)?.dataConnections ?? 0;
+  }
+
+  /** How a server's main SSH connection is made; null while it is down. */
+  connection(server: string): ConnectionAbout | null {
+    return this.#transports.get(server)?.about ?? null;
   }
 
   /**

@@ -223,6 +223,16 @@ export const LOG_EVENTS = {
     fields: ['server', 'err'],
     when: 'an additional SSH connection for data failed, so the main one carries the data; warn if the server did not prove its host key there',
   },
+  'ssh.engine': {
+    levels: ['debug', 'info', 'warn'],
+    fields: ['server', 'engine'],
+    when: "OpenSSH's `ssh` logs in instead of ssh2 (`SshEngine`), and why; info if ssh2 and the server have no algorithm in common; warn if the login needs `ssh`, and there is none",
+  },
+  'ssh.openssh': {
+    levels: ['warn', 'debug', 'trace'],
+    fields: ['server'],
+    when: 'what `ssh` itself reports, if it is the engine; at trace also its debug output; warn if it cannot ask questions',
+  },
   'ssh.handshake': {
     levels: ['debug'],
     fields: ['server', 'negotiated'],

@@ -3,6 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { Destination } from './target.ts';
 import type {
+  ConnectionAbout,
   Listening,
   ListenOptions,
   ManagedTransport,
@@ -51,6 +52,10 @@ export class ManagedTransportDecorator
 
   get dataConnections(): number {
     return this.inner.dataConnections ?? 0;
+  }
+
+  get about(): ConnectionAbout | null {
+    return this.inner.about ?? null;
   }
 
   start(): Promise<void> {

@@ -120,11 +120,31 @@ export interface Transport {
   hasRead?(peer: Peer): Promise<boolean>;
 }
 
+/** How an SSH connection is made, for people. */
+export interface ConnectionAbout {
+  /** The program that logs in and encrypts: `ssh2` or `openssh`. */
+  readonly engine: string;
+  /** The key exchange, such as `curve25519-sha256`; null if it is not known. */
+  readonly keyExchange: string | null;
+  /** Whether the key exchange also resists quantum computers. */
+  readonly postQuantum: boolean;
+}
+
+/** Returns the connection in words, such as `ssh2, curve25519-sha256 (not post-quantum)`. */
+export function formatAbout({ engine, keyExchange, postQuantum }: ConnectionAbout): string {
+  const name = engine === 'openssh' ? 'OpenSSH' : engine;
+  return keyExchange === null
+    ? name
+    : `${name}, ${keyExchange} (${postQuantum ? 'post-quantum' : 'not post-quantum'})`;
+}
+
 /** A transport with a life of its own, which a Gateway starts and stops. */
 export interface ManagedTransport extends Transport {
   readonly state: TransportState;
   /** Number of additional connections for bulk data that are up. */
   readonly dataConnections?: number;
+  /** The main connection; null while it is down. */
+  readonly about?: ConnectionAbout | null;
   /**
    * Connects. Resolves when it is first ready; rejects with the GatewayError that prevents that.
    */

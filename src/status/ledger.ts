@@ -7,7 +7,7 @@ import {
   type WaitingUploads,
 } from '../core/events.ts';
 import type { Target } from '../core/target.ts';
-import type { TransportState } from '../core/transport.ts';
+import type { ConnectionAbout, TransportState } from '../core/transport.ts';
 import { Rate } from './rate.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status, TransferStatus } from './schema.ts';
 
@@ -33,6 +33,8 @@ export interface LedgerFacts {
   label(server: string): string;
   /** Returns the number of a server's additional SSH connections that are up. */
   dataConnections(server: string): number;
+  /** Returns how a server's main SSH connection is made; null while it is down. */
+  connection(server: string): ConnectionAbout | null;
 }
 
 interface Server {
@@ -204,6 +206,7 @@ export class Ledger {
       since: iso(since),
       reconnects,
       dataConnections: this.#facts.dataConnections(name),
+      connection: this.#facts.connection(name),
       lastError,
     };
   }

@@ -23,6 +23,15 @@ const server = z.object({
   since: time.describe('since when it is in this state'),
   reconnects: count.describe('how often it came back after a loss'),
   dataConnections: count.describe('further SSH connections, for bulk data, that stand'),
+  connection: z
+    .object({
+      engine: z.string().describe('what logs in and encrypts: ssh2 or openssh'),
+      keyExchange: z.string().nullable().describe('null if it is not known'),
+      postQuantum: z.boolean().describe('the key exchange resists quantum computers too'),
+    })
+    .nullable()
+    .optional()
+    .describe('the main SSH connection; null while it is down'),
   lastError: problem.nullable(),
 });
 

@@ -29,7 +29,7 @@ describe('sshferry(1)', () => {
 
   test('says what happens to keys of ssh_config that sshferry does not implement', () => {
     expect(checkOption('LogLevel', 'DEBUG')).toBe('LogLevel has no effect here');
-    expect(() => checkOption('CertificateFile', '~/.ssh/id-cert.pub')).toThrow('is not supported');
+    expect(() => checkOption('HostbasedAuthentication', 'yes')).toThrow('is not supported');
     expect(page()).toContain('Keys that have no effect on forwarding are accepted');
     expect(page()).toContain('Keys that request something that sshferry does not support are an error');
   });

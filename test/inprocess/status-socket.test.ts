@@ -11,7 +11,7 @@ import { StatusServer, type StatusSource } from '../../src/status/server.ts';
 import { Run } from '../cli/fakes.ts';
 
 const ledger = new Ledger(
-  { version: '1.2.3', pid: 42, label: (server) => server, dataConnections: () => 0 },
+  { version: '1.2.3', pid: 42, label: (server) => server, dataConnections: () => 0, connection: () => null },
   0,
 );
 const source: StatusSource = {
@@ -203,7 +203,10 @@ test.each([[[]], [['--json']]])('status --watch %j ends when its reader has clos
 });
 
 test('status --json arrives complete through a pipe that is read later', async () => {
-  const many = new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
+  const many = new Ledger(
+    { version: '1', pid: 42, label: (name) => name, dataConnections: () => 0, connection: () => null },
+    0,
+  );
   for (let id = 0; id < 900; id++) {
     const client = { host: '127.0.0.1', port: 1 };
     many.transferStart(
@@ -236,7 +239,10 @@ describe('sshferry status --ready', () => {
     return { status: await run.status, stdout: run.stdout.text, stderr: run.stderr.text };
   };
   const told = () =>
-    new Ledger({ version: '1', pid: 42, label: (name) => name, dataConnections: () => 0 }, 0);
+    new Ledger(
+      { version: '1', pid: 42, label: (name) => name, dataConnections: () => 0, connection: () => null },
+      0,
+    );
   const end = { host: 'localhost', port: 8110 };
   const ends = {
     endpoint: end,

@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
 import type { Logger } from '../../src/core/log.ts';
+import { logEvent } from '../../src/core/log.ts';
 import { createLogger, type LogOptions } from '../../src/log/logger.ts';
 
 function capture(options: LogOptions) {
@@ -35,7 +36,7 @@ describe.each(['json', 'pretty'] as const)('%s', (format) => {
   ] as const)('at %s it has %i of the five levels', (level, lines) => {
     const { out, log } = capture({ level, format });
     for (const each of ['error', 'warn', 'info', 'debug', 'trace'] as const)
-      log[each]({ event: 'message' }, each);
+      logEvent(log, each, 'message', each);
     expect(out.text.trimEnd().split('\n')).toHaveLength(lines);
   });
 });

@@ -6,6 +6,8 @@ import { keepLedger, Ledger } from '../../src/status/ledger.ts';
 import { answerSchema, MAX_ANSWER, MessageReader, writeMessage } from '../../src/status/protocol.ts';
 import { statusReportSchema, statusSchema } from '../../src/status/schema.ts';
 
+const ABOUT = { engine: 'ssh2', keyExchange: 'curve25519-sha256', postQuantum: false };
+
 const START = Date.parse('2026-01-02T03:04:05.000Z');
 const client = { host: '127.0.0.1', port: 50_123 };
 const peer = { remote: client, local: { host: '127.0.0.1', port: 8021 } };
@@ -37,7 +39,13 @@ function world() {
   const clock = { seconds: 0 };
   const now = () => START + clock.seconds * 1000;
   const ledger = new Ledger(
-    { version: '1.2.3', pid: 42, label: (server) => `you@${server}`, dataConnections: () => 1 },
+    {
+      version: '1.2.3',
+      pid: 42,
+      label: (server) => `you@${server}`,
+      dataConnections: () => 1,
+      connection: () => ABOUT,
+    },
     now(),
   );
   const events = new GatewayEmitter();
@@ -87,6 +95,7 @@ test('a server has its state, the time of the last change, its losses, and the c
       since: '2026-01-02T03:04:15.000Z',
       reconnects: 1,
       dataConnections: 1,
+      connection: ABOUT,
       lastError: lost,
     },
   ]);

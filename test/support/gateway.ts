@@ -25,14 +25,18 @@ import type {
 import { TransportDecorator } from '../../src/core/transport-decorator.ts';
 import type { FtpConfig } from '../../src/ftp/plugin.ts';
 import { ftp } from '../../src/ftp/plugin.ts';
-import { connectTo } from './ssh-login.ts';
+import { connectBy, ENGINES } from './engines.ts';
 import { type SshServerOptions, startSshServer, type TestSshServer } from './ssh-server.ts';
 
 type Test = Pick<TestContext, 'onTestFinished'>;
 
-/** The two ways to the target: without SSH, and through the test SSH server. */
-export const TRANSPORTS = ['direct', 'ssh'] as const;
-export type TransportKind = (typeof TRANSPORTS)[number];
+/** The ways to the target: without SSH, and through the test SSH server by each engine. */
+export type TransportKind = 'direct' | 'ssh' | 'openssh';
+export const TRANSPORTS: readonly TransportKind[] = [
+  'direct',
+  'ssh',
+  ...(ENGINES.includes('openssh') ? (['openssh'] as const) : []),
+];
 
 export interface GatewaySetup {
   readonly transport?: TransportKind;
@@ -82,7 +86,7 @@ export interface TestGateway {
   readonly gateway: Gateway;
   /** Where the one forward listens. */
   readonly endpoint: Endpoint;
-  /** Present with `transport: 'ssh'`. */
+  /** Null with `transport: 'direct'`. */
   readonly ssh: TestSshServer | null;
   readonly warnings: readonly string[];
   readonly happenings: readonly Happening[];
@@ -103,7 +107,7 @@ export async function startGateway(test: Test, setup: GatewaySetup): Promise<Tes
   const { transport = 'direct', plugin, target, maxSessions } = setup;
   const warnings: string[] = [];
   const log = recordingLog(warnings);
-  const ssh = transport === 'ssh' ? await startSshServer(setup.ssh) : null;
+  const ssh = transport === 'direct' ? null : await startSshServer(setup.ssh);
   const far = ssh === null ? new Unmanaged(new DirectTransport()) : supervised(ssh, setup, log);
   const network = new CountingTransport(
     new DirectTransport(setup.admission && { admission: setup.admission(log) }),
@@ -276,10 +280,11 @@ class Unmanaged extends TransportDecorator implements ManagedTransport {
 }
 
 function supervised(ssh: TestSshServer, setup: GatewaySetup, log: Logger): ManagedTransport {
-  const { connectTimeout = 10, keepalive = 0, dataConnections = 0 } = setup;
+  const { connectTimeout = 10, keepalive = 0, dataConnections = 0, transport } = setup;
+  const engine = transport === 'openssh' ? 'openssh' : 'ssh2';
   const one = () =>
     new SshSupervisor(
-      (signal) => connectTo(ssh.port, { serverAliveInterval: keepalive }, { signal }),
+      (signal) => connectBy(engine, ssh.port, { serverAliveInterval: keepalive }, { signal }),
       { host: 'yourserver', connectTimeout, connectionAttempts: 1, session: false },
       log,
       () => 0,

@@ -12,6 +12,8 @@ export const HARMLESS_FLAGS = ['-T', '-n', '-a', '-x', '-k', '-e <char>', '-f', 
 /** Flags that abbreviate an option of ssh_config. */
 export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> = {
   '-C': () => 'Compression=yes',
+  '-I <library>': (value) => `PKCS11Provider=${value}`,
+  '-K': () => 'GSSAPIAuthentication=yes',
   '-b <address>': (value) => `BindAddress=${value}`,
   '-c <ciphers>': (value) => `Ciphers=${value}`,
   '-J <destination>': (value) => `ProxyJump=${value}`,
@@ -25,7 +27,6 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
   '-A': 'agent forwarding is not supported; use ssh -A',
   '-X': 'X11 forwarding is not supported; use ssh -X',
   '-Y': 'X11 forwarding is not supported; use ssh -Y',
-  '-K': 'GSSAPI is not supported; use a key or a password',
   '-M': 'connection sharing is not supported; omit it',
   '-O <command>': 'connection sharing is not supported; sshferry stop ends a running sshferry',
   '-S <path>': 'connection sharing is not supported; omit it',
@@ -35,6 +36,5 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
   '-y': 'logging to syslog is not supported; the log is on standard error',
   '-G': 'printing ssh_config is not supported; use ssh -G',
   '-Q <query>': 'queries are not supported; use ssh -Q',
-  '-I <library>': 'smart cards are not supported; add their keys to an agent',
   '-P <tag>': 'tags are not supported; use -o with the options that the tag would set',
 };

@@ -2,6 +2,7 @@ import { formatEndpoint } from '../../core/endpoint.ts';
 import { formatTarget } from '../../core/target.ts';
 import { widthOf } from '../../core/text/terminal-text.ts';
 import { counted, formatBytes, formatDuration, formatTime } from '../../core/text/units.ts';
+import { formatAbout } from '../../core/transport.ts';
 import type { ForwardStatus, Problem, ServerStatus, Status } from '../../status/schema.ts';
 import { sparkline } from './bars.ts';
 import { painted, type TerminalStyle } from './terminal-style.ts';
@@ -67,7 +68,7 @@ function throughputLines(throughput: readonly number[], style: TerminalStyle): s
 }
 
 function serverLines(
-  { label, state, since, reconnects, dataConnections, lastError }: ServerStatus,
+  { label, state, since, reconnects, dataConnections, connection, lastError }: ServerStatus,
   now: number,
   style: TerminalStyle,
 ): string[] {
@@ -75,6 +76,7 @@ function serverLines(
     ` for ${formatDuration(now - Date.parse(since))}`,
     ...(dataConnections > 0 ? [counted(dataConnections, 'data connection')] : []),
     ...(reconnects > 0 ? [`came back ${counted(reconnects, 'time')}`] : []),
+    ...(connection ? [formatAbout(connection)] : []),
   ];
   const whole = shown(label, style);
   const room = () => style.width - widthOf(` ${state}${facts.join(', ')}`);

@@ -77,7 +77,9 @@ export class TunnelObserver implements TunnelWatcher {
     const { label } = this.#observed;
     const { version } = this.#environment;
     const dataConnections = (server: string) => gateway.dataConnections(server);
-    const ledger = new Ledger({ version, pid: process.pid, label, dataConnections }, Date.now());
+    const connection = (server: string) => gateway.connection(server);
+    const facts = { version, pid: process.pid, label, dataConnections, connection };
+    const ledger = new Ledger(facts, Date.now());
     keepLedger(ledger, gateway.events);
     return ledger;
   }

@@ -1,3 +1,5 @@
+import type { AlgorithmList } from './connection/algorithm-lists.ts';
+
 /** The values of StrictHostKeyChecking, as in ssh_config(5). */
 export type StrictHostKeyChecking = 'yes' | 'ask' | 'accept-new' | 'no';
 
@@ -64,6 +66,29 @@ export interface SshOptions {
    * no person (keys, agent), else none.
    */
   readonly dataConnections?: number;
+  /** What logs in; sshferry's own option. Default: `auto`. */
+  readonly engine?: EngineChoice;
+  /** Default: nothing that only ssh supports. */
+  readonly openssh?: OpenSshSettings;
+}
+
+/** The values of SshEngine. `auto` is ssh2, unless the login needs OpenSSH's ssh: see chooseEngine. */
+export type EngineChoice = 'auto' | 'ssh2' | 'openssh';
+
+/** Settings that only OpenSSH's ssh supports. */
+export interface OpenSshSettings {
+  readonly certificateFile: readonly string[];
+  readonly pkcs11Provider: string | null;
+  readonly securityKeyProvider: string | null;
+  readonly gssapiAuthentication: boolean;
+  readonly gssapiDelegateCredentials: boolean;
+  /** Lists of algorithms as configured, with names that ssh2 lacks. */
+  readonly algorithms: Readonly<Partial<Record<AlgorithmList, string>>>;
+  /**
+   * The list of algorithms of which ssh2 has none, or lacks one that was asked for by `-o`; null if
+   * ssh2 can do what is asked.
+   */
+  readonly lacking: string | null;
 }
 
 /** Asks and informs the person at the terminal, if there is one. */

@@ -1,7 +1,8 @@
 import type { Logger } from '../log.ts';
 import type { ManagedTransport } from '../transport.ts';
 import type { OnProgress } from './connection/progress.ts';
-import { connectChain, type Hop } from './link/chain.ts';
+import { connectChain } from './link/chain.ts';
+import type { Hop } from './link/connect-hop.ts';
 import { HopMemory } from './link/hop-memory.ts';
 import { SshPool } from './link/pool.ts';
 import { SshSupervisor } from './link/supervisor.ts';

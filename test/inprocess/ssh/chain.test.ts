@@ -1,15 +1,19 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it, type TestContext, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
+import type { EngineName } from '../../../src/core/ssh/connection/about.ts';
 import type { HostVerifier } from '../../../src/core/ssh/host-key/host-key.ts';
-import { connectChain, type Hop } from '../../../src/core/ssh/link/chain.ts';
+import { connectChain } from '../../../src/core/ssh/link/chain.ts';
+import type { Hop } from '../../../src/core/ssh/link/connect-hop.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { deferred } from '../../support/deferred.ts';
+import { ENGINES } from '../../support/engines.ts';
 import { hostVerifier, silentLog, testOptions, typing } from '../../support/ssh-login.ts';
 import { type SshServerOptions, startSshServer, type TestSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
@@ -31,9 +35,12 @@ function hop(
   name: string,
   over: Partial<SshOptions> = {},
   verifier?: HostVerifier,
+  engine: EngineName = 'ssh2',
 ): Hop {
   return {
     options: testOptions({ host: name, port: server.port, ...over }),
+    engine: async () => engine,
+    openssh: () => ({ prompter: typing('demo'), log: silentLog, passphrases: new Map() }),
     credentials: async () => ({
       prompter: typing('demo'),
       log: silentLog,
@@ -48,6 +55,37 @@ function hops(servers: readonly TestSshServer[], over: Partial<SshOptions> = {})
 }
 
 const connections = (servers: readonly TestSshServer[]) => servers.map((server) => server.connections);
+
+describe.skipIf(!ENGINES.includes('openssh'))('jump hosts of two engines', () => {
+  it.each([
+    ['ssh2', 'openssh'],
+    ['openssh', 'ssh2'],
+    ['openssh', 'openssh'],
+  ] as const)('%s, then %s: streams, and a loss of the first with its reason', async (first, second) => {
+    const test = { onTestFinished } as unknown as TestContext;
+    const servers = await serve(test, 2);
+    const engines = [first, second];
+    const echo = await listenTcp(test, (socket) => socket.pipe(socket));
+    const chain = await connectChain(
+      servers.map((server, index) =>
+        hop(server, `hop${index}`, { strictHostKeyChecking: 'no' }, undefined, engines[index]),
+      ),
+      silentLog,
+      patient,
+    );
+    onTestFinished(() => chain.close());
+    expect(chain.about?.engine).toBe(second);
+    const stream = await chain.openStream(echo);
+    stream.write('through two');
+    const [chunk] = await once(stream, 'data');
+    expect(String(chunk)).toBe('through two');
+    const failed = once(stream, 'error');
+    servers[0]?.killConnections();
+    expect((await failed)[0]).toMatchObject({ code: 'SSH_LOST', message: expect.stringContaining('hop0') });
+    await chain.closed;
+    await vi.waitFor(() => expect(connections(servers)).toEqual([0, 0]));
+  });
+});
 
 describe('jump hosts', () => {
   it('are reached one through the other, and each host key is verified', async (test) => {

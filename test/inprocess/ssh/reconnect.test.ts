@@ -10,11 +10,12 @@ import { DirectTransport } from '../../../src/core/local/tcp-transport.ts';
 import { SshSupervisor } from '../../../src/core/ssh/link/supervisor.ts';
 import { ftp } from '../../../src/ftp/plugin.ts';
 import { pop3 } from '../../../src/protocols/pop3.ts';
-import { connectTo, silentLog } from '../../support/ssh-login.ts';
+import { connectBy, ENGINES } from '../../support/engines.ts';
+import { silentLog } from '../../support/ssh-login.ts';
 import { startSshServer } from '../../support/ssh-server.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
-const CYCLES = 50;
+const CYCLES = { ssh2: 50, openssh: 20 };
 
 /** A client that notes what it reads and how its connection ends. */
 class Client {
@@ -86,109 +87,116 @@ function openThings(): Record<string, number> {
   return counts;
 }
 
-it(`reconnects ${CYCLES} times while clients work, and leaves nothing behind`, async (test) => {
-  const ssh = await startSshServer();
-  test.onTestFinished(() => ssh.close());
-  const ftpServer = await endlessFtp(test);
-  const popServer = await listenTcp(test, (socket) => {
-    socket.write('+OK ready\r\n');
-    socket.on('end', () => socket.end()).resume();
-  });
-  const echo = await listenTcp(test, (socket) => socket.pipe(socket));
+it.for(ENGINES)(
+  'by %s, reconnects many times while clients work, and leaves nothing behind',
+  {
+    timeout: 120_000,
+  },
+  async (engine, test) => {
+    const cycles = CYCLES[engine];
+    const ssh = await startSshServer();
+    test.onTestFinished(() => ssh.close());
+    const ftpServer = await endlessFtp(test);
+    const popServer = await listenTcp(test, (socket) => {
+      socket.write('+OK ready\r\n');
+      socket.on('end', () => socket.end()).resume();
+    });
+    const echo = await listenTcp(test, (socket) => socket.pipe(socket));
 
-  const supervisor = new SshSupervisor(
-    (signal) => connectTo(ssh.port, {}, { signal }),
-    { host: 'yourserver', connectTimeout: 10, connectionAttempts: 1, session: false },
-    silentLog,
-    // Below what chance can be: the delays shrink to nothing, and the test to seconds.
-    () => -1,
-  );
-  const tcp = pluginNamed('tcp') as AnyPlugin;
-  const forward = (plugin: AnyPlugin, target: Endpoint): ForwardSpec => ({
-    name: plugin.name,
-    direction: 'local',
-    plugin,
-    pluginConfig: plugin.schema.parse({}),
-    server: 'yourserver',
-    bind: { host: '127.0.0.1', port: 0 },
-    target,
-  });
-  const gateway = new Gateway({
-    transports: new Map([['yourserver', supervisor]]),
-    local: new DirectTransport(),
-    forwards: [
-      forward(ftp, ftpServer),
-      forward(pop3, popServer),
-      forward(tcp, echo),
-      { ...forward(tcp, echo), name: 'remote', direction: 'remote' },
-    ],
-    log: silentLog,
-  });
-  const at: Record<string, Endpoint> = {};
-  gateway.events.on('forward.listening', ({ forward, endpoint }) => {
-    at[forward] = endpoint;
-  });
-  const back: number[] = [];
-  let lost = 0;
-  gateway.events.on('transport.state', ({ state }) => {
-    if (state === 'backoff') lost = performance.now();
-    if (state === 'ready' && lost > 0) back.push(performance.now() - lost);
-  });
-  await gateway.start();
-  test.onTestFinished(() => gateway.stop());
-  const ends = at as { ftp: Endpoint; pop3: Endpoint; tcp: Endpoint; remote: Endpoint };
+    const supervisor = new SshSupervisor(
+      (signal) => connectBy(engine, ssh.port, {}, { signal }),
+      { host: 'yourserver', connectTimeout: 10, connectionAttempts: 1, session: false },
+      silentLog,
+      // Below what chance can be: the delays shrink to nothing, and the test to seconds.
+      () => -1,
+    );
+    const tcp = pluginNamed('tcp') as AnyPlugin;
+    const forward = (plugin: AnyPlugin, target: Endpoint): ForwardSpec => ({
+      name: plugin.name,
+      direction: 'local',
+      plugin,
+      pluginConfig: plugin.schema.parse({}),
+      server: 'yourserver',
+      bind: { host: '127.0.0.1', port: 0 },
+      target,
+    });
+    const gateway = new Gateway({
+      transports: new Map([['yourserver', supervisor]]),
+      local: new DirectTransport(),
+      forwards: [
+        forward(ftp, ftpServer),
+        forward(pop3, popServer),
+        forward(tcp, echo),
+        { ...forward(tcp, echo), name: 'remote', direction: 'remote' },
+      ],
+      log: silentLog,
+    });
+    const at: Record<string, Endpoint> = {};
+    gateway.events.on('forward.listening', ({ forward, endpoint }) => {
+      at[forward] = endpoint;
+    });
+    const back: number[] = [];
+    let lost = 0;
+    gateway.events.on('transport.state', ({ state }) => {
+      if (state === 'backoff') lost = performance.now();
+      if (state === 'ready' && lost > 0) back.push(performance.now() - lost);
+    });
+    await gateway.start();
+    test.onTestFinished(() => gateway.stop());
+    const ends = at as { ftp: Endpoint; pop3: Endpoint; tcp: Endpoint; remote: Endpoint };
 
-  const counts = { reset: 0, told421: 0, toldErr: 0, waited: 0, remote: 0 };
-  let before: Record<string, number> | null = null;
-  for (let cycle = 1; cycle <= CYCLES; cycle++) {
-    const control = new Client(ends.ftp);
-    await control.reads(/^220/);
-    const [, port] = await control.says('EPSV', /\(\|\|\|(\d+)\|\)/);
-    const data = new Client({ host: '127.0.0.1', port: Number(port) });
-    await control.says('RETR endless', /^150/);
-    await data.reads(/\0/);
-    const mail = new Client(ends.pop3);
-    await mail.reads(/^\+OK/);
-    const other = new Client(ends.tcp);
-    await other.says('hello', /hello/);
+    const counts = { reset: 0, told421: 0, toldErr: 0, waited: 0, remote: 0 };
+    let before: Record<string, number> | null = null;
+    for (let cycle = 1; cycle <= cycles; cycle++) {
+      const control = new Client(ends.ftp);
+      await control.reads(/^220/);
+      const [, port] = await control.says('EPSV', /\(\|\|\|(\d+)\|\)/);
+      const data = new Client({ host: '127.0.0.1', port: Number(port) });
+      await control.says('RETR endless', /^150/);
+      await data.reads(/\0/);
+      const mail = new Client(ends.pop3);
+      await mail.reads(/^\+OK/);
+      const other = new Client(ends.tcp);
+      await other.says('hello', /hello/);
 
-    ssh.killConnections(cycle % 2 === 0 ? 'reset' : 'fin');
-    await vi.waitFor(() => expect(supervisor.state).not.toBe('ready'), { interval: 1 });
-    // Comes while there is no connection, and is served when there is one again.
-    const early = new Client(ends.pop3);
-    await Promise.all([control, data, mail, other].map(({ closed }) => closed));
-    expect(data.ending).toBe('reset');
-    counts.reset += 1;
-    expect(other.ending).toBe('reset');
-    expect(control.text).toMatch(/421 [^\r\n]+\r\n$/);
-    expect(control.ending).toBe('end');
-    counts.told421 += 1;
-    expect(mail.text).toMatch(/^-ERR \[SYS\/TEMP\] [^\r\n]+\r\n$/m);
-    expect(mail.ending).toBe('end');
-    counts.toldErr += 1;
-    await early.reads(/^\+OK/);
-    counts.waited += 1;
-    early.socket.destroy();
+      ssh.killConnections(cycle % 2 === 0 ? 'reset' : 'fin');
+      await vi.waitFor(() => expect(supervisor.state).not.toBe('ready'), { interval: 1 });
+      // Comes while there is no connection, and is served when there is one again.
+      const early = new Client(ends.pop3);
+      await Promise.all([control, data, mail, other].map(({ closed }) => closed));
+      expect(data.ending).toBe('reset');
+      counts.reset += 1;
+      expect(other.ending).toBe('reset');
+      expect(control.text).toMatch(/421 [^\r\n]+\r\n$/);
+      expect(control.ending).toBe('end');
+      counts.told421 += 1;
+      expect(mail.text).toMatch(/^-ERR \[SYS\/TEMP\] [^\r\n]+\r\n$/m);
+      expect(mail.ending).toBe('end');
+      counts.toldErr += 1;
+      await early.reads(/^\+OK/);
+      counts.waited += 1;
+      early.socket.destroy();
 
-    await vi.waitFor(() => expect(ssh.listeners).toBe(1));
-    const fromThere = new Client(ends.remote);
-    await fromThere.says('hello', /hello/);
-    counts.remote += 1;
-    fromThere.socket.destroy();
+      await vi.waitFor(() => expect(ssh.listeners).toBe(1));
+      const fromThere = new Client(ends.remote);
+      await fromThere.says('hello', /hello/);
+      counts.remote += 1;
+      fromThere.socket.destroy();
 
-    await vi.waitFor(() => expect([gateway.sessions, ssh.channels, ssh.connections]).toEqual([0, 0, 1]));
-    await turn();
-    const now = openThings();
-    if (cycle === 2) before = now;
-    if (cycle === CYCLES) {
-      await vi.waitFor(() => expect(openThings()).toEqual(before));
-      process.stdout.write(
-        `reconnect: ${JSON.stringify({ cycles: CYCLES, ...counts, backInMs: spread(back), open: openThings() })}\n`,
-      );
+      await vi.waitFor(() => expect([gateway.sessions, ssh.channels, ssh.connections]).toEqual([0, 0, 1]));
+      await turn();
+      const now = openThings();
+      if (cycle === 2) before = now;
+      if (cycle === cycles) {
+        await vi.waitFor(() => expect(openThings()).toEqual(before));
+        process.stdout.write(
+          `reconnect: ${JSON.stringify({ engine, cycles, ...counts, backInMs: spread(back), open: openThings() })}\n`,
+        );
+      }
     }
-  }
-  expect(back).toHaveLength(CYCLES);
-}, 120_000);
+    expect(back).toHaveLength(cycles);
+  },
+);
 
 function spread(values: number[]): string {
   const sorted = [...values].sort((a, b) => a - b).map(Math.round);

@@ -16,7 +16,7 @@ const REACHED_ALREADY = [
  */
 export async function resolveJumps(
   proxyJump: string,
-  { flags: { configFile }, env }: Pick<SshInput, 'flags' | 'env'>,
+  { flags: { configFile, engine }, env }: Pick<SshInput, 'flags' | 'env'>,
   resolve: (input: SshInput, within: readonly string[]) => Promise<ResolvedSsh>,
   within: readonly string[],
 ): Promise<{ hosts: readonly SshOptions[]; notes: readonly string[] }> {
@@ -30,7 +30,7 @@ export async function resolveJumps(
   for (const hop of proxyJump.split(',')) {
     const input: SshInput = {
       destination: jumpDestination(hop.trim(), proxyJump),
-      flags: { ...(configFile !== undefined && { configFile }) },
+      flags: { ...(configFile !== undefined && { configFile }), ...(engine && { engine }) },
       o: hosts.length === 0 ? [] : REACHED_ALREADY,
       env,
     };

@@ -1,7 +1,12 @@
 import { isIP } from 'node:net';
 import { GatewayError } from '../../errors.ts';
-import { type AlgorithmList, filterAlgorithms, selectAlgorithms } from '../connection/algorithms.ts';
-import type { SshOptions } from '../options.ts';
+import {
+  type AlgorithmKind,
+  type AlgorithmList,
+  filterAlgorithms,
+  selectAlgorithms,
+} from '../connection/algorithms.ts';
+import type { EngineChoice, OpenSshSettings, SshOptions } from '../options.ts';
 import { checkHost, checkUser, type Destination } from './destination.ts';
 import { localUser } from './local-user.ts';
 import { expandPath, expandTokens, type Tokens } from './tokens.ts';
@@ -11,8 +16,9 @@ export interface Resolution {
   readonly settings: SettingsReader;
   /** The defaults that the source prints as well; null if it prints none. */
   readonly baseline: SettingsReader | null;
-  /** Keys given with `-o`, in lower case. */
-  readonly given: ReadonlySet<string>;
+  /** Values given with `-o`, by key in lower case. */
+  readonly given: ReadonlyMap<string, string>;
+  readonly engine: EngineChoice;
   readonly destination: Destination;
   readonly noSession: boolean;
   readonly env: NodeJS.ProcessEnv;
@@ -37,13 +43,15 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
   const interval = s.seconds('ServerAliveInterval', ALIVE_INTERVAL);
   const off = interval === 0 && (r.baseline === null || r.given.has('serveraliveinterval'));
 
+  const asked: Partial<Record<AlgorithmList, string>> = {};
   const algorithms = (kind: AlgorithmList): string[] | null => {
     // ssh -G prints an empty list for `-*`.
     const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
-    // An empty list is valid here: passwords still work.
-    const select = kind === 'PubkeyAcceptedAlgorithms' ? selectAlgorithms : filterAlgorithms;
-    const { names, dropped } = select(kind, value);
+    // An empty list is valid here: passwords still work. Or OpenSSH's ssh is to log in.
+    const may = kind === 'PubkeyAcceptedAlgorithms' || (r.baseline !== null && r.engine !== 'ssh2');
+    const { names, dropped } = (may ? selectAlgorithms : filterAlgorithms)(kind, value);
+    if (dropped.length > 0) asked[kind] = value;
     if (dropped.length > 0)
       notes.push(`${kind}: ignored, because sshferry does not support them: ${dropped.join(', ')}`);
     return names;
@@ -93,8 +101,60 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
     proxyJump: tokens.proxyJump,
     proxyCommand: proxyCommand && expandTokens(proxyCommand, tokens, 'ProxyCommand'),
     exitOnForwardFailure: s.flag('ExitOnForwardFailure', false),
+    engine: r.engine,
   };
-  return { options, tokens, notes };
+  const openssh = {
+    ...openSshSettings(r, tokens),
+    algorithms: asked,
+    lacking: lackingList(r, options, asked),
+  };
+  return { options: { ...options, openssh }, tokens, notes };
+}
+
+/**
+ * Returns the settings that only OpenSSH's ssh supports. GSSAPIAuthentication counts only from `-o`:
+ * Debian, Red Hat and others turn it on for all hosts, and most people have no ticket.
+ */
+function openSshSettings(
+  { settings: s, given }: Resolution,
+  tokens: Tokens,
+): Omit<OpenSshSettings, 'algorithms' | 'lacking'> {
+  const provider = s.optional('SecurityKeyProvider');
+  return {
+    certificateFile: s
+      .all('CertificateFile')
+      .filter((file) => file.toLowerCase() !== 'none')
+      .map((file) => expandPath(file, tokens, 'CertificateFile')),
+    pkcs11Provider: s.optional('PKCS11Provider'),
+    securityKeyProvider: provider?.toLowerCase() === 'internal' ? null : provider,
+    gssapiAuthentication: given.has('gssapiauthentication') && s.flag('GSSAPIAuthentication', false),
+    gssapiDelegateCredentials:
+      given.has('gssapidelegatecredentials') && s.flag('GSSAPIDelegateCredentials', false),
+  };
+}
+
+/**
+ * Returns a list of which ssh2 has no algorithm, or lacks one that was asked for by `-o`. A list in
+ * ssh_config that ssh2 can use in part is no reason: systems set long ones for all hosts.
+ */
+function lackingList(
+  { given }: Resolution,
+  options: SshOptions,
+  asked: Readonly<Partial<Record<AlgorithmList, string>>>,
+): string | null {
+  const usable = {
+    KexAlgorithms: options.kexAlgorithms,
+    HostKeyAlgorithms: options.hostKeyAlgorithms,
+    Ciphers: options.ciphers,
+    MACs: options.macs,
+  };
+  for (const [kind, names] of Object.entries(usable) as [AlgorithmKind, readonly string[] | null][]) {
+    const named = given.get(kind.toLowerCase());
+    const dropped = named === undefined ? [] : selectAlgorithms(kind, named).dropped;
+    if (dropped.length > 0) return `${kind}=${named}`;
+    if (names?.length === 0) return `${kind} ${asked[kind]}`;
+  }
+  return null;
 }
 
 function tokensOf({ settings: s, destination, env, baseline }: Resolution): Tokens {

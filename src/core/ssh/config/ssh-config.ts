@@ -48,7 +48,8 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
   const assembled = assembleOptions({
     settings,
     baseline: source.baseline && new SettingsReader(source.baseline),
-    given: new Set(input.o.map(([key]) => (canonicalKey(key) ?? key).toLowerCase())),
+    given: firstOfEach(input.o),
+    engine: input.flags.engine ?? 'auto',
     destination,
     noSession: input.flags.noSession === true,
     env: input.env,
@@ -70,6 +71,16 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
     },
     permitRemoteOpen: settings.text('PermitRemoteOpen') ?? 'any',
   };
+}
+
+/** The first of a key counts, as in ssh. */
+function firstOfEach(options: SshInput['o']): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const [key, value] of options) {
+    const name = (canonicalKey(key) ?? key).toLowerCase();
+    if (!given.has(name)) given.set(name, value);
+  }
+  return given;
 }
 
 interface Source {

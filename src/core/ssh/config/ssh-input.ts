@@ -1,5 +1,5 @@
 import type { SocketFile } from '../../socket-file.ts';
-import type { SshOptions } from '../options.ts';
+import type { EngineChoice, SshOptions } from '../options.ts';
 
 /** One SSH login as requested on the command line. */
 export interface SshInput {
@@ -13,6 +13,8 @@ export interface SshInput {
     /** `none` reads no ssh_config. */
     readonly configFile?: string;
     readonly noSession?: boolean;
+    /** Default: `auto`. */
+    readonly engine?: EngineChoice;
   };
   /** The `-o` options in order; the first of a key counts, as in ssh. */
   readonly o: ReadonlyArray<readonly [key: string, value: string]>;

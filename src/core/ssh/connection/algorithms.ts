@@ -2,15 +2,9 @@ import { GatewayError } from '../../errors.ts';
 import { matchesPattern } from '../config/patterns.ts';
 import type { SshOptions } from '../options.ts';
 import type { Algorithms } from '../ssh2/library.ts';
+import type { AlgorithmList } from './algorithm-lists.ts';
 
-/**
- * The four lists of SSH's negotiation (RFC 4253 7.1) that ssh_config can set, by ssh_config's
- * names.
- */
-export type AlgorithmKind = 'Ciphers' | 'KexAlgorithms' | 'MACs' | 'HostKeyAlgorithms';
-
-/** The lists of algorithms that ssh_config can set. PubkeyAcceptedAlgorithms is about user keys. */
-export type AlgorithmList = AlgorithmKind | 'PubkeyAcceptedAlgorithms';
+export type { AlgorithmKind, AlgorithmList } from './algorithm-lists.ts';
 
 const SIGNATURES = [
   'ssh-ed25519',

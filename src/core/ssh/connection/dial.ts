@@ -50,7 +50,8 @@ export async function dial(
   }
 }
 
-function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>): GatewayError {
+/** Returns the error for a connection that cannot be opened, by its system error: `SSH_CONNECT`. */
+export function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>): GatewayError {
   const { hostName, port, addressFamily } = options;
   const where = formatEndpoint({ host: hostName, port });
   const failed = (why: string, hint?: string) =>

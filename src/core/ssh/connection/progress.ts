@@ -1,3 +1,5 @@
+import type { ConnectionAbout } from '../../transport.ts';
+
 /** The stages of a login at one host. */
 export type LoginStage =
   /**
@@ -18,7 +20,7 @@ export type LoginStage =
       readonly software: string | null;
     }
   /** `by` is the key or method with which the login succeeded, in words. */
-  | { readonly stage: 'ready'; readonly by: string };
+  | { readonly stage: 'ready'; readonly by: string; readonly about: ConnectionAbout };
 
 /**
  * A stage of the login at `host`, the name as typed. Each is reported once per connection, in

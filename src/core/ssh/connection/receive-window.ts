@@ -1,4 +1,5 @@
 import { processWide } from '../../process-wide.ts';
+import type { WindowClimb } from './window-climb.ts';
 
 const MiB = 1024 * 1024;
 
@@ -24,21 +25,28 @@ const ROUND_TRIPS = 4;
  * The window that a channel always has, even if the budget is used up: without a window it would
  * hang.
  */
-const SMALLEST_WINDOW = 128 * 1024;
+export const SMALLEST_WINDOW = 128 * 1024;
 /**
  * The window of a channel for commands. It does not grow, so a server that floods one fills little
  * memory here.
  */
 const CONTROL_WINDOW = SMALLEST_WINDOW;
+/**
+ * The largest window at its start of a channel that grows with its rate, in bytes. TCP itself takes
+ * longer to fill a larger one on a long line.
+ */
+export const CLIMB_OPENING = 512 * 1024;
 /** The smallest grant, so that one message covers several packets. */
 const STEP = 256 * 1024;
 
 /**
- * The memory, in bytes, for all receive windows of a process. The fuller it is, the smaller the
- * window of a new channel. Only the window that every channel always has may exceed it.
+ * The memory, in bytes, for all receive windows of a process, or of one connection that has a limit
+ * of its own: then it also counts for the budget that it is `within`. The fuller it is, the smaller
+ * the window of a new channel. Only the window that every channel always has may exceed it.
  */
 export class WindowBudget {
   readonly #total: number;
+  readonly #within: WindowBudget | null;
   /** The bytes that all channels together may still receive, or hold unread. */
   #held = 0;
   /** The opening windows of channels that have not carried much. */
@@ -46,8 +54,9 @@ export class WindowBudget {
   /** How many channels have carried much. They share the rest. */
   #busy = 0;
 
-  constructor(total: number) {
+  constructor(total: number, within: WindowBudget | null = null) {
     this.#total = total;
+    this.#within = within;
   }
 
   get held(): number {
@@ -55,12 +64,13 @@ export class WindowBudget {
   }
 
   get free(): number {
-    return this.#total - this.#held;
+    return Math.min(this.#total - this.#held, this.#within?.free ?? Number.POSITIVE_INFINITY);
   }
 
   /** The largest window of a busy channel. */
   get share(): number {
-    return Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
+    const own = Math.max(SMALLEST_WINDOW, (this.#total - this.#idle) / Math.max(1, this.#busy));
+    return Math.min(own, this.#within?.share ?? Number.POSITIVE_INFINITY);
   }
 
   /** Returns the window of a new channel. */
@@ -71,20 +81,24 @@ export class WindowBudget {
 
   opened(window: number): void {
     this.#idle += window;
+    this.#within?.opened(window);
   }
 
   becameBusy(opening: number): void {
     this.#idle -= opening;
     this.#busy += 1;
+    this.#within?.becameBusy(opening);
   }
 
   closed(wasBusy: boolean, opening: number): void {
     if (wasBusy) this.#busy -= 1;
     else this.#idle -= opening;
+    this.#within?.closed(wasBusy, opening);
   }
 
   hold(change: number): void {
     this.#held += change;
+    this.#within?.hold(change);
   }
 }
 
@@ -127,9 +141,17 @@ export class ReceiveWindow {
   #fewestUnread = Number.POSITIVE_INFINITY;
   #busy = false;
   #closed = false;
+  readonly #climb: WindowClimb | null;
 
-  constructor(budget: WindowBudget, opening: number = OPENING_WINDOW, largest: number = LARGEST_WINDOW) {
+  /** `climb`: it doubles only as long as that makes the channel faster. Default: see above. */
+  constructor(
+    budget: WindowBudget,
+    opening: number = OPENING_WINDOW,
+    largest: number = LARGEST_WINDOW,
+    climb: WindowClimb | null = null,
+  ) {
     this.#budget = budget;
+    this.#climb = climb;
     this.#largest = largest;
     this.opening = opening;
     this.#target = opening;
@@ -139,10 +161,16 @@ export class ReceiveWindow {
     budget.hold(opening);
   }
 
-  /** Returns the window of a new channel. */
-  static for(budget: WindowBudget, { bulk, control }: ChannelUse): ReceiveWindow {
+  /** Returns the window of a new channel. `climb`: see the constructor. */
+  static for(
+    budget: WindowBudget,
+    { bulk, control }: ChannelUse,
+    climb: WindowClimb | null = null,
+  ): ReceiveWindow {
     if (control) return new ReceiveWindow(budget, CONTROL_WINDOW, CONTROL_WINDOW);
-    return new ReceiveWindow(budget, budget.opening(bulk));
+    const opening = budget.opening(bulk);
+    if (climb === null) return new ReceiveWindow(budget, opening);
+    return new ReceiveWindow(budget, Math.min(opening, CLIMB_OPENING), LARGEST_WINDOW, climb);
   }
 
   /**
@@ -206,13 +234,24 @@ export class ReceiveWindow {
       this.#budget.becameBusy(this.opening);
     }
     const now = this.#now();
-    if (this.#fewestUnread < STEP) {
-      const useful = this.#useful(consumed - this.#since, now - this.#began);
-      this.#target = Math.min(2 * target, Math.max(target / 2, this.opening, useful));
-    } else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
+    if (this.#fewestUnread < STEP) this.#target = this.#grown(consumed - this.#since, now - this.#began);
+    else if (this.#fewestUnread > target / 2) this.#target = Math.max(target / 2, this.opening);
     this.#since = consumed;
     this.#began = now;
     this.#fewestUnread = Number.POSITIVE_INFINITY;
+  }
+
+  /** Returns the next target for a reader that has consumed a window's worth and caught up. */
+  #grown(bytes: number, ms: number): number {
+    const target = this.#target;
+    switch (this.#climb?.next(bytes, ms, target < this.#largest) ?? 'double') {
+      case 'double':
+        return Math.min(2 * target, Math.max(target / 2, this.opening, this.#useful(bytes, ms)));
+      case 'halve':
+        return Math.max(target / 2, this.opening);
+      case 'stay':
+        return target;
+    }
   }
 
   /** Returns the largest window that a line can use which carried `bytes` in `time` milliseconds. */

@@ -79,6 +79,20 @@ export function createHostVerifier(options: SshOptions, prompter: Prompter, log:
   };
 }
 
+/**
+ * Returns the @cert-authority line of known_hosts that covers this host, in words; null if there is
+ * none.
+ */
+export async function authorityFor(options: SshOptions): Promise<string | null> {
+  const names = lookupNames(options);
+  const files = [...options.userKnownHostsFile, ...options.globalKnownHostsFile];
+  const entries = await readKnownHosts(files, () => {});
+  const line = entries.find(
+    (entry) => entry.marker === 'cert-authority' && names.some((name) => matchesHost(entry, name)),
+  );
+  return line === undefined ? null : `@cert-authority in ${line.file}:${line.line}`;
+}
+
 /** State kept between connections. */
 interface Memory {
   /** The last key that the person accepted or that a server proved. */

@@ -4,18 +4,10 @@ import { asGatewayError, GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Destination } from '../../target.ts';
 import type { Listening, Peer, StreamOptions } from '../../transport.ts';
+import type { HopConnection } from '../connection/hop-connection.ts';
 import type { SshOptions } from '../options.ts';
-import { SshConnection } from '../ssh2/connection.ts';
-import type { ConnectionDeps } from '../ssh2/connection-deps.ts';
-import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
+import { connectHop, type Hop } from './connect-hop.ts';
 import type { SupervisedConnection } from './supervisor.ts';
-
-/** One SSH server of a chain: a jump host, or the last. */
-export interface Hop {
-  readonly options: SshOptions;
-  /** Returns what the login there needs. Called when the hops before it are connected. */
-  credentials(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
-}
 
 /**
  * Connects to the last of `hops`, each through the one before (ProxyJump), the first by its
@@ -27,21 +19,18 @@ export async function connectChain(
   hops: readonly Hop[],
   log: Logger,
   signal: AbortSignal,
-): Promise<SshConnection | SupervisedConnection> {
+): Promise<SupervisedConnection> {
   const [first, ...rest] = hops;
   if (first === undefined) throw new GatewayError('CONFIG_INVALID', 'no host to connect to');
-  let connection = await connectFirst(first, signal);
-  const before: SshConnection[] = [];
+  let connection = await connectHop(first, { log, signal, dial: null });
+  const before: HopConnection[] = [];
   try {
     for (const hop of rest) {
       const last = connection;
       before.push(last);
       openSession(last, hops.at(-1)?.options.session === true, log);
-      connection = await SshConnection.connect(hop.options, {
-        ...(await credentialsOf(hop, signal)),
-        signal,
-        dial: (over) => reach(last, hop.options, over),
-      });
+      const dial = (over: AbortSignal) => reach(last, hop.options, over);
+      connection = await connectHop(hop, { log, signal, dial });
     }
   } catch (error) {
     await closeAll(before);
@@ -53,10 +42,10 @@ export async function connectChain(
 /** The connection at the end of a chain, with the hops that carry it. */
 class Chain implements SupervisedConnection {
   readonly closed: Promise<GatewayError | null>;
-  readonly #last: SshConnection;
-  readonly #before: readonly SshConnection[];
+  readonly #last: HopConnection;
+  readonly #before: readonly HopConnection[];
 
-  constructor(last: SshConnection, before: readonly SshConnection[]) {
+  constructor(last: HopConnection, before: readonly HopConnection[]) {
     this.#last = last;
     this.#before = before;
     // A hop's end is announced before its streams end, so before the connection inside it notices.
@@ -70,6 +59,10 @@ class Chain implements SupervisedConnection {
       await closeAll(before);
       return reason;
     });
+  }
+
+  get about() {
+    return this.#last.about;
   }
 
   get state() {
@@ -98,42 +91,11 @@ class Chain implements SupervisedConnection {
   }
 }
 
-async function connectFirst(hop: Hop, signal: AbortSignal): Promise<SshConnection> {
-  const { options } = hop;
-  const deps = await credentialsOf(hop, signal);
-  const { proxyCommand } = options;
-  if (proxyCommand === null) return SshConnection.connect(options, { ...deps, signal });
-  let proxy: ProxyProcess | null = null;
-  const dial = async (over: AbortSignal) => {
-    over.throwIfAborted();
-    proxy = runProxyCommand(proxyCommand);
-    return proxy.stream;
-  };
-  try {
-    return await SshConnection.connect(options, { ...deps, signal, dial });
-  } catch (error) {
-    // Why the program ended says more than that it hung up.
-    const mute = error instanceof GatewayError && error.code === 'SSH_CONNECT';
-    throw (mute && (await (proxy as ProxyProcess | null)?.failure())) || error;
-  }
-}
-
-/** Rejects when `signal` aborts: an agent may never answer. */
-function credentialsOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['credentials']> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const done = () => signal.removeEventListener('abort', onAbort);
-    hop.credentials().finally(done).then(resolve, reject);
-  });
-}
-
 /**
  * Opens a stream from the hop to the next SSH server. A refusal counts as a failure to connect, and
  * may be retried.
  */
-async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal): Promise<Duplex> {
+async function reach(hop: HopConnection, next: SshOptions, signal: AbortSignal): Promise<Duplex> {
   const to = { host: next.hostName, port: next.port };
   try {
     return await hop.openStream(to, { signal, timeout: next.connectTimeout * 1000 });
@@ -148,7 +110,7 @@ async function reach(hop: SshConnection, next: SshOptions, signal: AbortSignal):
 }
 
 /** A hop's sshd must not delay small messages either. */
-function openSession(connection: SshConnection, wanted: boolean, log: Logger): void {
+function openSession(connection: HopConnection, wanted: boolean, log: Logger): void {
   if (!wanted) return;
   void connection.session().then((remark) => {
     if (remark !== null) log.debug({ event: 'ssh.session' }, remark);
@@ -156,6 +118,6 @@ function openSession(connection: SshConnection, wanted: boolean, log: Logger): v
 }
 
 /** The innermost first, so that each can still send its disconnect. */
-async function closeAll(connections: readonly SshConnection[]): Promise<void> {
+async function closeAll(connections: readonly HopConnection[]): Promise<void> {
   for (const connection of [...connections].reverse()) await connection.close();
 }

@@ -2,10 +2,13 @@ import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Identity, prepareIdentities } from '../auth/identity.ts';
 import { isPassphraseQuestion } from '../auth/unlock.ts';
-import type { OnProgress } from '../connection/progress.ts';
+import type { EngineName } from '../connection/about.ts';
+import type { LoginProgress, OnProgress } from '../connection/progress.ts';
 import { createHostVerifier, type HostVerifier } from '../host-key/host-key.ts';
+import type { SameHost } from '../openssh/deps.ts';
 import type { Prompter, SshOptions } from '../options.ts';
-import type { Hop } from './chain.ts';
+import type { Hop } from './connect-hop.ts';
+import { chooseEngine } from './engine.ts';
 
 /**
  * One SSH server of a chain, and what is kept of a login there for the next one: keys, host key,
@@ -22,11 +25,41 @@ export class HopMemory implements Hop {
   /** The host that was reached last. */
   #reached: { readonly key: Buffer; readonly address: string | null } | null = null;
 
+  /** The same by OpenSSH's ssh. */
+  #shown: SameHost | null = null;
+  #address: string | null = null;
+  #useOpenSsh = false;
+  /** The passphrases that OpenSSH's ssh has used, by its questions. */
+  readonly #passphrases = new Map<string, string>();
+
   constructor(options: SshOptions, prompter: Prompter, log: Logger, progress: OnProgress) {
     this.options = options;
     this.#prompter = prompter;
     this.#log = log;
     this.#progress = progress;
+  }
+
+  engine(): Promise<EngineName> {
+    return this.#useOpenSsh ? Promise.resolve('openssh') : chooseEngine(this.options, this.#log);
+  }
+
+  useOpenSsh(): void {
+    this.#useOpenSsh = true;
+  }
+
+  openssh(): ReturnType<Hop['openssh']> {
+    return {
+      prompter: this.#watched(),
+      log: this.#log,
+      passphrases: this.#passphrases,
+      needsPerson: () => {
+        this.neededPerson = true;
+      },
+      progress: (progress) => {
+        this.#remember(progress);
+        this.#progress(progress);
+      },
+    };
   }
 
   async credentials() {
@@ -48,8 +81,17 @@ export class HopMemory implements Hop {
   again(): Hop {
     const { options } = this;
     const address = this.#reached?.address ?? null;
+    const sameHost = this.#shown;
     return {
       options: address === null ? options : { ...options, hostName: address },
+      engine: () => this.engine(),
+      openssh: () => ({
+        ...this.openssh(),
+        prompter: SILENT_PROMPTER,
+        needsPerson: () => {},
+        sameHost,
+        progress: () => {},
+      }),
       credentials: async () => {
         const { verifier, ...rest } = await this.credentials();
         return {
@@ -67,6 +109,13 @@ export class HopMemory implements Hop {
       verifier: createHostVerifier(this.options, this.#prompter, this.#log),
       identities: await prepareIdentities(this.options, this.#log),
     };
+  }
+
+  /** Notes the host that OpenSSH's ssh has reached, for further logins to it. */
+  #remember(progress: LoginProgress): void {
+    if (progress.stage === 'connected') this.#address = progress.address;
+    if (progress.stage === 'verified')
+      this.#shown = { fingerprint: progress.fingerprint, address: this.#address };
   }
 
   #watched(): Prompter {

@@ -5,6 +5,7 @@ import type { Logger } from '../../log.ts';
 import { sleep } from '../../sleep.ts';
 import type { Destination } from '../../target.ts';
 import type {
+  ConnectionAbout,
   Listening,
   ManagedTransport,
   Peer,
@@ -19,6 +20,7 @@ import { WaitingRoom } from './waiting-room.ts';
 
 /** One connection, as the supervisor needs it, such as SshConnection. */
 export interface SupervisedConnection extends Transport {
+  readonly about?: ConnectionAbout;
   /** Settles when the connection, with all that carries it, has ended. Never rejects. */
   readonly closed: Promise<unknown>;
   /**
@@ -104,6 +106,10 @@ export class SshSupervisor implements ManagedTransport {
 
   get state(): TransportState {
     return this.#state;
+  }
+
+  get about(): ConnectionAbout | null {
+    return this.#connection?.about ?? null;
   }
 
   onState(listener: (state: TransportState, error?: GatewayError) => void): void {

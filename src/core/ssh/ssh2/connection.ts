@@ -5,13 +5,23 @@ import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
 import { singleLine } from '../../text/control-characters.ts';
-import type { Listening, Peer, Transport } from '../../transport.ts';
+import type { ConnectionAbout, Listening, Peer } from '../../transport.ts';
+import { connectionAbout } from '../connection/about.ts';
 import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
+import type { HopConnection } from '../connection/hop-connection.ts';
+import { type OpenOptions, openStream, type StreamOpener } from '../connection/open-stream.ts';
 import { noAnswer } from '../connection/refusals.ts';
+import { SendGate } from '../connection/send-gate.ts';
 import type { SshOptions } from '../options.ts';
-import { directStreamLocal, directTcpip, type Reached, subsystem } from './channel-kinds.ts';
+import {
+  type ChannelKind,
+  directStreamLocal,
+  directTcpip,
+  type Reached,
+  subsystem,
+} from './channel-kinds.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { lostConnection, type Ssh2Error } from './failures.ts';
 import { handshake } from './handshake.ts';
@@ -21,32 +31,16 @@ import { Liveness } from './liveness.ts';
 import { Ssh2Port, ssh2Window } from './port.ts';
 import { limitReads } from './read-quota.ts';
 import { RemoteForwards } from './remote-forwards.ts';
-import { SendGate } from './send-gate.ts';
 
-/**
- * How long a channel may take to open, in milliseconds. Includes sshd's own connect to the target.
- */
-const OPEN_TIMEOUT = 15_000;
-/** How long before OPEN_TIMEOUT a keepalive asks whether the server is alive, in milliseconds. */
-const ASK_BEFORE = 5000;
 /** How long the server may take to answer a disconnect, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
-
-export interface OpenOptions {
-  readonly signal?: AbortSignal;
-  /** Milliseconds. */
-  readonly timeout?: number;
-  /** See StreamOptions. */
-  readonly bulk?: boolean;
-  readonly control?: boolean;
-}
 
 /**
  * One SSH connection from its login to its end; it does not reconnect. Its streams and listeners
  * end with it: a stream that was not whole gets the connection's reason, such as `SSH_LOST`, or
  * `STOPPING` after `close`.
  */
-export class SshConnection implements Transport {
+export class SshConnection implements HopConnection {
   readonly #client: Client;
   readonly #socket: Carrier;
   readonly #options: SshOptions;
@@ -59,6 +53,7 @@ export class SshConnection implements Transport {
   #error: Ssh2Error | null = null;
   #blame: GatewayError | null = null;
   #closing = false;
+  #keyExchange: string | null = null;
   /** The shortest time in which the server has answered a request, in milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
 
@@ -73,7 +68,10 @@ export class SshConnection implements Transport {
     this.#remote = new RemoteForwards(client, options.host, addressOf(socket), (channel, peer) =>
       this.#wrap(channel, peer),
     );
-    client.on('handshake', () => this.#gate.exchanged());
+    client.on('handshake', ({ kex }) => {
+      this.#keyExchange ??= kex;
+      this.#gate.exchanged();
+    });
     client.on('error', (error: Ssh2Error) => {
       if (error.level === 'agent') return;
       this.#error ??= error;
@@ -104,6 +102,10 @@ export class SshConnection implements Transport {
     return this.#closing ? 'draining' : 'ready';
   }
 
+  get about(): ConnectionAbout {
+    return connectionAbout('ssh2', this.#keyExchange);
+  }
+
   /**
    * Settles after everything else has learned of the end: with the reason, or with null after
    * `close`.
@@ -132,52 +134,22 @@ export class SshConnection implements Transport {
    * Dials a TCP endpoint (direct-tcpip, RFC 4254 7.2) or a Unix socket from the server, or starts a
    * subsystem there (6.5). See Transport.
    */
-  openStream(
-    destination: Destination | Endpoint,
-    { signal, timeout = OPEN_TIMEOUT, bulk = false, control = false }: OpenOptions = {},
-  ): Promise<Duplex> {
+  async openStream(destination: Destination | Endpoint, options: OpenOptions = {}): Promise<Duplex> {
     const { host } = this.#options;
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const kind =
-        'subsystem' in destination
-          ? subsystem(destination.subsystem, host)
-          : 'unix' in destination
-            ? directStreamLocal(destination.unix, { bulk, control }, host)
-            : directTcpip(tcpEndpoint(destination), { bulk, control }, host, this.#reached);
-      let settled = false;
-      const settle = (act: () => void) => {
-        if (settled) return;
-        settled = true;
-        clearTimeout(asking);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        act();
-      };
-      const onAbort = () => settle(() => reject(signal?.reason));
-      // The answer shows whether the SSH server or the target is silent.
-      const patience = Math.min(ASK_BEFORE, timeout / 2);
-      const asking = setTimeout(() => this.#liveness.ask(), timeout - patience);
-      const late = () => noAnswer(kind.where, host, timeout, this.#liveness.silence);
-      const timer = setTimeout(() => settle(() => reject(late())), timeout);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const asked = performance.now();
-      this.#call((client) =>
-        kind.open(client, (error, channel, window) => {
-          if (error || !channel)
-            return settle(() => reject(this.#end.reason ?? kind.refused(error ?? new Error('no channel'))));
-          this.#answered(performance.now() - asked);
-          const stream = this.#wrap(channel, kind.where, window);
-          // After the rest of the segment: the channel may already be closed, before its owner
-          // could notice.
-          queueMicrotask(() => {
-            if (settled) stream.destroy();
-            else if (stream.destroyed) settle(() => reject(this.#end.reason ?? kind.closed()));
-            else settle(() => resolve(stream));
-          });
-        }),
-      ).catch((error) => settle(() => reject(error)));
-    });
+    const { bulk = false, control = false } = options;
+    const kind =
+      'subsystem' in destination
+        ? subsystem(destination.subsystem, host)
+        : 'unix' in destination
+          ? directStreamLocal(destination.unix, { bulk, control }, host)
+          : directTcpip(tcpEndpoint(destination), { bulk, control }, host, this.#reached);
+    const opener: StreamOpener = {
+      open: (opened) => this.#openChannel(kind, opened),
+      ask: () => this.#liveness.ask(),
+      late: (timeout) => noAnswer(kind.where, host, timeout, this.#liveness.silence),
+      closed: () => this.#end.reason ?? kind.closed(),
+    };
+    return openStream(opener, options);
   }
 
   /**
@@ -234,6 +206,18 @@ export class SshConnection implements Transport {
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
     await this.closed;
     clearTimeout(timer);
+  }
+
+  #openChannel(kind: ChannelKind, opened: (outcome: GatewayError | ChannelStream) => void): Promise<unknown> {
+    const asked = performance.now();
+    return this.#call((client) =>
+      kind.open(client, (error, channel, window) => {
+        if (error || !channel)
+          return opened(this.#end.reason ?? kind.refused(error ?? new Error('no channel')));
+        this.#answered(performance.now() - asked);
+        opened(this.#wrap(channel, kind.where, window));
+      }),
+    );
   }
 
   #answered(roundTrip: number): void {

@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../../endpoint.ts';
-import { GatewayError } from '../../errors.ts';
+import { type ErrorDetails, GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { type AlgorithmKind, filterAlgorithms } from '../connection/algorithms.ts';
 import { serverOffer } from '../connection/server-offer.ts';
@@ -21,6 +21,13 @@ export interface Ssh2Error extends Error {
  */
 export function isOwn(error: Ssh2Error | null): error is GatewayError {
   return error instanceof GatewayError && (error as Ssh2Error).level !== 'client-socket';
+}
+
+/** The error for a server that shares no algorithm with ssh2: `SSH_UNSUPPORTED`. */
+export class NothingInCommon extends GatewayError {
+  constructor(what: string, details: ErrorDetails) {
+    super('SSH_UNSUPPORTED', what, details);
+  }
 }
 
 /** Matches ssh2's errors about a refused or unproven host key (kex.js). */
@@ -45,11 +52,7 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
   if (outside !== undefined) return outOfTurn(options.host, 'exchange', `message ${outside}`);
   const missing = /no matching (.*)$/i.exec(text)?.[1];
   if (missing !== undefined) {
-    return new GatewayError(
-      'SSH_UNSUPPORTED',
-      `${where} and sshferry ${nothingShared(missing, heard)}`,
-      cause,
-    );
+    return new NothingInCommon(`${where} and sshferry ${nothingShared(missing, heard)}`, cause);
   }
   if (NOT_PROVEN.test(text)) {
     // Without the cause: some of these ssh2 errors repeat the server's text.

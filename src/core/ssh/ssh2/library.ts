@@ -19,7 +19,6 @@ import ssh2 from 'ssh2';
  * | message-order.ts   | handlers of all messages by name; an exception of one ends the connection               |
  * | key-exchange.ts    | kex.js: when `_kex` is set, `setDHParams`; when `_kexinit` is unset                     |
  * | liveness.ts        | client.js: answers to global requests call `_callbacks` in order                        |
- * | send-gate.ts       | client.js, onWrite: writes to its socket without regard to backpressure                 |
  * | read-quota.ts      | client.js: reads its socket by `data` and never pauses it                               |
  * | padding.ts         | crypto.js: AESGCMCipherBinding, `allocPacket`, `_protocol._cipher`                      |
  * | failures.ts        | the texts, levels and codes of ssh2's errors                                            |

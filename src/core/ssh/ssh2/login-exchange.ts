@@ -5,6 +5,7 @@ import { singleLine } from '../../text/control-characters.ts';
 import { type Authentication, createAuthHandler } from '../auth/auth-sequence.ts';
 import { Banners } from '../auth/banners.ts';
 import { chooseSignatures } from '../auth/signature-algorithms.ts';
+import { connectionAbout } from '../connection/about.ts';
 import { DEFAULT_ALGORITHMS, ssh2Algorithms } from '../connection/algorithms.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import { serverOffer } from '../connection/server-offer.ts';
@@ -70,6 +71,7 @@ export class LoginExchange {
   #remembered: Promise<void> = Promise.resolve();
   /** The server's first output. */
   #heard: Buffer = Buffer.alloc(0);
+  #keyExchange: string | null = null;
   #canSign = (_keyType: string): boolean => true;
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -189,6 +191,7 @@ export class LoginExchange {
     const { client, check, address, deps, report } = this.#input;
     padFromPool(client);
     deps.log.debug({ event: 'ssh.handshake', negotiated }, 'keys exchanged');
+    this.#keyExchange ??= negotiated.kex;
     const key = this.#accepted;
     if (this.#proven || key === null) return;
     this.#proven = true;
@@ -218,7 +221,7 @@ export class LoginExchange {
     // keepMessageOrder rules this out. Checked again because everything depends on it.
     if (!this.#proven) return this.#fail(outOfTurn(options.host, 'exchange', 'USERAUTH_SUCCESS'));
     client.off('error', this.#onError).off('close', this.#onClose);
-    report({ stage: 'ready', by: this.#auth.last });
+    report({ stage: 'ready', by: this.#auth.last, about: connectionAbout('ssh2', this.#keyExchange) });
     this.#resolve();
   }
 

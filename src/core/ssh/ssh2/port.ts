@@ -2,8 +2,8 @@ import type { Channel, Client } from 'ssh2';
 import type { Endpoint } from '../../endpoint.ts';
 import { type ChannelPort, type ChannelReceiver, sendsEof } from '../connection/channel-port.ts';
 import { type ChannelUse, processBudget, ReceiveWindow } from '../connection/receive-window.ts';
+import type { SendGate } from '../connection/send-gate.ts';
 import { SendWindow } from '../connection/send-window.ts';
-import type { SendGate } from './send-gate.ts';
 
 /**
  * The receive window with which ssh2 itself opens and accepts channels, in bytes (MAX_WINDOW of

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { SendGate } from '../../../../src/core/ssh/ssh2/send-gate.ts';
+import { SendGate } from '../../../../src/core/ssh/connection/send-gate.ts';
 
 /** A socket that takes what it is given when told to. */
 function slowSocket() {

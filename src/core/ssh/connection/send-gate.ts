@@ -4,9 +4,10 @@ import type { Writable } from 'node:stream';
 const SOCKET_BUFFER = 256 * 1024;
 
 /**
- * The queue of many channels for one socket. ssh2 ignores its socket's backpressure, so the
- * channels' writes wait here while the socket is full: a write completes when another may follow.
- * First come, first served: a channel that has sent queues after those that wait.
+ * The queue of many channels for one socket. Neither engine heeds its socket's backpressure (ssh2:
+ * onWrite in client.js), so the channels' writes wait here while the socket is full: a write
+ * completes when another may follow. First come, first served: a channel that has sent queues after
+ * those that wait.
  *
  * Writes also wait here during a key exchange. ssh2 would queue them unbounded, for as long as the
  * server likes.
@@ -40,8 +41,8 @@ export class SendGate {
   }
 
   /**
-   * Combines what is sent in this turn of the event loop into one write of the socket. ssh2 writes
-   * each packet by itself.
+   * Combines what is sent in this turn of the event loop into one write of the socket. The engines
+   * write each packet by itself.
    */
   gather(): void {
     if (this.#corked) return;

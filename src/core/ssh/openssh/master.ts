@@ -1,0 +1,271 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import { formatEndpoint } from '../../endpoint.ts';
+import { GatewayError } from '../../errors.ts';
+import { Banners } from '../auth/banners.ts';
+import { canAsk } from '../auth/unlock.ts';
+import { LoginTimer } from '../connection/login-timer.ts';
+import type { LoginStage } from '../connection/progress.ts';
+import type { SshOptions } from '../options.ts';
+import { observePrompter } from '../prompt/prompter.ts';
+import { Askpass } from './askpass.ts';
+import { CarrierSocket } from './carrier-socket.ts';
+import type { OpenSshDeps } from './deps.ts';
+import { connectionLost, loginFailure } from './failures.ts';
+import { masterArguments, READY } from './master-arguments.ts';
+import { type LogEvent, type LoginFacts, MasterLog } from './master-log.ts';
+import { makePrivateFolder } from './private-folder.ts';
+import { SshProcess } from './process.ts';
+import { Questions } from './questions.ts';
+
+/** ssh's own messages during authentication. Other lines are the server's banner. */
+const OWN_WORDS =
+  /^(?:Permission denied, please|\S+: Permission denied|Load key|sign_and_send_pubkey|Received disconnect|Disconnected from|Connection |Warning: |Confirm user presence|User presence confirmed|Timeout, server|client_loop|Too many)/;
+
+/**
+ * A running `ssh` that has logged in and listens on its control socket. Owns the process, and the
+ * folder of its sockets.
+ */
+export class Master {
+  readonly #options: SshOptions;
+  readonly #deps: OpenSshDeps;
+  readonly #log = new MasterLog();
+  readonly #banners: Banners;
+  readonly #timer: LoginTimer;
+  /** Aborted when the login is over, with the reason if it failed. */
+  readonly #over = new AbortController();
+  #process: SshProcess | null = null;
+  #askpass: Askpass | null = null;
+  #carrier: CarrierSocket | null = null;
+  #signing = false;
+  #output = '';
+  #ready: () => void = () => {};
+
+  private constructor(options: SshOptions, deps: OpenSshDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#banners = new Banners(deps.prompter);
+    const where = formatEndpoint({ host: options.hostName, port: options.port });
+    this.#timer = new LoginTimer(options.connectTimeout * 1000, () =>
+      this.#giveUp(
+        new GatewayError(
+          'SSH_TIMEOUT',
+          `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
+          { where },
+        ),
+      ),
+    );
+  }
+
+  /**
+   * Starts ssh and logs in. Rejects with the errors that a login by ssh2 has, or the signal's
+   * reason, and then leaves nothing behind.
+   */
+  static async start(options: SshOptions, version: number, deps: OpenSshDeps): Promise<Master> {
+    const master = new Master(options, deps);
+    const { signal } = deps;
+    const onAbort = () => master.#giveUp(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    try {
+      await master.#login(version);
+      return master;
+    } catch (error) {
+      master.#giveUp(error);
+      await master.close();
+      throw master.#over.signal.reason;
+    } finally {
+      master.#timer.stop();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** What ssh has reported about the login. */
+  get facts(): LoginFacts {
+    return this.#log.facts;
+  }
+
+  /** A private folder for sockets. It is removed when ssh has ended. */
+  get folder(): string {
+    return this.#process?.folder ?? '';
+  }
+
+  get socket(): string {
+    return path.join(this.folder, 'm');
+  }
+
+  /** Settles when ssh has ended, with the error that its last words make. Never rejects. */
+  get ended(): Promise<GatewayError> {
+    const ended = this.#process?.ended ?? Promise.resolve('not started');
+    return ended.then((ending) => connectionLost(this.#options, this.#log.words, ending));
+  }
+
+  /** Ends ssh; settles when it has ended. */
+  async close(): Promise<void> {
+    this.#askpass?.close();
+    await this.#process?.close();
+    this.#carrier?.close();
+  }
+
+  async #login(version: number): Promise<void> {
+    const { signal } = this.#over;
+    signal.throwIfAborted();
+    const folder = await makePrivateFolder(process.env);
+    try {
+      await this.#run(folder, version);
+    } catch (error) {
+      if (this.#process === null) await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #run(folder: string, version: number): Promise<void> {
+    const { prompter, passphrases, needsPerson = () => {}, sameHost = null, dial } = this.#deps;
+    const options = this.#options;
+    const questions = new Questions({
+      prompter: observePrompter(prompter, (open) => {
+        this.#timer.hold(open);
+        this.#banners.hold(open);
+      }),
+      version,
+      passphrases,
+      needsPerson,
+      hostUnknown: () => !this.#log.facts.verified,
+      cancelled: (reason) => this.#giveUp(reason),
+    });
+    const attended = canAsk(options, prompter);
+    // A passphrase that is known needs no person.
+    if (attended || passphrases.size > 0) {
+      const opened = Askpass.open(folder, (question) => questions.answer(question));
+      this.#askpass = await opened.catch((error: GatewayError) => {
+        this.#deps.log.warn({ event: 'ssh.openssh' }, error.message);
+        return null;
+      });
+    }
+    if (dial !== undefined) this.#carrier = await this.#openCarrier(folder, dial);
+    const setup = {
+      socket: path.join(folder, 'm'),
+      version,
+      attended: this.#askpass !== null,
+      carrier: this.#carrier?.command ?? null,
+      address: sameHost?.address ?? null,
+    };
+    this.#over.signal.throwIfAborted();
+    const ready = new Promise<void>((resolve) => {
+      this.#ready = resolve;
+    });
+    const ssh = new SshProcess(masterArguments(options, setup), this.#environment(), folder, {
+      onLine: (line) => this.#read(line),
+      onOutput: (text) => this.#hear(text),
+    });
+    this.#process = ssh;
+    if (options.proxyCommand !== null || dial !== undefined)
+      this.#report({ stage: 'connected', address: null });
+    const failed = ssh.ended.then((ending) => {
+      const { facts, words } = this.#log;
+      this.#warn();
+      throw loginFailure(options, { facts, words, answers: questions.answers, canAsk: attended, ending });
+    });
+    failed.catch(() => {});
+    await Promise.race([ready, failed, this.#aborted()]);
+    questions.succeeded();
+    // ssh asks nothing after the login.
+    this.#askpass?.close();
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { SSH_ASKPASS: _, SSH_ASKPASS_REQUIRE: __, ...env } = process.env;
+    // The shell of a service's account may be one that runs nothing; ours is for READY alone.
+    const shell = this.#options.proxyCommand === null || this.#carrier !== null ? { SHELL: '/bin/sh' } : {};
+    return { ...env, ...shell, ...(this.#askpass?.env ?? {}) };
+  }
+
+  /** `dial` has its own time limit. */
+  async #openCarrier(folder: string, dial: (signal: AbortSignal) => Promise<Duplex>): Promise<CarrierSocket> {
+    this.#timer.hold(true);
+    try {
+      return await CarrierSocket.open(path.join(folder, 'c'), await dial(this.#over.signal));
+    } finally {
+      this.#timer.hold(false);
+    }
+  }
+
+  #aborted(): Promise<never> {
+    const { signal } = this.#over;
+    return new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+  }
+
+  /** The first reason counts. */
+  #giveUp(reason: unknown): void {
+    if (!this.#over.signal.aborted) this.#over.abort(reason);
+  }
+
+  #hear(text: string): void {
+    this.#output = (this.#output + text).slice(-READY.length - 1);
+    if (this.#output === `${READY}\n`) this.#ready();
+  }
+
+  #read(line: string): void {
+    const { log, prompter } = this.#deps;
+    if (this.#signing) this.#sign(false);
+    log.trace({ event: 'ssh.openssh' }, line);
+    const banner = this.#log.mayBeBanner;
+    const { event, text } = this.#log.read(line);
+    if (event !== undefined) this.#advance(event);
+    if (text === undefined) return;
+    const added = /^Warning: Permanently added '(.*)' \(\S+\) to the list/.exec(text)?.[1];
+    if (added !== undefined) {
+      const file = this.#options.userKnownHostsFile[0];
+      if (prompter.interactive) prompter.tell(`${text}\n`);
+      const fingerprint = this.#log.facts.hostKey?.fingerprint;
+      log.info({ event: 'ssh.host-key.added', host: added, file, fingerprint }, text);
+    } else if (banner && !OWN_WORDS.test(text)) this.#banners.show(`${text}\n`);
+    else if (text.startsWith('Permission denied, please')) prompter.tell(`${text}\n`);
+    else log.debug({ event: 'ssh.openssh' }, `ssh: ${text}`);
+  }
+
+  #advance(event: LogEvent): void {
+    const { facts } = this.#log;
+    switch (event) {
+      case 'connected':
+        return this.#report({ stage: 'connected', address: facts.address });
+      case 'verified': {
+        const { sameHost = null } = this.#deps;
+        const { type = '', fingerprint = '' } = facts.hostKey ?? {};
+        if (sameHost !== null && sameHost.fingerprint !== fingerprint) {
+          const { host } = this.#options;
+          const why = `the host key of ${host} differs from that of the main connection`;
+          return this.#giveUp(new GatewayError('SSH_HOST_KEY', why));
+        }
+        return this.#report({ stage: 'verified', keyType: type, fingerprint, software: facts.software });
+      }
+      case 'signing':
+        return this.#sign(true);
+      case 'authenticated':
+        return;
+    }
+  }
+
+  /** A key's agent or token may wait for a person, whose time does not count. */
+  #sign(on: boolean): void {
+    this.#signing = on;
+    this.#timer.hold(on);
+  }
+
+  #report(stage: LoginStage): void {
+    this.#deps.progress?.({ ...stage, host: this.#options.host });
+  }
+
+  /** Shows ssh's warning about a host key that has changed or is revoked. */
+  #warn(): void {
+    const { words } = this.#log;
+    const begin = words.findIndex((line) => line.startsWith('@@@@'));
+    if (begin < 0 || this.#log.facts.verified) return;
+    const end = words.findIndex((line) => line.startsWith('Host key verification failed'));
+    this.#deps.prompter.tell(`${words.slice(begin, end < 0 ? undefined : end).join('\n')}\n`);
+  }
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { within } from '../../within.ts';
+
+/** How long ssh may take to end after SIGTERM before it is killed, in milliseconds. */
+const KILL_AFTER = 3000;
+/** How long the last words may take after the end, in milliseconds. */
+const WORDS_WITHIN = 500;
+/** The longest line that is kept, in characters. */
+const LONGEST_LINE = 16_384;
+
+/**
+ * Runs ssh, and ends it when sshferry ends in any way, `kill -9` included: the standard input is a
+ * pipe that only sshferry holds, and its end comes with the end of sshferry. Removes the folder at
+ * the end. The group is this program's own, so the last `kill 0` ends only what it has started. It
+ * prints nothing itself: without a reader, that would end it.
+ */
+const WATCHDOG = `
+folder=$1
+shift
+exec 3<&0 </dev/null
+"$@" 3<&- &
+ssh=$!
+( read -r _ <&3; kill "$ssh"; sleep 3; kill -9 "$ssh" ) >/dev/null 2>&1 &
+exec 3<&- >/dev/null 2>&1
+wait "$ssh"
+status=$?
+rm -rf -- "$folder"
+trap '' TERM
+kill 0
+exit "$status"
+`;
+
+export interface ProcessHandlers {
+  /** A line of standard error, without its end. */
+  onLine(line: string): void;
+  /** Text of standard output. */
+  onOutput(text: string): void;
+}
+
+/** One ssh process, in a process group of its own and without a terminal. */
+export class SshProcess {
+  /** Settles with how it ended, such as `exit status 255`, after its last line. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+
+  /** Runs `ssh` with these arguments. `folder` is removed at the end. */
+  constructor(
+    argv: readonly string[],
+    env: NodeJS.ProcessEnv,
+    folder: string,
+    { onLine, onOutput }: ProcessHandlers,
+  ) {
+    this.#folder = folder;
+    const child = spawn('/bin/sh', ['-c', WATCHDOG, 'sshferry-ssh', folder, 'ssh', ...argv], {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    this.#child = child;
+    child.stdin?.on('error', () => {});
+    child.stdout?.setEncoding('utf8').on('data', onOutput);
+    const words = child.stderr === null ? Promise.resolve() : readLines(child.stderr, onLine);
+    this.ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (status, signal) =>
+        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`),
+      );
+    }).then(async (ending) => {
+      // If only the watchdog was killed, the end of its input ends ssh.
+      child.stdin?.destroy();
+      await within(WORDS_WITHIN, words);
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+      await rm(folder, { recursive: true, force: true }).catch(() => {});
+      return ending;
+    });
+  }
+
+  /** Ends ssh; settles when it has ended. */
+  async close(): Promise<void> {
+    this.#child.stdin?.destroy();
+    await within(KILL_AFTER, this.ended);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#killAll();
+    await this.ended;
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  #killAll(): void {
+    const { pid } = this.#child;
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  let rest = '';
+  const ended = new Promise((resolve) => stream.once('close', resolve).once('end', resolve));
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split(/\r*\n/);
+    rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+    for (const line of lines) onLine(line);
+  });
+  await ended;
+  if (rest !== '') onLine(rest);
+}
