@@ -333,7 +333,7 @@ describe('a channel that the server confirms and closes in one segment', () => {
       await expect(ssh.openStream(TARGET)).rejects.toMatchObject({
         code: 'CHANNEL_REFUSED',
         reason: 'connect-failed',
-        message: 'localhost:21 closed the connection as soon as yourserver had opened it; check the port',
+        message: 'localhost:21 closed the connection as soon as yourserver had opened it; check the target',
       });
       expect(ssh.state).toBe('ready');
     },
