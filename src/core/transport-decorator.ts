@@ -7,6 +7,7 @@ import type {
   ListenOptions,
   ManagedTransport,
   Peer,
+  StartOptions,
   StreamOptions,
   Transport,
   TransportState,
@@ -53,8 +54,8 @@ export class ManagedTransportDecorator
     return this.inner.dataConnections ?? 0;
   }
 
-  start(): Promise<void> {
-    return this.inner.start();
+  start(options?: StartOptions): Promise<void> {
+    return this.inner.start(options);
   }
 
   stop(): Promise<void> {

@@ -19,6 +19,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   defaultPorts: [21],
   servesFolders: true,
   tlsTypes: { ftps: 'implicit', 'ftp+tls': 'upgrade' },
+  servesUnconnected: ({ spool }) => spool !== undefined,
   validate: validateForward,
   open: openSpool,
   run: (session, config) =>
