@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exec, mustExec } from './support/exec.ts';
 import { makeFile } from './support/files.ts';
@@ -16,8 +18,10 @@ let checksum = '';
 
 describeLab('a folder behind other SFTP servers', () => {
   beforeAll(async () => {
-    checksum = makeFile(lab().pub, 'big.bin', SIZE).sha256;
-    makeFile(lab().pub, 'small.bin', 1234);
+    const folder = path.join(lab().pub, 'servers');
+    mkdirSync(folder, { recursive: true });
+    checksum = makeFile(folder, 'big.bin', SIZE).sha256;
+    makeFile(folder, 'tiny.bin', 1234);
     forwards = await startFolderForwards(lab(), FOREIGN_SERVERS);
   });
 
@@ -34,32 +38,42 @@ describeLab('a folder behind other SFTP servers', () => {
       const work = `/tmp/servers-${name}`;
       await mustExec(a.container, ['mkdir', '-p', work]);
 
-      expect(await curl(`${at.url}/pub/`)).toMatch(/ big\.bin$/m);
-      await curl('-o', `${work}/got`, `${at.url}/pub/big.bin`);
+      expect(await curl(`${at.url}/pub/servers/`)).toMatch(/ big\.bin$/m);
+      await curl('-o', `${work}/got`, `${at.url}/pub/servers/big.bin`);
       expect(await sum(a.container, `${work}/got`)).toBe(checksum);
       await mustExec(a.container, ['truncate', '-s', String(OFFSET), `${work}/got`]);
-      await curl('-C', '-', '-o', `${work}/got`, `${at.url}/pub/big.bin`);
+      await curl('-C', '-', '-o', `${work}/got`, `${at.url}/pub/servers/big.bin`);
       expect(await sum(a.container, `${work}/got`)).toBe(checksum);
 
-      await curl('-T', '/pub/small.bin', `${at.url}/incoming/put`);
-      await curl('-T', '/pub/big.bin', `${at.url}/incoming/put`);
+      await curl('-T', '/pub/servers/tiny.bin', `${at.url}/incoming/put`);
+      await curl('-T', '/pub/servers/big.bin', `${at.url}/incoming/put`);
       expect(await sum(at.container, 'incoming/put')).toBe(checksum);
-      const rename = ['-Q', '-RNFR incoming/put', '-Q', '-RNTO incoming/renamed'];
+      const rename = ['-Q', '-RNFR put', '-Q', '-RNTO renamed'];
       await curl('-o', '/dev/null', ...rename, `${at.url}/incoming/`);
       expect(await sum(at.container, 'incoming/renamed')).toBe(checksum);
-      await curl('-T', '/pub/small.bin', `${at.url}/incoming/other`);
-      const over = ['-Q', '-RNFR incoming/renamed', '-Q', '-RNTO incoming/other'];
+      await curl('-T', '/pub/servers/tiny.bin', `${at.url}/incoming/other`);
+      const over = ['-Q', '-RNFR renamed', '-Q', '-RNTO other'];
       await curl('-o', '/dev/null', ...over, `${at.url}/incoming/`);
       expect(await sum(at.container, 'incoming/other')).toBe(checksum);
 
       await head(at.container, 'incoming/part');
       const resumed = await exec(a.container, [
-        ...['curl', '-sS', '--user', 'any:any', '-C', '-', '-T', '/pub/big.bin', `${at.url}/incoming/part`],
+        ...[
+          'curl',
+          '-sS',
+          '--user',
+          'any:any',
+          '-C',
+          '-',
+          '-T',
+          '/pub/servers/big.bin',
+          `${at.url}/incoming/part`,
+        ],
       ]);
       if (name === 'rclone-uncached') expect(resumed.code).not.toBe(0);
       else expect(await sum(at.container, 'incoming/part')).toBe(checksum);
 
-      const clean = ['-Q', '-DELE incoming/other', '-Q', '-DELE incoming/part'];
+      const clean = ['-Q', '-DELE other', '-Q', '-DELE part'];
       await curl('-o', '/dev/null', ...clean, `${at.url}/incoming/`);
       expect(await names(at.container)).toEqual([]);
     });
@@ -68,7 +82,8 @@ describeLab('a folder behind other SFTP servers', () => {
       const { a } = lab().hosts;
       const at = place(name);
       const work = `/tmp/lftp-${name}`;
-      const make = 'mkdir -p "$1/up/a/b" && cp /pub/big.bin "$1/up/a/b/" && cp /pub/small.bin "$1/up/a/"';
+      const make =
+        'mkdir -p "$1/up/a/b" && cp /pub/servers/big.bin "$1/up/a/b/" && cp /pub/servers/tiny.bin "$1/up/a/"';
       await mustExec(a.container, ['sh', '-c', make, 'sh', work]);
       const lftp = (commands: string) =>
         mustExec(
@@ -81,11 +96,11 @@ describeLab('a folder behind other SFTP servers', () => {
       await lftp(`mirror -R ${work}/up incoming/up; mirror incoming/up ${work}/down`);
       expect(await sum(at.container, 'incoming/up/a/b/big.bin')).toBe(checksum);
       expect(await mustExec(a.container, ['diff', '-r', `${work}/up`, `${work}/down`])).toBe('');
-      expect(await lftp('cls -1 incoming/up/a/')).toMatch(/small\.bin/);
+      expect(await lftp('cls -1 incoming/up/a/')).toMatch(/tiny\.bin/);
 
       if (name !== 'rclone-uncached') {
         await head(at.container, 'incoming/lftp');
-        await lftp('put -c /pub/big.bin -o incoming/lftp');
+        await lftp('put -c /pub/servers/big.bin -o incoming/lftp');
         expect(await sum(at.container, 'incoming/lftp')).toBe(checksum);
       }
       await lftp('mv incoming/up incoming/moved; rm -r incoming/moved; rm -f incoming/lftp');
@@ -106,15 +121,15 @@ function place(name: ForeignServer): { url: string; container: string } {
 }
 
 /** The SHA-256 of a file; in a server's container, below the home. */
-async function sum(container: string, path: string): Promise<string> {
-  const full = path.startsWith('/') ? path : `/home/${YOU}/${path}`;
+async function sum(container: string, file: string): Promise<string> {
+  const full = file.startsWith('/') ? file : `/home/${YOU}/${file}`;
   return (await mustExec(container, ['sha256sum', full])).slice(0, 64);
 }
 
 /** Puts the first part of the file there, as an upload that broke leaves it. */
-async function head(container: string, path: string): Promise<void> {
-  const script = 'head -c "$1" pub/big.bin >"$2"';
-  await mustExec(container, ['sh', '-c', script, 'sh', String(OFFSET), `/home/${YOU}/${path}`], {
+async function head(container: string, name: string): Promise<void> {
+  const script = 'head -c "$1" pub/servers/big.bin >"$2"';
+  await mustExec(container, ['sh', '-c', script, 'sh', String(OFFSET), `/home/${YOU}/${name}`], {
     user: YOU,
     cwd: `/home/${YOU}`,
   });

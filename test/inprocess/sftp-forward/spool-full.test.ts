@@ -114,7 +114,8 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool and full disks', () => 
       expect((await readdir(folder)).sort()).toEqual(['big', 'small']);
       expect(digest(await readFile(path.join(folder, 'big')))).toBe(digest(bytes));
       await rm(path.join(folder, 'big'));
-      // Without any event, it is tried again after a minute.
+      await served.down();
+      await served.up();
       await served.said('spool.delivered', /big2/);
       expect(digest(await readFile(path.join(folder, 'big2')))).toBe(digest(bytes));
       expect(await served.held()).toEqual([]);
