@@ -12,6 +12,8 @@ const MiB = 1024 * 1024;
 const SIZE = 24 * MiB;
 /** Where a client that resumes goes on: not on the border of any block. */
 const OFFSET = 7_654_321;
+/** The first part of the file, on host A, as an upload that broke leaves it. */
+const HEAD = '/tmp/servers-head';
 
 let forwards: FolderForwards | undefined;
 let checksum = '';
@@ -22,6 +24,8 @@ describeLab('a folder behind other SFTP servers', () => {
     mkdirSync(folder, { recursive: true });
     checksum = makeFile(folder, 'big.bin', SIZE).sha256;
     makeFile(folder, 'tiny.bin', 1234);
+    const { container } = lab().hosts.a;
+    await mustExec(container, ['sh', '-c', `head -c ${OFFSET} /pub/servers/big.bin >${HEAD}`]);
     forwards = await startFolderForwards(lab(), FOREIGN_SERVERS);
   });
 
@@ -56,7 +60,7 @@ describeLab('a folder behind other SFTP servers', () => {
       await curl('-o', '/dev/null', ...over, `${at.url}/incoming/`);
       expect(await sum(at.container, 'incoming/other')).toBe(checksum);
 
-      await head(at.container, 'incoming/part');
+      await curl('-T', HEAD, `${at.url}/incoming/part`);
       const resumed = await exec(a.container, [
         ...[
           'curl',
@@ -70,7 +74,8 @@ describeLab('a folder behind other SFTP servers', () => {
           `${at.url}/incoming/part`,
         ],
       ]);
-      if (name === 'rclone-uncached') expect(resumed.code).not.toBe(0);
+      // rclone empties each file that is opened for writing.
+      if (name.startsWith('rclone')) expect(resumed.code).not.toBe(0);
       else expect(await sum(at.container, 'incoming/part')).toBe(checksum);
 
       const clean = ['-Q', '-DELE other', '-Q', '-DELE part'];
@@ -98,8 +103,8 @@ describeLab('a folder behind other SFTP servers', () => {
       expect(await mustExec(a.container, ['diff', '-r', `${work}/up`, `${work}/down`])).toBe('');
       expect(await lftp('cls -1 incoming/up/a/')).toMatch(/tiny\.bin/);
 
-      if (name !== 'rclone-uncached') {
-        await head(at.container, 'incoming/lftp');
+      if (!name.startsWith('rclone')) {
+        await lftp(`put ${HEAD} -o incoming/lftp`);
         await lftp('put -c /pub/servers/big.bin -o incoming/lftp');
         expect(await sum(at.container, 'incoming/lftp')).toBe(checksum);
       }
@@ -124,15 +129,6 @@ function place(name: ForeignServer): { url: string; container: string } {
 async function sum(container: string, file: string): Promise<string> {
   const full = file.startsWith('/') ? file : `/home/${YOU}/${file}`;
   return (await mustExec(container, ['sha256sum', full])).slice(0, 64);
-}
-
-/** Puts the first part of the file there, as an upload that broke leaves it. */
-async function head(container: string, name: string): Promise<void> {
-  const script = 'head -c "$1" pub/servers/big.bin >"$2"';
-  await mustExec(container, ['sh', '-c', script, 'sh', String(OFFSET), `/home/${YOU}/${name}`], {
-    user: YOU,
-    cwd: `/home/${YOU}`,
-  });
 }
 
 async function names(container: string): Promise<string[]> {

@@ -21,8 +21,9 @@ const PORTS: Record<FolderServer, number> = {
   'rclone-uncached': 8207,
 };
 const SHIFT_JIS_PORT = 8204;
-/** What is tried with the servers beside OpenSSH's. */
+/** What is tried with the servers beside OpenSSH's; rclone's cannot resume an upload. */
 const FEW: readonly Operation[] = ['list', 'get', 'put', 'resume'];
+const FEWER: readonly Operation[] = ['list', 'get', 'put'];
 
 const CONFIG = '/home/you/folders.json';
 
@@ -73,7 +74,13 @@ export async function startFolderForwards(
     const server = foreign.get(name);
     if (server === undefined) return { ...common, container: b.container, shiftJisPort: SHIFT_JIS_PORT };
     const { container } = server;
-    return { ...common, container, home: `/home/${YOU}`, user: YOU, operations: FEW };
+    return {
+      ...common,
+      container,
+      home: `/home/${YOU}`,
+      user: YOU,
+      operations: name === 'rclone' ? FEWER : FEW,
+    };
   };
   return {
     sshferry,
