@@ -91,8 +91,10 @@ async function startRclone(lab: Lab, name: string, container: string): Promise<S
     user: 'root',
   });
   const cache = name === 'rclone' ? ['--vfs-cache-mode', 'writes', '--vfs-write-back', '0s'] : [];
+  // Without it, it sees for minutes no file that a test makes itself.
+  const fresh = ['--dir-cache-time', '0s'];
   const login = ['--user', YOU, '--authorized-keys', keys, '--key', `${HOME}/host_key`];
-  const serve = ['rclone', 'serve', 'sftp', HOME, '--addr', ':22', ...login, ...cache];
+  const serve = ['rclone', 'serve', 'sftp', HOME, '--addr', ':22', ...login, ...cache, ...fresh];
   await Program.start(container, serve, { user: YOU });
   await listening(container, [22]);
   return { key: await hostKey(container), version: () => packageVersion(container, 'rclone') };
