@@ -1,3 +1,4 @@
+import { GatewayError } from './errors.ts';
 import { emitOf, type GatewayEmitter } from './events.ts';
 import type { Logger } from './log.ts';
 import type { ForwardService } from './plugin.ts';
@@ -48,6 +49,15 @@ export class ForwardServices {
   /** Begins the services of these routes. */
   begin(routes: readonly Route[]): void {
     for (const route of routes) this.#of(route)?.service.begin();
+  }
+
+  /** Throws if one of these routes must not end now. */
+  requireFinished(routes: readonly Route[]): void {
+    for (const route of routes) {
+      const unfinished = this.#of(route)?.service.unfinished() ?? null;
+      if (unfinished === null) continue;
+      throw new GatewayError('CONFIG_INVALID', unfinished, { where: `forward ${route.spec.name}` });
+    }
   }
 
   /** Stops the services of these routes. */

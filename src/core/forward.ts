@@ -37,3 +37,13 @@ export function forward<C>(spec: ForwardSpec<C>): ForwardSpec {
   // own plugin.
   return spec as unknown as ForwardSpec;
 }
+
+/**
+ * Whether a gateway with these forwards can start before a server can be reached. It can if any of
+ * them serves clients without a connection: those clients must not be lost because another server
+ * is down. It needs a server that has to listen for it.
+ */
+export function canStartWithout(server: string, forwards: readonly ForwardSpec[]): boolean {
+  const serves = forwards.some(({ plugin, pluginConfig }) => plugin.servesUnconnected?.(pluginConfig));
+  return serves && !forwards.some((spec) => spec.server === server && spec.direction === 'remote');
+}

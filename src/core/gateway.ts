@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import { GatewayEmitter } from './events.ts';
-import type { ForwardSpec } from './forward.ts';
+import { canStartWithout, type ForwardSpec } from './forward.ts';
 import { ForwardServices } from './forward-services.ts';
 import { type Bind, Listener } from './listener.ts';
 import type { Logger } from './log.ts';
 import { planRebinding, type Rebinding, rebind } from './rebinding.ts';
 import { differences } from './reconfiguration.ts';
-import { type ActiveForward, type Route, routeOf, sameService } from './route.ts';
+import { type ActiveForward, type Route, routeOf, sameService, without } from './route.ts';
 import type { Limits } from './session-limits.ts';
 import { type ActiveSession, Sessions } from './sessions.ts';
 import { resetStream } from './stream.ts';
@@ -93,10 +93,17 @@ export class Gateway {
    * Logs in everywhere, then binds every forward, then accepts clients. Rejects with a
    * GatewayError, after closing everything, if one of these fails. Prompts come before the first
    * listener.
+   *
+   * A server that the start can do without and that cannot be reached is tried again in the
+   * background: see `canStartWithout`.
    */
   async start(): Promise<void> {
     try {
-      await Promise.all([...this.#transports.values()].map((transport) => transport.start()));
+      const { forwards, services = true } = this.#options;
+      const starts = [...this.#transports].map(([server, transport]) =>
+        transport.start({ keepTrying: services && canStartWithout(server, forwards) }),
+      );
+      await Promise.all(starts);
       this.#opening = this.#openAll();
       await this.#opening;
     } catch (error) {
@@ -134,6 +141,8 @@ export class Gateway {
     try {
       await Promise.all(added.map(([, transport]) => transport.start()));
       closeServices = await this.#openServices(routes);
+      const running = this.#active.map(({ route }) => route);
+      this.#services.requireFinished(without(running, routes));
       const rebinding = planRebinding(this.#active, routes);
       const opened = await this.#rebind(rebinding);
       this.#commit(next, rebinding, opened);
@@ -166,12 +175,9 @@ export class Gateway {
     const old = before.active.map(({ route }) => route);
     for (const [forward, route] of rebinding.kept) forward.route = route;
     this.#active = [...rebinding.kept.keys(), ...opened];
-    const replaced = old.filter(
-      (route) => !this.#active.some((forward) => sameService(forward.route, route)),
-    );
-    const fresh = this.#active
-      .map(({ route }) => route)
-      .filter((route) => !old.some((other) => sameService(other, route)));
+    const current = this.#active.map(({ route }) => route);
+    const replaced = without(old, current);
+    const fresh = without(current, old);
     const halted = this.#services.halt(replaced).then(() => this.#services.begin(fresh));
     this.#retire(rebinding.closing, changes.retired, next.drainMs ?? 0, { routes: replaced, halted });
     for (const server of changes.removedServers) this.events.emit('server.removed', { server });

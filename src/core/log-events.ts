@@ -198,6 +198,16 @@ export const LOG_EVENTS = {
     fields: ['forward', 'files', 'bytes', 'since'],
     when: 'at the start, uploads of an earlier run wait in the spool; `since` is in milliseconds since 1970',
   },
+  'spool.unconnected': {
+    levels: ['warn'],
+    fields: ['forward', 'server'],
+    when: 'at the start, the SSH server cannot be reached; uploads go to the spool until it can',
+  },
+  'spool.left': {
+    levels: ['warn'],
+    fields: ['forward', 'files', 'bytes'],
+    when: 'a forward with a spool has ended; uploads wait there, and are delivered when sshferry serves that spool again',
+  },
   'spool.damaged': {
     levels: ['error'],
     fields: ['forward', 'file'],

@@ -82,6 +82,8 @@ export interface ForwardService {
   begin(): void;
   /** The SSH connection has changed its state. */
   stateChanged(state: TransportState): void;
+  /** Returns why the configuration must not drop it now, for people; null if it may. */
+  unfinished(): string | null;
   /** Stops working; clients of the forward may go on for a while. Never rejects. */
   halt(): Promise<void>;
   /** Releases everything, after `halt` and after the last client. Never rejects. */
@@ -107,6 +109,11 @@ export interface ProtocolPlugin<C> {
   readonly needsAddresses?: boolean;
   /** Further types of forwards: this protocol with TLS towards the target, which begins as said. */
   readonly tlsTypes?: Readonly<Record<string, TlsMode>>;
+  /**
+   * Whether it serves clients although the SSH server was never reached. Then sshferry starts
+   * without a connection. Default: false.
+   */
+  servesUnconnected?(config: C): boolean;
   /** Checks a forward as a whole. Returns the mistake, as text for people, or null. */
   validate?(forward: ForwardFacts, config: C): string | null;
   /**

@@ -38,3 +38,8 @@ export function routeOf(
 export function sameService(a: Route, b: Route): boolean {
   return a.spec === b.spec && a.ssh === b.ssh;
 }
+
+/** Returns the routes whose clients cannot stay as clients of any of `others`. */
+export function without(routes: readonly Route[], others: readonly Route[]): Route[] {
+  return routes.filter((route) => !others.some((other) => sameService(other, route)));
+}

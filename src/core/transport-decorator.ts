@@ -8,6 +8,7 @@ import type {
   ListenOptions,
   ManagedTransport,
   Peer,
+  StartOptions,
   StreamOptions,
   Transport,
   TransportState,
@@ -58,8 +59,8 @@ export class ManagedTransportDecorator
     return this.inner.about ?? null;
   }
 
-  start(): Promise<void> {
-    return this.inner.start();
+  start(options?: StartOptions): Promise<void> {
+    return this.inner.start(options);
   }
 
   stop(): Promise<void> {

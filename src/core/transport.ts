@@ -138,6 +138,15 @@ export function formatAbout({ engine, keyExchange, postQuantum }: ConnectionAbou
     : `${name}, ${keyExchange} (${postQuantum ? 'post-quantum' : 'not post-quantum'})`;
 }
 
+/** Options of `start`. */
+export interface StartOptions {
+  /**
+   * Resolve also if the server cannot be reached now: the transport is in `backoff` then, and goes
+   * on as after a lost connection. What only a person can fix still rejects. Default: false.
+   */
+  readonly keepTrying?: boolean;
+}
+
 /** A transport with a life of its own, which a Gateway starts and stops. */
 export interface ManagedTransport extends Transport {
   readonly state: TransportState;
@@ -148,7 +157,7 @@ export interface ManagedTransport extends Transport {
   /**
    * Connects. Resolves when it is first ready; rejects with the GatewayError that prevents that.
    */
-  start(): Promise<void>;
+  start(options?: StartOptions): Promise<void>;
   /** Ends every stream and listener of its own. Idempotent. */
   stop(): Promise<void>;
   /** Calls `listener` at each change of state, with the error that caused it, if any. */

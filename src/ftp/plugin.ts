@@ -20,6 +20,7 @@ export const ftp: ProtocolPlugin<FtpConfig> = {
   servesFolders: true,
   needsAddresses: true,
   tlsTypes: { ftps: 'implicit', 'ftp+tls': 'upgrade' },
+  servesUnconnected: ({ spool }) => spool !== undefined,
   validate: validateForward,
   open: openSpool,
   run: (session, config) =>

@@ -48,7 +48,7 @@ const BY_STATUS: Readonly<Record<number, FailureReason>> = {
 /** Reasons by the words of servers that describe the error of their system. */
 const BY_WORDS: readonly (readonly [RegExp, FailureReason])[] = [
   [/quota|EDQUOT/i, 'quota'],
-  [/no space|not enough space|disk full|ENOSPC/i, 'no-space'],
+  [/no space|not enough space|out of (disk )?space|disk full|ENOSPC/i, 'no-space'],
   [/not empty|ENOTEMPTY/i, 'not-empty'],
   [/read-?only file ?system|EROFS/i, 'read-only'],
   [/already exists|file exists|EEXIST/i, 'exists'],

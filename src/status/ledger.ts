@@ -41,6 +41,7 @@ interface Server {
   state: TransportState;
   since: number;
   reconnects: number;
+  /** Whether it was connected and is not now. */
   lost: boolean;
   lastError: Problem | null;
 }
@@ -93,9 +94,9 @@ export class Ledger {
   transportState({ server: name, state, error }: EventData<'transport.state'>, now: number): void {
     const server = this.#servers.get(name) ?? newServer(now);
     this.#servers.set(name, server);
+    if (server.state === 'ready' && state === 'backoff') server.lost = true;
     if (state !== server.state) server.since = now;
     server.state = state;
-    if (state === 'backoff') server.lost = true;
     if (state === 'ready' && server.lost) {
       server.lost = false;
       server.reconnects += 1;

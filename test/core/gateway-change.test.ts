@@ -158,3 +158,26 @@ it('is refused once the gateway stops', async () => {
   await gateway.stop();
   await expect(gateway.change(now)).rejects.toMatchObject({ code: 'STOPPING' });
 });
+
+it.each<{ what: string; serves?: boolean; listens?: string; services?: boolean; without: boolean[] }>([
+  { what: 'not if all forwards need it', without: [false, false] },
+  { what: 'of any server, if a forward serves clients without it', serves: true, without: [true, true] },
+  { what: 'not of a server that has to listen', serves: true, listens: 'home', without: [true, false] },
+  { what: 'not for check, without services', serves: true, services: false, without: [false, false] },
+])('starts without a connection: $what', async ({ serves = false, listens, services = true, without }) => {
+  const [office, home, local] = [new FakeManagedTransport(), new FakeManagedTransport(), new Network()];
+  home.listen = async (bind) => ({ endpoint: bind, close: async () => {} });
+  const transports = new Map([
+    ['office', office],
+    ['home', home],
+  ]);
+  const forwards: ForwardSpec[] = [
+    { ...forward('files', 8021), plugin: { ...plugin, servesUnconnected: () => serves } },
+    forward('mail', 8110, 'home'),
+  ];
+  if (listens !== undefined) forwards.push({ ...forward('back', 9000, listens), direction: 'remote' });
+  const gateway = new Gateway({ transports, local, forwards, log: quietLog, services });
+  await gateway.start();
+  expect([office.keepTrying, home.keepTrying]).toEqual(without);
+  await gateway.stop();
+});

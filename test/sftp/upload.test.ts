@@ -400,6 +400,25 @@ describe('going on in a file that exists', () => {
     expect(flags).toEqual([OpenFlag.WRITE | OpenFlag.APPEND]);
   });
 
+  it.each<[string, UploadOptions['mode'], string]>([
+    ['append to', 'append', 'changed'],
+    ['resume', { resumeAt: 6 }, 'beyond-end'],
+  ])(
+    'fails to %s a file that the server empties when it is opened, as rclone does',
+    async (_, mode, fault) => {
+      const { client, files } = serve('first ', {
+        intercept: ({ name }) => {
+          const file = files.get(NAME);
+          if (name === 'OPEN' && file) file.content = Buffer.alloc(0);
+          return false;
+        },
+      });
+      const upload = client.upload(path, { mode });
+      await expect(upload.opened).rejects.toMatchObject({ fault });
+      expect(await upload.abandon()).toEqual({ state: 'unchanged' });
+    },
+  );
+
   it('appends to no file as to a new one, which appears when it is whole', async () => {
     const { client, files } = serve(null);
     const upload = client.upload(path, { mode: 'append' });

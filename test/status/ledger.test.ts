@@ -67,6 +67,16 @@ test('a new ledger is empty', () => {
   });
 });
 
+test('the first connection is no reconnection, however late it comes', () => {
+  const { events, status } = world();
+  const error = new GatewayError('SSH_CONNECT', 'no route');
+  events.emit('transport.state', { server: 'office', state: 'connecting' });
+  events.emit('transport.state', { server: 'office', state: 'backoff', error });
+  events.emit('transport.state', { server: 'office', state: 'connecting' });
+  events.emit('transport.state', { server: 'office', state: 'ready' });
+  expect(status().servers).toMatchObject([{ state: 'ready', reconnects: 0 }]);
+});
+
 test('a server has its state, the time of the last change, its losses, and the cause of the last one', () => {
   const { clock, events, status } = world();
   const error = new GatewayError('SSH_LOST', 'no answer');

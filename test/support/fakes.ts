@@ -7,6 +7,7 @@ import type {
   ListenOptions,
   ManagedTransport,
   Peer,
+  StartOptions,
   StreamOptions,
   Transport,
 } from '../../src/core/transport.ts';
@@ -77,11 +78,14 @@ export class FakeManagedTransport extends FakeTransport implements ManagedTransp
   readonly state = 'ready';
   starts = 0;
   stops = 0;
+  /** Of the last start. */
+  keepTrying = false;
   /** Rejects `start`. */
   failure: Error | null = null;
 
-  async start(): Promise<void> {
+  async start({ keepTrying = false }: StartOptions = {}): Promise<void> {
     this.starts += 1;
+    this.keepTrying = keepTrying;
     if (this.failure) throw this.failure;
   }
 

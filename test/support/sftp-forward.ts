@@ -63,5 +63,10 @@ export function sshdWithSftp(settings: readonly string[] = [], subsystem = SFTP_
     };
     return { ...sshferry, log: () => sshferry.log, folder, outside, port, relay, cut };
   }
-  return { file, login, env, serve, serveLate, mkdir, port: () => sshd?.port ?? 0 };
+  return {
+    ...{ file, login, env, serve, serveLate, mkdir },
+    port: () => sshd?.port ?? 0,
+    /** The process id of the sshd that listens. */
+    pid: () => sshd?.server.pid ?? 0,
+  };
 }

@@ -13,12 +13,12 @@ type EventData<K extends keyof GatewayEvents> = GatewayEvents[K][0];
  * server.
  */
 export function reportEvents(events: GatewayEmitter, log: Logger, label: (server: string) => string): void {
-  const lost = new Set<string>();
+  const seen = { lost: new Set<string>(), connected: new Set<string>() };
   // A web page, and with -g another host, can cause any number of these.
   const refused = new LogThrottle((count) =>
     log.warn({ event: 'client.refused', count }, `refused ${count} clients of other forwards`),
   );
-  events.on('transport.state', (data) => reportState(log, data, label(data.server), lost));
+  events.on('transport.state', (data) => reportState(log, data, label(data.server), seen));
   events.on('forward.listening', ({ forward, endpoint }) =>
     log.debug(
       { event: 'forward.listening', forward, ...endpoint },
@@ -42,7 +42,7 @@ function reportState(
   log: Logger,
   { server, state, error }: EventData<'transport.state'>,
   name: string,
-  lost: Set<string>,
+  { lost, connected }: { lost: Set<string>; connected: Set<string> },
 ): void {
   const fields = {
     event: 'transport.state',
@@ -55,11 +55,12 @@ function reportState(
     lost.add(server);
     log.warn(fields, `${name} is not reachable; retrying${why}`);
   } else if (state === 'ready' && lost.delete(server)) {
-    log.info(fields, `${name} is connected again`);
+    log.info(fields, `${name} is connected${connected.has(server) ? ' again' : ''}`);
   } else {
     // A permanent failure ends the program, which reports it.
     log.debug(fields, `${name}: ${state}${why}`);
   }
+  if (state === 'ready') connected.add(server);
 }
 
 /** Refusals that anyone who can connect can cause at any rate. */

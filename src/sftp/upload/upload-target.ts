@@ -147,6 +147,9 @@ class TargetOpener {
     requireFile(existing);
     return this.#openExisting(OpenFlag.WRITE | OpenFlag.APPEND, async (handle) => {
       const offset = await this.#sizeOf(handle);
+      // Some servers, such as rclone's, empty every file that is opened for writing.
+      if (fileType(existing) === 'file' && offset < (existing.size ?? 0))
+        throw new SftpTransferError('changed', `the file has ${offset} bytes, and had ${existing.size}`);
       return { offset, append: true };
     });
   }

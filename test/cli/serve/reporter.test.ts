@@ -116,6 +116,19 @@ test('a server is logged when its connection is lost and when it is back', () =>
   ]);
 });
 
+test('a server that could not be reached at the start is not called connected again', () => {
+  const error = new GatewayError('SSH_CONNECT', 'no route');
+  const lines = logged((events) => {
+    events.emit('transport.state', { server: 'b', state: 'connecting' });
+    events.emit('transport.state', { server: 'b', state: 'backoff', error });
+    events.emit('transport.state', { server: 'b', state: 'ready' });
+  });
+  expect(lines.map(({ level, msg }) => [level, msg]).slice(1)).toEqual([
+    ['warn', 'you@b is not reachable; retrying: no route'],
+    ['info', 'you@b is connected'],
+  ]);
+});
+
 describe('refusals that a web page or another host can cause', () => {
   test('cause one warning per forward and reason, then one a minute with a count', () => {
     vi.useFakeTimers();

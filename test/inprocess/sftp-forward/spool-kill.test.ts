@@ -8,16 +8,25 @@ import { SFTP_SERVER } from '../../support/sftp-server.ts';
 import { sshdWithSpool } from '../../support/spool-forward.ts';
 import { SSHD } from '../../support/sshd.ts';
 
-/** How often sshferry is killed. */
+/** How many rounds of kills there are. */
 const KILLS = Number(process.env.SSHFERRY_SPOOL_KILLS ?? 3);
 const FILES = 25;
+/** What is killed in a round, by turns. */
+const TARGETS = ['sshferry, delivering', 'sshd', 'sshferry, taking uploads', 'both'] as const;
+
+interface Logged {
+  lines(): { readonly event: string; readonly msg: string }[];
+}
+const count = ({ lines }: Logged, name: string, words = /(?:)/) =>
+  lines().filter(({ event, msg }) => event === name && words.test(msg)).length;
+const delivered = (sshferry: Logged) => count(sshferry, 'spool.delivered');
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool whose process is killed', () => {
-  const { start, connect } = sshdWithSpool();
+describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool whose process or server is killed', () => {
+  const { start, connect, killSshd } = sshdWithSpool();
 
-  it(`at ${KILLS} random moments: each file that was confirmed arrives whole, once, and nothing else does`, {
+  it(`${KILLS} times at random moments: each file that was confirmed arrives whole, once, and nothing else does`, {
     timeout: 120_000 + KILLS * 100_000,
   }, async () => {
     const first = await start();
@@ -54,18 +63,41 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool whose process is killed
       }
     }
 
+    /** Kills sshd's processes; settles when sshferry is connected again. */
+    async function loseSshd(sshferry: typeof served): Promise<void> {
+      const times = count(sshferry, 'transport.state', /is connected/);
+      await killSshd();
+      await sshferry.said('transport.state', /is connected/, times + 1);
+    }
+
     try {
       for (let round = 0; round < KILLS; round++) {
+        const target = TARGETS[round % TARGETS.length];
         await served.down();
         const uploading = uploadAll(round);
         uploading.catch(() => {});
-        // Every third time it is killed while it takes uploads, else while it delivers them.
-        if (round % 3 === 2) await delay(Math.random() * 1500);
+        if (target === 'sshferry, taking uploads') await delay(Math.random() * 1500);
         else {
           await uploading;
           served.relay.open = true;
-          await served.said('spool.delivered', /./, 1 + Math.floor(Math.random() * FILES * 0.8));
+          const before = delivered(served);
+          const some = () => Math.floor(Math.random() * FILES * 0.4);
+          await served.said('spool.delivered', /./, before + 1 + some());
           await delay(Math.random() * 30);
+          if (target === 'sshd') {
+            // It goes on by itself, is interrupted once more, and delivers all.
+            await loseSshd(served);
+            const more = delivered(served) + 1 + some();
+            await served.said('spool.delivered', /./, Math.min(before + FILES, more));
+            await delay(Math.random() * 30);
+            await loseSshd(served);
+            await expect.poll(() => served.held(), { timeout: 90_000 }).toEqual([]);
+            continue;
+          }
+          if (target === 'both') {
+            await killSshd();
+            await delay(Math.random() * 2500);
+          }
         }
         served.child.kill('SIGKILL');
         await served.ended;

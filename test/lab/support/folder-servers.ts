@@ -1,26 +1,30 @@
-import { createRequire } from 'node:module';
-import { docker } from './docker.ts';
 import { mustExec } from './exec.ts';
-import { KEY, writeFile } from './keys.ts';
+import { FOREIGN_SERVERS, type Foreign, type ForeignServer, startForeign } from './foreign-sftp.ts';
+import { writeFile } from './keys.ts';
 import type { Lab } from './lab.ts';
 import { packageVersion } from './matrix-client.ts';
 import type { Operation } from './matrix-operations.ts';
 import { FERRYS_HOME, type MatrixServer } from './matrix-server.ts';
 import { Program } from './program.ts';
-import { joining } from './topology.ts';
 import { ferry, YOU } from './users.ts';
 
 /** The SFTP servers that sshferry serves a folder of, by what heads their column. */
-export const FOLDER_SERVERS = ['OpenSSH', 'ssh2'] as const;
-export type FolderServer = (typeof FOLDER_SERVERS)[number];
+export const FOLDER_SERVERS = ['OpenSSH', 'ssh2', 'proftpd-sftp', 'rclone'] as const;
+export type FolderServer = 'OpenSSH' | ForeignServer;
 
 /** Zsh's zftp takes only ports that /etc/services knows: the first is gsiftp's. */
-const PORTS: Record<FolderServer, number> = { OpenSSH: 2811, ssh2: 8203 };
+const PORTS: Record<FolderServer, number> = {
+  OpenSSH: 2811,
+  ssh2: 8203,
+  'proftpd-sftp': 8205,
+  rclone: 8206,
+  'rclone-uncached': 8207,
+};
 const SHIFT_JIS_PORT = 8204;
-/** What is tried with the server beside OpenSSH's. */
+/** What is tried with the servers beside OpenSSH's; rclone's cannot resume an upload. */
 const FEW: readonly Operation[] = ['list', 'get', 'put', 'resume'];
+const FEWER: readonly Operation[] = ['list', 'get', 'put'];
 
-const SSH2 = 'ssh2';
 const CONFIG = '/home/you/folders.json';
 
 /** One sshferry on host A, for FTP clients of folders behind SFTP. */
@@ -33,81 +37,62 @@ export interface FolderForwards {
 }
 
 /**
- * Starts ssh2's server, if asked for, in a container of its own, and one sshferry for all: ferry's
- * home on yourserver (OpenSSH), and yours on that container.
+ * Starts the servers beside OpenSSH's, each in a container of its own, and one sshferry for all:
+ * ferry's home on yourserver (OpenSSH), and yours on those containers.
  */
 export async function startFolderForwards(
   lab: Lab,
   names: readonly FolderServer[] = FOLDER_SERVERS,
 ): Promise<FolderForwards> {
   const { a, b } = lab.hosts;
-  const ssh2 = names.includes('ssh2') ? await startSsh2(lab) : null;
-  const known = ssh2?.known ?? '';
+  const foreign = new Map<FolderServer, Foreign>();
+  for (const name of FOREIGN_SERVERS)
+    if (names.includes(name)) foreign.set(name, await startForeign(lab, name));
+  const known = [...foreign.values()].map((server) => server.known).join('');
   await mustExec(a.container, ['tee', '-a', '/home/you/.ssh/known_hosts'], { stdin: known });
 
   const office = { host: 'yourserver', user: ferry.name };
-  const all = {
-    OpenSSH: office,
-    ssh2: { host: SSH2, user: YOU },
-  };
+  const login = (name: FolderServer) => (name === 'OpenSSH' ? office : { host: name, user: YOU });
   const folder = (server: FolderServer) => ({ listen: PORTS[server], server, to: { sftp: '' } });
+  const shiftJis = names.includes('OpenSSH');
   const config = {
-    servers: Object.fromEntries(names.map((name) => [name, all[name]])),
+    servers: Object.fromEntries(names.map((name) => [name, login(name)])),
     forwards: {
       ...Object.fromEntries(names.map((name) => [name, folder(name)])),
-      'shift-jis': { ...folder('OpenSSH'), listen: SHIFT_JIS_PORT, ftp: { charset: 'shift_jis' } },
+      ...(shiftJis && {
+        'shift-jis': { ...folder('OpenSSH'), listen: SHIFT_JIS_PORT, ftp: { charset: 'shift_jis' } },
+      }),
     },
   };
   await writeFile(a.container, CONFIG, JSON.stringify(config), YOU);
   const flags = ['up', '-c', CONFIG, '--log-format', 'pretty'];
   const sshferry = await Program.start(a.container, ['node', '/app/dist/cli.js', ...flags]);
-  await sshferry.waitFor(new RegExp(`(?:[^]*?→.*\\n){${names.length + 1}}`));
+  await sshferry.waitFor(new RegExp(`(?:[^]*?→.*\\n){${Object.keys(config.forwards).length}}`));
 
   const common = { clientHome: '', direct: 'vsftpd', ...FERRYS_HOME } as const;
-  const places: Record<FolderServer, Omit<MatrixServer, 'name' | 'port'>> = {
-    OpenSSH: { ...common, container: b.container, shiftJisPort: SHIFT_JIS_PORT },
-    ssh2: {
+  const place = (name: FolderServer): Omit<MatrixServer, 'name' | 'port'> => {
+    const server = foreign.get(name);
+    if (server === undefined) return { ...common, container: b.container, shiftJisPort: SHIFT_JIS_PORT };
+    const { container } = server;
+    return {
       ...common,
-      container: ssh2?.container ?? '',
+      container,
       home: `/home/${YOU}`,
       user: YOU,
-      operations: FEW,
-    },
+      operations: name === 'rclone' ? FEWER : FEW,
+    };
   };
   return {
     sshferry,
-    servers: names.map((name) => ({ name, port: PORTS[name], ...places[name] })),
-    versions: async () =>
-      new Map([
-        ['OpenSSH', await packageVersion(b.container, 'openssh-sftp-server')],
-        ['ssh2', ssh2Version()],
-      ]),
+    servers: names.map((name) => ({ name, port: PORTS[name], ...place(name) })),
+    versions: async () => {
+      const versions = new Map([['OpenSSH', await packageVersion(b.container, 'openssh-sftp-server')]]);
+      for (const [name, server] of foreign) versions.set(name, await server.version());
+      return versions;
+    },
     stop: async () => {
       await sshferry.signal('KILL');
-      if (ssh2 !== null) await docker('rm', '--force', '--volumes', ssh2.container);
+      for (const server of foreign.values()) await server.stop();
     },
   };
-}
-
-/** Starts ssh2's server in a container with host A's programs. It ends with the container. */
-async function startSsh2({ hosts, pub }: Lab): Promise<{ container: string; known: string }> {
-  const { a } = hosts;
-  const container = `${hosts.run}-${SSH2}`;
-  const image = await docker('inspect', '--format', '{{.Config.Image}}', a.container);
-  const volumes = ['--volumes-from', a.container, '--volume', `${pub}:/home/${YOU}/pub:ro`];
-  await docker('run', '--detach', '--init', ...joining(hosts, SSH2), ...volumes, image);
-  const file = '/home/you/host_key';
-  const make = 'mkdir incoming && ssh-keygen -q -t ed25519 -N "" -f "$1" && cat "$1.pub"';
-  const host = await mustExec(container, ['sh', '-c', make, 'sh', file]);
-  const key = await mustExec(a.container, ['cat', `${KEY}.pub`]);
-  const typescript = ['--import', '/app/node_modules/tsx/dist/loader.mjs'];
-  const program = ['node', ...typescript, '/app/test/lab/support/ssh2-sftp.ts'];
-  const argv = [...program, '22', YOU, key.trim(), file, `/home/${YOU}`];
-  const server = await Program.start(container, argv);
-  await server.waitFor(/listening/);
-  return { container, known: `${SSH2} ${host}` };
-}
-
-function ssh2Version(): string {
-  return (createRequire(import.meta.url)('ssh2/package.json') as { version: string }).version;
 }

@@ -44,6 +44,15 @@ export async function buildStrangers(
   return buildImage(folder, 'strangers', client, say, '--build-arg', `CLIENT=${client}`);
 }
 
+/**
+ * Builds the image of SFTP servers other than OpenSSH's.
+ * @param folder the project's `docker/`
+ * @returns its tag
+ */
+export async function buildForeignSftp(folder: string, say: (line: string) => void): Promise<string> {
+  return buildImage(folder, 'sftp', await ensureBase(folder, say), say);
+}
+
 /** Builds one folder of `docker/` if it or its base has changed. Returns the tag. */
 async function buildImage(
   folder: string,

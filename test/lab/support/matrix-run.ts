@@ -156,7 +156,8 @@ export class Matrix {
       shiftJis,
       server: directly ? { ...FERRYS_HOME, container: lab.hosts.c[direct].container } : server,
       local: `/tmp/matrix/${name}-${own}`,
-      remote: `incoming/${own}`,
+      // Cells of several servers may be re-run at the same time with one FTP server.
+      remote: `incoming/${name}-${own}`,
     };
     const before = directly ? [] : await this.#dataConnections();
     const wrong = await operate(client, operations, { ...work, expected });

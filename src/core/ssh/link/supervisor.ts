@@ -9,6 +9,7 @@ import type {
   Listening,
   ManagedTransport,
   Peer,
+  StartOptions,
   StreamOptions,
   Transport,
   TransportState,
@@ -116,12 +117,9 @@ export class SshSupervisor implements ManagedTransport {
     this.#listeners.push(listener);
   }
 
-  /**
-   * Connects for the first time. A person is waiting, so it gives up after ConnectionAttempts, as
-   * ssh does.
-   */
-  start(): Promise<void> {
-    const started = this.#start();
+  /** Connects for the first time. Gives up after ConnectionAttempts, as ssh does. */
+  start({ keepTrying = false }: StartOptions = {}): Promise<void> {
+    const started = this.#start(keepTrying);
     this.#current = started.catch(() => {});
     return started;
   }
@@ -151,7 +149,7 @@ export class SshSupervisor implements ManagedTransport {
     return this.#remote.open(await this.#ready(), bind, onStream);
   }
 
-  async #start(): Promise<void> {
+  async #start(keepTrying: boolean): Promise<void> {
     if (this.#state !== 'idle') throw this.#unavailable();
     this.#on('start');
     for (let left = this.#options.connectionAttempts; ; left--) {
@@ -160,7 +158,9 @@ export class SshSupervisor implements ManagedTransport {
         return await this.#adopt(await this.#connect(this.#abort.signal));
       } catch (cause) {
         const error = this.#reason(cause);
-        if (!error.retryable || left <= 1 || this.#abort.signal.aborted) {
+        const isFinal = !error.retryable || this.#abort.signal.aborted;
+        if (keepTrying && !isFinal) return this.#failed(error);
+        if (isFinal || left <= 1) {
           this.#on('fatal', error);
           throw error;
         }
@@ -269,11 +269,13 @@ export class SshSupervisor implements ManagedTransport {
       this.#abort.signal.throwIfAborted();
       await this.#adopt(await this.#connect(this.#abort.signal));
     } catch (cause) {
-      if (this.#abort.signal.aborted) return;
-      const error = this.#reason(cause);
-      this.#on(error.retryable ? 'retryable' : 'fatal', error);
-      this.#scheduleRetry();
+      if (!this.#abort.signal.aborted) this.#failed(this.#reason(cause));
     }
+  }
+
+  #failed(error: GatewayError): void {
+    this.#on(error.retryable ? 'retryable' : 'fatal', error);
+    this.#scheduleRetry();
   }
 
   #on(event: SupervisorEvent, error?: GatewayError): void {

@@ -1,10 +1,12 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/log.ts';
 import type { ForwardContext, ForwardService, SessionContext } from '../../../core/plugin.ts';
-import { destinationOf, formatTarget, type SftpFolder } from '../../../core/target.ts';
+import type { Stream } from '../../../core/stream.ts';
+import { type Destination, destinationOf, formatTarget, type SftpFolder } from '../../../core/target.ts';
 import type { Transport } from '../../../core/transport.ts';
 import { inTime } from '../../../core/within.ts';
 import { SftpClient } from '../../../sftp/client.ts';
+import { SftpSessionError } from '../../../sftp/errors.ts';
 import type { Access } from '../access.ts';
 import { type Account, Accounts, type PasswordAccount } from '../io/accounts.ts';
 import type { PasswordHash } from '../io/password.ts';
@@ -85,7 +87,7 @@ export class FolderService {
     const { store, login } = this.#share({ network, log }, target, options);
     try {
       // A user's own folder is looked up when it is used.
-      await (this.#spool === null ? store.open(signal) : openInTime(store, this.#spool, signal));
+      await (this.#spool === null ? openAgain(store, signal) : openInTime(store, this.#spool, signal));
     } catch (error) {
       throw unavailable(error, target);
     }
@@ -111,8 +113,7 @@ function share(
   let software: string | undefined;
   const client: SftpClient = new SftpClient({
     openChannel: async (signal) => {
-      // Data connections take a moment to log in: the first channel need not wait for one.
-      const stream = await network.openStream(destinationOf(target), { signal, bulk: client.sessions > 0 });
+      const stream = await openChannel(network, destinationOf(target), signal, client.sessions > 0);
       software = 'serverSoftware' in stream ? String(stream.serverSoftware) : undefined;
       return stream;
     },
@@ -134,6 +135,24 @@ function share(
   return { files, store, login: users === null ? { any } : { accounts: new Accounts(all(users)) } };
 }
 
+/**
+ * Opens a channel. `bulk`: others are open. Data connections take a moment to log in: the first
+ * channel need not wait for one. Nor does it end with its connection, as other bulk streams do.
+ */
+async function openChannel(
+  network: Transport,
+  to: Destination,
+  signal: AbortSignal,
+  bulk: boolean,
+): Promise<Stream> {
+  try {
+    return await network.openStream(to, { signal, bulk });
+  } catch (error) {
+    if (!bulk || !(error instanceof GatewayError) || error.code !== 'SSH_LOST') throw error;
+    return network.openStream(to, { signal });
+  }
+}
+
 /** Returns a store for a folder below the target. */
 function storeAt(
   files: SftpServerFiles,
@@ -144,6 +163,24 @@ function storeAt(
   const folder = sftp.replace(/^~\//, '');
   const whole = [folder.replace(/\/+$/, ''), below].filter(Boolean).join('/');
   return new SftpStore(files, { folder: whole || folder, followLinks, fsync });
+}
+
+/**
+ * Opens a store. A session that was lost meanwhile may have been the last of an SSH connection: the
+ * second attempt waits for the next connection, as a client waits that came a moment later.
+ */
+async function openAgain(store: SftpStore, signal: AbortSignal): Promise<void> {
+  try {
+    return await store.open(signal);
+  } catch (error) {
+    if (signal.aborted || !isLost(error)) throw error;
+  }
+  return store.open(signal);
+}
+
+function isLost(error: unknown): boolean {
+  const { cause } = storeError(error);
+  return cause instanceof SftpSessionError && cause.end === 'lost';
 }
 
 /**

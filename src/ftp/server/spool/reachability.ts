@@ -35,7 +35,7 @@ export class Reachability {
   }
 
   get reachable(): boolean {
-    return this.#trying === null && this.#deps.isConnected() && !this.#stop.signal.aborted;
+    return this.#trying === null && this.#deps.isConnected();
   }
 
   /** The server did not answer. */
@@ -52,9 +52,11 @@ export class Reachability {
     this.#deps.onReachable();
   }
 
+  /** Makes no further attempts; the clients that are left work on the server while it is connected. */
   close(): void {
     this.#stop.abort();
     this.#trying?.abort();
+    this.#trying = null;
   }
 
   async #try(signal: AbortSignal): Promise<void> {

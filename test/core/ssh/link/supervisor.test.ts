@@ -162,6 +162,39 @@ async function stopsClean(supervisor: SshSupervisor, server: Server) {
 }
 
 describe('start', () => {
+  it('that keeps trying: resolves without a connection, and goes on as after a loss', async () => {
+    const server = new Server().next('SSH_CONNECT', 'SSH_TIMEOUT', new FakeConnection());
+    const { supervisor, states, errors } = supervise(server, { connectionAttempts: 3 });
+    await supervisor.start({ keepTrying: true });
+    expect(states).toEqual(['connecting', 'backoff']);
+    expect(errors).toEqual([undefined, 'SSH_CONNECT']);
+    const stream = supervisor.openStream(TARGET);
+    await pass(30_000);
+    expect(await stream).toBeInstanceOf(PassThrough);
+    expect(states).toEqual(['connecting', 'backoff', 'connecting', 'backoff', 'connecting', 'ready']);
+    await stopsClean(supervisor, server);
+  });
+
+  it.each(['SSH_HOST_KEY', 'SSH_AUTH', 'SSH_UNSUPPORTED', 'CONFIG_INVALID'] as const)(
+    'that keeps trying: rejects with %s',
+    async (code) => {
+      const server = new Server().next(code);
+      const { supervisor, states } = supervise(server);
+      await expect(supervisor.start({ keepTrying: true })).rejects.toMatchObject({ code });
+      expect(states).toEqual(['connecting', 'failed']);
+      await stopsClean(supervisor, server);
+    },
+  );
+
+  it('that keeps trying: rejects if it is stopped', async () => {
+    const server = new Server().next('hang');
+    const { supervisor } = supervise(server);
+    const started = supervisor.start({ keepTrying: true });
+    const rejected = expect(started).rejects.toMatchObject({ code: 'STOPPING' });
+    await stopsClean(supervisor, server);
+    await rejected;
+  });
+
   it('connects, and passes streams on', async () => {
     const server = new Server();
     const { supervisor, states } = supervise(server);

@@ -41,6 +41,8 @@ export class ForwardSpool implements ForwardService {
   readonly #link: Reachability;
   readonly #delivery: Delivery;
   readonly #unlisten: () => void;
+  #begun = false;
+  #halted = false;
 
   private constructor(
     context: ForwardContext,
@@ -101,11 +103,13 @@ export class ForwardSpool implements ForwardService {
 
   /** Returns the store of an account whose uploads may go to the spool. */
   over(inner: FileStore, folder: string): FileStore {
-    return new SpoolingStore(inner, accountSpool(this.#spool, folder, this.#options.max), this.#link);
+    const account = accountSpool(this.#spool, folder, this.#options.max, () => this.#requireDelivery());
+    return new SpoolingStore(inner, account, this.#link);
   }
 
   begin(): void {
-    const { forward, log } = this.#context;
+    this.#begun = true;
+    const { forward, server, ssh, log } = this.#context;
     for (const file of this.#spool.damaged) {
       const text = `${forward}: ${this.#options.folder}/${file} is damaged or has lost its data; it stays there`;
       log.error({ event: 'spool.damaged', forward, file }, text);
@@ -118,6 +122,10 @@ export class ForwardSpool implements ForwardService {
         `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) from earlier, the oldest ${old} old, wait in ${this.#options.folder}`,
       );
     }
+    if (ssh.state !== 'ready') {
+      const text = `${forward}: ${server} cannot be reached now; until it can, uploads are kept in ${this.#options.folder}`;
+      log.warn({ event: 'spool.unconnected', forward, server }, text);
+    }
     this.#changed();
     this.#delivery.begin();
   }
@@ -128,7 +136,15 @@ export class ForwardSpool implements ForwardService {
     this.#link.connected();
   }
 
+  unfinished(): string | null {
+    const { folder } = this.#options;
+    const { size } = this.#spool.queue;
+    if (size === 0 || Spool.isShared(folder)) return null;
+    return `its spool ${folder} still holds ${counted(size, 'upload')}; keep it until they are delivered, or restart sshferry to leave them there`;
+  }
+
   async halt(): Promise<void> {
+    this.#halted = true;
     this.#unlisten();
     this.#link.close();
     await within(HALT, this.#delivery.halt());
@@ -137,7 +153,24 @@ export class ForwardSpool implements ForwardService {
   }
 
   close(): Promise<void> {
+    this.#reportLeft();
     return Spool.close(this.#options.folder);
+  }
+
+  /** Throws if nothing would deliver an upload that is accepted now. */
+  #requireDelivery(): void {
+    if (!this.#halted || Spool.isShared(this.#options.folder)) return;
+    throw new StoreError('unavailable', 'This spool is not used any more; connect again');
+  }
+
+  #reportLeft(): void {
+    const { files, bytes } = this.#spool.queue.waiting;
+    if (!this.#begun || files === 0 || Spool.isShared(this.#options.folder)) return;
+    const { forward, log } = this.#context;
+    log.warn(
+      { event: 'spool.left', forward, files, bytes },
+      `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) wait in ${this.#options.folder} until sshferry serves that spool again`,
+    );
   }
 
   async #deliver(entry: Entry, signal: AbortSignal): Promise<void> {

@@ -98,6 +98,11 @@ export class Spool {
     await shared.spool.then((spool) => spool.folder.close()).catch(() => {});
   }
 
+  /** Whether more than one user has a spool open. */
+  static isShared(path: string): boolean {
+    return (openSpools().get(path)?.users ?? 0) > 1;
+  }
+
   static async #read(path: string): Promise<Spool> {
     const { folder, entries, damaged } = await SpoolFolder.open(path);
     return new Spool(folder, entries, damaged);
