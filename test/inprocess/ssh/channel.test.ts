@@ -260,28 +260,30 @@ describe.each(ENGINES)('a channel of %s', (engine) => {
     // OpenSSH's grows by the rate: see the tests of WindowClimb.
     it.runIf(engine === 'ssh2')(
       'the receive window grows while the reader keeps up, and a stall then fills only that',
+      { timeout: 90_000 },
       async (test) => {
+        const PATIENT = { timeout: 20_000 };
         const { stream, target, channel } = await open(test, {}, 200);
         const { outgoing } = channel as unknown as { outgoing: { window: number } };
         let widest = 0;
         let bytes = 0;
-        const total = 64 * MiB;
+        const total = 160 * MiB;
         stream.on('data', (chunk) => {
           bytes += chunk.length;
           widest = Math.max(widest, outgoing.window);
           if (bytes === total) stream.pause();
         });
         await new Promise<void>((resolve) => target.write(Buffer.alloc(total, 1), () => resolve()));
-        await vi.waitFor(() => expect(bytes).toBe(total), { timeout: 20_000 });
+        await vi.waitFor(() => expect(bytes).toBe(total), PATIENT);
         expect(widest).toBeGreaterThan(8 * MiB);
-        await vi.waitFor(() => expect(outgoing.window).toBeGreaterThan(14 * MiB));
+        await vi.waitFor(() => expect(outgoing.window).toBeGreaterThan(14 * MiB), PATIENT);
         target.write(Buffer.alloc(32 * MiB, 2));
-        await vi.waitFor(() => expect(outgoing.window).toBe(0), { timeout: 20_000 });
-        await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(14 * MiB));
+        await vi.waitFor(() => expect(outgoing.window).toBe(0), PATIENT);
+        await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(14 * MiB), PATIENT);
         for (let i = 0; i < 100; i++) await turn();
         expect(stream.readableLength).toBeLessThanOrEqual(15 * MiB);
         stream.resume();
-        await vi.waitFor(() => expect(bytes).toBe(total + 32 * MiB), { timeout: 20_000 });
+        await vi.waitFor(() => expect(bytes).toBe(total + 32 * MiB), PATIENT);
       },
     );
 
