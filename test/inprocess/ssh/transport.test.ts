@@ -78,7 +78,12 @@ describe('sshTransport', () => {
         fingerprint: ssh.hostKey.fingerprint,
         software: expect.stringMatching(/^ssh2js/),
       },
-      { host: 'yourserver', stage: 'ready', by: `key ${options.identityFile[0]}` },
+      {
+        host: 'yourserver',
+        stage: 'ready',
+        by: `key ${options.identityFile[0]}`,
+        about: { engine: 'ssh2', keyExchange: 'curve25519-sha256', postQuantum: false },
+      },
     ]);
   });
 

@@ -48,8 +48,9 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
     // ssh -G prints an empty list for `-*`.
     const value = s.text(kind);
     if (value === null || value === r.baseline?.text(kind)) return null;
-    // An empty list is valid here: passwords still work. Or OpenSSH's ssh is to log in.
-    const may = kind === 'PubkeyAcceptedAlgorithms' || (r.baseline !== null && r.engine !== 'ssh2');
+    // Without algorithms for keys, passwords still work. OpenSSH's ssh may have what ssh2 lacks.
+    const mayOpenSsh = value !== '' && r.baseline !== null && r.engine !== 'ssh2';
+    const may = kind === 'PubkeyAcceptedAlgorithms' || mayOpenSsh;
     const { names, dropped } = (may ? selectAlgorithms : filterAlgorithms)(kind, value);
     if (dropped.length > 0) asked[kind] = value;
     if (dropped.length > 0)
