@@ -58,6 +58,7 @@ export class TlsClient {
       role: {
         open: (socket) => tls.connect({ ...options, socket }),
         ready: 'secureConnect',
+        mayCloseEarly: false,
         judge: (socket) => this.#judge(socket),
         explain: (error) => explain(error, peer),
       },

@@ -57,6 +57,7 @@ export class TlsServer {
             server: this.#sessionOwner,
           }),
         ready: 'secure',
+        mayCloseEarly: true,
         judge: () => null,
         explain: (error) => explain(error, peer),
       },

@@ -20,6 +20,8 @@ export interface TlsRole {
   open(ciphertext: Duplex): TLSSocket;
   /** The event of that socket that says that the handshake is over. */
   readonly ready: 'secureConnect' | 'secure';
+  /** Whether the other side, a client, may close as soon as it has read all that it expected. */
+  readonly mayCloseEarly: boolean;
   /**
    * Judges the other side after the handshake, before a byte is sent to it. Returns why it is
    * refused.
@@ -76,6 +78,8 @@ export class TlsStream extends Duplex implements Stream {
   #unsent: ((error?: Error | null) => void) | null = null;
   #truncated = false;
   #ended = false;
+  /** All of ours has been sent but close_notify, which need not arrive. */
+  #ending = false;
   #limit: NodeJS.Timeout | undefined;
 
   constructor(inner: Stream, options: TlsStreamOptions) {
@@ -89,7 +93,7 @@ export class TlsStream extends Duplex implements Stream {
     this.secured.catch(() => {});
     // The owner may attach its handler later.
     this.on('error', () => {});
-    inner.on('error', (error) => this.destroy(error));
+    inner.on('error', (error) => this.#fail(error));
     // After a whole end, there may be bytes to read.
     inner.on('close', () => {
       if (!inner.readableEnded) this.destroy(this.#cut('closed the connection'));
@@ -138,7 +142,10 @@ export class TlsStream extends Duplex implements Stream {
   override _final(callback: (error?: Error | null) => void): void {
     // Closed by the other side after its end: ours has no receiver.
     if (this.#inner.destroyed) callback();
-    else this.#send(callback, (done) => this.#socket.end(done));
+    else {
+      this.#ending = this.#options.role.mayCloseEarly;
+      this.#send(callback, (done) => this.#socket.end(done));
+    }
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -176,7 +183,7 @@ export class TlsStream extends Duplex implements Stream {
       if (this.#accepted) this.#onEnd();
       else this.destroy(this.#cut('ended the connection during the TLS handshake'));
     });
-    const failed = (error: Error) => void this.destroy(this.#explain(error));
+    const failed = (error: Error) => this.#fail(this.#explain(error));
     socket.on('error', failed);
     // As a server, Node reports a failure only here, unless it made the socket in a tls.Server.
     socket.on('_tlsError', failed);
@@ -221,10 +228,22 @@ export class TlsStream extends Duplex implements Stream {
       void act((error) => {
         if (this.#unsent !== callback) return;
         this.#unsent = null;
-        callback(error ? this.#explain(error) : null);
+        callback(error && !this.#ending ? this.#explain(error) : null);
       });
     if (this.#accepted) run();
     else this.#waiting = run;
+  }
+
+  /**
+   * A client that has read all that it expected closes at once, so that close_notify has no receiver.
+   * Our direction is whole then, and only the other one is cut.
+   */
+  #fail(error: Error): void {
+    const unsent = this.#unsent;
+    if (!this.#ending || unsent === null) return void this.destroy(error);
+    this.#unsent = null;
+    unsent(null);
+    setImmediate(() => this.destroy(error));
   }
 
   #onEnd(): void {
