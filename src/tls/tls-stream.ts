@@ -96,7 +96,7 @@ export class TlsStream extends Duplex implements Stream {
     inner.on('error', (error) => this.#fail(error));
     // After a whole end, there may be bytes to read.
     inner.on('close', () => {
-      if (!inner.readableEnded) this.destroy(this.#cut('closed the connection'));
+      if (!inner.readableEnded && !this.#hasLeft) this.destroy(this.#cut('closed the connection'));
     });
     // Before TLS sees that end: close_notify, if it came, was dealt with as it arrived.
     const ciphertext = new Ciphertext(
@@ -188,6 +188,7 @@ export class TlsStream extends Duplex implements Stream {
     // As a server, Node reports a failure only here, unless it made the socket in a tls.Server.
     socket.on('_tlsError', failed);
     socket.on('close', () => {
+      if (this.#hasLeft) return;
       if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
     });
   }
@@ -240,10 +241,16 @@ export class TlsStream extends Duplex implements Stream {
    */
   #fail(error: Error): void {
     const unsent = this.#unsent;
+    if (this.#hasLeft) return;
     if (!this.#ending || unsent === null) return void this.destroy(error);
     this.#unsent = null;
     unsent(null);
     setImmediate(() => this.destroy(error));
+  }
+
+  /** Whether the client has ended its direction, with close_notify, and nothing for it is under way. */
+  get #hasLeft(): boolean {
+    return this.#options.role.mayCloseEarly && this.#readAll && !this.#truncated && this.#unsent === null;
   }
 
   #onEnd(): void {
