@@ -1,5 +1,4 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
+import { absolutePath } from '../core/absolute-path.ts';
 import { addressFamily, isSocketPath, unixEndpoint } from '../core/endpoint.ts';
 import type { SftpFolder, Target } from '../core/target.ts';
 
@@ -127,14 +126,6 @@ export function parseSocketPath(text: string, what: string): string {
   return text;
 }
 
-/**
- * Returns the absolute path of a Unix socket of this machine: `~/` is the home, and other relative
- * paths begin at the working directory.
- */
-export function localSocketPath(text: string): string {
-  return path.resolve(text.replace(/^~(?=\/)/, homedir()));
-}
-
 /** Returns the path of a Unix socket of the server. Throws an AddressError if it is relative. */
 export function remoteSocketPath(text: string, what: string): string {
   if (text.startsWith('/')) return text;
@@ -149,8 +140,8 @@ export function absoluteEnds(
   { listen, target }: Ends,
   direction: 'local' | 'remote',
 ): { listen: ListenAddress; target: Target } {
-  const [near, far] =
-    direction === 'local' ? [localSocketPath, remoteSocketPath] : [remoteSocketPath, localSocketPath];
+  const here = (text: string) => absolutePath(text);
+  const [near, far] = direction === 'local' ? [here, remoteSocketPath] : [remoteSocketPath, here];
   const isSocket = listen.host !== null && isSocketPath(listen.host);
   return {
     listen: isSocket ? unixEndpoint(near(listen.host ?? '', 'the socket to listen on')) : listen,

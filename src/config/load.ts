@@ -7,6 +7,7 @@ import { formatTarget, isDynamic } from '../core/target.ts';
 import type { ListenAddress } from './address.ts';
 import { checkParts, tell } from './check-input.ts';
 import { type ForwardArgument, namedTypes, parseDynamic, parseForward } from './forward-spec.ts';
+import { freeName } from './free-name.ts';
 import {
   capitalized,
   findProtocolOption,
@@ -38,6 +39,11 @@ export interface Arguments {
   readonly gatewayPorts: boolean;
   readonly session: boolean;
   readonly log: LogConfig;
+}
+
+/** Returns the arguments of all forwards, in the order of -L, -R and -D. */
+export function allForwards({ forwards, remoteForwards = [], dynamicForwards = [] }: Arguments): string[] {
+  return [...forwards, ...remoteForwards, ...dynamicForwards];
 }
 
 /** The forwards of ssh_config, in the syntax of `-L`, `-R` and `-D`. */
@@ -111,7 +117,7 @@ export function inputFromArguments(
     }
     taken.set(place, text);
     const { plugin: type, tls } = named.get(forward.type) ?? { plugin: forward.type, tls: null };
-    forwards[freeName(forward, direction, forwards)] = {
+    forwards[freeName(forwards, nameOf(forward, direction))] = {
       direction,
       listen: address,
       server: args.destination,
@@ -241,19 +247,15 @@ function numeric(text: string | undefined): number | string | undefined {
 
 /**
  * Returns a forward's name for logs: its type and port, or its type and the file name of its
- * socket, with a number appended if that is taken.
+ * socket.
  */
-function freeName({ type, listen }: ForwardArgument, direction: 'local' | 'remote', taken: object): string {
+function nameOf({ type, listen }: ForwardArgument, direction: 'local' | 'remote'): string {
   // A config file, which init may write, allows no + in a name.
   const word = type.replaceAll('+', '-');
   const { host, port } = listen;
   const end =
     host !== null && isSocketPath(host) ? path.basename(host).replace(/[^\p{L}\p{N}_.-]/gu, '-') : port;
-  const name = `${direction === 'remote' ? 'remote-' : ''}${word}-${end}`;
-  for (let n = 1; ; n++) {
-    const candidate = n === 1 ? name : `${name}-${n}`;
-    if (!Object.hasOwn(taken, candidate)) return candidate;
-  }
+  return `${direction === 'remote' ? 'remote-' : ''}${word}-${end}`;
 }
 
 function formatListen({ host, port }: ListenAddress): string {

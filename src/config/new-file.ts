@@ -3,6 +3,7 @@ import { parseDestination } from '../core/ssh/config/destination.ts';
 import { DYNAMIC } from '../core/target.ts';
 import { parseListen, parseTarget } from './address.ts';
 import { typeOf } from './forward-spec.ts';
+import { freeName } from './free-name.ts';
 import type { ArgumentsInput } from './load.ts';
 import type { ConfigPlugins } from './schema.ts';
 
@@ -18,20 +19,20 @@ export interface NewServer {
  */
 export function newConfigFile(given: readonly NewServer[], plugins: ConfigPlugins, schema: string): string {
   const servers: Record<string, unknown> = {};
-  const forwards = new Map<string, string>();
+  const forwards: Record<string, string> = {};
   for (const { name: wanted, input } of given) {
     const [[destination, server] = ['', {}]] = Object.entries(input.servers);
-    const name = freeIn(servers, wanted === undefined ? nameOf(destination) : wordOf(wanted));
+    const name = freeName(servers, wanted === undefined ? nameOf(destination) : wordOf(wanted));
     servers[name] = serverBlock(server);
     for (const [forward, value] of Object.entries(input.forwards))
-      forwards.set(freeIn(Object.fromEntries(forwards), forward), forwardBlock(value, name, plugins));
+      forwards[freeName(forwards, forward)] = forwardBlock(value, name, plugins);
   }
   const block = stringify({ servers }, { lineWidth: 0 });
-  const lines = [...forwards].map(([name, value]) => `  ${name}: ${value}\n`);
-  const [input] = given.map((each) => each.input);
-  const rest = { drainTimeout: input?.drainTimeout, localUsers: input?.localUsers };
+  const lines = Object.entries(forwards).map(([name, value]) => `  ${name}: ${value}\n`);
+  const { drainTimeout, localUsers } = given[0]?.input ?? {};
+  const rest = { drainTimeout, localUsers };
   const others = Object.values(rest).some((value) => value !== undefined) ? `\n${stringify(rest)}` : '';
-  const [first = 'files'] = forwards.keys();
+  const [first = 'files'] = Object.keys(forwards);
   return `# yaml-language-server: $schema=${schema}
 # Forwards of sshferry up. Test them with sshferry check; after a change, run sshferry reload.
 
@@ -85,14 +86,6 @@ function forwardBlock(
     ...(Object.keys(Object(tls)).length > 0 && { tls }),
   };
   return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
-}
-
-/** Returns a name that is not taken, by a number after it if need be. */
-function freeIn(taken: object, name: string): string {
-  for (let n = 1; ; n++) {
-    const candidate = n === 1 ? name : `${name}-${n}`;
-    if (!Object.hasOwn(taken, candidate)) return candidate;
-  }
 }
 
 /** `you@office.example.com` → `office`. */

@@ -1,11 +1,10 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
 import { z } from 'zod';
+import { absolutePath } from '../core/absolute-path.ts';
 
 const file = z
   .string()
   .min(1)
-  .transform((text) => path.resolve(text.replace(/^~(?=\/)/, homedir())));
+  .transform((text) => absolutePath(text));
 
 const pin = z
   .string()

@@ -10,8 +10,8 @@ export interface Endpoint {
 }
 
 /**
- * Returns the Endpoint that stands for a Unix socket, to listen on or as a peer: its path as the
- * host, and port 0. No host name contains a slash, so the two cannot be confused.
+ * Returns the Endpoint of a Unix socket, to listen on or as a peer: its path as the host, and port
+ * 0. No host name contains a slash, so the two cannot be confused.
  */
 export function unixEndpoint(path: string): Endpoint {
   return { host: path, port: 0 };

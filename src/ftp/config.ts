@@ -1,7 +1,6 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { absolutePath } from '../core/absolute-path.ts';
 import type { SessionContext } from '../core/plugin.ts';
 import { destinationOf, tcpEndpoint } from '../core/target.ts';
 import { clientSpeaksFirst } from '../protocols/greeting.ts';
@@ -50,7 +49,7 @@ const DEFAULT_SPOOL = '1GB';
 const spoolFolder = z
   .string()
   .regex(/^(~?\/)/, 'an absolute path, or ~/…')
-  .transform((text) => path.resolve(text.replace(/^~/, homedir())));
+  .transform((text) => absolutePath(text));
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 

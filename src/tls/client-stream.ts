@@ -26,7 +26,7 @@ export class ClientStream extends Duplex implements Stream {
 
   /**
    * Begins TLS, which `secure` makes of the accepted stream, after all that was written so far.
-   * Breaks the stream if bytes have come that nobody has read: they would count as protected.
+   * Breaks the stream if it holds unread bytes: they would count as protected.
    */
   begin(secure: (plain: Stream) => Stream): void {
     if (this.destroyed || this.writableEnded) return;

@@ -144,7 +144,7 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'sshferry -f', () => {
       .toBe('gone');
   });
 
-  it('a failure before it listens is told on the terminal, with the exit status', SLOW, async () => {
+  it('a failure before it listens is reported on the terminal, with the exit status', SLOW, async () => {
     const [port, other] = [await freePort(), await listenTcp(TEST, () => {})];
     const args = (from: number, rest: string[]) => ['-fN', '-L', `127.0.0.1:${from}:127.0.0.1:9`, ...rest];
     const taken = await sshferry(

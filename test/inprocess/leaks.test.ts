@@ -121,7 +121,7 @@ it.for(TRANSPORTS.filter((transport) => transport !== 'direct'))(
         }).toEqual({ sessions: 0, streams: 0, listeners: 1, channels: 0, connections: 2 });
       });
 
-    // What is only made once, such as a name lookup's, is there after one connection.
+    // One connection creates what is made only once, such as the resources of a name lookup.
     await useFully(0);
     await nothingOpen();
     const atRest = activeResources();

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { formatMistakes, readConfigText } from '../../config/diagnose.ts';
 import { FILE_NAME } from '../../config/file.ts';
-import { inputFromArguments } from '../../config/load.ts';
+import { allForwards, inputFromArguments } from '../../config/load.ts';
 import { type NewServer, newConfigFile } from '../../config/new-file.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
@@ -37,24 +37,18 @@ export const init: Subcommand = {
     const file = path.resolve(environment.cwd, config);
     // Before the first question: the answers would be lost.
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
-    if (from !== undefined) {
-      const [destination = null] = command.args;
-      const servers = await importedServers(from, destination, environment);
-      await writeConfig(servers, { file, config, force }, environment);
-      environment.stdout.write(`${writtenAs(command)}\n`);
-      return EXIT.stopped;
-    }
-    const asked = command.args.length === 0 && !hasSshFlags(command);
-    const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
-    const { forwards, remoteForwards = [], dynamicForwards = [] } = args;
-    if ([...forwards, ...remoteForwards, ...dynamicForwards].length === 0) {
-      throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
-        hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
-      });
-    }
-    const input = inputFromArguments(args, environment.plugins);
-    await writeConfig([{ input }], { file, config, force }, environment);
-    environment.stdout.write(`${writtenAs(command)}\n`);
+    const servers =
+      from === undefined
+        ? [await newServer(command, environment)]
+        : await importedServers(from, command.args[0] ?? null, environment);
+    const text = newConfigFile(servers, environment.plugins, environment.schemaFile);
+    const reading = readConfigText(text, environment.plugins);
+    if ('mistakes' in reading)
+      throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
+    await writeNew(file, text, { force, shown: config });
+    environment.stdout.write(
+      `${escapeControls(config)} is written. Try it: sshferry check${argument(command)}, then sshferry up${argument(command)}\n`,
+    );
     return EXIT.stopped;
   },
 };
@@ -65,22 +59,16 @@ interface Flags {
   from?: string;
 }
 
-async function writeConfig(
-  servers: readonly NewServer[],
-  { file, config, force }: { file: string; config: string; force: boolean },
-  { plugins, schemaFile }: Environment,
-): Promise<void> {
-  const text = newConfigFile(servers, plugins, schemaFile);
-  const reading = readConfigText(text, plugins);
-  if ('mistakes' in reading)
-    throw new GatewayError('CONFIG_FILE', formatMistakes(config, text, reading.mistakes));
-  await writeNew(file, text, { force, shown: config });
-}
-
-function writtenAs(command: Command): string {
-  const { config = FILE_NAME } = command.opts<Flags>();
-  const more = argument(command);
-  return `${escapeControls(config)} is written. Try it: sshferry check${more}, then sshferry up${more}`;
+/** Returns the server and forwards of the arguments, or of a person's answers. */
+async function newServer(command: Command, environment: Environment): Promise<NewServer> {
+  const asked = command.args.length === 0 && !hasSshFlags(command);
+  const args = asked ? await askForArguments(environment) : readSshArguments(command).args;
+  if (allForwards(args).length === 0) {
+    throw new GatewayError('CONFIG_INVALID', 'nothing to forward', {
+      hint: 'add -L, such as sshferry init -L 8021:localhost:21 you@yourserver.example.com',
+    });
+  }
+  return { input: inputFromArguments(args, environment.plugins) };
 }
 
 function argument(command: Command): string {

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { absolutePath } from '../../core/absolute-path.ts';
+import { readChecked } from '../../core/checked-file.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Environment } from '../environment.ts';
 import type { Import } from './imported.ts';
@@ -24,11 +25,10 @@ export async function importFile(
   destination: string | null,
   { cwd, env, resolve }: Pick<Environment, 'cwd' | 'env' | 'resolve'>,
 ): Promise<Import> {
-  const full = path.resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
-  const bytes = await readFile(full).catch((error: Error) => {
+  const full = absolutePath(file, cwd);
+  const { bytes } = await readChecked(full, { limit: LARGEST }).catch((error: Error) => {
     throw new GatewayError('CONFIG_INVALID', `cannot read ${file}: ${error.message}`, { cause: error });
   });
-  if (bytes.length > LARGEST) throw notKnown(file, 'it is too large for a settings file');
   const text = decodeSettings(bytes);
   if (isPuttyRegistry(text)) return readPuttyRegistry(text);
   if (isWinScp(text)) return readWinScp(text);

@@ -6,20 +6,20 @@ import type { Environment } from '../environment.ts';
 import { importFile } from './import-file.ts';
 
 /**
- * Reads the tunnels of another program's settings as servers of a config file, and says on standard
- * error what is left out. Rejects with `CONFIG_INVALID` if nothing is left.
+ * Reads the tunnels of another program's settings as servers of a config file, and reports on standard
+ * error what it skips. Rejects with `CONFIG_INVALID` if it skips everything.
  */
 export async function importedServers(
   file: string,
   destination: string | null,
   environment: Environment,
 ): Promise<readonly NewServer[]> {
-  const { sessions, leftOut } = await importFile(file, destination, environment);
-  const say = (text: string) => environment.stderr.write(`left out: ${escapeControls(text)}\n`);
-  for (const text of leftOut) say(text);
+  const { sessions, skipped } = await importFile(file, destination, environment);
+  const say = (text: string) => environment.stderr.write(`skipped: ${escapeControls(text)}\n`);
+  for (const text of skipped) say(text);
   const servers: NewServer[] = [];
   const taken = new Map<string, string>();
-  for (const { name, args, leftOut: parts } of sessions) {
+  for (const { name, args, skipped: parts } of sessions) {
     for (const part of parts) say(`${name}: ${part}`);
     try {
       if (args.destination === '')
@@ -32,7 +32,7 @@ export async function importedServers(
     }
   }
   if (servers.length > 0) return servers;
-  throw new GatewayError('CONFIG_INVALID', `${file}: nothing to forward is left`);
+  throw new GatewayError('CONFIG_INVALID', `${file}: nothing left to forward`);
 }
 
 /** Leaves out forwards that listen where an earlier session does: both cannot run at once. */

@@ -5,14 +5,14 @@ export interface Imported {
   /** The name of the session, for messages and as the server's name. */
   readonly name: string;
   readonly args: Arguments;
-  /** What of it was left out, each with the reason. */
-  readonly leftOut: readonly string[];
+  /** The parts that were skipped, each with the reason. */
+  readonly skipped: readonly string[];
 }
 
 /** Settings that were read, and the sessions that have nothing to forward. */
 export interface Import {
   readonly sessions: readonly Imported[];
-  readonly leftOut: readonly string[];
+  readonly skipped: readonly string[];
 }
 
 /** The forwards of a session, as arguments of `-L`, `-R` and `-D`. */
@@ -24,6 +24,17 @@ export interface Forwards {
 
 export function noForwards(): Forwards {
   return { forwards: [], remoteForwards: [], dynamicForwards: [] };
+}
+
+/**
+ * Returns the identityFile of a key file's name, which may be empty. A key for PuTTY is skipped:
+ * OpenSSH does not read it.
+ */
+export function identityOf(key: string, skipped: string[]): [string] | undefined {
+  if (key === '') return undefined;
+  if (!/\.ppk$/i.test(key)) return [key];
+  skipped.push(`the key ${key}: export it in PuTTYgen as an OpenSSH key, and set identityFile to that file`);
+  return undefined;
 }
 
 /** Returns arguments with the usual settings for all that is not given. */

@@ -1,3 +1,4 @@
+import { allForwards } from '../../config/load.ts';
 import type { Import, Imported } from './imported.ts';
 import { readPuttySession } from './putty.ts';
 import { decodePercent, readIni, type Values } from './settings-text.ts';
@@ -54,17 +55,12 @@ function registryValues(values: Values): Values {
 /** Keeps the sessions that forward something. */
 function withForwards(found: readonly (readonly [string, Imported | null])[]): Import {
   const sessions: Imported[] = [];
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   for (const [name, session] of found) {
-    if (session === null) leftOut.push(`${name}: it is not an SSH session`);
-    else if (!forwardsAny(session)) leftOut.push(`${name}: it forwards nothing`);
-    else if (session.args.destination === '') leftOut.push(`${name}: it has no host name`);
+    if (session === null) skipped.push(`${name}: it is not an SSH session`);
+    else if (allForwards(session.args).length === 0) skipped.push(`${name}: it forwards nothing`);
+    else if (session.args.destination === '') skipped.push(`${name}: it has no host name`);
     else sessions.push(session);
   }
-  return { sessions, leftOut };
-}
-
-function forwardsAny({ args }: Imported): boolean {
-  const { forwards, remoteForwards = [], dynamicForwards = [] } = args;
-  return forwards.length + remoteForwards.length + dynamicForwards.length > 0;
+  return { sessions, skipped };
 }

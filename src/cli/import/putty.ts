@@ -1,4 +1,4 @@
-import { argumentsWith, type Forwards, type Imported, noForwards } from './imported.ts';
+import { argumentsWith, type Forwards, type Imported, identityOf, noForwards } from './imported.ts';
 import type { Values } from './settings-text.ts';
 
 /** PuTTY's ProxyMethod for another SSH server on the way (PROXY_SSH_TCPIP). */
@@ -14,23 +14,19 @@ export function readPuttySession(name: string, values: Values): Imported | null 
   if (value('Protocol') !== '' && value('Protocol') !== 'ssh') return null;
   const [, typedUser, host = ''] = /^(?:(.*)@)?(.*)$/.exec(value('HostName')) ?? [];
   const user = typedUser ?? value('UserName');
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   const options: string[] = [];
   if (value('Compression') === '1') options.push('Compression=yes');
   const method = value('ProxyMethod');
   if (method === PROXY_SSH) options.push(`ProxyJump=${proxyJump(value)}`);
   else if (method !== '' && method !== '0')
-    leftOut.push(`its proxy ${value('ProxyHost')}: set ProxyCommand for it`);
-  const key = value('PublicKeyFile');
-  if (/\.ppk$/i.test(key))
-    leftOut.push(
-      `the key ${key}: export it in PuTTYgen as an OpenSSH key, and set identityFile to that file`,
-    );
+    skipped.push(`its proxy ${value('ProxyHost')}: set ProxyCommand for it`);
+  const identityFile = identityOf(value('PublicKeyFile'), skipped);
   const port = Number(value('PortNumber'));
-  const { forwards, remoteForwards, dynamicForwards } = readForwardings(value('PortForwardings'), leftOut);
+  const { forwards, remoteForwards, dynamicForwards } = readForwardings(value('PortForwardings'), skipped);
   return {
     name,
-    leftOut,
+    skipped,
     args: argumentsWith({
       destination: host,
       forwards,
@@ -39,7 +35,7 @@ export function readPuttySession(name: string, values: Values): Imported | null 
       options,
       user: user === '' ? undefined : user,
       port: port > 0 && port !== 22 ? port : undefined,
-      identityFile: key === '' || /\.ppk$/i.test(key) ? undefined : [key],
+      identityFile,
       addressFamily: FAMILIES[value('AddressFamily')],
       gatewayPorts: value('LocalPortAcceptAll') === '1',
     }),
@@ -50,7 +46,7 @@ export function readPuttySession(name: string, values: Values): Imported | null 
  * Reads PuTTY's PortForwardings: `L8021=localhost:21,R…,D1080`, each perhaps after a 4 or 6 for the
  * address family, with `\` before characters that would separate.
  */
-function readForwardings(text: string, leftOut: string[]): Forwards {
+function readForwardings(text: string, skipped: string[]): Forwards {
   const found = noForwards();
   for (const part of text.match(/(?:\\.|[^,\\])+/gs) ?? []) {
     const plain = part.replace(/\\(.)/gs, '$1');
@@ -59,7 +55,7 @@ function readForwardings(text: string, leftOut: string[]): Forwards {
       (kind === 'D' ? found.dynamicForwards : found.remoteForwards).push(source);
     } else if (kind !== '' && target !== '') {
       (kind === 'L' ? found.forwards : found.remoteForwards).push(`${source}:${target}`);
-    } else leftOut.push(`the forwarding ${plain}: not understood`);
+    } else skipped.push(`the forwarding ${plain}: not understood`);
   }
   return found;
 }

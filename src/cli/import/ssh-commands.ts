@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { allForwards } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { addLogFlags } from '../args/log-flags.ts';
 import { addSshFlags, readSshArguments } from '../args/ssh-arguments.ts';
@@ -16,7 +17,7 @@ export function isSshCommands(text: string): boolean {
 /** Reads the lines of a shell script, or of a file of notes, that run ssh with forwards. */
 export function readSshCommands(text: string): Import {
   const sessions: Imported[] = [];
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   for (const words of commandsIn(text)) {
     const line = `ssh ${words.join(' ')}`;
     try {
@@ -25,24 +26,18 @@ export function readSshCommands(text: string): Import {
         .argument('[command...]')
         .exitOverride()
         .configureOutput({ writeErr: () => {}, writeOut: () => {} });
-      addLogFlags(addSshFlagsTo(command)).parse(words, { from: 'user' });
+      addSshFlags(command);
+      addLogFlags(command).parse(words, { from: 'user' });
       const { args } = readSshArguments(command);
-      const count =
-        args.forwards.length + (args.remoteForwards ?? []).length + (args.dynamicForwards ?? []).length;
-      if (count === 0) leftOut.push(`${line}: it forwards nothing`);
-      else sessions.push({ name: args.destination, args, leftOut: [] });
+      if (allForwards(args).length === 0) skipped.push(`${line}: it forwards nothing`);
+      else sessions.push({ name: args.destination, args, skipped: [] });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const why = error instanceof GatewayError ? error.message : error.message.replace(/^error: /, '');
-      leftOut.push(`${line}: ${why}`);
+      skipped.push(`${line}: ${why}`);
     }
   }
-  return { sessions, leftOut };
-}
-
-function addSshFlagsTo(command: Command): Command {
-  addSshFlags(command);
-  return command;
+  return { sessions, skipped };
 }
 
 /** Returns the arguments of each ssh in a text, line by line. */

@@ -1,3 +1,4 @@
+import { allForwards } from '../../config/load.ts';
 import { argumentsOf, splitLine } from '../../core/ssh/config/line.ts';
 import type { ResolvedSsh, SshInput } from '../../core/ssh/config/ssh-config.ts';
 import { argumentsWith, type Import, type Imported } from './imported.ts';
@@ -19,26 +20,25 @@ export async function readSshConfigHosts(
   env: NodeJS.ProcessEnv,
 ): Promise<Import> {
   const sessions: Imported[] = [];
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   for (const host of hostsIn(text)) {
     const input: SshInput = { destination: host, flags: { configFile: file }, o: [], env };
     try {
       const { forwards } = await resolve(input);
-      const { local, remote, dynamic } = forwards;
-      if (local.length + remote.length + dynamic.length === 0) continue;
       const args = argumentsWith({
         destination: host,
-        forwards: local,
-        remoteForwards: remote,
-        dynamicForwards: dynamic,
+        forwards: forwards.local,
+        remoteForwards: forwards.remote,
+        dynamicForwards: forwards.dynamic,
         ...(sshConfig !== null && { sshConfig }),
       });
-      sessions.push({ name: host, args, leftOut: [] });
+      if (allForwards(args).length === 0) continue;
+      sessions.push({ name: host, args, skipped: [] });
     } catch (error) {
-      leftOut.push(`${host}: ${error instanceof Error ? error.message : String(error)}`);
+      skipped.push(`${host}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  return { sessions, leftOut };
+  return { sessions, skipped };
 }
 
 /** Returns the names after `Host` that are not patterns. */

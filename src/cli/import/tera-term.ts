@@ -1,4 +1,4 @@
-import { argumentsWith, type Import, noForwards } from './imported.ts';
+import { argumentsWith, type Import, identityOf, noForwards } from './imported.ts';
 import { readIni } from './settings-text.ts';
 
 /** Whether the text is a TERATERM.INI. */
@@ -7,34 +7,33 @@ export function isTeraTerm(text: string): boolean {
 }
 
 /**
- * Reads DefaultForwarding of `[TTSSH]`: `L8021:localhost:21;R…;D…`, as in ssh, where `:1` after a
- * target asks for a check by ident that nobody makes. `destination` is the SSH server, or null for
- * the latest one that Tera Term remembers.
+ * Reads DefaultForwarding of `[TTSSH]`: `L8021:localhost:21;R…;D…`, as in ssh, but a target
+ * can end in `:1`, which asks for a check by ident and is ignored. `destination` is the SSH server;
+ * null takes the latest host in Tera Term's list.
  */
 export function readTeraTerm(text: string, destination: string | null): Import {
   const sections = readIni(text);
   const settings = sections.get('TTSSH') ?? new Map<string, string>();
   const found = noForwards();
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   for (const part of (settings.get('DefaultForwarding') ?? '').split(';')) {
     const [, kind, spec = ''] = /^\s*([LRDX])(.*?)\s*$/.exec(part) ?? [];
     if (kind === 'L') found.forwards.push(withoutCheck(spec));
     else if (kind === 'R') found.remoteForwards.push(withoutCheck(spec));
     else if (kind === 'D') found.dynamicForwards.push(spec.replace(/^:/, ''));
-    else if (kind === 'X') leftOut.push('X11 forwarding: sshferry has none');
-    else if (part.trim() !== '') leftOut.push(`the forwarding ${part.trim()}: not understood`);
+    else if (kind === 'X') skipped.push('X11 forwarding: sshferry has none');
+    else if (part.trim() !== '') skipped.push(`the forwarding ${part.trim()}: not understood`);
   }
   const [server = '', port] = destination ?? remembered(sections.get('Hosts')?.get('Host1') ?? '');
-  const key = settings.get('DefaultRSAPrivateKeyFile') ?? '';
   const user = settings.get('DefaultUserName') ?? '';
   const args = argumentsWith({
     ...found,
     destination: destination ?? server,
     user: user === '' || (destination ?? '').includes('@') ? undefined : user,
     port: destination === null && port !== undefined ? Number(port) : undefined,
-    identityFile: key === '' ? undefined : [key],
+    identityFile: identityOf(settings.get('DefaultRSAPrivateKeyFile') ?? '', skipped),
   });
-  return { sessions: [{ name: 'teraterm', args, leftOut }], leftOut: [] };
+  return { sessions: [{ name: 'teraterm', args, skipped }], skipped: [] };
 }
 
 /** Drops the `:1` of `8021:localhost:21:1` and `bind:8021:localhost:21:1`. */

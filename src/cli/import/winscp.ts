@@ -1,4 +1,4 @@
-import { argumentsWith, type Import, type Imported } from './imported.ts';
+import { argumentsWith, type Import, type Imported, identityOf } from './imported.ts';
 import { decodePercent, readIni, type Values } from './settings-text.ts';
 
 const SESSION = /^Sessions\\(.+)$/;
@@ -16,16 +16,16 @@ export function isWinScp(text: string): boolean {
 /** Reads the sessions of a WinSCP.ini that go through a tunnel. */
 export function readWinScp(text: string): Import {
   const sessions: Imported[] = [];
-  const leftOut: string[] = [];
+  const skipped: string[] = [];
   for (const [section, values] of readIni(text)) {
     const [, written] = SESSION.exec(section) ?? [];
     if (written === undefined) continue;
     const name = decodePercent(written);
     const reason = reasonAgainst(values);
     if (reason === null) sessions.push(readSession(name, values, FIRST_PORT + sessions.length));
-    else leftOut.push(`${name}: ${reason}`);
+    else skipped.push(`${name}: ${reason}`);
   }
-  return { sessions, leftOut };
+  return { sessions, skipped };
 }
 
 function reasonAgainst(values: Values): string | null {
@@ -38,27 +38,23 @@ function reasonAgainst(values: Values): string | null {
 function readSession(name: string, values: Values, freePort: number): Imported {
   const value = (key: string) => decodePercent(values.get(key) ?? '');
   const number = (key: string, otherwise: number) => Number(value(key)) || otherwise;
-  const leftOut: string[] = [];
-  const key = value('TunnelPublicKeyFile');
-  if (/\.ppk$/i.test(key))
-    leftOut.push(
-      `the key ${key}: export it in PuTTYgen as an OpenSSH key, and set identityFile to that file`,
-    );
+  const skipped: string[] = [];
+  const identityFile = identityOf(value('TunnelPublicKeyFile'), skipped);
   if (values.has('TunnelPasswordPlain') || values.has('TunnelPassword'))
-    leftOut.push('the password of the tunnel: sshferry asks for it');
+    skipped.push('the password of the tunnel: sshferry asks for it');
   const host = value('HostName');
   const target = `${host.includes(':') ? `[${host}]` : host}:${number('PortNumber', 21)}`;
   const type = TYPES[value('Ftps')] ?? 'ftp';
   const port = number('TunnelPortNumber', 22);
   return {
     name,
-    leftOut,
+    skipped,
     args: argumentsWith({
       destination: value('TunnelHostName'),
       forwards: [`${type}/${number('TunnelLocalPortNumber', freePort)}:${target}`],
       user: value('TunnelUserName') || undefined,
       port: port === 22 ? undefined : port,
-      identityFile: key === '' || /\.ppk$/i.test(key) ? undefined : [key],
+      identityFile,
     }),
   };
 }

@@ -64,7 +64,7 @@ function gatewayDeps({ plugins, connect, prompter, env }: ServeEnvironment, { lo
 }
 
 /**
- * Starts the tunnel and, when all forwards listen, notifies the service manager and gives back a
+ * Starts the tunnel and, when all forwards listen, notifies the service manager and releases a
  * borrowed terminal.
  */
 async function begin(

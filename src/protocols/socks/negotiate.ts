@@ -17,7 +17,7 @@ export interface Negotiated {
 
 /**
  * Reads the client's request. Leaves the client paused, and returns to it what it has sent ahead.
- * Rejects, after the client was told, if the request is refused or does not come.
+ * If the request is refused or does not come, answers the client and then rejects.
  */
 export function negotiate({ client, signal }: SessionContext): Promise<Negotiated> {
   const dialogue = new SocksDialogue();

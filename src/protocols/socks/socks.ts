@@ -72,7 +72,7 @@ async function dial(
   );
 }
 
-/** Returns what a client is told of an error. */
+/** Returns the SOCKS failure that reports an error to the client. */
 export function failureOf({ code, reason, failure }: GatewayError): SocksFailure {
   if (code === 'CHANNEL_TIMEOUT') return 'host-unreachable';
   if (code.startsWith('SSH_')) return 'network-unreachable';

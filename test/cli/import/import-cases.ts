@@ -10,8 +10,8 @@ export interface ImportCase {
   readonly servers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** `listen → type target, by server`. */
   readonly forwards: readonly string[];
-  /** Parts of what is said to be left out, in order. */
-  readonly leftOut?: readonly (string | RegExp)[];
+  /** Parts of the messages about skipped settings, in order. */
+  readonly skipped?: readonly (string | RegExp)[];
 }
 
 const REG = 'Windows Registry Editor Version 5.00\r\n\r\n';
@@ -71,7 +71,7 @@ export const PUTTY_REGISTRY: readonly ImportCase[] = [
     )}`,
     servers: { a: { host: 'a.example.com' }, b: { host: 'b.example.com' } },
     forwards: ['8021 → ftp localhost:21, by a', '8023 → ftp localhost:21, by b'],
-    leftOut: [
+    skipped: [
       'Default Settings: it forwards nothing',
       'serial: it is not an SSH session',
       /^b: 8021 to .*a listens/,
@@ -103,7 +103,7 @@ export const PUTTY_REGISTRY: readonly ImportCase[] = [
       },
     },
     forwards: ['8021 → ftp localhost:21, by inside'],
-    leftOut: [/the key C:\\keys\\own\.ppk: export it in PuTTYgen/],
+    skipped: [/the key C:\\keys\\own\.ppk: export it in PuTTYgen/],
   },
   {
     what: 'a proxy that ssh has no option for, other hosts let in, and a forwarding that is not understood',
@@ -119,7 +119,7 @@ export const PUTTY_REGISTRY: readonly ImportCase[] = [
     )}`,
     servers: { shared: { host: 'shared.example.com', gatewayPorts: true, addressFamily: 4 } },
     forwards: ['8995 → tcp mail.example.com:995, by shared'],
-    leftOut: [/its proxy proxy\.example\.com/, /the forwarding L8080: not understood/],
+    skipped: [/its proxy proxy\.example\.com/, /the forwarding L8080: not understood/],
   },
 ];
 
@@ -185,7 +185,7 @@ export const TERA_TERM: readonly ImportCase[] = [
       'remote 8080 → tcp localhost:80, by teraterm',
       '127.0.0.1:1080 → socks, by teraterm',
     ],
-    leftOut: [/X11 forwarding/],
+    skipped: [/X11 forwarding/],
   },
   {
     what: 'a check of who the client is, X11',
@@ -193,7 +193,7 @@ export const TERA_TERM: readonly ImportCase[] = [
     text: `${teraTerm('DefaultForwarding=L8110:mail:110:1;X')}[Hosts]\r\nHost1=h.example.com:2222\r\n`,
     servers: { teraterm: { host: 'h.example.com', port: 2222 } },
     forwards: ['8110 → pop3 mail:110, by teraterm'],
-    leftOut: [/X11 forwarding: sshferry has none/],
+    skipped: [/X11 forwarding: sshferry has none/],
   },
   {
     what: 'a key, in UTF-16 as version 5 writes it',
@@ -210,7 +210,7 @@ export const TERA_TERM: readonly ImportCase[] = [
     text: teraTerm('DefaultForwarding=L[::1]:8021:[2001:db8::21]:21;Q1:2:3'),
     servers: { teraterm: { host: 'odd.example.com' } },
     forwards: ['[::1]:8021 → ftp [2001:db8::21]:21, by teraterm'],
-    leftOut: [/the forwarding Q1:2:3: not understood/],
+    skipped: [/the forwarding Q1:2:3: not understood/],
   },
 ];
 
@@ -244,7 +244,7 @@ export const WINSCP: readonly ImportCase[] = [
     text: `${winScp('sftp', 'HostName=a.example.com', ...TUNNEL)}${winScp('straight', 'HostName=b.example.com', 'FSProtocol=5')}${winScp('good', 'HostName=c.example.com', 'FSProtocol=5', ...TUNNEL)}`,
     servers: { good: { host: 'gate.example.com', user: 'you' } },
     forwards: ['8021 → ftp c.example.com:21, by good'],
-    leftOut: [/^sftp: it speaks no FTP/, /^straight: it has no tunnel/],
+    skipped: [/^sftp: it speaks no FTP/, /^straight: it has no tunnel/],
   },
   {
     what: 'a name in a folder, another SSH port, a key for PuTTY and a password',
@@ -260,7 +260,7 @@ export const WINSCP: readonly ImportCase[] = [
     ),
     servers: { 'workmy-files': { host: 'gate.example.com', user: 'you', port: 2222 } },
     forwards: ['8021 → ftp ftp.example.com:21, by workmy-files'],
-    leftOut: [/the key C:\\keys\\own\.ppk/, /the password of the tunnel/],
+    skipped: [/the key C:\\keys\\own\.ppk/, /the password of the tunnel/],
   },
   {
     what: 'an IPv6 address',
@@ -305,7 +305,7 @@ export const SSH_COMMANDS: readonly ImportCase[] = [
     text: 'ssh a.example.com uptime\nssh -fNT -L 8025:localhost:25 -D 1080 b.example.com\nssh -L nonsense c.example.com\n',
     servers: { bexamplecom: { host: 'b.example.com', session: false } },
     forwards: ['8025 → smtp localhost:25, by bexamplecom', '1080 → socks, by bexamplecom'],
-    leftOut: [/^ssh a\.example\.com uptime: /, /^c\.example\.com: /],
+    skipped: [/^ssh a\.example\.com uptime: /, /^c\.example\.com: /],
   },
   {
     what: 'a jump host and a remote forward',
@@ -341,7 +341,7 @@ export const SSH_CONFIG: readonly ImportCase[] = [
     text: 'Host a b\n  LocalForward 8021 localhost:21\nHost b\n  LocalForward 8143 localhost:143\n',
     servers: { a: { host: 'a' }, b: { host: 'b' } },
     forwards: ['8021 → ftp localhost:21, by a', '8143 → imap localhost:143, by b'],
-    leftOut: [/^b: 8021 to localhost:21: a listens there/],
+    skipped: [/^b: 8021 to localhost:21: a listens there/],
   },
   {
     what: 'keywords with =, in other cases, and patterns',

@@ -54,15 +54,15 @@ describe.each([
 ])('%s', (_kind, cases) => {
   test.each(cases)('$what', async (given) => {
     const { status, written, told: said } = await imported(given);
-    expect([status, said.replace(/^left out: .*\n/gm, '')]).toEqual([0, '']);
+    expect([status, said.replace(/^skipped: .*\n/gm, '')]).toEqual([0, '']);
     const reading = readConfigText(written ?? '', PLUGINS);
     if (!('config' in reading)) throw new Error(written ?? '');
     expect(told(reading.config)).toEqual(given.forwards);
     expect(Object.keys(reading.config.servers)).toEqual(Object.keys(given.servers));
     expect(reading.config.servers).toMatchObject(given.servers);
-    const leftOut = [...said.matchAll(/^left out: (.*)$/gm)].map(([, text]) => text);
-    expect(leftOut).toHaveLength(given.leftOut?.length ?? 0);
-    for (const [i, part] of (given.leftOut ?? []).entries()) expect(leftOut[i]).toMatch(part);
+    const skipped = [...said.matchAll(/^skipped: (.*)$/gm)].map(([, text]) => text);
+    expect(skipped).toHaveLength(given.skipped?.length ?? 0);
+    for (const [i, part] of (given.skipped ?? []).entries()) expect(skipped[i]).toMatch(part);
   });
 });
 
@@ -78,7 +78,7 @@ test.each([
     'settings without the server',
     'T.INI',
     '[TTSSH]\nDefaultForwarding=L1:a:2\n',
-    /T\.INI: nothing to forward is left/,
+    /T\.INI: nothing left to forward/,
   ],
 ])('%s is an error, and writes nothing', async (_what, file, text, message) => {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'sshferry-import-'));
@@ -91,8 +91,8 @@ test.each([
 });
 
 test('a name with control characters reaches the terminal escaped', async () => {
-  const name = '%1B]0;owned%07%0Aleft out: nothing';
+  const name = '%1B]0;owned%07%0Askipped: nothing';
   const text = `REGEDIT4\n[HKEY_CURRENT_USER\\Software\\SimonTatham\\PuTTY\\Sessions\\${name}]\n"HostName"="h"\n`;
   const { told: said } = await imported({ what: '', file: 'evil.reg', text, servers: {}, forwards: [] });
-  expect(said.split('\n')[0]).toBe('left out: \\x1b]0;owned\\x07\\x0aleft out: nothing: it forwards nothing');
+  expect(said.split('\n')[0]).toBe('skipped: \\x1b]0;owned\\x07\\x0askipped: nothing: it forwards nothing');
 });

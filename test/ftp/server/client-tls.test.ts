@@ -44,7 +44,7 @@ describe('TLS with the client of a folder', () => {
     alone,
   );
   scenario(
-    'gives a data port up whose kind PROT changes',
+    'gives up a data port whose protection PROT changes',
     [
       AUTH,
       ...PROTECTED,

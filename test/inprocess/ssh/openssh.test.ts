@@ -21,7 +21,11 @@ import { freePort, SSHD, startSshd } from '../../support/sshd.ts';
 import { listenTcp } from '../../support/tcp.ts';
 
 const TEST = { onTestFinished };
-const NOBODY: Prompter = { interactive: false, ask: () => Promise.reject(new Error('nobody')), tell() {} };
+const UNATTENDED: Prompter = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('nobody')),
+  tell() {},
+};
 
 describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', () => {
   let dir: string;
@@ -66,14 +70,14 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
     identitiesOnly: true,
     ...over,
   });
-  const connect = (over: Partial<SshOptions> = {}, prompter: Prompter = NOBODY, port = sshd.port) =>
+  const connect = (over: Partial<SshOptions> = {}, prompter: Prompter = UNATTENDED, port = sshd.port) =>
     connectByOpenSsh(port, options(over), { prompter });
 
   /** A transport as the command has it, stopped with the test. */
   async function transport(
     over: Partial<SshOptions>,
     port: number,
-    prompter: Prompter = NOBODY,
+    prompter: Prompter = UNATTENDED,
   ): Promise<ManagedTransport & { progress: LoginProgress[]; lines: string[] }> {
     const progress: LoginProgress[] = [];
     const lines: string[] = [];
@@ -130,7 +134,7 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
     onTestFinished(() => void server.kill());
     const connection = await connect(
       { userKnownHostsFile: [await knownHosts('kh-sftp', port, 'host')] },
-      NOBODY,
+      UNATTENDED,
       port,
     );
     onTestFinished(() => connection.close());
@@ -230,7 +234,7 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
 
   it('reports that nothing listens there, and that there is no such host', async () => {
     const port = await freePort();
-    await expect(connect({}, NOBODY, port)).rejects.toMatchObject({
+    await expect(connect({}, UNATTENDED, port)).rejects.toMatchObject({
       code: 'SSH_CONNECT',
       message: expect.stringContaining(`127.0.0.1:${port}: connection refused`),
     });
@@ -242,11 +246,11 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
 
   it('gives up on a server that never answers, and on request', async () => {
     const { port } = await listenTcp(TEST, (socket) => socket.resume());
-    await expect(connect({ connectTimeout: 0.3 }, NOBODY, port)).rejects.toMatchObject({
+    await expect(connect({ connectTimeout: 0.3 }, UNATTENDED, port)).rejects.toMatchObject({
       code: 'SSH_TIMEOUT',
     });
     const owner = new AbortController();
-    const login = connectByOpenSsh(port, options(), { prompter: NOBODY, signal: owner.signal });
+    const login = connectByOpenSsh(port, options(), { prompter: UNATTENDED, signal: owner.signal });
     const reason = new Error('called off');
     setTimeout(() => owner.abort(reason), 200);
     await expect(login).rejects.toBe(reason);

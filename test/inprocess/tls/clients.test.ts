@@ -231,7 +231,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
     expect((await page.rest()).bytes.toString()).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('a client that does not accept the certificate is told apart', async () => {
+  it('a client that does not accept the certificate is reported as such', async () => {
     const { running } = await gateway({ mode: 'implicit' });
     const url = `ftps://ann:x@127.0.0.1:${running.endpoint.port}/`;
     await expect(run('curl', ['-sS', '--max-time', '20', url])).rejects.toThrow(/certificate/);

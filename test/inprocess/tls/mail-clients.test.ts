@@ -93,7 +93,7 @@ describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
     expect((await server.rest()).bytes.toString()).toBe('');
   });
 
-  it('a server that hangs up before the login is told of in the protocol’s words', async () => {
+  it('a server that hangs up before the login is reported in the protocol’s words', async () => {
     const { client, server } = await joined(pop3, { required: true });
     server.write('+OK ready\r\n');
     await client.line();

@@ -14,7 +14,7 @@ const TOKEN_FILES = ['.ssh/id_ecdsa_sk', '.ssh/id_ed25519_sk'];
 const LARGEST_KEY = 64 * 1024;
 
 /**
- * Returns what is to log in. For SshEngine=auto that is ssh2, unless the login needs what only
+ * Returns the engine for a login. For SshEngine=auto it is ssh2, unless the login needs what only
  * OpenSSH's ssh supports. If there is no ssh for that, warns and returns ssh2, unless ssh2 could
  * agree on nothing; then rejects with `SSH_UNSUPPORTED`, as for SshEngine=openssh.
  */

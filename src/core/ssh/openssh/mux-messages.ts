@@ -21,7 +21,7 @@ const S_REMOTE_PORT = 0x80000007;
 const S_PROXY = 0x8000000f;
 
 const REMOTE = 2;
-/** The port that stands for a path in place of a host. */
+/** The port number that says that the host is a path (PORT_STREAMLOCAL in OpenSSH's misc.h). */
 const PORT_STREAMLOCAL = 0xffff_fffe;
 
 /** A forward from the server's side to a Unix socket of this machine. */

@@ -139,7 +139,7 @@ describe('a channel', () => {
   });
 });
 
-it('reports a refusal with its reason, and gives the window back', () => {
+it('reports a refusal with its reason, and returns the window to the budget', () => {
   const { table, budget, open } = setUp();
   const outcomes = open();
   table.onMessage({ type: 'refused', channel: 0, reason: 2, text: 'Connection refused' });

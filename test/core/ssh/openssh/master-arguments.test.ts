@@ -46,7 +46,7 @@ it('names the keys only if they are configured: else ssh tries its own', () => {
   expect(value('IdentityFile', { identityFile: [], identityFileExplicit: true })).toBe('none');
 });
 
-it('asks nobody without a person', () => {
+it('asks no questions without a person', () => {
   expect(value('BatchMode', {}, { attended: false })).toBe('yes');
   expect(value('BatchMode')).toBe('no');
 });
