@@ -1,4 +1,4 @@
-import { isLoopback, isSocketPath } from '../core/endpoint.ts';
+import { isAnyPort, isLoopback, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { checkUser, parseDestination } from '../core/ssh/config/destination.ts';
 import { canonicalKey, checkOption } from '../core/ssh/config/keys.ts';
@@ -85,7 +85,7 @@ function checkServerNames(forwards: unknown, servers: unknown): Issue[] {
 }
 
 /** An address that a forward listens on. */
-interface Claim {
+export interface Claim {
   readonly name: string;
   /** This machine, or a server: each has its own ports. */
   readonly machine: string;
@@ -109,21 +109,22 @@ function checkPorts(forwards: unknown): Issue[] {
   return issues;
 }
 
-function claimOf(name: string, forward: unknown): Claim | null {
+/** Returns the address of a forward as written; null if the system chooses it, or if it is invalid. */
+export function claimOf(name: string, forward: unknown): Claim | null {
   const { listen, server, direction } = keysOf(forward);
   if (typeof listen !== 'number' && typeof listen !== 'string') return null;
   try {
     const { host, port } = parseListen(String(listen));
     const machine = direction === 'remote' ? `server ${server}` : 'this machine';
-    const isAnyPort = port === 0 && (host === null || !isSocketPath(host));
-    return isAnyPort ? null : { name, machine, host: host ?? 'localhost', port };
+    return isAnyPort({ host, port }) ? null : { name, machine, host: host ?? 'localhost', port };
   } catch (error) {
     if (error instanceof AddressError) return null;
     throw error;
   }
 }
 
-function collide(a: Claim, b: Claim): boolean {
+/** Whether two forwards cannot both listen. */
+export function collide(a: Claim, b: Claim): boolean {
   if (a.machine !== b.machine || a.port !== b.port) return false;
   if (a.host === b.host || a.host === '*' || b.host === '*') return true;
   // Two addresses of 127.0.0.0/8 do not collide. localhost is one of them, and ::1.

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { formatEndpoint, isSocketPath } from '../core/endpoint.ts';
+import { formatEndpoint, isAnyPort, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseDestination } from '../core/ssh/config/destination.ts';
 import { canonicalKey } from '../core/ssh/config/keys.ts';
@@ -108,7 +108,7 @@ export function inputFromArguments(
     const address = formatListen(forward.listen);
     const place = `${direction} ${address}`;
     const isSocket = isSocketPath(address);
-    const earlier = forward.listen.port === 0 && !isSocket ? undefined : taken.get(place);
+    const earlier = isAnyPort(forward.listen) ? undefined : taken.get(place);
     if (earlier !== undefined) {
       const [what, own] = isSocket ? [address, 'path'] : [`port ${forward.listen.port}`, 'port'];
       throw new GatewayError('CONFIG_INVALID', `${text}: ${what} is already used by ${earlier}`, {

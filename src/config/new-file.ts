@@ -101,7 +101,7 @@ function wordOf(text: string): string {
     text
       .trim()
       .replace(/\s+/g, '-')
-      .replace(/[^\p{L}\p{N}_-]/gu, '') || 'server'
+      .replace(/[^\p{L}\p{N}_@.-]/gu, '') || 'server'
   );
 }
 

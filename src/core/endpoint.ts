@@ -17,6 +17,11 @@ export function unixEndpoint(path: string): Endpoint {
   return { host: path, port: 0 };
 }
 
+/** Whether the system chooses the port. A Unix socket has port 0 too, but its place is fixed. */
+export function isAnyPort({ host, port }: { readonly host: string | null; readonly port: number }): boolean {
+  return port === 0 && (host === null || !isSocketPath(host));
+}
+
 /** Whether the host of an Endpoint is the path of a Unix socket. */
 export function isSocketPath(host: string): boolean {
   return host.includes('/');

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Endpoint, isSocketPath } from './endpoint.ts';
+import { type Endpoint, isAnyPort } from './endpoint.ts';
 import { GatewayError } from './errors.ts';
 import type { Listening, ListenOptions, Peer, Transport } from './transport.ts';
 
@@ -40,10 +40,7 @@ export class Listener {
         return await Listener.#openOnce(transport, bind, onStream, options);
       } catch (error) {
         const portIsOurChoice =
-          bind.port === 0 &&
-          !isSocketPath(bind.host) &&
-          error instanceof GatewayError &&
-          error.code === 'LISTEN_IN_USE';
+          isAnyPort(bind) && error instanceof GatewayError && error.code === 'LISTEN_IN_USE';
         if (!portIsOurChoice || tries === PORT_TRIES) throw error;
       }
     }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isSocketPath } from './endpoint.ts';
+import { isAnyPort } from './endpoint.ts';
 import type { GatewayError } from './errors.ts';
 import type { Bind } from './listener.ts';
 import type { ActiveForward, Route } from './route.ts';
@@ -30,9 +30,8 @@ export function planRebinding(active: readonly ActiveForward[], routes: readonly
 
 function samePlace(a: Route, b: Route): boolean {
   // A port that the system chose belongs to the forward that got it.
-  const isFixed = a.spec.bind.port !== 0 || isSocketPath(a.spec.bind.host);
   return (
-    (isFixed || a.spec.name === b.spec.name) &&
+    (!isAnyPort(a.spec.bind) || a.spec.name === b.spec.name) &&
     a.near === b.near &&
     isDeepStrictEqual(a.spec.bind, b.spec.bind) &&
     isDeepStrictEqual(a.spec.socketFile, b.spec.socketFile)
@@ -41,7 +40,7 @@ function samePlace(a: Route, b: Route): boolean {
 
 /** Whether two places to listen can exclude each other. */
 export function mayCollide(a: Bind, b: Bind): boolean {
-  return a.port === b.port && (a.port !== 0 || (isSocketPath(a.host) && a.host === b.host));
+  return !isAnyPort(a) && a.port === b.port && (a.port !== 0 || a.host === b.host);
 }
 
 /** The parts of the gateway that `rebind` needs. */

@@ -37,6 +37,11 @@ export const init: Subcommand = {
     const file = path.resolve(environment.cwd, config);
     // Before the first question: the answers would be lost.
     if (!force && existsSync(file)) throw notWritten(config, EXISTS);
+    if (from !== undefined && (hasSshFlags(command) || command.args.length > 1)) {
+      throw new GatewayError('CONFIG_INVALID', '--from takes no options of ssh and no command', {
+        hint: 'edit the file that it writes',
+      });
+    }
     const servers =
       from === undefined
         ? [await newServer(command, environment)]

@@ -30,16 +30,17 @@ export async function importFile(
     throw new GatewayError('CONFIG_INVALID', `cannot read ${file}: ${error.message}`, { cause: error });
   });
   const text = decodeSettings(bytes);
+  if (isTeraTerm(text)) return readTeraTerm(text, destination);
+  if (destination !== null) throw notKnown(file, `its settings name their SSH servers; omit ${destination}`);
   if (isPuttyRegistry(text)) return readPuttyRegistry(text);
   if (isWinScp(text)) return readWinScp(text);
-  if (isTeraTerm(text)) return readTeraTerm(text, destination);
   if (isPuttySession(text)) return readPuttyFile(path.basename(full), text);
   if (isSshConfig(text)) {
     const isUsual = full === path.join(homedir(), '.ssh', 'config');
     return readSshConfigHosts(text, full, isUsual ? null : full, resolve, env);
   }
   if (isSshCommands(text)) return readSshCommands(text);
-  throw notKnown(file, 'it has no forward in a form that is known');
+  throw notKnown(file, 'no forwards found in a known format');
 }
 
 function notKnown(file: string, why: string): GatewayError {

@@ -1,4 +1,5 @@
-import { type ArgumentsInput, inputFromArguments } from '../../config/load.ts';
+import { type Claim, claimOf, collide } from '../../config/cross-check.ts';
+import { type ArgumentsInput, allForwards, inputFromArguments } from '../../config/load.ts';
 import type { NewServer } from '../../config/new-file.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
@@ -6,8 +7,8 @@ import type { Environment } from '../environment.ts';
 import { importFile } from './import-file.ts';
 
 /**
- * Reads the tunnels of another program's settings as servers of a config file, and reports on standard
- * error what it skips. Rejects with `CONFIG_INVALID` if it skips everything.
+ * Reads the tunnels of another program's settings as servers of a config file, and reports on
+ * standard error what it skips. Rejects with `CONFIG_INVALID` if it skips everything.
  */
 export async function importedServers(
   file: string,
@@ -18,13 +19,14 @@ export async function importedServers(
   const say = (text: string) => environment.stderr.write(`skipped: ${escapeControls(text)}\n`);
   for (const text of skipped) say(text);
   const servers: NewServer[] = [];
-  const taken = new Map<string, string>();
+  const claims: Claim[] = [];
   for (const { name, args, skipped: parts } of sessions) {
     for (const part of parts) say(`${name}: ${part}`);
     try {
+      if (allForwards(args).length === 0) throw new GatewayError('CONFIG_INVALID', 'it forwards nothing');
       if (args.destination === '')
         throw new GatewayError('CONFIG_INVALID', 'the settings do not name the SSH server; add [user@]host');
-      const input = withoutTaken(inputFromArguments(args, environment.plugins), taken, name, say);
+      const input = withoutTaken(inputFromArguments(args, environment.plugins), claims, name, say);
       if (Object.keys(input.forwards).length > 0) servers.push({ name, input });
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
@@ -35,25 +37,24 @@ export async function importedServers(
   throw new GatewayError('CONFIG_INVALID', `${file}: nothing left to forward`);
 }
 
-/** Leaves out forwards that listen where an earlier session does: both cannot run at once. */
+/** Drops forwards that listen where an earlier session does: both cannot run at once. */
 function withoutTaken(
   input: ArgumentsInput,
-  taken: Map<string, string>,
+  claims: Claim[],
   name: string,
   say: (text: string) => void,
 ): ArgumentsInput {
   const forwards: Record<string, Readonly<Record<string, unknown>>> = {};
   for (const [forward, value] of Object.entries(input.forwards)) {
-    const server = value.direction === 'remote' ? name : '';
-    const place = `${server} ${value.listen}`;
-    const earlier = taken.get(place);
-    if (earlier !== undefined) {
+    const claim = claimOf(name, { ...value, server: name });
+    const earlier = claim && claims.find((other) => collide(claim, other));
+    if (earlier) {
       say(
-        `${name}: ${value.listen} to ${value.to ?? 'SOCKS'}: ${earlier} listens there; choose another port`,
+        `${name}: ${value.listen} to ${value.to ?? 'SOCKS'}: ${earlier.name} listens there; choose another port`,
       );
       continue;
     }
-    taken.set(place, name);
+    if (claim !== null) claims.push(claim);
     forwards[forward] = value;
   }
   return { ...input, forwards };

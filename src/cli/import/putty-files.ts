@@ -1,4 +1,3 @@
-import { allForwards } from '../../config/load.ts';
 import type { Import, Imported } from './imported.ts';
 import { readPuttySession } from './putty.ts';
 import { decodePercent, readIni, type Values } from './settings-text.ts';
@@ -20,7 +19,7 @@ export function readPuttyRegistry(text: string): Import {
     const title = decodePercent(name);
     found.push([title, readPuttySession(title, registryValues(values))]);
   }
-  return withForwards(found);
+  return sortOut(found);
 }
 
 /** Whether the text is a file of `~/.putty/sessions`. */
@@ -30,13 +29,9 @@ export function isPuttySession(text: string): boolean {
 
 /** Reads a file of `~/.putty/sessions`, whose own name is that of the session. */
 export function readPuttyFile(file: string, text: string): Import {
-  const values = new Map<string, string>();
-  for (const line of text.split(/\r?\n/)) {
-    const [, key, value = ''] = /^([^=]+)=(.*)$/.exec(line) ?? [];
-    if (key !== undefined) values.set(key, value);
-  }
+  const values = readIni(text).get('') ?? new Map<string, string>();
   const title = decodePercent(file);
-  return withForwards([[title, readPuttySession(title, values)]]);
+  return sortOut([[title, readPuttySession(title, values)]]);
 }
 
 /** Unquotes `"Name"="text"` and `"Name"=dword:00000016`. */
@@ -52,15 +47,11 @@ function registryValues(values: Values): Values {
   return plain;
 }
 
-/** Keeps the sessions that forward something. */
-function withForwards(found: readonly (readonly [string, Imported | null])[]): Import {
-  const sessions: Imported[] = [];
-  const skipped: string[] = [];
-  for (const [name, session] of found) {
-    if (session === null) skipped.push(`${name}: it is not an SSH session`);
-    else if (allForwards(session.args).length === 0) skipped.push(`${name}: it forwards nothing`);
-    else if (session.args.destination === '') skipped.push(`${name}: it has no host name`);
-    else sessions.push(session);
-  }
-  return { sessions, skipped };
+function sortOut(found: readonly (readonly [string, Imported | null])[]): Import {
+  return {
+    sessions: found.map(([, session]) => session).filter((session) => session !== null),
+    skipped: found
+      .filter(([, session]) => session === null)
+      .map(([name]) => `${name}: it is not an SSH session`),
+  };
 }

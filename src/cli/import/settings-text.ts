@@ -3,10 +3,9 @@
  * UTF-8, or latin1 if it is not valid UTF-8.
  */
 export function decodeSettings(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le');
-  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(start));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return bytes.toString('latin1');
   }
@@ -15,10 +14,13 @@ export function decodeSettings(bytes: Buffer): string {
 /** The values of one section, by their keys as written. */
 export type Values = ReadonlyMap<string, string>;
 
-/** Reads `[section]` and `key=value` lines, as the INI files of Windows have them. */
+/**
+ * Reads `[section]` and `key=value` lines, as the INI files of Windows have them. Lines before the
+ * first section belong to the section with the empty name.
+ */
 export function readIni(text: string): Map<string, Values> {
-  const sections = new Map<string, Map<string, string>>();
   let current = new Map<string, string>();
+  const sections = new Map([['', current]]);
   for (const line of text.split(/\r?\n/)) {
     const [, name] = /^\s*\[(.*)\]\s*$/.exec(line) ?? [];
     if (name !== undefined) {

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { allForwards } from '../../config/load.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { addLogFlags } from '../args/log-flags.ts';
@@ -32,7 +32,7 @@ export function readSshCommands(text: string): Import {
       if (allForwards(args).length === 0) skipped.push(`${line}: it forwards nothing`);
       else sessions.push({ name: args.destination, args, skipped: [] });
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof GatewayError || error instanceof CommanderError)) throw error;
       const why = error instanceof GatewayError ? error.message : error.message.replace(/^error: /, '');
       skipped.push(`${line}: ${why}`);
     }
@@ -40,32 +40,33 @@ export function readSshCommands(text: string): Import {
   return { sessions, skipped };
 }
 
+/** Words that can precede the program: assignments, options, and programs that run others. */
+const BEFORE = /^(\w+=.*|nohup|exec|setsid|sudo|env|-\S+)$/;
+
 /** Returns the arguments of each ssh in a text, line by line. */
 function commandsIn(text: string): string[][] {
   const lines = text.replace(/\\\r?\n/g, ' ').split(/\r?\n/);
   return lines.flatMap((line) => {
     const words = shellWords(line);
-    const at = words.findIndex((word) => SSH.test(word) || AUTOSSH.test(word));
-    const before = words.slice(0, Math.max(0, at));
-    if (
-      at < 0 ||
-      before.some((word) => !/^(\w+=.*|nohup|exec|setsid|sudo|env|ExecStart=.*|-\S+)$/.test(word))
-    )
-      return [];
+    const at = words.findIndex((word) => !BEFORE.test(word));
     const argv = words.slice(at + 1);
-    // autossh's own -M names its monitor port.
-    const isAuto = AUTOSSH.test(words[at] ?? '');
-    const own = argv[0] === '-M' ? argv.slice(2) : argv[0]?.startsWith('-M') ? argv.slice(1) : argv;
-    return [isAuto ? own : argv];
+    if (SSH.test(words[at] ?? '')) return [argv];
+    return AUTOSSH.test(words[at] ?? '') ? [withoutMonitor(argv)] : [];
   });
+}
+
+/** Drops autossh's own `-M port` or `-Mport`. */
+function withoutMonitor(argv: readonly string[]): string[] {
+  const at = argv.findIndex((word) => word.startsWith('-M'));
+  return at < 0 ? [...argv] : argv.toSpliced(at, argv[at] === '-M' ? 2 : 1);
 }
 
 /** Splits a line as a shell does, up to a comment or the end of the command. Knows no variables. */
 function shellWords(line: string): string[] {
   const words: string[] = [];
-  const pattern = /\s*((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;&|<>#])+|[;&|<>#])/gy;
+  const pattern = /\s*(\d*[<>]|[;&|#]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;&|<>#])+)/gy;
   for (const [, word = ''] of line.matchAll(pattern)) {
-    if (/^[;&|<>#]$/.test(word)) break;
+    if (/^(\d*[<>]|[;&|#])$/.test(word)) break;
     words.push(
       word.replace(
         /'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/g,

@@ -1,4 +1,5 @@
 import { allForwards } from '../../config/load.ts';
+import { GatewayError } from '../../core/errors.ts';
 import { argumentsOf, splitLine } from '../../core/ssh/config/line.ts';
 import type { ResolvedSsh, SshInput } from '../../core/ssh/config/ssh-config.ts';
 import { argumentsWith, type Import, type Imported } from './imported.ts';
@@ -35,7 +36,8 @@ export async function readSshConfigHosts(
       if (allForwards(args).length === 0) continue;
       sessions.push({ name: host, args, skipped: [] });
     } catch (error) {
-      skipped.push(`${host}: ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof GatewayError)) throw error;
+      skipped.push(`${host}: ${error.message}`);
     }
   }
   return { sessions, skipped };

@@ -24,13 +24,14 @@ export function readTeraTerm(text: string, destination: string | null): Import {
     else if (kind === 'X') skipped.push('X11 forwarding: sshferry has none');
     else if (part.trim() !== '') skipped.push(`the forwarding ${part.trim()}: not understood`);
   }
-  const [server = '', port] = destination ?? remembered(sections.get('Hosts')?.get('Host1') ?? '');
+  const [server, port] =
+    destination === null ? remembered(sections.get('Hosts')?.get('Host1') ?? '') : [destination];
   const user = settings.get('DefaultUserName') ?? '';
   const args = argumentsWith({
     ...found,
-    destination: destination ?? server,
+    destination: server,
     user: user === '' || (destination ?? '').includes('@') ? undefined : user,
-    port: destination === null && port !== undefined ? Number(port) : undefined,
+    port: port === undefined ? undefined : Number(port),
     identityFile: identityOf(settings.get('DefaultRSAPrivateKeyFile') ?? '', skipped),
   });
   return { sessions: [{ name: 'teraterm', args, skipped }], skipped: [] };

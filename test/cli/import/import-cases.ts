@@ -72,8 +72,8 @@ export const PUTTY_REGISTRY: readonly ImportCase[] = [
     servers: { a: { host: 'a.example.com' }, b: { host: 'b.example.com' } },
     forwards: ['8021 → ftp localhost:21, by a', '8023 → ftp localhost:21, by b'],
     skipped: [
-      'Default Settings: it forwards nothing',
       'serial: it is not an SSH session',
+      'Default Settings: it forwards nothing',
       /^b: 8021 to .*a listens/,
     ],
   },
@@ -276,35 +276,37 @@ export const SSH_COMMANDS: readonly ImportCase[] = [
     what: 'one line',
     file: 'tunnel.sh',
     text: '#!/bin/sh\n# my tunnel\nssh -N -L 8021:localhost:21 you@yourserver.example.com\n',
-    servers: { youyourserverexamplecom: { host: 'yourserver.example.com', user: 'you', session: false } },
-    forwards: ['8021 → ftp localhost:21, by youyourserverexamplecom'],
+    servers: {
+      'you@yourserver.example.com': { host: 'yourserver.example.com', user: 'you', session: false },
+    },
+    forwards: ['8021 → ftp localhost:21, by you@yourserver.example.com'],
   },
   {
     what: 'continued lines, quotes, and an end of the command',
     file: 'long.sh',
     text: 'exec ssh -o "ServerAliveInterval=60" \\\n  -i \'/home/you/my key\' \\\n  -L 8110:mail:110 gate.example.com & # to the background\n',
     servers: {
-      gateexamplecom: {
+      'gate.example.com': {
         host: 'gate.example.com',
         identityFile: ['/home/you/my key'],
         options: [['ServerAliveInterval', '60']],
       },
     },
-    forwards: ['8110 → pop3 mail:110, by gateexamplecom'],
+    forwards: ['8110 → pop3 mail:110, by gate.example.com'],
   },
   {
     what: 'autossh in a unit of systemd',
     file: 'tunnel.service',
     text: '[Service]\nExecStart=/usr/bin/autossh -M 0 -NT -o ExitOnForwardFailure=yes -L 8143:localhost:143 -p 2222 you@h.example.com\nRestart=always\n',
-    servers: { youhexamplecom: { host: 'h.example.com', user: 'you', port: 2222, session: false } },
-    forwards: ['8143 → imap localhost:143, by youhexamplecom'],
+    servers: { 'you@h.example.com': { host: 'h.example.com', user: 'you', port: 2222, session: false } },
+    forwards: ['8143 → imap localhost:143, by you@h.example.com'],
   },
   {
     what: 'several lines, of which one runs a command and one is invalid',
     file: 'notes.txt',
     text: 'ssh a.example.com uptime\nssh -fNT -L 8025:localhost:25 -D 1080 b.example.com\nssh -L nonsense c.example.com\n',
-    servers: { bexamplecom: { host: 'b.example.com', session: false } },
-    forwards: ['8025 → smtp localhost:25, by bexamplecom', '1080 → socks, by bexamplecom'],
+    servers: { 'b.example.com': { host: 'b.example.com', session: false } },
+    forwards: ['8025 → smtp localhost:25, by b.example.com', '1080 → socks, by b.example.com'],
     skipped: [/^ssh a\.example\.com uptime: /, /^c\.example\.com: /],
   },
   {
@@ -313,6 +315,36 @@ export const SSH_COMMANDS: readonly ImportCase[] = [
     text: 'nohup ssh -J me@gate.example.com -R 9000:localhost:9000 -L 8021:files:21 inside\n',
     servers: { inside: { host: 'inside', options: [['ProxyJump', 'me@gate.example.com']] } },
     forwards: ['8021 → ftp files:21, by inside', 'remote 9000 → tcp localhost:9000, by inside'],
+  },
+];
+
+/** What broke once. */
+export const SSH_COMMAND_FAULTS: readonly ImportCase[] = [
+  {
+    what: 'a redirection with a number',
+    file: 'quiet.sh',
+    text: 'ssh -N -L 8021:localhost:21 h.example.com 2>/dev/null\n',
+    servers: { 'h.example.com': { host: 'h.example.com', session: false } },
+    forwards: ['8021 → ftp localhost:21, by h.example.com'],
+  },
+  {
+    what: 'autossh with its monitor port after another flag',
+    file: 'auto.sh',
+    text: 'autossh -f -M 20000 -N -L 8021:localhost:21 you@h.example.com\n',
+    servers: { 'you@h.example.com': { host: 'h.example.com', user: 'you', session: false } },
+    forwards: ['8021 → ftp localhost:21, by you@h.example.com'],
+  },
+  {
+    what: 'addresses that collide though they are written otherwise, and two free ports that do not',
+    file: 'two.sh',
+    text: 'ssh -L 127.0.0.1:8021:localhost:21 -L 0:localhost:110 a.example.com\nssh -L 8021:localhost:21 -L 0:localhost:110 b.example.com\n',
+    servers: { 'a.example.com': { host: 'a.example.com' }, 'b.example.com': { host: 'b.example.com' } },
+    forwards: [
+      '127.0.0.1:8021 → ftp localhost:21, by a.example.com',
+      '0 → pop3 localhost:110, by a.example.com',
+      '0 → pop3 localhost:110, by b.example.com',
+    ],
+    skipped: [/^b\.example\.com: 8021 to localhost:21: a\.example\.com listens there/],
   },
 ];
 

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { PLUGINS } from '../../../src/app/plugins.ts';
 import { readConfigText } from '../../../src/config/diagnose.ts';
 import type { Config } from '../../../src/config/schema.ts';
+import { formatEndpoint } from '../../../src/core/endpoint.ts';
 import { resolveSshOptions } from '../../../src/core/ssh/config/ssh-config.ts';
 import { formatTarget, isDynamic } from '../../../src/core/target.ts';
 import { Run } from '../fakes.ts';
@@ -12,6 +13,7 @@ import {
   type ImportCase,
   PUTTY_REGISTRY,
   PUTTY_UNIX,
+  SSH_COMMAND_FAULTS,
   SSH_COMMANDS,
   SSH_CONFIG,
   TERA_TERM,
@@ -33,15 +35,12 @@ async function imported({ file, text, utf16 = false, destination }: ImportCase) 
 /** `listen → type target, by server`. */
 function told(config: Config): string[] {
   return Object.values(config.forwards).map(({ listen, type, server, to, direction, tls }) => {
-    const address = listen.host === null ? `${listen.port}` : `${bracketed(listen.host)}:${listen.port}`;
+    const { host, port } = listen;
+    const address = host === null ? `${port}` : formatEndpoint({ host, port });
     const target = isDynamic(to) ? '' : ` ${formatTarget(to)}`;
     const secured = tls === null ? '' : ` with TLS (${tls.mode})`;
     return `${direction === 'remote' ? 'remote ' : ''}${address} → ${type}${secured}${target}, by ${server}`;
   });
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 describe.each([
@@ -50,6 +49,7 @@ describe.each([
   ['a TERATERM.INI', TERA_TERM],
   ['a WinSCP.ini', WINSCP],
   ['lines that run ssh', SSH_COMMANDS],
+  ['lines that run ssh, and broke once', SSH_COMMAND_FAULTS],
   ['an ssh_config', SSH_CONFIG],
 ])('%s', (_kind, cases) => {
   test.each(cases)('$what', async (given) => {
@@ -72,7 +72,7 @@ test.each([
     'a file without forwards',
     'letter.txt',
     'Dear ssh,\n',
-    /letter\.txt: it has no forward in a form that is known/,
+    /letter\.txt: no forwards found in a known format/,
   ],
   [
     'settings without the server',
@@ -88,6 +88,19 @@ test.each([
   expect(await run.status).not.toBe(0);
   expect(run.stderr.text).toMatch(message);
   await expect(readFile(path.join(cwd, 'sshferry.yaml'))).rejects.toThrow('ENOENT');
+});
+
+test.each([
+  [['-L', '8021:localhost:21'], /--from takes no options of ssh and no command/],
+  [['you@h'], /putty\.reg: its settings name their SSH servers; omit you@h/],
+])('init --from refuses what it would ignore: %j', async (more, message) => {
+  const cwd = await mkdtemp(path.join(os.tmpdir(), 'sshferry-import-'));
+  onTestFinished(() => rm(cwd, { recursive: true }));
+  await writeFile(path.join(cwd, 'putty.reg'), PUTTY_REGISTRY[0]?.text ?? '');
+  const argv = ['init', '--from', 'putty.reg', ...more];
+  const run = new Run(argv, { cwd, plugins: PLUGINS, resolve: resolveSshOptions });
+  expect(await run.status).toBe(2);
+  expect(run.stderr.text).toMatch(message);
 });
 
 test('a name with control characters reaches the terminal escaped', async () => {
