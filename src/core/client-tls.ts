@@ -12,7 +12,7 @@ export interface ClientTlsFacts {
 
 /** TLS between the clients of a forward and sshferry, which is the TLS server. */
 export interface ListenTls extends ClientTlsFacts {
-  /** Takes over the connection of a client, of which nothing was read. */
+  /** Takes over a client's connection, from which nothing has been read. */
   accept(client: Stream, log: Logger): ClientTls;
   /** Returns the certificate for people: its names and the days left. */
   describe(): string;
@@ -22,8 +22,6 @@ export interface ListenTls extends ClientTlsFacts {
 export interface ClientTls extends ClientTlsFacts {
   /** The client's connection: as it came, and in TLS from `begin` on. */
   readonly stream: Stream;
-  /** Whether TLS has begun on the control connection. */
-  readonly begun: boolean;
   /** Whether new data connections are to begin in TLS (FTP's PROT). */
   protectsData: boolean;
   /**
@@ -42,7 +40,7 @@ export interface SecuredData extends Stream {
   limitHandshake(): void;
 }
 
-/** Why a session ends whose client, or an attacker, sent more in the clear where TLS had to begin. */
+/** Returns the error for bytes that came in the clear after the command that begins TLS. */
 export function injected(): GatewayError {
   return new GatewayError(
     'CLIENT_INJECTION',

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS, type FtpPolicy } from './rewrite/policy.ts';
 import { parsePasswordHash } from './server/io/password.ts';
 import { isNameCharset } from './server/names.ts';
 import { FolderService } from './server/sftp/folder-service.ts';
-import type { SecurityPolicy } from './wire/security.ts';
+import { securityOf } from './wire/security.ts';
 
 const portRange = z
   .string()
@@ -210,11 +210,6 @@ export function dataOptionsOf(config: FtpConfig): DataOptions {
   };
 }
 
-/** Returns what a client may do about TLS; null if the forward has none for clients. */
-export function securityOf({ clientTls }: Pick<SessionContext, 'clientTls'>): SecurityPolicy | null {
-  return clientTls && { implicit: clientTls.mode === 'implicit', required: clientTls.required };
-}
-
 /** Returns what one session may do. */
 export function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy {
   const { dataHost, active, prefetch } = config;
@@ -225,7 +220,7 @@ export function policyOf(session: SessionContext, config: FtpConfig): FtpPolicy 
     active,
     prefetch,
     secured: session.secured,
-    clientTls: securityOf(session),
+    clientTls: securityOf(session.clientTls),
     limits: DEFAULT_LIMITS,
   };
 }

@@ -12,10 +12,15 @@ export class Ciphertext extends Duplex {
   #hasBegun = false;
 
   /**
-   * `onEnd` is called at the end of the bytes, before TLS hears of it. Nothing is sent before
-   * `begins` resolves.
+   * `onEnd` is called at the end of the bytes, before TLS hears of it. While `isWhole`, a close of
+   * the inner stream takes nothing from the reader of TLS. Nothing is sent before `begins` resolves.
    */
-  constructor(inner: Stream, onEnd: () => void, begins: Promise<void> = Promise.resolve()) {
+  constructor(
+    inner: Stream,
+    onEnd: () => void,
+    isWhole: () => boolean,
+    begins: Promise<void> = Promise.resolve(),
+  ) {
     // Node's TLS takes this stream's close for its own, and drops what the reader has yet to take.
     super({ allowHalfOpen: true, autoDestroy: false });
     this.#inner = inner;
@@ -29,7 +34,7 @@ export class Ciphertext extends Duplex {
     this.once('end', onEnd);
     // After a whole end, TLS may still have bytes to read.
     inner.on('close', () => {
-      if (!inner.readableEnded) this.destroy();
+      if (!inner.readableEnded && !isWhole()) this.destroy();
     });
     inner.pause();
   }

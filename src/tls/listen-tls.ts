@@ -84,7 +84,6 @@ class OneClientTls implements ClientTls {
   protectsData: boolean;
   readonly #server: TlsServer;
   readonly #log: Logger;
-  #begun = false;
 
   constructor(client: Stream, { mode, required, server, log }: OneClientOptions) {
     this.stream = new ClientStream(client);
@@ -95,12 +94,7 @@ class OneClientTls implements ClientTls {
     this.#log = log;
   }
 
-  get begun(): boolean {
-    return this.#begun;
-  }
-
   begin(): Promise<void> {
-    this.#begun = true;
     return new Promise((resolve, reject) => {
       const lost = () => reject(this.stream.errored ?? new Error('the client closed the connection'));
       this.stream.once('close', lost);

@@ -104,6 +104,7 @@ export class TlsStream extends Duplex implements Stream {
       () => {
         if (!this.#readAll) this.#truncated = true;
       },
+      () => this.#hasLeft,
       options.begins,
     );
     this.#socket = options.role.open(ciphertext);
@@ -143,8 +144,10 @@ export class TlsStream extends Duplex implements Stream {
     // Closed by the other side after its end: ours has no receiver.
     if (this.#inner.destroyed) callback();
     else {
-      this.#ending = this.#options.role.mayCloseEarly;
-      this.#send(callback, (done) => this.#socket.end(done));
+      this.#send(callback, (done) => {
+        this.#ending = this.#options.role.mayCloseEarly;
+        this.#socket.end(done);
+      });
     }
   }
 
@@ -183,13 +186,13 @@ export class TlsStream extends Duplex implements Stream {
       if (this.#accepted) this.#onEnd();
       else this.destroy(this.#cut('ended the connection during the TLS handshake'));
     });
-    const failed = (error: Error) => this.#fail(this.#explain(error));
+    const failed = (error: NodeJS.ErrnoException) => this.#fail(error, this.#explain(error));
     socket.on('error', failed);
     // As a server, Node reports a failure only here, unless it made the socket in a tls.Server.
     socket.on('_tlsError', failed);
     socket.on('close', () => {
-      if (this.#hasLeft) return;
-      if (!this.#ended || !this.writableFinished) this.destroy(this.#cut('closed the connection'));
+      const isOver = this.#ended && (this.writableFinished || this.#hasLeft);
+      if (!isOver) this.destroy(this.#cut('closed the connection'));
     });
   }
 
@@ -229,7 +232,7 @@ export class TlsStream extends Duplex implements Stream {
       void act((error) => {
         if (this.#unsent !== callback) return;
         this.#unsent = null;
-        callback(error && !this.#ending ? this.#explain(error) : null);
+        callback(error && !this.#forgives(error) ? this.#explain(error) : null);
       });
     if (this.#accepted) run();
     else this.#waiting = run;
@@ -239,13 +242,18 @@ export class TlsStream extends Duplex implements Stream {
    * A client that has read all that it expected closes at once, so that close_notify has no receiver.
    * Our direction is whole then, and only the other one is cut.
    */
-  #fail(error: Error): void {
-    const unsent = this.#unsent;
+  #fail(error: NodeJS.ErrnoException, explained: Error = error): void {
     if (this.#hasLeft) return;
-    if (!this.#ending || unsent === null) return void this.destroy(error);
+    const unsent = this.#unsent;
+    if (unsent === null || !this.#forgives(error)) return void this.destroy(explained);
     this.#unsent = null;
     unsent(null);
-    setImmediate(() => this.destroy(error));
+    setImmediate(() => this.destroy(explained));
+  }
+
+  /** An alert says that the client could not read what it got: only its close is forgiven. */
+  #forgives({ code = '' }: NodeJS.ErrnoException): boolean {
+    return this.#ending && !/^(ERR_SSL_|EPROTO)/.test(code);
   }
 
   /** Whether the client has ended its direction, with close_notify, and nothing for it is under way. */

@@ -30,18 +30,9 @@ export class ClientSecurity {
 
   /** Answers a command about TLS, or one that is refused without it. Returns false for any other. */
   onCommand({ verb, argument }: Command): boolean {
-    const security = this.#security;
-    if (security === null) return false;
-    if (security.handles(verb)) this.#answer(verb, security.reply(verb, argument));
-    else {
-      const refusal = security.refusal(verb);
-      if (refusal === null) {
-        security.record(verb);
-        return false;
-      }
-      this.#answer(verb, refusal);
-    }
-    return true;
+    const answer = this.#security?.onCommand(verb, argument) ?? null;
+    if (answer !== null) this.#answer(verb, answer);
+    return answer !== null;
   }
 
   /** Replies when the turn has come; what follows the reply takes effect then. */
@@ -53,7 +44,7 @@ export class ClientSecurity {
       return this.#dialogue.replyLocally(verb, bytes, () => this.#begin(bytes));
     }
     this.#dialogue.replyLocally(verb, bytes, () => {
-      // A port of the other kind would carry the next file otherwise than the client expects.
+      // The client expects the new kind of connection, also on a port that it asked for before.
       this.#dialogue.ports.dropUnused(new GatewayError('ABANDONED', 'the protection of data was changed'));
       this.#dialogue.emit({ type: 'protect', on: effect === 'protect' });
       return true;

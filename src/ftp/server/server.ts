@@ -161,11 +161,8 @@ export class FtpServer {
   }
 
   #run({ verb, argument }: Command): Reply | Steps<Reply> {
-    const { security } = this.#session;
-    if (security?.handles(verb)) return this.#secure(security.reply(verb, argument));
-    const refusal = security?.refusal(verb) ?? null;
-    if (refusal !== null) return reply(refusal.code, refusal.text);
-    security?.record(verb);
+    const answer = this.#session.security?.onCommand(verb, argument) ?? null;
+    if (answer !== null) return this.#secure(answer);
     const entry = commandEntry(verb);
     if (typeof entry === 'number')
       return reply(entry, entry === 500 ? 'Unknown command' : `${verb} is not implemented`);
@@ -180,12 +177,12 @@ export class FtpServer {
     }
   }
 
-  /** Returns the reply to a command about TLS. Its effect follows the reply. */
+  /** Returns the reply to a command about TLS, or without it. Its effect follows the reply. */
   #secure({ code, text, effect }: SecurityReply): Reply {
     if (effect === 'begin') this.#beginsTls = true;
     else if (effect !== null) {
       this.#emit({ type: 'protect', on: effect === 'protect' });
-      // A port of the other kind would carry the next file otherwise than the client expects.
+      // The client expects the new kind of connection, also on a port that it asked for before.
       this.#session.dropPort();
     }
     return reply(code, text);

@@ -1,3 +1,4 @@
+import type { ClientTlsFacts } from '../../core/client-tls.ts';
 import { transferDirection } from './command.ts';
 
 /** The TLS that a client can, or has to, begin on its control connection. */
@@ -6,6 +7,11 @@ export interface SecurityPolicy {
   readonly implicit: boolean;
   /** Whether a client has to begin TLS before it logs in, and to protect its data. */
   readonly required: boolean;
+}
+
+/** Returns what a client may do about TLS; null if the forward has none for clients. */
+export function securityOf(tls: ClientTlsFacts | null): SecurityPolicy | null {
+  return tls && { implicit: tls.mode === 'implicit', required: tls.required };
 }
 
 /** A reply, and what follows it: TLS begins, or data connections are protected or not. */
@@ -20,8 +26,11 @@ export const SECURITY_FEATURES = ['AUTH TLS', 'PBSZ', 'PROT'] as const;
 
 /** The commands of RFC 2228 and 4217. */
 const VERBS: ReadonlySet<string> = new Set(['AUTH', 'ADAT', 'PBSZ', 'PROT', 'CCC', 'MIC', 'CONF', 'ENC']);
-/** The mechanisms of AUTH: its other names are older (draft-murray-auth-ftp-ssl). */
-const MECHANISMS: ReadonlySet<string> = new Set(['TLS', 'TLS-C', 'TLS-P', 'SSL']);
+/**
+ * The mechanisms of AUTH. TLS-C and SSL are older names (draft-murray-auth-ftp-ssl). TLS-P, which
+ * protects data without PROT, is not one: 504 lets its clients try TLS (RFC 4217 4).
+ */
+const MECHANISMS: ReadonlySet<string> = new Set(['TLS', 'TLS-C', 'SSL']);
 /** Harmless commands, which clients send before AUTH. */
 const BEFORE_TLS: ReadonlySet<string> = new Set(
   'FEAT HELP NOOP OPTS SYST HOST CLNT CSID LANG QUIT'.split(' '),
@@ -47,18 +56,19 @@ export class ControlSecurity {
     this.#protects = policy.implicit;
   }
 
-  /** Whether `reply` answers this command. */
-  handles(verb: string): boolean {
-    return VERBS.has(verb);
+  /**
+   * Returns the reply to a command about TLS, or to one that is refused without it; null for any
+   * other.
+   */
+  onCommand(verb: string, argument: string): SecurityReply | null {
+    if (VERBS.has(verb)) return this.#reply(verb, argument);
+    const refusal = this.#refusal(verb);
+    // After USER, TLS begins too late to protect the login.
+    if (refusal === null && verb === 'USER') this.#loginBegan = true;
+    return refusal;
   }
 
-  /** Records a command that is carried out. After USER, TLS begins too late to protect the login. */
-  record(verb: string): void {
-    if (verb === 'USER') this.#loginBegan = true;
-  }
-
-  /** Returns why a command other than those of `handles` is refused; null if it is not. */
-  refusal(verb: string): SecurityReply | null {
+  #refusal(verb: string): SecurityReply | null {
     if (this.#begun && verb === 'REIN') return plain(502, 'REIN would end TLS; connect again');
     if (!this.#policy.required) return null;
     if (!this.#begun)
@@ -67,8 +77,8 @@ export class ControlSecurity {
     return needsData && !this.#protects ? plain(521, 'Data needs TLS here; send PROT P first') : null;
   }
 
-  /** Returns the reply to a command of `handles`, and makes the change that it announces. */
-  reply(verb: string, argument: string): SecurityReply {
+  /** Returns the reply, and makes the change that it announces. */
+  #reply(verb: string, argument: string): SecurityReply {
     const word = argument.toUpperCase();
     switch (verb) {
       case 'AUTH':
@@ -91,7 +101,6 @@ export class ControlSecurity {
     // A login in the clear may be an attacker's, whose session the client would continue.
     if (this.#loginBegan) return plain(503, 'AUTH TLS comes before USER; connect again');
     this.#begun = true;
-    this.#protects = mechanism === 'TLS-P';
     return { code: 234, text: 'TLS begins now', effect: 'begin' };
   }
 

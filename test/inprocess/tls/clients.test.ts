@@ -277,6 +277,26 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
     expect(stored.filter(({ complete }) => complete)).toEqual([]);
   });
 
+  it.each([
+    ['garbage', (raw: net.Socket) => raw.write('no TLS at all\r\n')],
+    ['a reset', (raw: net.Socket) => raw.resetAndDestroy()],
+    ['an end', (raw: net.Socket) => raw.end()],
+  ])('an empty file is not sent if %s comes in place of the handshake', async (_what, act) => {
+    const { command, control, data } = await securedSession();
+    const raw = await data();
+    raw.on('error', () => {});
+    const first = await command('RETR 0');
+    act(raw);
+    expect(first.startsWith('150') ? await control.line() : first).toMatch(/^42[56] /);
+  });
+
+  it('AUTH TLS-P, which would protect data without PROT, is not supported', async () => {
+    const { client } = await session({ required: true });
+    await client.reply();
+    expect(await client.command('AUTH TLS-P')).toMatch(/^504 /);
+    expect(await client.command('AUTH TLS')).toMatch(/^234 /);
+  });
+
   it('a data connection without TLS after PROT P carries nothing', async () => {
     const { command, control, data } = await securedSession();
     const plain = new Wire(await data());

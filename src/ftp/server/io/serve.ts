@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { injected } from '../../../core/client-tls.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import { within } from '../../../core/within.ts';
+import { securityOf } from '../../wire/security.ts';
 import type { ServerAction } from '../action.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerPolicy } from '../policy.ts';
 import { FtpServer } from '../server.ts';
@@ -169,7 +170,7 @@ function policyOf({ peer, clientTls }: ServedSession, { login, ...options }: Ser
     login: 'any' in login ? 'any' : 'accounts',
     access: 'any' in login ? login.any.access : 'upload-only',
     ...{ charset, ascii, keepPartial, active, hashes },
-    clientTls: clientTls && { implicit: clientTls.mode === 'implicit', required: clientTls.required },
+    clientTls: securityOf(clientTls),
     limits: DEFAULT_SERVER_LIMITS,
     now: () => Date.now(),
   };
