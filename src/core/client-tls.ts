@@ -36,6 +36,8 @@ export interface ClientTls extends ClientTlsFacts {
 
 /** A data connection in TLS. */
 export interface SecuredData extends Stream {
+  /** Whether the handshake is over. Before it, nothing has reached the client. */
+  readonly isSecured: boolean;
   /** Limits the time that the handshake may take from now on. */
   limitHandshake(): void;
 }

@@ -116,6 +116,11 @@ export class TlsStream extends Duplex implements Stream {
     return this.#truncated;
   }
 
+  /** Whether the handshake is over, and the other side accepted. */
+  get isSecured(): boolean {
+    return this.#accepted;
+  }
+
   /** Breaks the stream unless its handshake is over in `ms` from now. Only the first call counts. */
   limitHandshake(ms = HANDSHAKE_TIME): void {
     if (this.#accepted || this.destroyed || this.#limit !== undefined) return;

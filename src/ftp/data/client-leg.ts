@@ -74,6 +74,11 @@ export class ClientLeg {
     return this.#stream;
   }
 
+  /** Whether the client's connection waits for a TLS handshake, or broke before it was over. */
+  get lacksTls(): boolean {
+    return this.#secured !== null && !this.#secured.isSecured;
+  }
+
   /** Whether the client may be about to connect. */
   get listens(): boolean {
     return this.#listening !== null;

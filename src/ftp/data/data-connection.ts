@@ -175,7 +175,7 @@ export class DataConnection {
     const lost = (error?: Error) => {
       if (this.#state !== 'opening') return;
       const reason = asGatewayError(error, 'PEER_RESET', `the ${side} broke the data connection`);
-      this.#fail(brokenBy(side, reason), reason);
+      this.#fail(this.#brokenBy(side, reason), reason);
     };
     stream.once('error', lost);
     stream.once('close', () =>
@@ -237,7 +237,12 @@ export class DataConnection {
     if (leg.end === 'eof') return this.#report.ended(this.#id, direction, { how: 'whole' });
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
-    this.#report.ended(this.#id, direction, { how: 'cut', by: brokenBy(side, error), stood: true, error });
+    this.#report.ended(this.#id, direction, { how: 'cut', by: this.#brokenBy(side, error), stood: true, error });
+  }
+
+  /** A client that leaves before TLS has begun has not got the file, even if it is empty. */
+  #brokenBy(side: 'client' | 'server', error: GatewayError): 'client' | 'server' | 'gateway' {
+    return side === 'client' && this.#client.lacksTls ? 'gateway' : brokenBy(side, error);
   }
 
   /** Closes the writing half at the server's end. */
