@@ -18,8 +18,8 @@ export interface CarryOptions {
 
 /**
  * Sends the bytes that `next` returns, up to its null, and closes with a FIN. Settles when the
- * system has all of it and the client has had the time to read it: see READING_TIME. Rejects as `next` does, or if the connection breaks; the caller then resets
- * the connection.
+ * system has all of it and the client has had the time to read it: see READING_TIME. Rejects
+ * as `next` does, or if the connection breaks; the caller then resets the connection.
  */
 export async function sendAll(
   stream: Duplex,
@@ -84,7 +84,8 @@ function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
   stream.once('error', (error) => interrupt.fail(broken(error)));
   stream.once('close', () => {
     signal.removeEventListener('abort', abort);
-    interrupt.fail(broken());
+    // It can come in the turn of its own finish, before that has settled a wait.
+    if (!stream.writableFinished) interrupt.fail(broken());
   });
   if (stream.destroyed) interrupt.fail(broken(stream.errored ?? undefined));
   return interrupt;
