@@ -147,9 +147,9 @@ export async function awaitGreeting(
 }
 
 /** Whether the server of this forward is silent until the client starts TLS. */
-function waitsForTls({ target, secured }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
+function waitsForTls({ target, secured, clientTls }: SessionContext, { tlsPorts }: GreetingOptions): boolean {
   const port = portOf(target);
-  return !secured && port !== null && tlsPorts.includes(port);
+  return !secured && clientTls === null && port !== null && tlsPorts.includes(port);
 }
 
 /** Settles when the server has sent something or either side has ended. */

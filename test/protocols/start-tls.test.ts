@@ -198,5 +198,32 @@ describe('commands', () => {
     const dialogue = new StartTls(new SmtpStartTls(), false);
     dialogue.receive('server', Buffer.from('220 hi\r\n'));
     expect(dialogue.receive(side, Buffer.alloc(20_000, 'x')).map(words)).toEqual(['close SESSION_FAILED']);
+    expect(dialogue.receive(side, Buffer.from('more\r\n'))).toEqual([]);
+  });
+
+  it('an endless line that waits behind the login ends the session as well', () => {
+    const dialogue = new StartTls(new Pop3StartTls(), false);
+    dialogue.receive('client', Buffer.from(`USER a\r\n${'x'.repeat(20_000)}`));
+    expect(dialogue.receive('server', Buffer.from('+OK\r\n')).map(words).at(-1)).toBe(
+      'close SESSION_FAILED',
+    );
+  });
+
+  it('what the server says in one piece keeps its order when the login begins', () => {
+    const dialogue = new StartTls(new Pop3StartTls(), false);
+    dialogue.receive('client', Buffer.from('USER a\r\n'));
+    const actions = dialogue.receive('server', Buffer.from('+OK\r\n+OK one\r\n+OK tw'));
+    expect(merged(actions.map(words))).toEqual(['< +OK|', '> USER a|', '< +OK one|+OK tw', 'open']);
+  });
+
+  it('a long line that is not whole waits for no reply: the rest of it may come', () => {
+    const dialogue = new StartTls(new SmtpStartTls(), false);
+    dialogue.receive('server', Buffer.from('220 hi\r\n'));
+    expect(dialogue.receive('client', Buffer.from(`AUTH XOAUTH2 ${'x'.repeat(10_000)}`))).toEqual([]);
+    expect(dialogue.waiting).toBe(0);
+    expect(dialogue.receive('client', Buffer.from('\r\n')).map(words).at(-1)).toBe('open');
+    const held = new StartTls(new SmtpStartTls(), false);
+    held.receive('client', Buffer.from('EHLO a\r\nEHLO'));
+    expect(held.waiting).toBe(12);
   });
 });

@@ -37,15 +37,10 @@ export class ImapStartTls implements StartTlsRules {
 
 /** Returns a line with sshferry's own offer of TLS in place of the server's, if it has capabilities. */
 function withCapabilities(line: string, state: StartTlsState): string {
-  return line
-    .replace(
-      /^(\* CAPABILITY)((?: [^\s\]]+)*)/i,
-      (_, head: string, list: string) => head + edited(list, state),
-    )
-    .replace(
-      /^(\S+ \S+ \[CAPABILITY)((?: [^\s\]]+)*)/i,
-      (_, head: string, list: string) => head + edited(list, state),
-    );
+  return line.replace(
+    /^(\* CAPABILITY|\S+ \S+ \[CAPABILITY)((?: [^\s\]]+)*)/i,
+    (_, head: string, list: string) => head + edited(list, state),
+  );
 }
 
 function edited(list: string, { secured, required }: StartTlsState): string {

@@ -33,10 +33,14 @@ export class StartTls {
   readonly #fromServer = new LineSplitter(LONGEST_LINE);
   /** Lines of the client that wait for a reply. */
   readonly #held: Line[] = [];
+  /** Lines of the server whose turn has not come. */
+  readonly #said: Line[] = [];
   #awaitsReply = true;
   #secured = false;
   #clientEnded = false;
   #over = false;
+  /** All else passes: `open` was the last action. */
+  #passes = false;
   readonly #actions: StartTlsAction[] = [];
 
   constructor(rules: StartTlsRules, required: boolean) {
@@ -44,13 +48,13 @@ export class StartTls {
     this.#required = required;
   }
 
-  /** How many bytes of the client are kept here. */
-  get kept(): number {
-    return this.#held.reduce((sum, line) => sum + line.length, this.#fromClient.partial.length);
+  /** How many bytes of the client wait for a reply. A line that is not whole alone waits for none. */
+  get waiting(): number {
+    return this.#held.length === 0 ? 0 : this.#kept;
   }
 
   receive(from: Side, bytes: Uint8Array): StartTlsAction[] {
-    if (this.#over) return [{ type: 'send', to: other(from), bytes }];
+    if (this.#over) return this.#passes ? [{ type: 'send', to: other(from), bytes }] : [];
     if (from === 'client') {
       this.#held.push(...this.#fromClient.push(bytes));
       this.#advance();
@@ -74,13 +78,10 @@ export class StartTls {
   }
 
   #onServer(bytes: Uint8Array): void {
-    const lines = this.#fromServer.push(bytes);
-    for (const [index, line] of lines.entries()) {
+    this.#said.push(...this.#fromServer.push(bytes));
+    for (let line = this.#said.shift(); line !== undefined; line = this.#over ? undefined : this.#said.shift()) {
       if (line === 'too-long') return this.#close(endless('server'));
       this.#onReplyLine(line);
-      if (!this.#over) continue;
-      for (const rest of lines.slice(index + 1)) if (rest !== 'too-long') this.#send('client', rest);
-      return;
     }
   }
 
@@ -123,11 +124,15 @@ export class StartTls {
         return this.#open(true);
       case 'begin':
         // The client, or an attacker, has sent more in the clear (CVE-2011-0411).
-        if (this.kept > 0 || this.#clientEnded) return this.#close(injected());
+        if (this.#kept > 0 || this.#clientEnded) return this.#close(injected());
         this.#send('client', bytesOf(ruling.reply));
         this.#secured = true;
         this.#actions.push({ type: 'secure' });
     }
+  }
+
+  get #kept(): number {
+    return this.#held.reduce((sum, line) => sum + line.length, this.#fromClient.partial.length);
   }
 
   /** Whether the client may say anything to the server. */
@@ -144,11 +149,21 @@ export class StartTls {
 
   /** All that comes next passes as it comes, and so does, if `held`, what the client has sent. */
   #open(held: boolean): void {
-    const lines = this.#held.splice(0).filter((line) => line !== 'too-long');
-    if (held) for (const bytes of [...lines, this.#fromClient.rest()]) this.#send('server', bytes);
-    this.#send('client', this.#fromServer.rest());
+    if (held) this.#sendAll('server', [...this.#held.splice(0), this.#fromClient.rest()]);
+    this.#sendAll('client', [...this.#said.splice(0), this.#fromServer.rest()]);
+    if (this.#over) return;
     this.#over = true;
+    this.#passes = true;
     this.#actions.push({ type: 'open' });
+  }
+
+  /** A session cannot go on without a line that was too long to be kept. */
+  #sendAll(to: Side, lines: readonly Line[]): void {
+    for (const line of lines) {
+      if (this.#over) return;
+      if (line === 'too-long') this.#close(endless(other(to)));
+      else this.#send(to, line);
+    }
   }
 
   #close(reason: GatewayError): void {

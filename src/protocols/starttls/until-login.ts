@@ -39,7 +39,7 @@ export async function untilLogin(
   };
   const pace = () => {
     const isFull = client.writableNeedDrain || server.writableNeedDrain;
-    client[isFull || dialogue.kept > MOST_HELD ? 'pause' : 'resume']();
+    client[isFull || dialogue.waiting > MOST_HELD ? 'pause' : 'resume']();
     server[isFull ? 'pause' : 'resume']();
   };
   const received = (side: Side) => (chunk: Buffer) => {
