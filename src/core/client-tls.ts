@@ -46,6 +46,6 @@ export interface SecuredData extends Stream {
 export function injected(): GatewayError {
   return new GatewayError(
     'CLIENT_INJECTION',
-    'bytes came in the clear where TLS had to begin; an attacker may have put them there',
+    'bytes came in the clear after the command that begins TLS; an attacker may have inserted them',
   );
 }

@@ -7,6 +7,11 @@ const NOTHING = Buffer.alloc(0);
  */
 export type Line = Uint8Array | 'too-long';
 
+/** Returns a line without its line end, one character for each byte. */
+export function lineText(line: Uint8Array): string {
+  return Buffer.from(line.buffer, line.byteOffset, line.length).toString('latin1').replace(/\r?\n$/, '');
+}
+
 /**
  * Splits a byte stream into lines that end in LF (RFC 959 requires CRLF, but LF alone occurs in
  * practice). It holds at most `limit` bytes. A longer line is returned as 'too-long' once, as soon

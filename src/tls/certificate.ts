@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import type { Logger } from '../core/log.ts';
 
 /** The parts of a server's certificate that messages and rules use. */
 export interface Certificate {
@@ -18,14 +19,10 @@ export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate)
   // Node returns an empty object for none.
   if (peer.raw === undefined) return null;
   const { subject, issuer, subjectaltname = '', valid_from, valid_to, raw } = peer;
-  const alternatives = subjectaltname
-    .split(/, /)
-    .map((entry) => /^(?:DNS|IP Address):(.*)$/.exec(entry)?.[1] ?? '')
-    .filter((name) => name !== '');
   const common = [subject.CN ?? []].flat();
   const [from = 'an unknown issuer'] = [issuer.CN ?? issuer.O ?? issuer.OU ?? []].flat();
   return {
-    names: [...new Set([...alternatives, ...common])],
+    names: [...new Set([...alternativeNames(subjectaltname), ...common])],
     issuer: from,
     validFrom: new Date(valid_from),
     validTo: new Date(valid_to),
@@ -33,10 +30,24 @@ export function readCertificate(peer: PeerCertificate | DetailedPeerCertificate)
   };
 }
 
+/** Returns the host names and addresses of a subjectAltName, as Node writes it. */
+export function alternativeNames(text: string): string[] {
+  return text
+    .split(/, /)
+    .map((entry) => /^(?:DNS|IP Address):(.*)$/.exec(entry)?.[1] ?? '')
+    .filter((name) => name !== '');
+}
+
 /** Returns the pin of a certificate's key: of its SubjectPublicKeyInfo, which `pubkey` of Node is not. */
 function pinOf({ publicKey }: X509Certificate): string {
   const info = publicKey.export({ type: 'spki', format: 'der' });
   return `sha256//${createHash('sha256').update(info).digest('base64')}`;
+}
+
+/** Returns whom a certificate is for, and how long. */
+export function describeValidity({ names, validTo }: Pick<Certificate, 'names' | 'validTo'>): string {
+  const { left } = validityOf(validTo, new Date());
+  return `for ${names.slice(0, 3).join(', ') || 'no name'}, ${left}`;
 }
 
 /** A certificate with fewer days left is worth a warning. */
@@ -58,4 +69,19 @@ export function validityOf(validTo: Date, now: Date): Validity {
   if (days < 0) return { days, when: 'has expired', left: 'expired' };
   const counted = days === 1 ? '1 day' : `${days} days`;
   return { days, when: `expires in ${counted}`, left: `${counted} left` };
+}
+
+/** Warns once a day of a certificate that is about to expire. */
+export class ExpiryWarning {
+  #day: string | null = null;
+
+  /** `what` is the certificate, for people. */
+  check(validTo: Date, what: string, log: Logger): void {
+    const now = new Date();
+    const today = now.toISOString().slice(0, 10);
+    const { days, when } = validityOf(validTo, now);
+    if (days >= FEW_DAYS || this.#day === today) return;
+    this.#day = today;
+    log.warn({ event: 'tls.expires', days }, `${what} ${when}`);
+  }
 }

@@ -1,6 +1,6 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import tls, { type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
-import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../core/errors.ts';
 import type { MinVersion, TlsSettings } from './settings.ts';
 
@@ -16,22 +16,29 @@ const SYSTEM_ROOTS = [
   '/etc/ssl/cert.pem',
 ];
 
-export const VERSIONS: Readonly<Record<MinVersion, SecureVersion>> = {
+const VERSIONS: Readonly<Record<MinVersion, SecureVersion>> = {
   '1.0': 'TLSv1',
   '1.1': 'TLSv1.1',
   '1.2': 'TLSv1.2',
   '1.3': 'TLSv1.3',
 };
 
-/** The context of a forward's TLS connections, and what it was made of. */
+/** Returns the options for connections of this version of TLS or a newer one. */
+export function versionOptions(oldest: MinVersion): SecureContextOptions {
+  const isOld = oldest === '1.0' || oldest === '1.1';
+  // OpenSSL 3 speaks the old versions only at its lowest security level.
+  return { minVersion: VERSIONS[oldest], ...(isOld && { ciphers: 'DEFAULT@SECLEVEL=0' }) };
+}
+
+/** The context of a forward's TLS connections, and a digest of what it was made of. */
 export interface TargetContext {
   readonly context: SecureContext;
-  readonly options: SecureContextOptions;
+  readonly digest: string;
 }
 
 /** Whether two contexts hold the same authorities and certificates. */
 export function sameContext(a: TargetContext, b: TargetContext): boolean {
-  return isDeepStrictEqual(a.options, b.options);
+  return a.digest === b.digest;
 }
 
 /**
@@ -40,17 +47,15 @@ export function sameContext(a: TargetContext, b: TargetContext): boolean {
  */
 export function secureContext(settings: TlsSettings, env: NodeJS.ProcessEnv): TargetContext {
   const { ca, cert, key, minVersion } = settings;
-  const old = minVersion === '1.0' || minVersion === '1.1';
   try {
     const options: SecureContextOptions = {
       ca: [...tls.rootCertificates, ...systemRoots(env), ...(ca === null ? [] : [read('ca', ca)])],
       ...(cert !== null && { cert: read('cert', cert) }),
       ...(key !== null && { key: read('key', key) }),
-      minVersion: VERSIONS[minVersion],
-      // OpenSSL 3 speaks the old versions only at its lowest security level.
-      ...(old && { ciphers: 'DEFAULT@SECLEVEL=0' }),
+      ...versionOptions(minVersion),
     };
-    return { context: tls.createSecureContext(options), options };
+    const digest = createHash('sha256').update(JSON.stringify(options)).digest('base64');
+    return { context: tls.createSecureContext(options), digest };
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const text = error instanceof Error ? error.message : String(error);

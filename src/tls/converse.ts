@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
-import { LineSplitter } from '../core/lines.ts';
+import { LineSplitter, lineText } from '../core/lines.ts';
 import type { Stream } from '../core/stream.ts';
 import type { Dialogue } from './upgrade/dialogue.ts';
 
@@ -40,9 +40,7 @@ export async function converse<R>(
         lines.push(line);
       }
     }
-    return Buffer.from(lines.shift() ?? [])
-      .toString('latin1')
-      .replace(/\r?\n$/, '');
+    return lineText(lines.shift() ?? new Uint8Array());
   };
   let step = dialogue.next();
   while (!step.done) {

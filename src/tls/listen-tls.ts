@@ -2,7 +2,7 @@ import type { ClientTls, ListenTls, SecuredData } from '../core/client-tls.ts';
 import type { Logger } from '../core/log.ts';
 import type { Stream } from '../core/stream.ts';
 import type { TlsMode } from '../core/target-tls.ts';
-import { FEW_DAYS, type Validity, validityOf } from './certificate.ts';
+import { describeValidity, ExpiryWarning } from './certificate.ts';
 import { ClientStream } from './client-stream.ts';
 import type { ServerIdentity } from './server-identity.ts';
 import type { MinVersion } from './settings.ts';
@@ -24,8 +24,7 @@ export class ForwardListenTls implements ListenTls {
   readonly required: boolean;
   readonly #server: TlsServer;
   #identity: ServerIdentity;
-  /** The day on which the log last warned that the certificate is about to expire. */
-  #warned: string | null = null;
+  #expiry = new ExpiryWarning();
 
   /** Throws `CONFIG_INVALID` if OpenSSL does not take the certificate. */
   constructor({ mode, required, minVersion }: ListenTlsSettings, identity: ServerIdentity) {
@@ -43,30 +42,17 @@ export class ForwardListenTls implements ListenTls {
     return () => {
       this.#server.renew(identity);
       this.#identity = identity;
-      this.#warned = null;
+      this.#expiry = new ExpiryWarning();
     };
   }
 
   accept(client: Stream, log: Logger): ClientTls {
-    this.#warnOfEnd(log);
+    this.#expiry.check(this.#identity.validTo, 'the certificate for clients (listenTls)', log);
     return new OneClientTls(client, { mode: this.mode, required: this.required, server: this.#server, log });
   }
 
   describe(): string {
-    const { names } = this.#identity;
-    return `certificate for ${names.slice(0, 3).join(', ') || 'no name'}, ${this.#validity.left}`;
-  }
-
-  get #validity(): Validity {
-    return validityOf(this.#identity.validTo, new Date());
-  }
-
-  #warnOfEnd(log: Logger): void {
-    const today = new Date().toISOString().slice(0, 10);
-    const { days, when } = this.#validity;
-    if (days >= FEW_DAYS || this.#warned === today) return;
-    this.#warned = today;
-    log.warn({ event: 'tls.expires', days }, `the certificate for clients (listenTls) ${when}`);
+    return `certificate ${describeValidity(this.#identity)}`;
   }
 }
 

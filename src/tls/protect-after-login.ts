@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { GatewayError } from '../core/errors.ts';
-import { LineSplitter } from '../core/lines.ts';
+import { LineSplitter, lineText } from '../core/lines.ts';
 import { resetStream, type Stream } from '../core/stream.ts';
 import { toBytes } from './transport.ts';
 import { LoginWatch } from './upgrade/login-watch.ts';
@@ -89,11 +89,7 @@ export class ProtectAfterLogin extends Duplex implements Stream {
   /** Returns whether to go on. */
   #heed(line: Uint8Array): boolean {
     try {
-      const { toClient, toServer } = this.#watch.reply(
-        Buffer.from(line)
-          .toString('latin1')
-          .replace(/\r?\n$/, ''),
-      );
+      const { toClient, toServer } = this.#watch.reply(lineText(line));
       this.#give(toBytes(toClient));
       if (toServer.length > 0) this.#inner.write(toBytes(toServer));
     } catch (error) {

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { isOpenToOthers } from '../core/checked-file.ts';
 import { GatewayError } from '../core/errors.ts';
+import { alternativeNames } from './certificate.ts';
 
 /** The certificate that sshferry presents to clients, with its chain and key, as PEM. */
 export interface ServerIdentity {
@@ -87,10 +88,7 @@ function parseKey(path: string, text: string): KeyObject {
 }
 
 function namesOf({ subject, subjectAltName = '' }: X509Certificate): string[] {
-  const alternatives = subjectAltName
-    .split(/, /)
-    .map((entry) => /^(?:DNS|IP Address):(.*)$/.exec(entry)?.[1] ?? '')
-    .filter((name) => name !== '');
+  const alternatives = alternativeNames(subjectAltName);
   const common = /^CN=(.*)$/m.exec(subject)?.[1];
   return [...new Set(common === undefined ? alternatives : [...alternatives, common])];
 }

@@ -2,7 +2,7 @@ import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { Logger } from '../core/log.ts';
 import type { DataTls, TargetTls } from '../core/target-tls.ts';
 import type { Transport } from '../core/transport.ts';
-import { type Certificate, FEW_DAYS, validityOf } from './certificate.ts';
+import { type Certificate, describeValidity, ExpiryWarning } from './certificate.ts';
 import { sameContext, type TargetContext } from './context.ts';
 import { FtpTlsTransport } from './ftp-transport.ts';
 import type { TlsSettings } from './settings.ts';
@@ -26,8 +26,7 @@ export class ForwardTls implements TargetTls {
   readonly #settings: TlsSettings;
   readonly #protocol: string;
   #context: TargetContext;
-  /** When it was last said that the certificate is about to expire. */
-  #warned: string | null = null;
+  readonly #expiry = new ExpiryWarning();
 
   /** `protocol` is the name of the forward's plugin. */
   constructor(settings: TlsSettings, protocol: string, context: TargetContext) {
@@ -59,7 +58,7 @@ export class ForwardTls implements TargetTls {
 
   over(far: Transport, log: Logger, onData?: (data: DataTls) => void): Transport {
     const client = new TlsClient(this.#settings, this.#context.context, (certificate) =>
-      this.#warn(certificate, log),
+      this.#expiry.check(certificate.validTo, `the certificate of ${this.serverName}`, log),
     );
     if (this.#protocol === 'ftp') return new FtpTlsTransport(far, client, log, onData);
     return new TlsTransport(far, {
@@ -81,24 +80,9 @@ export class ForwardTls implements TargetTls {
     const { secure } = await begin(stream, client, { peer: formatEndpoint(to), upgrade, signal });
     try {
       const { version, cipher } = await secure.secured;
-      return `${version} (${cipher})${presented === null ? '' : `, certificate ${validity(presented)}`}`;
+      return `${version} (${cipher})${presented === null ? '' : `, certificate ${describeValidity(presented)}`}`;
     } finally {
       secure.destroy();
     }
   }
-
-  #warn(certificate: Certificate, log: Logger): void {
-    const now = new Date();
-    const { days, when } = validityOf(certificate.validTo, now);
-    const today = now.toISOString().slice(0, 10);
-    if (days >= FEW_DAYS || this.#warned === today) return;
-    this.#warned = today;
-    log.warn({ event: 'tls.expires', days }, `the certificate of ${this.serverName} ${when}`);
-  }
-}
-
-/** Returns whom a certificate is for, and how long. */
-function validity(certificate: Certificate): string {
-  const { left } = validityOf(certificate.validTo, new Date());
-  return `for ${certificate.names.slice(0, 3).join(', ')}, ${left}`;
 }

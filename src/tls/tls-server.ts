@@ -4,7 +4,7 @@ import tls, { type SecureContext, TLSSocket } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import { forgetOldest } from '../core/forget-oldest.ts';
 import type { Stream } from '../core/stream.ts';
-import { VERSIONS } from './context.ts';
+import { versionOptions } from './context.ts';
 import type { ServerIdentity } from './server-identity.ts';
 import type { MinVersion } from './settings.ts';
 import { TlsStream } from './tls-stream.ts';
@@ -65,17 +65,14 @@ export class TlsServer {
   }
 
   #contextOf({ cert, key }: ServerIdentity): SecureContext {
-    const old = this.#minVersion === '1.0' || this.#minVersion === '1.1';
     try {
       return tls.createSecureContext({
         cert,
         key,
-        minVersion: VERSIONS[this.#minVersion],
+        ...versionOptions(this.#minVersion),
         ticketKeys: this.#ticketKeys,
         sessionIdContext: createHash('sha256').update(this.#ticketKeys).digest('hex').slice(0, 32),
         secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
-        // OpenSSL 3 speaks the old versions only at its lowest security level.
-        ...(old && { ciphers: 'DEFAULT@SECLEVEL=0' }),
       });
     } catch (error) {
       const { message } = error as Error;
@@ -101,13 +98,14 @@ const WORDS: Readonly<Record<string, string>> = {
 
 function explain(error: NodeJS.ErrnoException, peer: string): GatewayError {
   const { code = '', message } = error;
-  return new GatewayError('CLIENT_TLS_FAILED', `TLS with ${peer} failed: ${WORDS[code] ?? message}`, {
-    cause: error,
-    ...(/UNSUPPORTED_PROTOCOL/.test(code) && {
-      hint: 'such a client can be allowed with listenTls.minVersion',
-    }),
-    ...(/CERTIFICATE|UNKNOWN_CA/.test(code) && {
-      hint: 'the client has to trust it, and to connect to one of its names',
-    }),
-  });
+  const what = `TLS with ${peer} failed: ${WORDS[code] ?? message}`;
+  return new GatewayError('CLIENT_TLS_FAILED', what, { hint: hintFor(code), cause: error });
+}
+
+function hintFor(code: string): string | undefined {
+  if (code.endsWith('UNSUPPORTED_PROTOCOL')) return 'such a client can be allowed with listenTls.minVersion';
+  if (code.endsWith('CERTIFICATE_EXPIRED')) return 'renew it, or set the clock of the client';
+  if (/CERTIFICATE|UNKNOWN_CA/.test(code))
+    return 'the client has to trust it, and to connect to one of its names';
+  return undefined;
 }

@@ -204,9 +204,7 @@ describe('commands', () => {
   it('an endless line that waits behind the login ends the session as well', () => {
     const dialogue = new StartTls(new Pop3StartTls(), false);
     dialogue.receive('client', Buffer.from(`USER a\r\n${'x'.repeat(20_000)}`));
-    expect(dialogue.receive('server', Buffer.from('+OK\r\n')).map(words).at(-1)).toBe(
-      'close SESSION_FAILED',
-    );
+    expect(dialogue.receive('server', Buffer.from('+OK\r\n')).map(words).at(-1)).toBe('close SESSION_FAILED');
   });
 
   it('what the server says in one piece keeps its order when the login begins', () => {

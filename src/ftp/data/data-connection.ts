@@ -237,7 +237,12 @@ export class DataConnection {
     if (leg.end === 'eof') return this.#report.ended(this.#id, direction, { how: 'whole' });
     const side = leg.by === 'a' ? 'client' : 'server';
     const error = asGatewayError(leg.error, 'PEER_RESET', `the ${side} broke the data connection`);
-    this.#report.ended(this.#id, direction, { how: 'cut', by: this.#brokenBy(side, error), stood: true, error });
+    this.#report.ended(this.#id, direction, {
+      how: 'cut',
+      by: this.#brokenBy(side, error),
+      stood: true,
+      error,
+    });
   }
 
   /** A client that leaves before TLS has begun has not got the file, even if it is empty. */

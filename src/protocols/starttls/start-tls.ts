@@ -1,6 +1,6 @@
 import { injected } from '../../core/client-tls.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { type Line, LineSplitter } from '../../core/lines.ts';
+import { type Line, LineSplitter, lineText } from '../../core/lines.ts';
 import type { ReplyRuling, StartTlsRules, StartTlsState } from './rules.ts';
 
 /** The longest line of either side, in bytes. */
@@ -79,21 +79,25 @@ export class StartTls {
 
   #onServer(bytes: Uint8Array): void {
     this.#said.push(...this.#fromServer.push(bytes));
-    for (let line = this.#said.shift(); line !== undefined; line = this.#over ? undefined : this.#said.shift()) {
+    for (
+      let line = this.#said.shift();
+      line !== undefined;
+      line = this.#over ? undefined : this.#said.shift()
+    ) {
       if (line === 'too-long') return this.#close(endless('server'));
       this.#onReplyLine(line);
     }
   }
 
   #onReplyLine(bytes: Uint8Array): void {
-    const ruling: ReplyRuling = this.#rules.replyLine(textOf(bytes), this.#state);
+    const ruling: ReplyRuling = this.#rules.replyLine(lineText(bytes), this.#state);
     if (ruling.opens && this.#required && !this.#secured) {
       const what = 'the server needs no login, so TLS could not begin before it';
       return this.#close(new GatewayError('CLIENT_TLS', what, { hint: 'use listenTls.mode implicit' }));
     }
     const [only] = ruling.lines;
     // A line that does not change keeps its bytes, line end included.
-    if (ruling.lines.length === 1 && only === textOf(bytes)) this.#send('client', bytes);
+    if (ruling.lines.length === 1 && only === lineText(bytes)) this.#send('client', bytes);
     else for (const line of ruling.lines) this.#send('client', bytesOf(line));
     if (ruling.opens) return this.#open(true);
     if (!ruling.ends) return;
@@ -112,7 +116,7 @@ export class StartTls {
 
   #onCommand(line: Line): void {
     if (line === 'too-long') return this.#close(endless('client'));
-    const ruling = this.#rules.command(textOf(line), this.#state);
+    const ruling = this.#rules.command(lineText(line), this.#state);
     switch (ruling.kind) {
       case 'reply':
         return this.#send('client', bytesOf(ruling.reply));
@@ -182,12 +186,6 @@ function endless(side: Side): GatewayError {
 
 function other(side: Side): Side {
   return side === 'client' ? 'server' : 'client';
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString('latin1')
-    .replace(/\r?\n$/, '');
 }
 
 function bytesOf(line: string): Uint8Array {

@@ -23,6 +23,9 @@ describeWith([SSHD, SFTP_SERVER, 'ssh-keygen'], 'A spool whose configuration is 
     const after = await connect(served.port);
     await upload(after, 'STOR f3', Buffer.alloc(60_000, '3'), /^226/);
     await upload(before, 'STOR f4', Buffer.from('4'), /^552/, /^552/);
+    // The client of before shares the spool, but would deliver nothing.
+    const { spool: _, ...without } = scans.ftp;
+    expect(await served.reload({ scans: { ...scans, ftp: without } })).toMatch('still holds 2 uploads');
     await served.up();
     await served.said('spool.delivered', /f3/);
     expect(await readFile(`${served.folder}/f1`, 'utf8')).toMatch(/^1{60000}$/);

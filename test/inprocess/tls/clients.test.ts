@@ -195,7 +195,9 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
       const { client, running } = await session();
       expect(await client.reply()).toBe('220 ready');
       client.control.write(`AUTH TLS\r\n${more}`);
-      expect(await client.reply()).toMatch(/^421 sshferry: bytes came in the clear where TLS had to begin/);
+      expect(await client.reply()).toMatch(
+        /^421 sshferry: bytes came in the clear after the command that begins TLS/,
+      );
       expect(await client.control.ended()).toBe('eof');
       const end = await running.happened('session.end');
       expect(end.error?.code).toBe('CLIENT_INJECTION');

@@ -87,7 +87,9 @@ describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
     server.write(`${greeting}\r\n`);
     await client.line();
     client.write(`${command}\r\nb LOGIN a b\r\n`);
-    expect(await client.line()).toContain('sshferry: bytes came in the clear where TLS had to begin');
+    expect(await client.line()).toContain(
+      'sshferry: bytes came in the clear after the command that begins TLS',
+    );
     const end = await gateway.happened('session.end');
     expect(end.error?.code).toBe('CLIENT_INJECTION');
     expect((await server.rest()).bytes.toString()).toBe('');

@@ -43,7 +43,8 @@ describeWith(['openssl'], 'a TLS stream', () => {
     },
   );
 
-  it.each([1000, 50_000, 300_000])(
+  // So much is with the receiving system before the reset, which would drop what is yet to be sent.
+  it.each([1000, 20_000, 50_000])(
     'of a client that closed after its close_notify, with a reset, has all of %i bytes to read, and ends',
     async (bytes) => {
       const authority = await makeAuthority({ onTestFinished });
