@@ -9,7 +9,9 @@ export type Line = Uint8Array | 'too-long';
 
 /** Returns a line without its line end, one character for each byte. */
 export function lineText(line: Uint8Array): string {
-  return Buffer.from(line.buffer, line.byteOffset, line.length).toString('latin1').replace(/\r?\n$/, '');
+  return Buffer.from(line.buffer, line.byteOffset, line.length)
+    .toString('latin1')
+    .replace(/\r?\n$/, '');
 }
 
 /**
