@@ -111,7 +111,7 @@ export class ForwardSpool implements ForwardService {
     this.#begun = true;
     const { forward, server, ssh, log } = this.#context;
     for (const file of this.#spool.damaged) {
-      const text = `${forward}: ${this.#options.folder}/${file} is damaged or has lost its data; it stays there`;
+      const text = `${forward}: ${this.#options.folder}/${file} is damaged or has no data; sshferry leaves it there`;
       log.error({ event: 'spool.damaged', forward, file }, text);
     }
     const { files, bytes, since } = this.#spool.queue.waiting;
@@ -119,7 +119,7 @@ export class ForwardSpool implements ForwardService {
       const old = formatDuration(Date.now() - since);
       log.info(
         { event: 'spool.waiting', forward, files, bytes, since },
-        `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) from earlier, the oldest ${old} old, wait in ${this.#options.folder}`,
+        `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) from an earlier run are waiting in ${this.#options.folder}; the oldest is ${old} old`,
       );
     }
     if (ssh.state !== 'ready') {
@@ -160,7 +160,7 @@ export class ForwardSpool implements ForwardService {
   /** Throws if nothing would deliver an upload that is accepted now. */
   #requireDelivery(): void {
     if (!this.#halted || Spool.isShared(this.#options.folder)) return;
-    throw new StoreError('unavailable', 'This spool is not used any more; connect again');
+    throw new StoreError('unavailable', 'The spool of this session is no longer used; connect again');
   }
 
   #reportLeft(): void {
@@ -169,7 +169,7 @@ export class ForwardSpool implements ForwardService {
     const { forward, log } = this.#context;
     log.warn(
       { event: 'spool.left', forward, files, bytes },
-      `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) wait in ${this.#options.folder} until sshferry serves that spool again`,
+      `${forward}: ${counted(files, 'upload')} (${formatBytes(bytes)}) stay in ${this.#options.folder} until sshferry serves that spool again`,
     );
   }
 
@@ -182,7 +182,7 @@ export class ForwardSpool implements ForwardService {
     const { bytes, since } = entry;
     const ms = Math.max(0, Date.now() - since);
     const path = shownPath(entry);
-    const text = `${forward}: ${path} (${formatBytes(bytes)}) is delivered, ${formatDuration(ms)} after its upload`;
+    const text = `${forward}: ${path} (${formatBytes(bytes)}) was delivered ${formatDuration(ms)} after its upload`;
     log.info({ event: 'spool.delivered', forward, path, bytes, ms }, text);
   }
 
@@ -198,7 +198,7 @@ export class ForwardSpool implements ForwardService {
     const path = shownPath(entry);
     log.warn(
       { event: 'spool.refused', forward, path, bytes: entry.bytes, reason: error.reason },
-      `${forward}: ${path} cannot be delivered: ${error.message}; it stays in ${this.#options.folder} and is tried again`,
+      `${forward}: ${path} cannot be delivered: ${error.message}; sshferry keeps it in ${this.#options.folder} and retries`,
     );
   }
 
