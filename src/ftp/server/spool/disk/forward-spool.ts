@@ -42,7 +42,6 @@ export class ForwardSpool implements ForwardService {
   readonly #delivery: Delivery;
   readonly #unlisten: () => void;
   #begun = false;
-  #halted = false;
 
   private constructor(
     context: ForwardContext,
@@ -66,6 +65,7 @@ export class ForwardSpool implements ForwardService {
       unreachable: () => this.#link.suspect(),
       refused: (entry, error) => this.#refused(entry, error),
     });
+    spool.deliverers.add(this);
     this.#unlisten = spool.listen({
       changed: () => this.#changed(),
       stored: (entry) => this.#stored(entry),
@@ -139,12 +139,12 @@ export class ForwardSpool implements ForwardService {
   unfinished(): string | null {
     const { folder } = this.#options;
     const { size } = this.#spool.queue;
-    if (size === 0 || Spool.isShared(folder)) return null;
+    if (size === 0 || this.#spool.deliverers.size > 1) return null;
     return `its spool ${folder} still holds ${counted(size, 'upload')}; keep it until they are delivered, or restart sshferry to leave them there`;
   }
 
   async halt(): Promise<void> {
-    this.#halted = true;
+    this.#spool.deliverers.delete(this);
     this.#unlisten();
     this.#link.close();
     await within(HALT, this.#delivery.halt());
@@ -153,13 +153,14 @@ export class ForwardSpool implements ForwardService {
   }
 
   close(): Promise<void> {
+    this.#spool.deliverers.delete(this);
     this.#reportLeft();
     return Spool.close(this.#options.folder);
   }
 
   /** Throws if nothing would deliver an upload that is accepted now. */
   #requireDelivery(): void {
-    if (!this.#halted || Spool.isShared(this.#options.folder)) return;
+    if (this.#spool.deliverers.size > 0) return;
     throw new StoreError('unavailable', 'The spool of this session is no longer used; connect again');
   }
 

@@ -52,6 +52,8 @@ export class Spool {
   readonly queue = new SpoolQueue();
   /** Records that cannot be used, by the names of their files. */
   readonly damaged: readonly string[];
+  /** Those that deliver from it. While there is none, it takes no uploads. */
+  readonly deliverers = new Set<object>();
   readonly #listeners = new Set<SpoolListener>();
   /** Bytes of uploads under way. */
   #reserved = 0;
