@@ -183,7 +183,10 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'sshferry -f', () => {
 
   it('stop lets clients finish, and says how long', SLOW, async () => {
     const port = await freePort();
-    const target = await listenTcp(TEST, (socket) => void socket.write('hello\n'));
+    const target = await listenTcp(TEST, (socket) => {
+      socket.write('hello\n');
+      socket.resume().once('end', () => socket.end());
+    });
     const args = ['-fN', '-o', 'DrainTimeout=30', '-L', `127.0.0.1:${port}:127.0.0.1:${target.port}`];
     const { stdout } = await sshferry(...args, ...sshd.options, '127.0.0.1');
     const pid = pidOf(stdout);
@@ -203,8 +206,11 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'sshferry -f', () => {
     // The listener is closed at once, and the client is not.
     await expect(greeting(port)).rejects.toThrow('ECONNREFUSED');
     expect([isAlive(pid), client.destroyed]).toEqual([true, false]);
+    const left = performance.now();
     client.destroy();
     expect(await ended).toBe(0);
+    // The last client's end, and not that of the time, has ended it.
+    expect(performance.now() - left).toBeLessThan(20_000);
     expect(told).toMatch(new RegExp(`\\n${pid}: stopped\\n$`));
   });
 });

@@ -35,8 +35,8 @@ export function startInBackground(lender: Lender): Promise<number> {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: { ...env, [MARK]: JSON.stringify(foreground) },
   });
-  const stopForwarding = forwardSignals(child, lender);
-  const errands = new Errands(child, lender);
+  const signals = new ForwardedSignals(child, lender);
+  const errands = new Errands(child, lender, signals);
   return new Promise<number>((resolve) => {
     let status: number | null = null;
     let spoke = false;
@@ -51,6 +51,8 @@ export function startInBackground(lender: Lender): Promise<number> {
       // The last words come by the channel, which can outlive the process for a moment.
       if (status === null || child.connected) return;
       errands.close();
+      // Before it has handlers, a signal ends it without an exit status.
+      if (signals.any) return resolve(EXIT.interrupted);
       if (!spoke) stderr.write(`sshferry: the process for the background ended with status ${status}\n`);
       resolve(status === EXIT.stopped ? EXIT.interrupted : status);
     };
@@ -63,31 +65,49 @@ export function startInBackground(lender: Lender): Promise<number> {
       over();
     });
     child.on('disconnect', over);
-  }).finally(stopForwarding);
+  }).finally(() => signals.stop());
 }
 
-/** Ctrl-C and a closed terminal reach this process alone. Returns a function that ends this. */
-function forwardSignals(child: ChildProcess, { process }: Lender): () => void {
-  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {
-    // With a config file, SIGHUP would mean a reload.
-    const handler = () => child.kill(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
-    process.on(signal, handler);
-    return () => process.off(signal, handler);
-  });
-  return () => {
-    for (const stop of handlers) stop();
-  };
+/** Forwards signals until `stop`: Ctrl-C and a closed terminal reach this process alone. */
+class ForwardedSignals {
+  readonly #process: Lender['process'];
+  readonly #handlers = new Map<string, () => void>();
+  #any = false;
+
+  constructor(child: ChildProcess, { process }: Lender) {
+    this.#process = process;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      const handler = () => {
+        this.#any = true;
+        // With a config file, SIGHUP would mean a reload.
+        child.kill(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+      };
+      this.#handlers.set(signal, handler);
+      process.on(signal, handler);
+    }
+  }
+
+  /** Whether a signal has been forwarded. */
+  get any(): boolean {
+    return this.#any;
+  }
+
+  stop(): void {
+    for (const [signal, handler] of this.#handlers) this.#process.off(signal, handler);
+  }
 }
 
 /** Shows output and asks questions for a process without a terminal. */
 class Errands {
   readonly #child: ChildProcess;
   readonly #lender: Lender;
+  readonly #signals: ForwardedSignals;
   readonly #open = new Map<number, AbortController>();
 
-  constructor(child: ChildProcess, lender: Lender) {
+  constructor(child: ChildProcess, lender: Lender, signals: ForwardedSignals) {
     this.#child = child;
     this.#lender = lender;
+    this.#signals = signals;
   }
 
   run(message: Exclude<FromBackground, { type: 'listening' }>): void {
@@ -118,6 +138,8 @@ class Errands {
       const text = await this.#lender.prompter.ask(question, { echo, signal: abort.signal });
       this.#send({ type: 'answer', id, text });
     } catch (error) {
+      // The message could overtake the signal, and Ctrl-C would be reported as a failed login.
+      if (this.#signals.any) return;
       this.#send({ type: 'no-answer', id, why: error instanceof Error ? error.message : String(error) });
     } finally {
       this.#open.delete(id);
