@@ -1,11 +1,10 @@
-import { lstat } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { type Endpoint, formatEndpoint, isSocketPath } from '../core/endpoint.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway, remoteBind } from '../core/gateway.ts';
 import { Listener } from '../core/listener.ts';
-import { isListening } from '../core/local/unix-sockets.ts';
+import { checkSocketPath } from '../core/local/unix-sockets.ts';
 import type { Logger } from '../core/log.ts';
 import { ProbeFailure } from '../core/probe/failure.ts';
 import { LineClient } from '../core/probe/line-client.ts';
@@ -78,16 +77,17 @@ async function checkLocalPort(
   });
 }
 
-/** Checks whether the socket for clients can be created. It creates none: a client might use it. */
+/** Checks whether the socket for clients can be created. Creates none: a client might use it. */
 async function checkSocket(path: string, file: SocketFile | undefined, steps: Steps): Promise<void> {
   await steps.take('listen', async () => {
-    const found = await lstat(path).catch(() => null);
-    if (found === null) return `${path} does not exist yet`;
-    if (await isListening(path)) return `a program listens on ${path}, perhaps sshferry itself`;
-    if (file?.unlink && found.isSocket()) return `${path} exists without a program, and will be replaced`;
-    throw new GatewayError('LISTEN_IN_USE', `${path} exists, and no program listens on it`, {
-      hint: 'remove it, or set -o StreamLocalBindUnlink=yes',
-    });
+    switch (await checkSocketPath(path, file)) {
+      case 'nothing':
+        return `${path} can be created`;
+      case 'listener':
+        return `a program listens on ${path}, perhaps sshferry itself`;
+      case 'old socket':
+        return `no program listens on ${path}; it will be replaced`;
+    }
   });
 }
 

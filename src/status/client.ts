@@ -1,5 +1,6 @@
 import { unlink } from 'node:fs/promises';
 import net from 'node:net';
+import { isListening } from '../core/local/is-listening.ts';
 import { listSockets, type Owner } from './place.ts';
 import {
   type Answer,
@@ -14,11 +15,8 @@ import type { Status } from './schema.ts';
 
 /** How long a running sshferry may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
-/**
- * How long a process may take to end, in milliseconds: the longest drainTimeout, and some time to
- * disconnect.
- */
-const STOP_TIMEOUT = 3_660_000;
+/** How long a process that stops may take to disconnect after its clients' time, in milliseconds. */
+const DISCONNECT_TIMEOUT = 60_000;
 /** How long a reload may take, in milliseconds: it may log in to servers. */
 const RELOAD_TIMEOUT = 180_000;
 
@@ -28,25 +26,10 @@ const RELOAD_TIMEOUT = 180_000;
 export async function findRunning(owner: Owner): Promise<string[]> {
   const running: string[] = [];
   for (const path of await listSockets(owner)) {
-    if (await isAlive(path)) running.push(path);
+    if (await isListening(path)) running.push(path);
     else if (owner.platform !== 'win32') await unlink(path).catch(() => {});
   }
   return running;
-}
-
-/** Whether a process listens on a socket. */
-export function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    // Any other error, such as a full backlog, means that a process listens.
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ENOTSOCK'),
-    );
-  });
 }
 
 /** Returns the status of the sshferry at that socket. Rejects if it does not answer. */
@@ -73,7 +56,8 @@ export async function askReload(path: string): Promise<string[]> {
 export async function stopRunning(path: string, onStopping: (stopping: Stopping) => void): Promise<void> {
   let begun = false;
   try {
-    for await (const answer of ask(path, { request: 'stop' }, { timeout: STOP_TIMEOUT })) {
+    const timeouts = { timeout: ANSWER_TIMEOUT, nextTimeout: timeToStop };
+    for await (const answer of ask(path, { request: 'stop' }, timeouts)) {
       if (!('stopping' in answer)) continue;
       begun = true;
       onStopping(answer.stopping);
@@ -86,6 +70,10 @@ export async function stopRunning(path: string, onStopping: (stopping: Stopping)
   if (!begun) throw new Error(`${path}: no answer`);
 }
 
+function timeToStop(answer: Answer): number {
+  return 'stopping' in answer ? answer.stopping.seconds * 1000 + DISCONNECT_TIMEOUT : ANSWER_TIMEOUT;
+}
+
 /**
  * Yields the status of the sshferry at that socket, now and every `every` milliseconds. Ends when
  * that sshferry does, or when `signal` aborts.
@@ -96,14 +84,23 @@ export async function* watchStatus(path: string, every: number, signal: AbortSig
     if ('status' in answer) yield answer.status;
 }
 
+interface AskOptions {
+  /** How long an answer may take, in milliseconds. */
+  readonly timeout: number;
+  /** Returns how long the next answer or the end may take after this one. Default: as before. */
+  readonly nextTimeout?: (answer: Answer) => number;
+  readonly signal?: AbortSignal;
+}
+
 async function* ask(
   path: string,
   request: Request,
-  { timeout, signal }: { timeout: number; signal?: AbortSignal },
+  { timeout, nextTimeout, signal }: AskOptions,
 ): AsyncGenerator<Answer> {
   const socket = net.connect({ path, ...(signal && { signal }) });
-  socket.setTimeout(timeout, () =>
-    socket.destroy(new Error(`${path}: no answer within ${timeout / 1000} s`)),
+  socket.setTimeout(timeout);
+  socket.on('timeout', () =>
+    socket.destroy(new Error(`${path}: no answer within ${(socket.timeout ?? timeout) / 1000} s`)),
   );
   socket.write(writeMessage(request));
   const reader = new MessageReader(answerSchema, MAX_ANSWER);
@@ -111,6 +108,7 @@ async function* ask(
     for await (const chunk of socket) {
       for (const answer of reader.push(chunk)) {
         if ('error' in answer) throw new Error(answer.error);
+        if (nextTimeout) socket.setTimeout(nextTimeout(answer));
         yield answer;
       }
     }

@@ -1,6 +1,6 @@
 import { unlink } from 'node:fs/promises';
 import net from 'node:net';
-import { isAlive } from './client.ts';
+import { isListening } from '../core/local/is-listening.ts';
 import { type Owner, placeSocket, protectSocket } from './place.ts';
 import {
   type Answer,
@@ -55,7 +55,7 @@ export class StatusServer {
       const sockets = new Set<net.Socket>();
       const server = net.createServer((socket) => accept(socket, sockets, source));
       try {
-        if (owner.platform !== 'win32' && !(await isAlive(path))) await unlink(path).catch(() => {});
+        if (owner.platform !== 'win32' && !(await isListening(path))) await unlink(path).catch(() => {});
         await listen(server, path);
         await protectSocket(path, owner);
         return new StatusServer(path, server, sockets);

@@ -157,6 +157,17 @@ describe('a client of the socket', () => {
     await expect(askStatus(server.path)).rejects.toThrow();
   });
 
+  test('that stops one which does not answer gives up, as other requests do', async () => {
+    const mute = net.createServer((socket) => void socket.resume());
+    const file = path.join(runtime, 'mute.sock');
+    await new Promise<void>((resolve) => mute.listen(file, resolve));
+    try {
+      await expect(stopRunning(file, () => {})).rejects.toThrow(`${file}: no answer within 5 s`);
+    } finally {
+      mute.close();
+    }
+  });
+
   test.each([
     ['GET / HTTP/1.1\r\n\r\n'],
     ['{"request":"format-disk"}\n'],

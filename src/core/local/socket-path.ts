@@ -1,5 +1,2 @@
-/**
- * The longest path of a Unix socket, in bytes: sun_path, including its NUL, is 104 bytes on macOS
- * and BSD, 108 on Linux.
- */
-export const MAX_SOCKET_PATH = 103;
+/** The longest path of a Unix socket, in bytes: sun_path without its NUL. */
+export const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;

@@ -16,6 +16,7 @@ import { processArrivals } from './accept-activity.ts';
 import { isConnected, peerOf } from './accepted-socket.ts';
 import type { Admission } from './admission.ts';
 import { Descriptors } from './descriptors.ts';
+import { SOCKET_BUFFER } from './socket-buffer.ts';
 import { tcpStream } from './tcp-stream.ts';
 import { connectUnix, listenUnix } from './unix-sockets.ts';
 
@@ -28,11 +29,6 @@ const KEEPALIVE_LOCAL = 60_000;
  * second apart.
  */
 const KEEPALIVE_REMOTE = 300_000;
-/**
- * How much a socket may hold before its source is paused, in bytes. Node's own 16 KiB is less than
- * one SSH packet.
- */
-const BUFFER = 256 * 1024;
 
 /**
  * How long to wait for the data of a closed connection, in milliseconds. The kernel has it already.
@@ -85,7 +81,7 @@ export class DirectTransport implements Transport {
         port: to.port,
         allowHalfOpen: true,
         noDelay: true,
-        highWaterMark: BUFFER,
+        highWaterMark: SOCKET_BUFFER,
         ...(localAddress !== undefined && { localAddress }),
       } as net.NetConnectOpts);
       const timer = setTimeout(
@@ -132,7 +128,7 @@ export class DirectTransport implements Transport {
     return await new Promise((resolve, reject) => {
       let first = true;
       const server = net.createServer(
-        { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: BUFFER },
+        { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: SOCKET_BUFFER },
         (accepted) => {
           const socket = tcpStream(accepted);
           processArrivals.note();

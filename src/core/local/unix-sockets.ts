@@ -1,18 +1,14 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { access, constants, lstat, unlink } from 'node:fs/promises';
 import net from 'node:net';
+import { dirname } from 'node:path';
 import { unixEndpoint } from '../endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import { PRIVATE_SOCKET, type SocketFile } from '../socket-file.ts';
 import type { Stream } from '../stream.ts';
 import type { Listening } from '../transport.ts';
-
-/**
- * How much a socket may hold before its source is paused, in bytes. Node's own 16 KiB is less than
- * one SSH packet.
- */
-const BUFFER = 256 * 1024;
-/** The longest path that the system accepts, in bytes: sun_path without its NUL. */
-const MAX_PATH = process.platform === 'linux' ? 107 : 103;
+import { isListening } from './is-listening.ts';
+import { SOCKET_BUFFER } from './socket-buffer.ts';
+import { MAX_SOCKET_PATH } from './socket-path.ts';
 
 const UNIX = {
   /**
@@ -29,7 +25,11 @@ const UNIX = {
 export function connectUnix(path: string, signal?: AbortSignal): Promise<Stream> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const socket = net.connect({ path, allowHalfOpen: true, highWaterMark: BUFFER } as net.NetConnectOpts);
+    const socket = net.connect({
+      path,
+      allowHalfOpen: true,
+      highWaterMark: SOCKET_BUFFER,
+    } as net.NetConnectOpts);
     const settle = (act: () => void) => {
       signal?.removeEventListener('abort', onAbort);
       act();
@@ -58,17 +58,10 @@ export async function listenUnix(
   { mask, unlink: removes }: SocketFile = PRIVATE_SOCKET,
   onSocket: (socket: net.Socket & Stream) => void,
 ): Promise<Listening> {
-  if (process.platform === 'win32')
-    throw new GatewayError('LISTEN_FAILED', `cannot listen on ${path}: Windows has no Unix sockets here`);
-  if (Buffer.byteLength(path) > MAX_PATH) {
-    throw new GatewayError(
-      'LISTEN_FAILED',
-      `cannot listen on ${path}: the path of a Unix socket has at most ${MAX_PATH} bytes`,
-    );
-  }
+  assertSupported(path);
   if (removes) await removeSocket(path);
   const server = net.createServer(
-    { allowHalfOpen: true, pauseOnConnect: true, highWaterMark: BUFFER },
+    { allowHalfOpen: true, pauseOnConnect: true, highWaterMark: SOCKET_BUFFER },
     (socket) => onSocket(Object.assign(socket, UNIX)),
   );
   try {
@@ -88,20 +81,37 @@ export async function listenUnix(
   };
 }
 
-/** Whether a program listens on a Unix socket. */
-export function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(path);
-    const settle = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => settle(true));
-    // Other errors, such as a full backlog or missing permission, come from a program that listens.
-    socket.once('error', ({ code = '' }: NodeJS.ErrnoException) =>
-      settle(!['ECONNREFUSED', 'ENOENT', 'ENOTSOCK', 'ENOTDIR'].includes(code)),
-    );
-  });
+/**
+ * Checks whether `listenUnix` could listen at a path, without creating or removing anything.
+ * Returns what exists there: nothing, a socket that a program listens on, or an old socket that
+ * would be replaced. Rejects with `LISTEN_*` if it could not listen.
+ */
+export async function checkSocketPath(
+  path: string,
+  { unlink: removes }: SocketFile = PRIVATE_SOCKET,
+): Promise<'nothing' | 'listener' | 'old socket'> {
+  assertSupported(path);
+  try {
+    await access(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw await listenError(path, error as NodeJS.ErrnoException);
+  }
+  const found = await lstat(path).catch(() => null);
+  if (found === null) return 'nothing';
+  if (await isListening(path)) return 'listener';
+  if (!removes) throw noListener(path);
+  if (!found.isSocket()) throw notSocket(path);
+  return 'old socket';
+}
+
+function assertSupported(path: string): void {
+  const fault =
+    process.platform === 'win32'
+      ? 'sshferry cannot listen on Unix sockets on Windows'
+      : Buffer.byteLength(path) > MAX_SOCKET_PATH
+        ? `the path of a Unix socket has at most ${MAX_SOCKET_PATH} bytes`
+        : null;
+  if (fault !== null) throw new GatewayError('LISTEN_FAILED', `cannot listen on ${path}: ${fault}`);
 }
 
 /** Node binds within `listen`, so the mask of the process changes for that call alone. */
@@ -123,12 +133,7 @@ function bind(server: net.Server, path: string, mask: number): Promise<void> {
 async function removeSocket(path: string): Promise<void> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return;
-  if (!found.isSocket()) {
-    throw new GatewayError(
-      'LISTEN_FAILED',
-      `cannot listen on ${path}: a file that is not a socket exists there, which StreamLocalBindUnlink does not remove`,
-    );
-  }
+  if (!found.isSocket()) throw notSocket(path);
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return;
     throw new GatewayError('LISTEN_FAILED', `cannot remove the socket ${path}: ${error.message}`, {
@@ -146,10 +151,7 @@ async function listenError(path: string, error: NodeJS.ErrnoException): Promise<
             hint: 'end it or choose another path',
             cause: error,
           })
-        : new GatewayError('LISTEN_IN_USE', `${where}: a file exists there, and no program listens on it`, {
-            hint: 'remove it, or set -o StreamLocalBindUnlink=yes',
-            cause: error,
-          });
+        : noListener(path, error);
     case 'EACCES':
     case 'EROFS':
       return new GatewayError('LISTEN_FAILED', `${where}: you may not create a file in that folder`, {
@@ -161,6 +163,19 @@ async function listenError(path: string, error: NodeJS.ErrnoException): Promise<
     default:
       return new GatewayError('LISTEN_FAILED', `${where}: ${error.message}`, { cause: error });
   }
+}
+
+function noListener(path: string, cause?: Error): GatewayError {
+  const what = 'a file exists there, and no program listens on it';
+  return new GatewayError('LISTEN_IN_USE', `cannot listen on ${path}: ${what}`, {
+    hint: 'remove it, or set -o StreamLocalBindUnlink=yes',
+    cause,
+  });
+}
+
+function notSocket(path: string): GatewayError {
+  const what = 'a file that is not a socket exists there, which StreamLocalBindUnlink does not remove';
+  return new GatewayError('LISTEN_FAILED', `cannot listen on ${path}: ${what}`);
 }
 
 function connectError(path: string, error: NodeJS.ErrnoException): GatewayError {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { lstat, readFile, writeFile } from 'node:fs/promises';
+import { chmod, lstat, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import type net from 'node:net';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { connectUnix, listenUnix } from '../../../src/core/local/unix-sockets.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { checkSocketPath, connectUnix, listenUnix } from '../../../src/core/local/unix-sockets.ts';
 import { CLI, startCli } from '../../support/cli.ts';
 import { LocalSshd } from '../../support/local-sshd.ts';
 import { describeWith } from '../../support/openssh.ts';
@@ -14,6 +14,43 @@ import { tempFolder } from '../../support/temp-folder.ts';
 
 const exec = promisify(execFile);
 const TEST = { onTestFinished };
+
+describe('whether a socket could be created', () => {
+  const replaced = { mask: 0o177, unlink: true };
+
+  it('is checked without creating it', async (test) => {
+    const folder = await tempFolder(test);
+    const [socket, file] = [`${folder}/a.sock`, `${folder}/file`];
+    expect(await checkSocketPath(socket)).toBe('nothing');
+    expect(await readdir(folder)).toEqual([]);
+    const listener = await listenUnix(socket, undefined, () => {});
+    expect(await checkSocketPath(socket)).toBe('listener');
+    await rename(socket, `${socket}.left`);
+    await listener.close();
+    await expect(checkSocketPath(`${socket}.left`)).rejects.toThrow(
+      'a file exists there, and no program listens on it; remove it',
+    );
+    expect(await checkSocketPath(`${socket}.left`, replaced)).toBe('old socket');
+    await writeFile(file, '');
+    await expect(checkSocketPath(file, replaced)).rejects.toThrow('a file that is not a socket exists there');
+  });
+
+  it('depends on its folder and on the length of its path, as for the listener', async (test) => {
+    const folder = await tempFolder(test);
+    for (const path of [`${folder}/none/a.sock`, `${folder}/${'a'.repeat(108)}`]) {
+      const listening = await listenUnix(path, undefined, () => {}).catch(({ message }) => message);
+      await expect(checkSocketPath(path)).rejects.toThrow(listening);
+    }
+  });
+
+  it.skipIf(process.getuid?.() === 0)('depends on the permissions of its folder', async (test) => {
+    const folder = await tempFolder(test);
+    await chmod(folder, 0o500);
+    await expect(checkSocketPath(`${folder}/a.sock`)).rejects.toThrow(
+      'you may not create a file in that folder',
+    );
+  });
+});
 
 describeWith([SSHD, 'ssh-keygen', 'curl'], 'Unix sockets through a real sshd', () => {
   let sshd: LocalSshd;

@@ -4,6 +4,7 @@ import { readdir, rename, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isListening } from '../../../../core/local/is-listening.ts';
 import { MAX_SOCKET_PATH } from '../../../../core/local/socket-path.ts';
 import { errnoOf } from '../../local/errno.ts';
 
@@ -78,20 +79,8 @@ async function isAlone(folder: string, own: string): Promise<boolean> {
   for (const name of await readdir(folder)) {
     if (!isLock(name) || name === own) continue;
     const other = path.join(folder, name);
-    if (!(await isAlive(other))) await unlink(other).catch(() => {});
+    if (!(await isListening(other))) await unlink(other).catch(() => {});
     else if (name.startsWith(LOCK)) return false;
   }
   return true;
-}
-
-async function isAlive(socket: string): Promise<boolean> {
-  const connection = net.connect(socket);
-  try {
-    await once(connection, 'connect');
-    return true;
-  } catch (error) {
-    return !['ECONNREFUSED', 'ENOENT'].includes(errnoOf(error));
-  } finally {
-    connection.destroy();
-  }
 }
