@@ -73,7 +73,7 @@ export async function main(): Promise<never> {
         : 'ssh2 has no native addon: encryption takes twice the CPU time',
     ],
   });
-  await borrowed?.flushed();
+  if (borrowed) await within(FLUSH, borrowed.flushed());
   // At its exit, Node aborts with a core file if it cannot restore a terminal that is gone
   // (ResetStdio in its node.cc).
   if (terminals.some((fd) => !isatty(fd))) {

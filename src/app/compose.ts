@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, ForwardConfig } from '../config/schema.ts';
 import type { ListenTlsConfig, TlsConfig } from '../config/tls.ts';
-import { isLoopback } from '../core/endpoint.ts';
+import { isLoopback, isSocketPath } from '../core/endpoint.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { ForwardSpec } from '../core/forward.ts';
 import { Gateway } from '../core/gateway.ts';
@@ -188,7 +188,7 @@ export function forwardSpecs(
       ...{ name, direction, plugin, pluginConfig: options, server, bind, target },
       tls: tls ?? undefined,
       listenTls: listenTls ?? undefined,
-      socketFile: direction === 'local' ? login?.socketFile : undefined,
+      socketFile: direction === 'local' && isSocketPath(host) ? login?.socketFile : undefined,
     };
   });
 }

@@ -3,7 +3,7 @@ import { type GatewayDeps, makeComponents, type ResolvedConfig } from '../../src
 import { PLUGINS } from '../../src/app/plugins.ts';
 import { checkInput } from '../../src/config/check-input.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
-import { PRIVATE_SOCKET } from '../../src/core/socket-file.ts';
+import { PRIVATE_SOCKET, type SocketFile } from '../../src/core/socket-file.ts';
 import type { ResolvedSsh } from '../../src/core/ssh/config/ssh-config.ts';
 import { FakeManagedTransport, FakeTransport, quietLog } from '../support/fakes.ts';
 import { sshOptions } from '../support/ssh-person.ts';
@@ -13,18 +13,24 @@ const MAIL = { listen: 8110, server: 'home', to: 'localhost:110', type: 'pop3' }
 const SERVERS = { office: { host: 'office.example.com' }, home: { host: 'home.example.com' } };
 const INPUT: ConfigInput = { servers: SERVERS, forwards: { files: FILES, mail: MAIL } };
 
-function resolved(input: ConfigInput, more: { user?: string; gatewayPorts?: boolean } = {}): ResolvedConfig {
+interface More {
+  user?: string;
+  gatewayPorts?: boolean;
+  socketFile?: SocketFile;
+}
+
+function resolved(input: ConfigInput, more: More = {}): ResolvedConfig {
   const checked = checkInput(input, PLUGINS);
   if ('issues' in checked) throw new Error(JSON.stringify(checked.issues));
   const { config } = checked;
-  const { user = 'you', gatewayPorts = false } = more;
+  const { user = 'you', gatewayPorts = false, socketFile = PRIVATE_SOCKET } = more;
   const logins = new Map(
     Object.entries(config.servers).map(([name, { host }]): [string, ResolvedSsh] => [
       name,
       {
         options: sshOptions({ host, user: name === 'office' ? user : 'you' }),
         gatewayPorts,
-        socketFile: PRIVATE_SOCKET,
+        socketFile,
         permitRemoteOpen: 'any',
         forwards: { local: [], remote: [], dynamic: [] },
         notes: [],
@@ -95,6 +101,16 @@ describe('components of a configuration that follows another', () => {
     expect(after.transports.get('home')).toBe(before.transports.get('home'));
     expect(after.forwards[0]).not.toBe(files);
     expect(after.forwards[1]).toBe(mail);
+  });
+
+  it('are a new forward alone where ssh_config creates its Unix socket in another way', () => {
+    const forwards = { files: FILES, web: { ...MAIL, listen: '/run/web.sock' } };
+    const input = { servers: SERVERS, forwards };
+    const first = makeComponents(resolved(input), deps);
+    const socketFile = { mask: 0o111, unlink: true };
+    const after = makeComponents(resolved(input, { socketFile }), deps, first);
+    expect(after.forwards[0]).toBe(first.forwards[0]);
+    expect(after.forwards[1]?.socketFile).toEqual(socketFile);
   });
 
   it('lack a server and a forward that were removed', () => {

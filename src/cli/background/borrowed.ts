@@ -83,6 +83,8 @@ class Borrowed implements BorrowedTerminal {
     const id = this.#nextId++;
     return new Promise<string>((resolve, reject) => {
       signal?.throwIfAborted();
+      // No answer could come.
+      if (!this.prompter.interactive) throw new Error('no terminal to ask on');
       const onAbort = () => {
         void this.#send({ type: 'cancel', id });
         settle(() => reject(signal?.reason));

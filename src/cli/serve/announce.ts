@@ -16,22 +16,21 @@ export function listeningPorts(events: GatewayEmitter): ReadonlyMap<string, numb
 }
 
 /**
- * Shows people (`stdout`) and programs (`log`) what each forward does. Call it when all of them
- * listen.
+ * Shows what each forward does, to people and to programs that read `log`. Call it when all of
+ * them listen.
  */
 export function announce(
   forwards: readonly ForwardSpec[],
   logins: Logins,
   ports: ReadonlyMap<string, number>,
-  { stdout, log, unicode }: { stdout: Output | null; log: Logger | null; unicode: boolean },
+  { people, log, unicode }: { people: Output | null; log: Logger | null; unicode: boolean },
 ): void {
   const infos = forwards.map((spec) => describe(spec, logins, ports));
-  if (stdout)
-    stdout.write(
-      forwardLines(infos, { unicode })
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
+  people?.write(
+    forwardLines(infos, { unicode })
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
   for (const [index, info] of infos.entries()) {
     const { type, direction, listen, target, server } = info;
     const fields = {

@@ -25,8 +25,6 @@ export interface FailureSink {
   readonly help?: string;
 }
 
-const NOWHERE: Output = { write() {} };
-
 /**
  * Reports in one line what ended the program, and returns the exit status. Shows the stack of a bug
  * at `-v` only.
@@ -35,24 +33,37 @@ export function reportFailure(
   error: unknown,
   { stderr, json, log, verbose, help = 'sshferry' }: FailureSink,
 ): number {
-  if (log) reportFailure(error, { stderr: NOWHERE, json: log, verbose, help });
+  const usage = error instanceof GatewayError && error.usage;
+  if (log) logFailure(error, log, verbose);
+  if (json && !usage) logFailure(error, json, verbose);
+  else stderr.write(failureText(error, { verbose: verbose && json === null, help }));
+  return usage ? EXIT.usage : EXIT.failed;
+}
+
+function logFailure(error: unknown, log: Logger, verbose: boolean): void {
+  if (error instanceof GatewayError) return log.error({ event: 'fatal', code: error.code }, error.message);
+  const stack = verbose && error instanceof Error ? { stack: stackOf(error) } : {};
+  log.error({ event: 'crash', ...stack }, internalError(error));
+}
+
+function failureText(error: unknown, { verbose, help }: { verbose: boolean; help: string }): string {
   if (error instanceof GatewayError) {
-    const usage = error.usage;
-    if (error.code === 'CONFIG_FILE') stderr.write(`${error.message}\n`);
-    else if (json && !usage) json.error({ event: 'fatal', code: error.code }, error.message);
-    else stderr.write(`sshferry: ${error.message}\n${usage ? `Try '${help} --help'.\n` : ''}`);
-    if (verbose && !json && error.cause instanceof Error) stderr.write(`${stackOf(error.cause)}\n`);
-    return usage ? EXIT.usage : EXIT.failed;
+    const cause = verbose && error.cause instanceof Error ? `${stackOf(error.cause)}\n` : '';
+    // Each of its lines begins with its place.
+    if (error.code === 'CONFIG_FILE') return `${error.message}\n${cause}`;
+    const hint = error.usage ? `Try '${help} --help'.\n` : '';
+    return `sshferry: ${error.message}\n${hint}${cause}`;
   }
+  const stack =
+    verbose && error instanceof Error
+      ? `\n${stackOf(error)}`
+      : ' (a bug in sshferry; run with -v for the stack trace)';
+  return `sshferry: ${internalError(error)}${stack}\n`;
+}
+
+function internalError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const line = `internal error: ${escapeControls(message.split('\n', 1)[0] ?? '')}`;
-  const stack = verbose && error instanceof Error ? stackOf(error) : undefined;
-  if (json) json.error({ event: 'crash', ...(stack && { stack }) }, line);
-  else
-    stderr.write(
-      `sshferry: ${line}${stack ? `\n${stack}` : ' (a bug in sshferry; run with -v for the stack trace)'}\n`,
-    );
-  return EXIT.failed;
+  return `internal error: ${escapeControls(message.split('\n', 1)[0] ?? '')}`;
 }
 
 /** Returns an error's stack with its message on one line: the message may be a server's. */

@@ -24,6 +24,8 @@ export interface LogOutput {
   readonly log: Logger;
   /** The log, if it is JSON. */
   readonly json: Logger | null;
+  /** Standard output, for what people read; null if programs read it, or with `-q`. */
+  readonly people: UnblockedOutput | null;
   /** Null if standard error is not a terminal that can show them. */
   readonly transfers: TransfersBelow | null;
   /** Where the failure that ends the tunnel is reported. */
@@ -35,7 +37,7 @@ export interface LogOutput {
  * pretty on a terminal, otherwise JSON. Throws `CONFIG_INVALID` if the file cannot be opened.
  */
 export function openLog({ config, logFile }: RunRequest, environment: ServeEnvironment): LogOutput {
-  const { stderr, terminal } = environment;
+  const { stdout, stderr, terminal } = environment;
   const { level, format: configured } = config.log;
   const file = logFile === undefined ? null : unblocked(fileOutput(logFile));
   const isTerminal = file === null && (stderr.isTTY || terminal?.isTTY === true);
@@ -53,6 +55,12 @@ export function openLog({ config, logFile }: RunRequest, environment: ServeEnvir
   const json = format === 'json' ? log : null;
   const verbose = level === 'debug' || level === 'trace';
   const failures = { stderr: transfers?.lines ?? stderr, json, verbose };
-  // Who started it has to learn why it failed, although the log goes elsewhere.
-  return { log, json, transfers, failures: file === null ? failures : { ...failures, json: null, log } };
+  return {
+    log,
+    json,
+    people: configured === 'json' || level === 'error' ? null : stdout,
+    transfers,
+    // The terminal shows why it failed, although the log goes elsewhere.
+    failures: file === null ? failures : { ...failures, json: null, log },
+  };
 }

@@ -57,12 +57,11 @@ export class TunnelObserver implements TunnelWatcher {
   }
 
   listening(forwards: readonly ForwardSpec[], { resolved }: Components): void {
-    const { request, output } = this.#observed;
-    const { stdout, env, platform } = this.#environment;
-    const { level, format } = request.config.log;
+    const { output } = this.#observed;
+    const { env, platform } = this.#environment;
     warnUnverified(forwards, output.log);
     announce(forwards, resolved.logins, this.#ports, {
-      stdout: format === 'json' || level === 'error' ? null : stdout,
+      people: output.people,
       log: output.json,
       unicode: isUnicodeLocale(env, platform),
     });

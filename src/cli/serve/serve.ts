@@ -1,6 +1,5 @@
 import type { RunRequest } from '../../app/run-request.ts';
 import { Tunnel } from '../../app/tunnel.ts';
-import type { LogConfig } from '../../config/schema.ts';
 import { asGatewayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { unblocked } from '../display/unblocked.ts';
@@ -39,9 +38,7 @@ export async function serve(request: RunRequest, given: Environment): Promise<nu
   const tunnel: Tunnel = new Tunnel(request, environment, gatewayDeps(environment, output), observer);
 
   // Ctrl-C at a prompt is a signal first; the failure of the prompt that follows no longer counts.
-  begin(tunnel, shutdown, environment, request.config.log, log).catch((error) =>
-    shutdown.add({ kind: 'failed', error }),
-  );
+  begin(tunnel, shutdown, environment, output).catch((error) => shutdown.add({ kind: 'failed', error }));
   try {
     return await stopOnCause(shutdown, tunnel, output, environment);
   } finally {
@@ -70,18 +67,16 @@ function gatewayDeps({ plugins, connect, prompter, env }: ServeEnvironment, { lo
 async function begin(
   tunnel: Tunnel,
   shutdown: ShutdownCauses,
-  { terminal, stdout, ...environment }: ServeEnvironment,
-  { level, format }: LogConfig,
-  log: Logger,
+  { terminal, ...environment }: ServeEnvironment,
+  { log, people }: LogOutput,
 ): Promise<void> {
   await tunnel.start();
   if (shutdown.begun) return;
   await notify(environment, 'ready', log);
-  if (terminal === null) return;
+  if (terminal === null || shutdown.begun) return;
   const { pid } = process;
   log.debug({ event: 'background', pid }, `process ${pid} goes to the background`);
-  if (format !== 'json' && level !== 'error')
-    stdout.write(`process ${pid} is in the background; sshferry stop ${pid} ends it\n`);
+  people?.write(`process ${pid} is in the background; sshferry stop ${pid} ends it\n`);
   await terminal.release();
 }
 
