@@ -140,12 +140,16 @@ export function absoluteEnds(
   { listen, target }: Ends,
   direction: 'local' | 'remote',
 ): { listen: ListenAddress; target: Target } {
-  const here = (text: string) => absolutePath(text);
-  const [near, far] = direction === 'local' ? [here, remoteSocketPath] : [remoteSocketPath, here];
-  const isSocket = listen.host !== null && isSocketPath(listen.host);
+  const absolute = (isHere: boolean, text: string, what: string) =>
+    isHere ? absolutePath(text) : remoteSocketPath(text, what);
+  const isLocal = direction === 'local';
+  const { host } = listen;
   return {
-    listen: isSocket ? unixEndpoint(near(listen.host ?? '', 'the socket to listen on')) : listen,
-    target: 'unix' in target ? { unix: far(target.unix, 'the target socket') } : target,
+    listen:
+      host !== null && isSocketPath(host)
+        ? unixEndpoint(absolute(isLocal, host, 'the socket to listen on'))
+        : listen,
+    target: 'unix' in target ? { unix: absolute(!isLocal, target.unix, 'the target socket') } : target,
   };
 }
 

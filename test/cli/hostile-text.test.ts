@@ -171,7 +171,9 @@ test('nothing else in cli/ writes to the terminal', () => {
   const folder = new URL('../../src/cli/', import.meta.url);
   const writers = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
-    .filter((file) => /(?:stdout|stderr|people)\??\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')));
+    .filter((file) =>
+      /(?:stdout|stderr|people)\??\.write\(/.test(readFileSync(new URL(file, folder), 'utf8')),
+    );
   expect(writers.sort()).toEqual([
     'background/start.ts',
     'commands/check.ts',
