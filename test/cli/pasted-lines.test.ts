@@ -22,7 +22,7 @@ interface Meaning {
   readonly server?: Readonly<Record<string, unknown>>;
 }
 
-const DYNAMIC = 'what the client asks for';
+const DYNAMIC = "the client's target";
 const HOST = 'you@server.example.com';
 
 /**

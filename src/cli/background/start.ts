@@ -53,11 +53,11 @@ export function startInBackground(lender: Lender): Promise<number> {
       errands.close();
       // Before it has handlers, a signal ends it without an exit status.
       if (signals.any) return resolve(EXIT.interrupted);
-      if (!spoke) stderr.write(`sshferry: the process for the background ended with status ${status}\n`);
+      if (!spoke) stderr.write(`sshferry: the background process ended with status ${status}\n`);
       resolve(status === EXIT.stopped ? EXIT.interrupted : status);
     };
     child.on('error', (error) => {
-      stderr.write(`sshferry: cannot start a process for the background: ${escapeControls(error.message)}\n`);
+      stderr.write(`sshferry: cannot start the background process: ${escapeControls(error.message)}\n`);
       resolve(EXIT.failed);
     });
     child.on('exit', (code) => {

@@ -67,7 +67,7 @@ async function dial(
     {
       where: forward,
       reason: 'prohibited',
-      hint: 'SocksPermit or PermitRemoteOpen would permit it',
+      hint: 'SocksPermit or PermitRemoteOpen can permit it',
     },
   );
 }
