@@ -41,7 +41,7 @@ export type Target = Endpoint | SftpFolder | UnixTarget | DynamicTarget;
 export function formatTarget(target: Target): string {
   if ('sftp' in target) return `sftp:${target.sftp || '~'}`;
   if ('unix' in target) return target.unix;
-  return 'dynamic' in target ? "the client's target" : formatEndpoint(target);
+  return 'dynamic' in target ? "client's choice" : formatEndpoint(target);
 }
 
 /**

@@ -22,7 +22,7 @@ interface Meaning {
   readonly server?: Readonly<Record<string, unknown>>;
 }
 
-const DYNAMIC = "the client's target";
+const DYNAMIC = "client's choice";
 const HOST = 'you@server.example.com';
 
 /**
