@@ -5,7 +5,8 @@ export function introduction({ ftp, pop3, smtp, folder }: Ports, command: string
   const ftpUrl = `ftp://demo:demo@localhost:${ftp}/`;
   const pop3Url = `pop3://demo:demo@localhost:${pop3}/`;
   return `
-An SSH server with SFTP, and with FTP, POP3 and SMTP behind it, runs on loopback, and in front of it:
+The demo runs servers on loopback: SSH with SFTP and, behind it, FTP, POP3 and SMTP. It connects to
+them with:
   ${command}
 
 Paste into another terminal:
@@ -19,6 +20,6 @@ Paste into another terminal:
               --mail-from you@example.com --mail-rcpt demo@example.com -T -
   or        swaks --server localhost:${smtp} --from you@example.com --to demo@example.com
 
-What goes through shows here; Ctrl-C ends it.
+Transfers and mail appear here. Ctrl-C ends the demo.
 `;
 }

@@ -45,8 +45,10 @@ export async function startSshferry(
   });
   const stop = () => child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
-  let complaint = 'it gave no reason';
-  const ended = once(child, 'close').then(([code]) => `sshferry ended with status ${code}: ${complaint}`);
+  let complaint = 'it logged no error';
+  const ended = once(child, 'close').then(([code]) =>
+    code === 0 ? 'another process stopped sshferry' : `sshferry ended with status ${code}: ${complaint}`,
+  );
   let listening = 0;
   await new Promise<void>((resolve, reject) => {
     readline.createInterface({ input: child.stderr }).on('line', (text) => {

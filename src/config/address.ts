@@ -122,14 +122,17 @@ export function parseTarget(text: string): Target {
 /** Parses the path of a Unix socket. Throws an AddressError. */
 export function parseSocketPath(text: string, what: string): string {
   if (/[\0-\x1f\x7f]/.test(text)) throw new AddressError(`${what} has a control character`);
-  if (text.endsWith('/')) throw new AddressError(`${what} '${text}' is a folder; expected a file in it`);
+  if (text.endsWith('/')) throw new AddressError(`${what} '${text}' is a folder; name a file in it`);
   return text;
 }
 
 /** Returns the path of a Unix socket of the server. Throws an AddressError if it is relative. */
 export function remoteSocketPath(text: string, what: string): string {
   if (text.startsWith('/')) return text;
-  throw new AddressError(`${what} '${text}' is not absolute; the server cannot know where it begins`);
+  throw new AddressError(
+    `${what} '${text}' is not absolute; paths on the server have to be`,
+    '8080:/run/app.sock',
+  );
 }
 
 /**
@@ -140,12 +143,16 @@ export function absoluteEnds(
   { listen, target }: Ends,
   direction: 'local' | 'remote',
 ): { listen: ListenAddress; target: Target } {
-  const here = (text: string) => absolutePath(text);
-  const [near, far] = direction === 'local' ? [here, remoteSocketPath] : [remoteSocketPath, here];
-  const isSocket = listen.host !== null && isSocketPath(listen.host);
+  const absolute = (isHere: boolean, text: string, what: string) =>
+    isHere ? absolutePath(text) : remoteSocketPath(text, what);
+  const isLocal = direction === 'local';
+  const { host } = listen;
   return {
-    listen: isSocket ? unixEndpoint(near(listen.host ?? '', 'the socket to listen on')) : listen,
-    target: 'unix' in target ? { unix: far(target.unix, 'the target socket') } : target,
+    listen:
+      host !== null && isSocketPath(host)
+        ? unixEndpoint(absolute(isLocal, host, 'the socket to listen on'))
+        : listen,
+    target: 'unix' in target ? { unix: absolute(!isLocal, target.unix, 'the target socket') } : target,
   };
 }
 

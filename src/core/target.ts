@@ -41,7 +41,7 @@ export type Target = Endpoint | SftpFolder | UnixTarget | DynamicTarget;
 export function formatTarget(target: Target): string {
   if ('sftp' in target) return `sftp:${target.sftp || '~'}`;
   if ('unix' in target) return target.unix;
-  return 'dynamic' in target ? 'what the client asks for' : formatEndpoint(target);
+  return 'dynamic' in target ? "client's choice" : formatEndpoint(target);
 }
 
 /**

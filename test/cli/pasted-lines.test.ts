@@ -6,6 +6,7 @@ import { parse } from '../../src/cli/args/parse.ts';
 import { readServeFlags } from '../../src/cli/args/serve-flags.ts';
 import { readArguments } from '../../src/cli/args/source.ts';
 import { mainCommand } from '../../src/cli/commands/main-command.ts';
+import { formatEndpoint } from '../../src/core/endpoint.ts';
 import { formatTarget } from '../../src/core/target.ts';
 import { describeWith } from '../support/openssh.ts';
 import { environment, Run } from './fakes.ts';
@@ -21,7 +22,7 @@ interface Meaning {
   readonly server?: Readonly<Record<string, unknown>>;
 }
 
-const DYNAMIC = 'what the client asks for';
+const DYNAMIC = "client's choice";
 const HOST = 'you@server.example.com';
 
 /**
@@ -144,11 +145,7 @@ function read(line: string) {
 }
 
 const show = ({ host, port }: { host: string | null; port: number }) =>
-  host === null
-    ? `${port}`
-    : host.includes('/')
-      ? host
-      : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  host === null ? `${port}` : formatEndpoint({ host, port });
 
 describe('a line for ssh means the same', () => {
   it.for(LINES)('%s', ([line, { forwards, background = false, session = false, server = {} }]) => {

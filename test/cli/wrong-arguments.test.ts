@@ -43,7 +43,7 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
   ],
   [
     ['-L', '8080:./a.sock', HOST],
-    "-L 8080:./a.sock: the target socket './a.sock' is not absolute; the server cannot know where it begins, such as -L 8021:localhost:21",
+    "-L 8080:./a.sock: the target socket './a.sock' is not absolute; paths on the server have to be, such as -L 8080:/run/app.sock",
   ],
   [
     ['-L', '/tmp/a.sock:h:1', '-D', '/tmp/a.sock', HOST],
@@ -92,7 +92,7 @@ const WRONG: [argv: string[], told: string, help?: string][] = [
     ['-E', '/nonexistent/log', ...L, HOST],
     "-E /nonexistent/log: cannot write the log: ENOENT: no such file or directory, open '/nonexistent/log'",
   ],
-  [['stop', '--all', 'x'], 'stop --all x: use one of the two', 'stop'],
+  [['stop', '--all', 'x'], 'stop --all x: use one of them', 'stop'],
   [[...L, 'you@'], '"you@" is not an SSH destination: the host is missing; write [user@]host'],
   [
     [...L, 'ssh://h:99999'],

@@ -42,7 +42,7 @@ it('a Unix socket is a target without host and port', () => {
 });
 
 it('a dynamic target is only known to clients', () => {
-  expect(formatTarget(DYNAMIC)).toBe('what the client asks for');
+  expect(formatTarget(DYNAMIC)).toBe("client's choice");
   expect([hostOf(DYNAMIC), portOf(DYNAMIC), folderOf(DYNAMIC)]).toEqual([null, null, null]);
   expect(() => destinationOf(DYNAMIC)).toThrow('has no target of its own');
 });

@@ -196,12 +196,12 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'sshferry -f', () => {
     const [program = '', ...before] = CLI;
     const stop = spawn(program, [...before, 'stop', `tcp-${port}`], { env: env(), stdio: 'pipe' });
     const ended = new Promise((resolve) => stop.once('close', resolve));
-    let told = '';
+    let output = '';
     stop.stdout.setEncoding('utf8').on('data', (text) => {
-      told += text;
+      output += text;
     });
     await expect
-      .poll(() => told, { timeout: 20_000 })
+      .poll(() => output, { timeout: 20_000 })
       .toBe(`${pid}: 1 client connected, up to 30 s to finish\n`);
     // The listener is closed at once, and the client is not.
     await expect(greeting(port)).rejects.toThrow('ECONNREFUSED');
@@ -211,6 +211,6 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'sshferry -f', () => {
     expect(await ended).toBe(0);
     // The last client's end, and not that of the time, has ended it.
     expect(performance.now() - left).toBeLessThan(20_000);
-    expect(told).toMatch(new RegExp(`\\n${pid}: stopped\\n$`));
+    expect(output).toMatch(new RegExp(`\\n${pid}: stopped\\n$`));
   });
 });

@@ -116,7 +116,7 @@ describe('npm run demo', () => {
     temp = await mkdtemp(path.join(tmpdir(), 'demo-test-'));
     ports = await freePorts();
     demo = startDemo(options(), temp);
-    await shown(demo, /Ctrl-C ends it/);
+    await shown(demo, /Ctrl-C ends the demo/);
   }, 90_000);
 
   afterAll(async () => {

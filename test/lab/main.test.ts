@@ -55,7 +55,7 @@ describeLab('one sshferry for FTP, POP3, SMTP and IMAP', () => {
   it('prints what it forwards, and that the leg behind yourserver is outside SSH', () => {
     const line = 'ftp +localhost:8021 → localhost:21 +control and data through ferry@yourserver';
     expect(sshferry.stdout).toMatch(new RegExp(line));
-    expect(sshferry.stdout).toMatch(/from yourserver on to vsftpd .*outside SSH/);
+    expect(sshferry.stdout).toMatch(/from yourserver to vsftpd, .*outside SSH/);
     expect(sshferry.stdout.match(/outside SSH/g)).toHaveLength(1);
   });
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { splitOption } from '../../config/protocol-options.ts';
 import { canonicalKey } from '../../core/ssh/config/keys.ts';
 
 interface ServeFlags {
@@ -14,7 +15,7 @@ export function addServeFlags(command: Command): Command {
     .addOption(new Option('-E <file>', 'append the log to a file'));
 }
 
-/** Returns whether to go to the background, and the file for the log. */
+/** Returns whether to go to the background, and the file for the log. Throws `CONFIG_INVALID`. */
 export function readServeFlags(command: Command): { background: boolean; logFile: string | undefined } {
   const { f = false, E: logFile, o = [] } = command.opts<ServeFlags>();
   const forks = o.map(forkValue).find((value) => value !== null);
@@ -23,6 +24,6 @@ export function readServeFlags(command: Command): { background: boolean; logFile
 
 /** Returns the value of `-o ForkAfterAuthentication`; null for other options. */
 function forkValue(option: string): boolean | null {
-  const [, key = '', value = ''] = /^\s*(\w+)[\s=]+"?(\w+)/.exec(option) ?? [];
+  const [key, value] = splitOption(option);
   return canonicalKey(key) === 'ForkAfterAuthentication' ? /^(yes|true)$/i.test(value) : null;
 }

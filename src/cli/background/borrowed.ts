@@ -2,14 +2,14 @@ import type { Prompter } from '../../core/ssh/options.ts';
 import type { Output } from '../display/output.ts';
 import { type Foreground, type FromBackground, MARK, type ToBackground } from './messages.ts';
 
-/** The terminal of the process that started this one, until this one goes to the background. */
+/** The terminal of the foreground process, for this process until it listens. */
 export interface BorrowedTerminal {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly prompter: Prompter;
   /** Whether standard error is a terminal there. */
   readonly isTTY: boolean;
-  /** Lets the process that started this one end, with status 0. Output has no reader from now on. */
+  /** Lets the foreground process end, with status 0. Later output has no reader. */
   release(): Promise<void>;
   /** Settles when all output has been sent. */
   flushed(): Promise<void>;
@@ -67,7 +67,7 @@ class Borrowed implements BorrowedTerminal {
   }
 
   async release(): Promise<void> {
-    // It may have ended before anything here could be told of that.
+    // It may have ended before the handler of `disconnect` was attached.
     if (!this.#channel.connected) return this.#gone();
     const sent = this.#send({ type: 'listening' });
     this.#released = true;

@@ -1,25 +1,25 @@
 /**
- * The channel between the process that a person starts with `-f` and the one that goes to the
- * background. Until that one listens, the first shows its output, asks its questions, and forwards
- * signals to it.
+ * The channel between the foreground process, which a person starts with `-f`, and the background
+ * process. Until the background process listens, the foreground process shows its output, asks its
+ * questions, and forwards signals to it.
  */
 
-/** From the process that goes to the background. */
+/** A message from the background process. */
 export type FromBackground =
   | { readonly type: 'write'; readonly to: 'stdout' | 'stderr'; readonly text: string }
   | { readonly type: 'ask'; readonly id: number; readonly question: string; readonly echo: boolean }
   /** The question is no longer open. */
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'tell'; readonly text: string }
-  /** All forwards listen: nothing more will come. */
+  /** All forwards listen; the last message. */
   | { readonly type: 'listening' };
 
-/** To it. */
+/** A message to the background process. */
 export type ToBackground =
   | { readonly type: 'answer'; readonly id: number; readonly text: string }
   | { readonly type: 'no-answer'; readonly id: number; readonly why: string };
 
-/** What the process that goes to the background learns of the one that started it. */
+/** Properties of the foreground process, for the background process. */
 export interface Foreground {
   /** Whether questions can be asked. */
   readonly interactive: boolean;
@@ -27,5 +27,5 @@ export interface Foreground {
   readonly isTTY: boolean;
 }
 
-/** The environment variable that holds a Foreground, and marks the process that goes to the background. */
+/** The environment variable that holds a Foreground, and so marks the background process. */
 export const MARK = 'SSHFERRY_BACKGROUND';

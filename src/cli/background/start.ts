@@ -6,7 +6,7 @@ import type { Output } from '../display/output.ts';
 import { EXIT } from '../serve/failure.ts';
 import { type Foreground, type FromBackground, MARK, type ToBackground } from './messages.ts';
 
-/** What the process at the terminal lends to the one that goes to the background. */
+/** The command line and the terminal of the foreground process. */
 export interface Lender {
   /** The program and its arguments, after Node's own. */
   readonly argv: readonly string[];
@@ -21,8 +21,8 @@ export interface Lender {
  * Starts a process in a session of its own, which no terminal can end, and waits until it listens
  * or has failed. Returns 0, or the exit status of the failure; 130 if a signal came first.
  *
- * Node cannot fork after the login. So the process goes to the background first, and this one asks
- * its questions: it has no terminal.
+ * Node cannot fork after the login. So the new process starts in the background, without a terminal,
+ * and this process asks its questions.
  */
 export function startInBackground(lender: Lender): Promise<number> {
   const { argv, env, stderr, prompter } = lender;
@@ -53,11 +53,11 @@ export function startInBackground(lender: Lender): Promise<number> {
       errands.close();
       // Before it has handlers, a signal ends it without an exit status.
       if (signals.any) return resolve(EXIT.interrupted);
-      if (!spoke) stderr.write(`sshferry: the process for the background ended with status ${status}\n`);
+      if (!spoke) stderr.write(`sshferry: the background process ended with status ${status}\n`);
       resolve(status === EXIT.stopped ? EXIT.interrupted : status);
     };
     child.on('error', (error) => {
-      stderr.write(`sshferry: cannot start a process for the background: ${escapeControls(error.message)}\n`);
+      stderr.write(`sshferry: cannot start the background process: ${escapeControls(error.message)}\n`);
       resolve(EXIT.failed);
     });
     child.on('exit', (code) => {
@@ -97,7 +97,7 @@ class ForwardedSignals {
   }
 }
 
-/** Shows output and asks questions for a process without a terminal. */
+/** Shows output and asks questions for the background process, which has no terminal. */
 class Errands {
   readonly #child: ChildProcess;
   readonly #lender: Lender;

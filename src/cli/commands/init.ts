@@ -11,7 +11,7 @@ import { escapeControls } from '../../core/text/control-characters.ts';
 import { addLogFlags } from '../args/log-flags.ts';
 import { addSshFlags, hasSshFlags, readSshArguments } from '../args/ssh-arguments.ts';
 import type { Environment } from '../environment.ts';
-import { importedServers } from '../import/imported-servers.ts';
+import type { importedServers } from '../import/imported-servers.ts';
 import { EXIT } from '../serve/failure.ts';
 import { askForArguments } from './init-questions.ts';
 import type { Subcommand } from './subcommand.ts';
@@ -45,7 +45,7 @@ export const init: Subcommand = {
     const servers =
       from === undefined
         ? [await newServer(command, environment)]
-        : await importedServers(from, command.args[0] ?? null, environment);
+        : await imported(from, command.args[0] ?? null, environment);
     const text = newConfigFile(servers, environment.plugins, environment.schemaFile);
     const reading = readConfigText(text, environment.plugins);
     if ('mistakes' in reading)
@@ -62,6 +62,12 @@ interface Flags {
   config?: string;
   force?: boolean;
   from?: string;
+}
+
+/** Returns the servers of another program's settings. Only this command loads their readers. */
+async function imported(...args: Parameters<typeof importedServers>): Promise<readonly NewServer[]> {
+  const { importedServers } = await import('../import/imported-servers.ts');
+  return importedServers(...args);
 }
 
 /** Returns the server and forwards of the arguments, or of a person's answers. */

@@ -22,7 +22,7 @@ export const stop: Subcommand = {
     const { all = false } = command.opts<{ all?: true }>();
     const [word] = command.args;
     if (all && word !== undefined)
-      throw new GatewayError('CONFIG_INVALID', `stop --all ${word}: use one of the two`);
+      throw new GatewayError('CONFIG_INVALID', `stop --all ${word}: use one of them`);
     const { running } = await askRunning(environment);
     const wanted = running.filter(({ status }) => word === undefined || isMeant(status, word));
     if (wanted.length === 0) {
@@ -33,8 +33,8 @@ export const stop: Subcommand = {
     }
     if (wanted.length > 1 && !all) {
       const list = wanted.map(({ status }) => escapeControls(describe(status))).join(', ');
-      throw new GatewayError('CONFIG_INVALID', `stop: several are running: ${list}`, {
-        hint: 'give a process id, or --all',
+      throw new GatewayError('CONFIG_INVALID', `stop: several sshferry processes are running: ${list}`, {
+        hint: 'pass a process id, or --all',
       });
     }
     const ended = await Promise.all(wanted.map((each) => stopOne(each, environment)));

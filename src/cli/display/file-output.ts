@@ -3,8 +3,9 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Output } from './output.ts';
 
 /**
- * Opens a file that text is appended to, readable by its owner only. Text that the disk does not
- * take is lost. Throws `CONFIG_INVALID` if the file cannot be opened.
+ * Opens a file that text is appended to. A new file is readable by its owner only; an existing one
+ * keeps its permissions. Text is lost if the disk is full. Throws `CONFIG_INVALID` if the file
+ * cannot be opened.
  */
 export function fileOutput(path: string): Output {
   const fd = open(path);

@@ -59,8 +59,8 @@ function clientRemark({ listenTls }: ForwardInfo): string | null {
 function tlsRemark({ direction, server, target, tls }: ForwardInfo): string | null {
   if (tls === null) return null;
   const from = direction === 'remote' ? 'this machine' : server.host;
-  const whom = tls.verified ? `${tls.serverName}, verified` : 'with any server that answers, unverified';
-  return `note: from ${from} on to ${hostOf(target)} the data travels in TLS (${whom})`;
+  const whom = tls.verified ? `verified as ${tls.serverName}` : 'the server is not verified';
+  return `note: from ${from} to ${hostOf(target)}, the data travels in TLS (${whom})`;
 }
 
 /**
@@ -75,15 +75,15 @@ export function outsideRemark({
 }: Pick<ForwardInfo, 'direction' | 'server' | 'target' | 'tls'>): string | null {
   if (isDynamic(target)) {
     const from = direction === 'remote' ? 'this machine' : server.host;
-    return `note: from ${from} on to what the client asks for the data travels outside SSH`;
+    return `note: from ${from} to the client's target, the data travels outside SSH`;
   }
   const host = hostOf(target);
   if (host === null || tls !== null) return null;
   if (direction === 'remote') {
-    return isLoopback(host) ? null : `note: from this machine on to ${host} the data travels outside SSH`;
+    return isLoopback(host) ? null : `note: from this machine to ${host}, the data travels outside SSH`;
   }
   const own = isLoopback(host) || [server.host, server.hostName].some((name) => same(name, host));
-  return own ? null : `note: from ${server.host} on to ${host} the data travels outside SSH`;
+  return own ? null : `note: from ${server.host} to ${host}, the data travels outside SSH`;
 }
 
 function same(a: string, b: string): boolean {

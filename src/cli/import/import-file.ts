@@ -16,8 +16,8 @@ import { isWinScp, readWinScp } from './winscp.ts';
 const LARGEST = 16 * 1024 * 1024;
 
 /**
- * Reads the tunnels of another program's settings; the file's contents tell whose it is.
- * `destination` is the SSH server of settings that do not say theirs, or null. Rejects with
+ * Reads the tunnels of another program's settings. Recognizes the program by the file's contents.
+ * `destination` is the SSH server of settings that do not name one, or null. Rejects with
  * `CONFIG_INVALID`.
  */
 export async function importFile(

@@ -23,7 +23,7 @@ export async function importedServers(
   for (const { name, args, skipped: parts } of sessions) {
     for (const part of parts) say(`${name}: ${part}`);
     try {
-      if (allForwards(args).length === 0) throw new GatewayError('CONFIG_INVALID', 'it forwards nothing');
+      if (allForwards(args).length === 0) throw new GatewayError('CONFIG_INVALID', 'it has no forwards');
       if (args.destination === '')
         throw new GatewayError('CONFIG_INVALID', 'the settings do not name the SSH server; add [user@]host');
       const input = withoutTaken(inputFromArguments(args, environment.plugins), claims, name, say);

@@ -1,6 +1,6 @@
 import type { Arguments } from '../../config/load.ts';
 
-/** What another program's settings say about one tunnel, in the words of a command line. */
+/** One tunnel of another program's settings, as command-line arguments. */
 export interface Imported {
   /** The name of the session, for messages and as the server's name. */
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Imported {
   readonly skipped: readonly string[];
 }
 
-/** Settings that were read, and the sessions that have nothing to forward. */
+/** The tunnels of a settings file, and the sessions that were skipped, each with the reason. */
 export interface Import {
   readonly sessions: readonly Imported[];
   readonly skipped: readonly string[];
@@ -37,7 +37,7 @@ export function identityOf(key: string, skipped: string[]): [string] | undefined
   return undefined;
 }
 
-/** Returns arguments with the usual settings for all that is not given. */
+/** Returns Arguments with these settings, and defaults for the others. */
 export function argumentsWith(given: Pick<Arguments, 'destination'> & Partial<Arguments>): Arguments {
   return {
     forwards: [],

@@ -29,7 +29,7 @@ export function readSshCommands(text: string): Import {
       addSshFlags(command);
       addLogFlags(command).parse(words, { from: 'user' });
       const { args } = readSshArguments(command);
-      if (allForwards(args).length === 0) skipped.push(`${line}: it forwards nothing`);
+      if (allForwards(args).length === 0) skipped.push(`${line}: it has no forwards`);
       else sessions.push({ name: args.destination, args, skipped: [] });
     } catch (error) {
       if (!(error instanceof GatewayError || error instanceof CommanderError)) throw error;

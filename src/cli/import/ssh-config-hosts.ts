@@ -10,8 +10,8 @@ export function isSshConfig(text: string): boolean {
 }
 
 /**
- * Reads the hosts of an ssh_config that forward something. Their other settings stay where they
- * are: `sshConfig` is the file's path if it is not the one that ssh reads by itself, else null.
+ * Reads the hosts of an ssh_config that have forwards. Their other settings stay in that file:
+ * `sshConfig` is its path, or null for the file that ssh reads by default.
  */
 export async function readSshConfigHosts(
   text: string,

@@ -30,7 +30,8 @@ export function readWinScp(text: string): Import {
 
 function reasonAgainst(values: Values): string | null {
   if (values.get('HostName') === undefined) return 'it has no host name';
-  if (values.get('FSProtocol') !== FTP) return 'it speaks no FTP; WinSCP itself tunnels the others';
+  if (values.get('FSProtocol') !== FTP)
+    return 'its protocol is not FTP; WinSCP reaches its server by SSH or TLS itself';
   if (values.get('Tunnel') !== '1') return 'it has no tunnel';
   return (values.get('TunnelHostName') ?? '') === '' ? 'its tunnel has no host name' : null;
 }
@@ -41,7 +42,7 @@ function readSession(name: string, values: Values, freePort: number): Imported {
   const skipped: string[] = [];
   const identityFile = identityOf(value('TunnelPublicKeyFile'), skipped);
   if (values.has('TunnelPasswordPlain') || values.has('TunnelPassword'))
-    skipped.push('the password of the tunnel: sshferry asks for it');
+    skipped.push("the tunnel's password; sshferry asks for it");
   const host = value('HostName');
   const target = `${host.includes(':') ? `[${host}]` : host}:${number('PortNumber', 21)}`;
   const type = TYPES[value('Ftps')] ?? 'ftp';

@@ -1,4 +1,4 @@
-import { access, constants, lstat, unlink } from 'node:fs/promises';
+import { access, constants, lstat, stat, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import { dirname } from 'node:path';
 import { unixEndpoint } from '../endpoint.ts';
@@ -109,7 +109,7 @@ function assertSupported(path: string): void {
     process.platform === 'win32'
       ? 'sshferry cannot listen on Unix sockets on Windows'
       : Buffer.byteLength(path) > MAX_SOCKET_PATH
-        ? `the path of a Unix socket has at most ${MAX_SOCKET_PATH} bytes`
+        ? `its path is too long for a Unix socket (at most ${MAX_SOCKET_PATH} bytes)`
         : null;
   if (fault !== null) throw new GatewayError('LISTEN_FAILED', `cannot listen on ${path}: ${fault}`);
 }
@@ -154,14 +154,22 @@ async function listenError(path: string, error: NodeJS.ErrnoException): Promise<
         : noListener(path, error);
     case 'EACCES':
     case 'EROFS':
-      return new GatewayError('LISTEN_FAILED', `${where}: you may not create a file in that folder`, {
-        cause: error,
-      });
     case 'ENOENT':
     case 'ENOTDIR':
-      return new GatewayError('LISTEN_FAILED', `${where}: its folder does not exist`, { cause: error });
+      return new GatewayError('LISTEN_FAILED', `${where}: ${await folderFault(path)}`, { cause: error });
     default:
       return new GatewayError('LISTEN_FAILED', `${where}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Returns what is wrong with the folder of a socket. libuv reports a missing one as EACCES. */
+async function folderFault(path: string): Promise<string> {
+  try {
+    const found = await stat(dirname(path));
+    return found.isDirectory() ? 'you may not create a file in that folder' : 'its folder is a file';
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'its folder does not exist' : `its folder: ${message}`;
   }
 }
 
@@ -194,7 +202,7 @@ function whyNot(error: NodeJS.ErrnoException): string {
     case 'ENOENT':
       return 'the socket does not exist';
     case 'EACCES':
-      return 'its permissions do not let you in';
+      return 'its permissions do not allow you to connect';
     case 'ENOTSOCK':
       return 'it is not a socket';
     default:

@@ -9,15 +9,15 @@ import { type Offence, SocksDialogue } from './dialogue.ts';
  */
 const REQUEST_TIMEOUT = 120_000;
 
-/** A client's request, and the dialogue that says how it went. */
+/** A client's request, and the dialogue that replies to it. */
 export interface Negotiated {
   readonly dialogue: SocksDialogue;
   readonly to: Endpoint;
 }
 
 /**
- * Reads the client's request. Leaves the client paused, and returns to it what it has sent ahead.
- * If the request is refused or does not come, answers the client and then rejects.
+ * Reads the client's request. Leaves the client paused, and unreads the bytes after the request. If
+ * the request is refused or does not come, answers the client and then rejects.
  */
 export function negotiate({ client, signal }: SessionContext): Promise<Negotiated> {
   const dialogue = new SocksDialogue();
@@ -47,10 +47,12 @@ export function negotiate({ client, signal }: SessionContext): Promise<Negotiate
       }
     };
     const onGone = () =>
-      finish(() => reject(new GatewayError('PEER_RESET', 'the client left before it had sent a request')));
+      finish(() =>
+        reject(new GatewayError('PEER_RESET', 'the client disconnected before it sent a request')),
+      );
     const onAbort = () => finish(() => reject(signal.reason));
     const timer = setTimeout(() => {
-      const text = `the client sent no whole request in ${REQUEST_TIMEOUT / 1000} s`;
+      const text = `the client sent no complete request within ${REQUEST_TIMEOUT / 1000} s`;
       finish(() => reject(new GatewayError('SESSION_IDLE', text)));
     }, REQUEST_TIMEOUT);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -66,7 +68,7 @@ const OFFENCES: Readonly<Record<Offence, readonly [code: ErrorCode, what: string
   http: ['CLIENT_HTTP', 'a client sent an HTTP request to a SOCKS port', HINT],
   tls: ['CLIENT_TLS', 'a client started TLS on a SOCKS port', HINT],
   version: ['CLIENT_UNSUPPORTED', 'a client speaks neither SOCKS4 nor SOCKS5', HINT],
-  method: ['CLIENT_UNSUPPORTED', 'a client insists on a SOCKS login', HINT],
+  method: ['CLIENT_UNSUPPORTED', 'a client requires a SOCKS login', HINT],
   bind: ['CLIENT_UNSUPPORTED', 'a client asked for SOCKS BIND, which SSH cannot carry'],
   udp: ['CLIENT_UNSUPPORTED', 'a client asked for UDP by SOCKS, which SSH cannot carry'],
   request: ['CLIENT_UNSUPPORTED', 'a client sent an invalid SOCKS request'],

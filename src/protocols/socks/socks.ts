@@ -67,15 +67,15 @@ async function dial(
     {
       where: forward,
       reason: 'prohibited',
-      hint: 'SocksPermit or PermitRemoteOpen would permit it',
+      hint: 'SocksPermit or PermitRemoteOpen can permit it',
     },
   );
 }
 
 /** Returns the SOCKS failure that reports an error to the client. */
-export function failureOf({ code, reason, failure }: GatewayError): SocksFailure {
+export function failureOf({ code, fault, reason, failure }: GatewayError): SocksFailure {
   if (code === 'CHANNEL_TIMEOUT') return 'host-unreachable';
-  if (code.startsWith('SSH_')) return 'network-unreachable';
+  if (fault === 'ssh' && reason === undefined) return 'network-unreachable';
   if (reason === 'prohibited' || reason === 'unknown-type') return 'not-allowed';
   if (failure === 'refused') return 'refused';
   return failure === undefined ? 'general' : 'host-unreachable';

@@ -180,7 +180,7 @@ describe('a successful run', () => {
     });
     await run.waitFor(/localhost:9000 on yourserver.example.com → localhost:80 here/);
     expect(run.stdout.text).toMatch(/localhost:8025 +→ localhost:25 /);
-    expect(run.stdout.text).toMatch(/socks +localhost:1080 +→ what the client asks for +through/);
+    expect(run.stdout.text).toMatch(/socks +localhost:1080 +→ client's choice +through/);
     run.process.emit('SIGINT');
     expect(await run.status).toBe(0);
   });

@@ -27,7 +27,7 @@ test('a remote forward shows the side of each end', () => {
   expect(forwardLines(forwards, { unicode: false })).toEqual([
     'ftp  localhost:2121 on yourserver -> localhost:21 here          control and data through you@yourserver',
     'tcp  *:80 on yourserver           -> files.example.com:80 here  through you@yourserver',
-    '     note: from this machine on to files.example.com the data travels outside SSH',
+    '     note: from this machine to files.example.com, the data travels outside SSH',
   ]);
 });
 
@@ -39,10 +39,10 @@ test('columns are aligned, and a target on another host has a remark', () => {
   ];
   expect(forwardLines(forwards, { unicode: true })).toEqual([
     'ftp   localhost:8021 → files.example.com:21  control and data through you@yourserver',
-    '      note: from yourserver on to files.example.com the data travels outside SSH',
+    '      note: from yourserver to files.example.com, the data travels outside SSH',
     'pop3  [::1]:8110     → localhost:110         through you@yourserver',
     'tcp   *:80           → [2001:db8::1]:80      through you@yourserver',
-    '      note: from yourserver on to 2001:db8::1 the data travels outside SSH',
+    '      note: from yourserver to 2001:db8::1, the data travels outside SSH',
   ]);
 });
 
@@ -54,9 +54,9 @@ test('a target with TLS has a remark about TLS, and none about the leg outside S
   ];
   expect(forwardLines(forwards, { unicode: true })).toEqual([
     'pop3s    localhost:8110 → mail.example.com:995  through you@yourserver',
-    '         note: from yourserver on to mail.example.com the data travels in TLS (mail.example.com, verified)',
+    '         note: from yourserver to mail.example.com, the data travels in TLS (verified as mail.example.com)',
     'ftp+tls  localhost:8021 → localhost:21          control and data through you@yourserver',
-    '         note: from yourserver on to localhost the data travels in TLS (with any server that answers, unverified)',
+    '         note: from yourserver to localhost, the data travels in TLS (the server is not verified)',
   ]);
 });
 

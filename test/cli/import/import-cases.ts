@@ -73,7 +73,7 @@ export const PUTTY_REGISTRY: readonly ImportCase[] = [
     forwards: ['8021 → ftp localhost:21, by a', '8023 → ftp localhost:21, by b'],
     skipped: [
       'serial: it is not an SSH session',
-      'Default Settings: it forwards nothing',
+      'Default Settings: it has no forwards',
       /^b: 8021 to .*a listens/,
     ],
   },
@@ -244,7 +244,7 @@ export const WINSCP: readonly ImportCase[] = [
     text: `${winScp('sftp', 'HostName=a.example.com', ...TUNNEL)}${winScp('straight', 'HostName=b.example.com', 'FSProtocol=5')}${winScp('good', 'HostName=c.example.com', 'FSProtocol=5', ...TUNNEL)}`,
     servers: { good: { host: 'gate.example.com', user: 'you' } },
     forwards: ['8021 → ftp c.example.com:21, by good'],
-    skipped: [/^sftp: it speaks no FTP/, /^straight: it has no tunnel/],
+    skipped: [/^sftp: its protocol is not FTP/, /^straight: it has no tunnel/],
   },
   {
     what: 'a name in a folder, another SSH port, a key for PuTTY and a password',
@@ -260,7 +260,7 @@ export const WINSCP: readonly ImportCase[] = [
     ),
     servers: { 'workmy-files': { host: 'gate.example.com', user: 'you', port: 2222 } },
     forwards: ['8021 → ftp ftp.example.com:21, by workmy-files'],
-    skipped: [/the key C:\\keys\\own\.ppk/, /the password of the tunnel/],
+    skipped: [/the key C:\\keys\\own\.ppk/, /the tunnel's password/],
   },
   {
     what: 'an IPv6 address',

@@ -107,5 +107,5 @@ test('a name with control characters reaches the terminal escaped', async () => 
   const name = '%1B]0;owned%07%0Askipped: nothing';
   const text = `REGEDIT4\n[HKEY_CURRENT_USER\\Software\\SimonTatham\\PuTTY\\Sessions\\${name}]\n"HostName"="h"\n`;
   const { told: said } = await imported({ what: '', file: 'evil.reg', text, servers: {}, forwards: [] });
-  expect(said.split('\n')[0]).toBe('skipped: \\x1b]0;owned\\x07\\x0askipped: nothing: it forwards nothing');
+  expect(said.split('\n')[0]).toBe('skipped: \\x1b]0;owned\\x07\\x0askipped: nothing: it has no forwards');
 });

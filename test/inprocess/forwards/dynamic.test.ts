@@ -174,7 +174,7 @@ describeWith([SSHD, 'ssh-keygen', 'curl', 'nc', 'git'], 'SOCKS through a real ss
     );
     const refused = curl('--socks5-hostname', `127.0.0.1:${restricted}`, url());
     await expect(refused).rejects.toMatchObject({ stderr: expect.stringContaining('(2)') });
-    await said('session.end', /is not permitted; SocksPermit or PermitRemoteOpen would permit it/);
+    await said('session.end', /is not permitted; SocksPermit or PermitRemoteOpen can permit it/);
   });
 });
 
