@@ -232,7 +232,8 @@ function listenTlsOf(
   { cert, key, mode, required, minVersion }: ListenTlsConfig,
   { host, where }: { host: string; where: string },
 ): ForwardListenTls {
-  const settings = { mode, minVersion, required: required ?? !isLoopback(host) };
+  const isLocal = isLoopback(host) || isSocketPath(host);
+  const settings = { mode, minVersion, required: required ?? !isLocal };
   return located(where, () => new ForwardListenTls(settings, readIdentity({ cert, key }, new Date())));
 }
 

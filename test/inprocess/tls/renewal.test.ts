@@ -41,6 +41,28 @@ describeWith(['openssl'], 'certificate files that change while sshferry runs', (
     return { files, ca, resolved, before: makeComponents(resolved, deps) };
   }
 
+  it('are for clients that may do without TLS on loopback and on a Unix socket only', async () => {
+    const [first] = await authorities;
+    const listenTls = await identityFiles(TEST, await issue(first));
+    const to = 'localhost:21';
+    const input = {
+      servers: { office: { host: 'office' } },
+      forwards: {
+        loopback: { listen: 1, server: 'office', to, listenTls },
+        socket: { listen: '/run/ftp.sock', server: 'office', to, listenTls },
+        network: { listen: '*:2', server: 'office', to, listenTls },
+      },
+    } as const;
+    const checked = checkInput(input, PLUGINS);
+    if (!('config' in checked)) throw new Error(JSON.stringify(checked));
+    const { forwards } = makeComponents({ config: checked.config, logins: new Map(), written: input }, deps);
+    expect(forwards.map(({ name, listenTls: tls }) => [name, tls?.required])).toEqual([
+      ['loopback', false],
+      ['socket', false],
+      ['network', true],
+    ]);
+  });
+
   it('change nothing about a forward unless their content does', async () => {
     const { resolved, before } = await configured();
     const after = makeComponents(resolved, deps, before);
