@@ -103,8 +103,8 @@ export class Master {
 
   /** Ends ssh; settles when it has ended. */
   async close(): Promise<void> {
-    this.#askpass?.close();
     await this.#process?.close();
+    this.#askpass?.close();
     this.#carrier?.close();
   }
 
@@ -137,7 +137,10 @@ export class Master {
     const attended = canAsk(options, prompter);
     // A passphrase that is known needs no person.
     if (attended || passphrases.size > 0) {
-      const opened = Askpass.open(folder, (question) => questions.answer(question));
+      const opened = Askpass.open(folder, version, {
+        answer: (question) => questions.answer(question),
+        failed: (error) => this.#giveUp(error),
+      });
       this.#askpass = await opened.catch((error: GatewayError) => {
         this.#deps.log.warn({ event: 'ssh.openssh' }, error.message);
         return null;

@@ -35,7 +35,7 @@ export class Questions {
     this.#options = options;
   }
 
-  /** Returns the answer; null for none. */
+  /** See Answerer. */
   async answer(question: AskpassQuestion): Promise<string | null> {
     const { prompter, cancelled } = this.#options;
     if (question.hint === 'none') {
@@ -56,7 +56,8 @@ export class Questions {
           ? new GatewayError('SSH_HOST_KEY', `the host key could not be verified: ${why}`, { cause })
           : new GatewayError('SSH_AUTH', 'login cancelled at the prompt', { cause }),
       );
-      return null;
+      // ssh would send a refusal to the server, as an empty password.
+      return untilWithdrawn(question.signal);
     }
   }
 
