@@ -11,6 +11,7 @@ import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
 import type { HopConnection } from '../connection/hop-connection.ts';
+import { closedHere } from '../connection/login-failures.ts';
 import { type OpenOptions, openStream, type StreamOpener } from '../connection/open-stream.ts';
 import { noAnswer } from '../connection/refusals.ts';
 import { SendGate } from '../connection/send-gate.ts';
@@ -225,11 +226,8 @@ export class SshConnection implements HopConnection {
   }
 
   #ended(): void {
-    const { host } = this.#options;
     const planned = this.#closing;
-    const own = planned
-      ? new GatewayError('STOPPING', `the SSH connection to ${host} was closed`)
-      : lostConnection(this.#options, this.#error);
+    const own = planned ? closedHere(this.#options) : lostConnection(this.#options, this.#error);
     this.#end.end(this.#blame ?? own, { planned });
   }
 
