@@ -18,7 +18,7 @@ export class CarrierSocket {
     this.#stream = stream;
   }
 
-  /** Listens at this path, for one connection. */
+  /** Listens at this path, for one connection. If that fails, destroys the stream and rejects. */
   static async open(path: string, stream: Duplex): Promise<CarrierSocket> {
     let taken = false;
     stream.on('error', () => {});
@@ -29,6 +29,9 @@ export class CarrierSocket {
       // An error of either ends both.
       pipeline(socket, stream, () => {});
       pipeline(stream, socket, () => {});
+    }).catch((error) => {
+      stream.destroy();
+      throw error;
     });
     return new CarrierSocket(path, server, stream);
   }

@@ -74,6 +74,8 @@ export class RemoteForwards {
       close: async () => {
         if (!this.#forget(server)) return null;
         try {
+          // The control connection of then may be gone. A forward belongs to the master.
+          const control = await this.#connect();
           const reply = await control.request((id) => muxRequests.closeForward(id, forward));
           return reply.type === 'refused' ? reply.reason : null;
         } catch (error) {

@@ -15,5 +15,7 @@ export async function listenAt(
   });
   server.listen(path);
   await once(server, 'listening');
+  // A failed accept() loses a connection, not the listener.
+  server.on('error', () => {});
   return server;
 }
