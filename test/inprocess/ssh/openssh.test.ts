@@ -493,26 +493,27 @@ describeWith(['ssh'], 'questions by the OpenSSH engine', () => {
     await vi.waitFor(() => expect(ssh.connections).toBe(0));
   });
 
-  it.each([
-    'password',
-    'keyboard-interactive',
-  ] as const)('sends no answer to the server when the person cancels: %s', async (method) => {
-    const answers: unknown[] = [];
-    const ssh = await startSshServer({
-      authenticate: (context) => {
-        if (context.method !== method) return context.reject([method]);
-        if (context.method === 'password') answers.push(context.password);
-        else if (context.method === 'keyboard-interactive') context.prompt('Code: ', (it) => answers.push(it));
-      },
-    });
-    onTestFinished(() => ssh.close());
-    const person = new ScriptedPrompter([new Error('interrupted')]);
-    const login = connectByOpenSsh(ssh.port, {}, { prompter: person });
-    await expect(login).rejects.toMatchObject({ code: 'SSH_AUTH' });
-    await vi.waitFor(() => expect(ssh.connections).toBe(0));
-    expect(person.asked).toHaveLength(1);
-    expect(answers).toEqual([]);
-  });
+  it.each(['password', 'keyboard-interactive'] as const)(
+    'sends no answer to the server when the person cancels: %s',
+    async (method) => {
+      const answers: unknown[] = [];
+      const ssh = await startSshServer({
+        authenticate: (context) => {
+          if (context.method !== method) return context.reject([method]);
+          if (context.method === 'password') answers.push(context.password);
+          else if (context.method === 'keyboard-interactive')
+            context.prompt('Code: ', (it) => answers.push(it));
+        },
+      });
+      onTestFinished(() => ssh.close());
+      const person = new ScriptedPrompter([new Error('interrupted')]);
+      const login = connectByOpenSsh(ssh.port, {}, { prompter: person });
+      await expect(login).rejects.toMatchObject({ code: 'SSH_AUTH' });
+      await vi.waitFor(() => expect(ssh.connections).toBe(0));
+      expect(person.asked).toHaveLength(1);
+      expect(answers).toEqual([]);
+    },
+  );
 
   it.each([
     ['no terminal', { interactive: false }, {}, /no terminal to ask/],

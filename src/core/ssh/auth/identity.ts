@@ -202,7 +202,7 @@ function systemReason(error: unknown): string {
 }
 
 /** Returns the path with `~` for the home directory. */
-function shortPath(file: string): string {
+export function shortPath(file: string): string {
   const { home } = localUser();
   return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;
 }

@@ -61,6 +61,19 @@ it('shows what is typed only for the host key', async () => {
   expect(after.person.asked[0]?.echo).toBe(false);
 });
 
+it.each([
+  ['the host key', 'Are you sure (yes/no/[fingerprint])? ', true, false],
+  ['a passphrase', PASSPHRASE, false, false],
+  ['a password', "you@yourserver's password: ", false, true],
+  ['a code', '(you@yourserver) Code: ', false, true],
+])('a person who answered for %s may be needed again', async (_title, text, hostUnknown, needed) => {
+  const { needsPerson, questions } = setUp(['typed'], { hostUnknown });
+  const asked = questions();
+  await asked.answer(question(text));
+  expect(needsPerson).toHaveBeenCalledTimes(needed ? 1 : 0);
+  expect(asked.askedHostKey).toBe(hostUnknown);
+});
+
 it('shows a request to touch a key until ssh withdraws it', async () => {
   const { person, needsPerson, questions } = setUp([]);
   const withdrawn = new AbortController();
