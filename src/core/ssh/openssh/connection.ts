@@ -4,7 +4,6 @@ import { type Endpoint, isSocketPath } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
-import { singleLine } from '../../text/control-characters.ts';
 import type { ConnectionAbout, Listening, Peer } from '../../transport.ts';
 import { within } from '../../within.ts';
 import { keyText } from '../auth/failure.ts';
@@ -12,21 +11,16 @@ import { connectionAbout } from '../connection/about.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { sendsEof } from '../connection/channel-port.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
+import { keepsListening } from '../connection/forwarded.ts';
 import type { HopConnection } from '../connection/hop-connection.ts';
 import { closedHere, lost } from '../connection/login-failures.ts';
 import { type OpenOptions, openStream, type StreamOpener } from '../connection/open-stream.ts';
 import { processBudget, ReceiveWindow, SMALLEST_WINDOW, WindowBudget } from '../connection/receive-window.ts';
-import { noAnswer } from '../connection/refusals.ts';
+import { noAnswer, noSession, type Reached } from '../connection/refusals.ts';
 import { SendGate } from '../connection/send-gate.ts';
 import { WindowClimb } from '../connection/window-climb.ts';
 import type { SshOptions } from '../options.ts';
-import {
-  type ChannelKind,
-  directStreamLocal,
-  directTcpip,
-  type Reached,
-  subsystem,
-} from './channel-kinds.ts';
+import { type ChannelKind, directStreamLocal, directTcpip, subsystem } from './channel-kinds.ts';
 import { ChannelTable } from './channel-table.ts';
 import { ControlSocket } from './control-socket.ts';
 import type { OpenSshDeps } from './deps.ts';
@@ -183,10 +177,7 @@ export class OpenSshConnection implements HopConnection {
       close: async () => {
         const why = await listening.close();
         if (why === null || this.#end.reason !== null) return;
-        this.#log.warn(
-          { event: 'ssh.listen', endpoint: listening.endpoint, err: why },
-          'the server keeps listening on its port',
-        );
+        keepsListening(this.#log, listening.endpoint, why);
       },
     };
   }
@@ -196,8 +187,7 @@ export class OpenSshConnection implements HopConnection {
     const kind = subsystem('sftp', { bulk: false, control: true }, this.#options.host);
     return new Promise((resolve) => {
       const opened = (outcome: GatewayError | ChannelStream) => {
-        if (outcome instanceof Error)
-          return resolve(`no session (${singleLine(outcome.message)}): small messages may be slow`);
+        if (outcome instanceof Error) return resolve(noSession(outcome));
         outcome.resume();
         resolve(null);
       };
