@@ -42,7 +42,10 @@ export async function chooseEngine(options: SshOptions, log: Logger): Promise<Lo
   } catch (error) {
     const none = error instanceof GatewayError && error.code === 'SSH_UNSUPPORTED';
     if (!none || openssh?.lacking) throw error;
-    log.warn({ event: 'ssh.engine', engine: 'ssh2' }, `${need} cannot be used: ${error.what}`);
+    log.warn(
+      { event: 'ssh.engine', engine: 'ssh2' },
+      `${error.what}; ssh2 logs in to ${host}, without ${need}`,
+    );
     return SSH2;
   }
 }
