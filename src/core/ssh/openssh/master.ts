@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { GatewayError } from '../../errors.ts';
 import { Banners } from '../auth/banners.ts';
 import { keyText } from '../auth/failure.ts';
@@ -172,6 +173,8 @@ export class Master {
     });
     failed.catch(() => {});
     await Promise.race([ready, failed, this.#aborted()]);
+    // What ssh has reported before comes by another pipe, perhaps in this turn of the event loop.
+    await setImmediate();
     questions.succeeded();
     // Nothing has kept the host key, so the next login asks again.
     if (questions.askedHostKey && !this.#hostKeyKept) needsPerson();
