@@ -52,28 +52,34 @@ export class Askpass {
   }
 
   /**
-   * Listens in a private folder. Rejects with `SSH_CONNECT`, also if this version of ssh cannot ask
-   * here, or programs in the folder cannot be run.
+   * Listens in a private folder. Rejects with `SSH_UNSUPPORTED` if this version of ssh cannot ask
+   * here, or programs in the folder cannot be run, else with `SSH_CONNECT`.
    */
   static async open(folder: string, version: number, answerer: Answerer): Promise<Askpass> {
     if (version < HAS_ASKPASS_REQUIRE) {
-      throw new GatewayError('SSH_CONNECT', `OpenSSH ${version} cannot ask questions through sshferry`, {
+      throw new GatewayError('SSH_UNSUPPORTED', `OpenSSH ${version} cannot ask questions through sshferry`, {
         hint: `update it to ${HAS_ASKPASS_REQUIRE} or later, use a key in an agent, or set -o SshEngine=ssh2`,
       });
     }
     const socket = path.join(folder, 'p');
     const script = path.join(folder, 'askpass');
-    await writeFile(script, askpassScript(socket), { mode: 0o700 });
+    await writeFile(script, askpassScript(socket), { mode: 0o700 }).catch((cause: Error) => {
+      throw new GatewayError('SSH_CONNECT', `cannot write ${script}: ${cause.message}`, { cause });
+    });
     try {
       await access(script, constants.X_OK);
     } catch (cause) {
-      throw new GatewayError('SSH_CONNECT', `ssh cannot ask questions: no program can be run in ${folder}`, {
-        hint: 'set XDG_RUNTIME_DIR or TMPDIR to a folder that is not mounted with noexec',
-        cause,
-      });
+      throw new GatewayError(
+        'SSH_UNSUPPORTED',
+        `ssh cannot ask questions: no program can be run in ${folder}`,
+        {
+          hint: 'set XDG_RUNTIME_DIR or TMPDIR to a folder that is not mounted with noexec',
+          cause,
+        },
+      );
     }
     const peers = new Set<net.Socket>();
-    const server = await listenAt(socket, (peer) => {
+    const server = await listenAt(socket, 'SSH_CONNECT', (peer) => {
       peers.add(peer);
       peer.once('close', () => peers.delete(peer));
       serve(peer, answerer);

@@ -18,11 +18,14 @@ export class CarrierSocket {
     this.#stream = stream;
   }
 
-  /** Listens at this path, for one connection. If that fails, destroys the stream and rejects. */
+  /**
+   * Listens at this path, for one connection. If that fails, destroys the stream and
+   * rejects with `SSH_CONNECT`.
+   */
   static async open(path: string, stream: Duplex): Promise<CarrierSocket> {
     let taken = false;
     stream.on('error', () => {});
-    const server = await listenAt(path, (socket) => {
+    const server = await listenAt(path, 'SSH_CONNECT', (socket) => {
       if (taken) return void socket.destroy();
       taken = true;
       server.close();

@@ -143,6 +143,7 @@ export class Master {
         failed: (error) => this.#giveUp(error),
       });
       this.#askpass = await opened.catch((error: GatewayError) => {
+        if (error.code !== 'SSH_UNSUPPORTED') throw error;
         this.#deps.log.warn({ event: 'ssh.openssh' }, error.message);
         return null;
       });
@@ -159,10 +160,7 @@ export class Master {
     const ready = new Promise<void>((resolve) => {
       this.#ready = resolve;
     });
-    const ssh = new SshProcess(masterArguments(options, setup), this.#environment(), folder, {
-      onLine: (line) => this.#read(line),
-      onOutput: (text) => this.#hear(text),
-    });
+    const ssh = this.#spawn(masterArguments(options, setup), folder);
     this.#process = ssh;
     if (options.proxyCommand !== null || dial !== undefined)
       this.#report({ stage: 'connected', address: null });
@@ -180,6 +178,19 @@ export class Master {
     if (questions.askedHostKey && !this.#hostKeyKept) needsPerson();
     // ssh asks nothing after the login.
     this.#askpass?.close();
+  }
+
+  #spawn(argv: readonly string[], folder: string): SshProcess {
+    const handlers = {
+      onLine: (line: string) => this.#read(line),
+      onOutput: (text: string) => this.#hear(text),
+    };
+    try {
+      return new SshProcess(argv, this.#environment(), folder, handlers);
+    } catch (cause) {
+      const why = `ssh cannot be started: ${(cause as Error).message}`;
+      throw new GatewayError('SSH_CONNECT', why, { cause });
+    }
   }
 
   #environment(): NodeJS.ProcessEnv {

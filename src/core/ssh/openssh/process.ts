@@ -49,7 +49,7 @@ export class SshProcess {
 
   /**
    * Runs `ssh` with these arguments. `folder` is removed at the end. If it cannot be started, `ended`
-   * has the reason.
+   * has the reason, or the system's error is thrown.
    */
   constructor(
     argv: readonly string[],

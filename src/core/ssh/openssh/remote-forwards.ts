@@ -53,7 +53,7 @@ export class RemoteForwards {
     this.#count += 1;
     const file = path.join(folder, `r-${this.#count}`);
     let endpoint = bind;
-    const server = await listenAt(file, (socket) => {
+    const server = await listenAt(file, 'LISTEN_FAILED', (socket) => {
       const stream = new ForwardedStream(socket, () => this.#isAlive());
       onStream(stream, this.#peer(bind, endpoint.port));
     });

@@ -49,7 +49,7 @@ it('reports a question that is too long', async () => {
 
 it('cannot be used before OpenSSH 8.4, which would send empty passwords', async () => {
   await expect(setUp(async () => 'x', 8.3)).rejects.toMatchObject({
-    code: 'SSH_CONNECT',
+    code: 'SSH_UNSUPPORTED',
     message: expect.stringMatching(/OpenSSH 8\.3 cannot ask .*8\.4 or later/),
   });
 });

@@ -7,7 +7,7 @@ import { tempFolder } from '../../../support/temp-folder.ts';
 
 it('keeps listening after a connection that could not be accepted', async () => {
   const folder = await tempFolder({ onTestFinished });
-  const server = await listenAt(path.join(folder, 's'), () => {});
+  const server = await listenAt(path.join(folder, 's'), 'SSH_CONNECT', () => {});
   onTestFinished(() => void server.close());
   server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
   expect(server.listening).toBe(true);
@@ -16,6 +16,9 @@ it('keeps listening after a connection that could not be accepted', async () => 
 it('a carrier that cannot listen destroys its stream', async () => {
   const folder = await tempFolder({ onTestFinished });
   const stream = new PassThrough();
-  await expect(CarrierSocket.open(path.join(folder, 'none', 's'), stream)).rejects.toThrow(/ENOENT|EACCES/);
+  await expect(CarrierSocket.open(path.join(folder, 'none', 's'), stream)).rejects.toMatchObject({
+    code: 'SSH_CONNECT',
+    message: expect.stringMatching(/cannot listen for ssh on .*(ENOENT|EACCES)/),
+  });
   expect(stream.destroyed).toBe(true);
 });
