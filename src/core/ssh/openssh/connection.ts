@@ -226,7 +226,7 @@ export class OpenSshConnection implements HopConnection {
     socket.resume();
   }
 
-  /** ssh's last words tell why, so its end is waited for. */
+  /** Waits for ssh to end, because its last words say why. */
   async #ended(): Promise<void> {
     const planned = this.#closing;
     let reported: GatewayError | null = null;

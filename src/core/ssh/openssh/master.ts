@@ -46,8 +46,9 @@ export class Master {
   #carrier: CarrierSocket | null = null;
   /** Whether ssh has written the host key to known_hosts. */
   #hostKeyKept = false;
-  /** Runs while ssh waits for a signature. */
-  #signing: NodeJS.Timeout | undefined;
+  /** Whether ssh waits for a signature, and the limit for all of them together. */
+  #signing = false;
+  readonly #signTimer: LoginTimer;
   #output = '';
   #ready: () => void = () => {};
 
@@ -56,6 +57,8 @@ export class Master {
     this.#deps = deps;
     this.#banners = new Banners(deps.prompter);
     this.#timer = new LoginTimer(options.connectTimeout * 1000, () => this.#giveUp(tooSlow(options)));
+    this.#signTimer = new LoginTimer(SIGN_WITHIN, () => this.#giveUp(unsigned(this.#log.facts)));
+    this.#signTimer.hold(true);
   }
 
   /**
@@ -77,7 +80,7 @@ export class Master {
       throw master.#over.signal.reason;
     } finally {
       master.#timer.stop();
-      clearTimeout(master.#signing);
+      master.#signTimer.stop();
       signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -230,7 +233,7 @@ export class Master {
 
   #read(line: string): void {
     const { log } = this.#deps;
-    if (this.#signing !== undefined) this.#sign(false);
+    if (this.#signing) this.#sign(false);
     log.trace({ event: 'ssh.openssh' }, line);
     const banner = this.#log.mayBeBanner;
     const { event, text } = this.#log.read(line);
@@ -272,9 +275,9 @@ export class Master {
 
   /** A key's agent or token may wait for a person, whose time does not count, up to a limit. */
   #sign(on: boolean): void {
+    this.#signing = on;
     this.#timer.hold(on);
-    clearTimeout(this.#signing);
-    this.#signing = on ? setTimeout(() => this.#giveUp(unsigned(this.#log.facts)), SIGN_WITHIN) : undefined;
+    this.#signTimer.hold(!on);
   }
 
   #report(stage: LoginStage): void {

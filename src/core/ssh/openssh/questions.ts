@@ -82,7 +82,7 @@ export class Questions {
     // The question comes last; before it, ssh explains.
     const line = text.lastIndexOf('\n') + 1;
     if (line > 0) prompter.tell(text.slice(0, line));
-    // ssh does not tell whether the answer may be seen, and only this one surely may.
+    // ssh does not say whether the answer may be shown. The answer about the host key surely may.
     const answer = await prompter.ask(text.slice(line), { echo: hostKey, signal });
     if (isPassphraseQuestion(text)) this.#given.set(text, answer);
     else if (!hostKey) this.answers += 1;

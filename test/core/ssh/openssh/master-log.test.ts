@@ -72,7 +72,7 @@ it('keeps the facts of the key exchange, whatever a banner claims', () => {
   });
 });
 
-it('tells a banner from what comes before and after it, and keeps the last words', () => {
+it('separates a banner from the lines before and after it, and keeps the last words', () => {
   const { log } = read(LOGIN);
   expect(log.mayBeBanner).toBe(true);
   expect(log.read('Authorized use only')).toEqual({ text: 'Authorized use only' });
