@@ -29,7 +29,10 @@ describeWith(['sh'], 'a login by OpenSSH', () => {
     const log: Logger = { ...silentLog, info: note, trace: note, child: () => log };
     const person = new ScriptedPrompter([]);
     const deps = { version: 9.2, prompter: person, log, passphrases: new Map<string, string>() };
-    const started = Master.start(testOptions({ port: 22 }), deps);
+    const started = Master.start(
+      testOptions({ port: 22, userKnownHostsFile: [path.join(folder, 'known')] }),
+      deps,
+    );
     started.then(
       (master) => onTestFinished(() => master.close()),
       () => {},

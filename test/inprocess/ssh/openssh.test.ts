@@ -210,8 +210,22 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
       const connection = await connect(over, person);
       await connection.close();
       expect(person.asked).toEqual([{ question: expect.stringContaining('(yes/no'), echo: true }]);
+      expect(person.told).toContain('Permanently added');
       expect(await readFile(fresh, 'utf8')).toContain(`[127.0.0.1]:${sshd.port} ssh-ed25519`);
       await (await connect(over)).close();
+    });
+
+    it('needs the person again only if it is not remembered', async () => {
+      const loginAs = async (userKnownHostsFile: string[]) => {
+        const needsPerson = vi.fn();
+        const over = options({ userKnownHostsFile, strictHostKeyChecking: 'ask' });
+        const deps = { prompter: new ScriptedPrompter(['yes']), needsPerson };
+        await (await connectByOpenSsh(sshd.port, over, deps)).close();
+        return needsPerson.mock.calls.length;
+      };
+      expect(await loginAs([file('kh-remembered')])).toBe(0);
+      expect(await loginAs([])).toBe(1);
+      expect(await loginAs(['/dev/null'])).toBe(1);
     });
 
     it('is refused if the person cancels the question', async () => {

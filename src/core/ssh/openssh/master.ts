@@ -248,9 +248,11 @@ export class Master {
 
   #added(host: string, text: string): void {
     const { log, prompter } = this.#deps;
-    const file = this.#options.userKnownHostsFile[0];
+    const [file] = this.#options.userKnownHostsFile;
+    // Without a file, ssh adds the key to /dev/null.
+    if (file === undefined) return;
+    this.#hostKeyKept = file !== '/dev/null';
     const fingerprint = this.#log.facts.hostKey?.fingerprint;
-    this.#hostKeyKept = true;
     if (prompter.interactive) prompter.tell(`${text}\n`);
     log.info({ event: 'ssh.host-key.added', host, file, fingerprint }, text);
   }
