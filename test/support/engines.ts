@@ -4,6 +4,7 @@ import type { EngineName } from '../../src/core/ssh/connection/about.ts';
 import type { HopConnection } from '../../src/core/ssh/connection/hop-connection.ts';
 import { OpenSshConnection } from '../../src/core/ssh/openssh/connection.ts';
 import type { OpenSshDeps } from '../../src/core/ssh/openssh/deps.ts';
+import { opensshVersion } from '../../src/core/ssh/openssh/version.ts';
 import type { SshOptions } from '../../src/core/ssh/options.ts';
 import { connectTo, testOptions, typing } from './ssh-login.ts';
 
@@ -21,14 +22,20 @@ export function connectBy(
 }
 
 /** Logs in to a test server by OpenSSH's ssh. Default: as `connectBy` does. */
-export function connectByOpenSsh(
+export async function connectByOpenSsh(
   port: number,
   options: Partial<SshOptions> = {},
   deps: Partial<OpenSshDeps> = {},
 ): Promise<OpenSshConnection> {
   return OpenSshConnection.connect(
     testOptions({ strictHostKeyChecking: 'no', identityFileExplicit: true, ...options, port }),
-    { prompter: typing('demo'), log: silentLogger, passphrases: new Map(), ...deps },
+    {
+      version: await opensshVersion(),
+      prompter: typing('demo'),
+      log: silentLogger,
+      passphrases: new Map(),
+      ...deps,
+    },
   );
 }
 

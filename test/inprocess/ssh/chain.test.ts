@@ -11,6 +11,7 @@ import type { EngineName } from '../../../src/core/ssh/connection/about.ts';
 import type { HostVerifier } from '../../../src/core/ssh/host-key/host-key.ts';
 import { connectChain } from '../../../src/core/ssh/link/chain.ts';
 import type { Hop } from '../../../src/core/ssh/link/connect-hop.ts';
+import { opensshEngine } from '../../../src/core/ssh/link/engine.ts';
 import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { deferred } from '../../support/deferred.ts';
 import { ENGINES } from '../../support/engines.ts';
@@ -39,7 +40,9 @@ function hop(
 ): Hop {
   return {
     options: testOptions({ host: name, port: server.port, ...over }),
-    engine: async () => engine,
+    mayFallBack: true,
+    engine: async () => (engine === 'ssh2' ? { name: 'ssh2' } : opensshEngine()),
+    succeeded() {},
     openssh: () => ({ prompter: typing('demo'), log: silentLog, passphrases: new Map() }),
     credentials: async () => ({
       prompter: typing('demo'),

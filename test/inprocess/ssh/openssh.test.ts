@@ -210,8 +210,22 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
       const connection = await connect(over, person);
       await connection.close();
       expect(person.asked).toEqual([{ question: expect.stringContaining('(yes/no'), echo: true }]);
+      expect(person.told).toContain('Permanently added');
       expect(await readFile(fresh, 'utf8')).toContain(`[127.0.0.1]:${sshd.port} ssh-ed25519`);
       await (await connect(over)).close();
+    });
+
+    it('needs the person again only if it is not remembered', async () => {
+      const loginAs = async (userKnownHostsFile: string[]) => {
+        const needsPerson = vi.fn();
+        const over = options({ userKnownHostsFile, strictHostKeyChecking: 'ask' });
+        const deps = { prompter: new ScriptedPrompter(['yes']), needsPerson };
+        await (await connectByOpenSsh(sshd.port, over, deps)).close();
+        return needsPerson.mock.calls.length;
+      };
+      expect(await loginAs([file('kh-remembered')])).toBe(0);
+      expect(await loginAs([])).toBe(1);
+      expect(await loginAs(['/dev/null'])).toBe(1);
     });
 
     it('is refused if the person cancels the question', async () => {
@@ -493,6 +507,28 @@ describeWith(['ssh'], 'questions by the OpenSSH engine', () => {
     await vi.waitFor(() => expect(ssh.connections).toBe(0));
   });
 
+  it.each(['password', 'keyboard-interactive'] as const)(
+    'sends no answer to the server when the person cancels: %s',
+    async (method) => {
+      const answers: unknown[] = [];
+      const ssh = await startSshServer({
+        authenticate: (context) => {
+          if (context.method !== method) return context.reject([method]);
+          if (context.method === 'password') answers.push(context.password);
+          else if (context.method === 'keyboard-interactive')
+            context.prompt('Code: ', (it) => answers.push(it));
+        },
+      });
+      onTestFinished(() => ssh.close());
+      const person = new ScriptedPrompter([new Error('interrupted')]);
+      const login = connectByOpenSsh(ssh.port, {}, { prompter: person });
+      await expect(login).rejects.toMatchObject({ code: 'SSH_AUTH' });
+      await vi.waitFor(() => expect(ssh.connections).toBe(0));
+      expect(person.asked).toHaveLength(1);
+      expect(answers).toEqual([]);
+    },
+  );
+
   it.each([
     ['no terminal', { interactive: false }, {}, /no terminal to ask/],
     ['BatchMode', {}, { batchMode: true }, /BatchMode=yes allows no password prompt/],
@@ -509,8 +545,9 @@ describeWith(['ssh'], 'questions by the OpenSSH engine', () => {
   it('does not count the time that a person takes', async (test) => {
     const ssh = await startSshServer();
     test.onTestFinished(() => ssh.close());
-    const slow = { ...typing('demo'), ask: () => new Promise<string>((r) => setTimeout(r, 1500, 'demo')) };
-    const connection = await connectByOpenSsh(ssh.port, { connectTimeout: 1 }, { prompter: slow });
+    const slow = { ...typing('demo'), ask: () => new Promise<string>((r) => setTimeout(r, 4500, 'demo')) };
+    // The rest of the login may take seconds on a busy machine.
+    const connection = await connectByOpenSsh(ssh.port, { connectTimeout: 4 }, { prompter: slow });
     expect(connection.state).toBe('ready');
     await connection.close();
   });

@@ -190,7 +190,7 @@ function unprotected(file: string, { mode }: Stats): string {
 
 function unusable(content: Buffer, error: Error): string {
   return /sk-(ssh|ecdsa)/.test(error.message) || content.includes('sk-ssh-')
-    ? 'keys on a security token (FIDO, sk-) are not supported'
+    ? 'ssh2 does not support keys on a security token (FIDO, sk-); -o SshEngine=openssh does'
     : error.message;
 }
 
@@ -202,7 +202,7 @@ function systemReason(error: unknown): string {
 }
 
 /** Returns the path with `~` for the home directory. */
-function shortPath(file: string): string {
+export function shortPath(file: string): string {
   const { home } = localUser();
   return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;
 }

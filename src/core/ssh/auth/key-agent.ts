@@ -6,6 +6,12 @@ import {
   type SigningRequestOptions,
 } from '../ssh2/library.ts';
 
+/**
+ * How long an agent or a security token may take to sign, in milliseconds: it may wait for a person,
+ * for a touch or a confirmation.
+ */
+export const SIGN_WITHIN = 120_000;
+
 /** Signs `data`; `hash` is set for RSA keys (`sha256`, `sha512`). */
 export type Sign = (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>;
 
@@ -41,11 +47,14 @@ export class KeyAgent extends BaseAgent<ParsedKey> {
   }
 }
 
-/** Returns a Sign that uses a real agent. */
+/** Returns a Sign that uses a real agent. It rejects if the agent takes too long. */
 export function signByAgent(agent: BaseAgent, key: ParsedKey): Sign {
   return (data, options) =>
     new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`the agent did not sign within ${SIGN_WITHIN / 1000} s`));
+      const timer = setTimeout(late, SIGN_WITHIN);
       agent.sign(key, data, options, (error, signature) => {
+        clearTimeout(timer);
         if (signature) resolve(signature);
         else reject(error ?? new Error('the agent refused to sign'));
       });

@@ -53,8 +53,9 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
     const may = kind === 'PubkeyAcceptedAlgorithms' || mayOpenSsh;
     const { names, dropped } = (may ? selectAlgorithms : filterAlgorithms)(kind, value);
     if (dropped.length > 0) asked[kind] = value;
-    if (dropped.length > 0)
-      notes.push(`${kind}: ignored, because sshferry does not support them: ${dropped.join(', ')}`);
+    // OpenSSH's ssh gets the list as it is.
+    if (dropped.length > 0 && r.engine !== 'openssh')
+      notes.push(`${kind}: ssh2, the built-in SSH engine, ignores ${dropped.join(', ')}`);
     return names;
   };
 

@@ -1,4 +1,5 @@
-import { addressFamily, canonicalAddress, isLoopback } from '../../endpoint.ts';
+import { addressFamily, canonicalAddress, type Endpoint, isLoopback } from '../../endpoint.ts';
+import type { Logger } from '../../log.ts';
 import type { Peer } from '../../transport.ts';
 
 /** A server's report of a connection to one of its listeners (RFC 4254 7.2). */
@@ -31,6 +32,11 @@ export function remotePeer(info: ForwardedInfo, server: string | null): Peer {
     return { remote, local: local(asked) };
   const host = server === null || isLoopback(server) ? asked : canonicalAddress(server);
   return { remote, local: local(host), bound: info.destIP };
+}
+
+/** Warns that the server did not stop listening when it was asked to. */
+export function keepsListening(log: Logger, endpoint: Endpoint, err: Error | string): void {
+  log.warn({ event: 'ssh.listen', endpoint, err }, 'the server keeps listening on its port');
 }
 
 function isWildcard(address: string): boolean {

@@ -10,6 +10,11 @@ const REASONS: Readonly<Record<number, RefusalReason>> = {
   4: 'shortage',
 };
 
+/** The last endpoint that the server let this connection reach; null before the first channel. */
+export interface Reached {
+  last: Endpoint | null;
+}
+
 /** Texts of sshd that say nothing. */
 const EMPTY_WORDS = /^(open failed)?$/i;
 
@@ -84,6 +89,11 @@ export function sessionRefused(name: string, server: string, words: string, caus
     `${server} opens no further session for the subsystem ${name} ("${singleLine(words)}"): see MaxSessions in its sshd_config`,
     { cause, reason: 'shortage' },
   );
+}
+
+/** Returns the remark for a session that the server does not open: see HopConnection.session. */
+export function noSession(error: Error): string {
+  return `no session (${singleLine(error.message)}): small messages may be slow`;
 }
 
 /** Returns the error for a subsystem that the server does not start. */

@@ -64,14 +64,13 @@ export function createHostVerifier(options: SshOptions, prompter: Prompter, log:
   const memory: Memory = { accepted: null, written: false };
   return {
     async prepare() {
-      const files = [...options.userKnownHostsFile, ...options.globalKnownHostsFile];
-      const entries = await readKnownHosts(files, (file, error) =>
+      const entries = await readKnownHosts(filesOf(options), (file, error) =>
         log.warn({ event: 'ssh.known-hosts', file }, `cannot read ${file}: ${error.message}`),
       );
-      if (entries.some((e) => e.marker === 'cert-authority' && names.some((name) => matchesHost(e, name)))) {
+      if (findAuthority(entries, names) !== undefined) {
         log.debug(
           { event: 'ssh.known-hosts' },
-          '@cert-authority lines are ignored: host certificates are not supported',
+          'ssh2 does not support host certificates: @cert-authority lines are ignored',
         );
       }
       return new Check({ options, prompter, log, names, entries }, memory);
@@ -84,13 +83,22 @@ export function createHostVerifier(options: SshOptions, prompter: Prompter, log:
  * none.
  */
 export async function authorityFor(options: SshOptions): Promise<string | null> {
-  const names = lookupNames(options);
-  const files = [...options.userKnownHostsFile, ...options.globalKnownHostsFile];
-  const entries = await readKnownHosts(files, () => {});
-  const line = entries.find(
+  const entries = await readKnownHosts(filesOf(options), () => {});
+  const line = findAuthority(entries, lookupNames(options));
+  return line === undefined ? null : `@cert-authority in ${line.file}:${line.line}`;
+}
+
+function filesOf({ userKnownHostsFile, globalKnownHostsFile }: SshOptions): string[] {
+  return [...userKnownHostsFile, ...globalKnownHostsFile];
+}
+
+function findAuthority(
+  entries: readonly KnownHostsEntry[],
+  names: readonly string[],
+): KnownHostsEntry | undefined {
+  return entries.find(
     (entry) => entry.marker === 'cert-authority' && names.some((name) => matchesHost(entry, name)),
   );
-  return line === undefined ? null : `@cert-authority in ${line.file}:${line.line}`;
 }
 
 /** State kept between connections. */

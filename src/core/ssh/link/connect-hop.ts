@@ -1,28 +1,32 @@
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { EngineName } from '../connection/about.ts';
 import type { Carrier } from '../connection/carrier.ts';
 import type { HopConnection } from '../connection/hop-connection.ts';
 import { OpenSshConnection } from '../openssh/connection.ts';
 import type { OpenSshDeps } from '../openssh/deps.ts';
-import { opensshVersion } from '../openssh/version.ts';
 import type { SshOptions } from '../options.ts';
 import { SshConnection } from '../ssh2/connection.ts';
 import type { ConnectionDeps } from '../ssh2/connection-deps.ts';
 import { NothingInCommon } from '../ssh2/failures.ts';
+import { type LoginEngine, opensshEngine } from './engine.ts';
 import { type ProxyProcess, runProxyCommand } from './proxy-command.ts';
 
 /** One SSH server of a chain: a jump host, or the last. */
 export interface Hop {
   readonly options: SshOptions;
+  /**
+   * Whether OpenSSH's ssh may try if ssh2 and the server have no algorithm in common. A host that a
+   * login by ssh2 has reached before must not become another one.
+   */
+  readonly mayFallBack: boolean;
   /** Returns the engine to log in with. */
-  engine(): Promise<EngineName>;
-  /** From now on, OpenSSH's ssh logs in there. */
-  useOpenSsh?(): void;
+  engine(): Promise<LoginEngine>;
+  /** A login by this engine has succeeded; `fallback`: after ssh2 had nothing in common with the server. */
+  succeeded(engine: LoginEngine, fallback: boolean): void;
   /** Returns what a login by ssh2 needs. Called when the hops before it are connected. */
   credentials(): Promise<Omit<ConnectionDeps, 'signal' | 'dial'>>;
   /** Returns what a login by OpenSSH's ssh needs. */
-  openssh(): Omit<OpenSshDeps, 'signal' | 'dial'>;
+  openssh(): Omit<OpenSshDeps, 'signal' | 'dial' | 'version'>;
 }
 
 export interface HopLink {
@@ -38,29 +42,38 @@ export interface HopLink {
  */
 export async function connectHop(hop: Hop, { log, signal, dial }: HopLink): Promise<HopConnection> {
   const { options } = hop;
-  const byOpenSsh = () =>
-    OpenSshConnection.connect(options, { ...hop.openssh(), signal, ...(dial && { dial }) });
-  if ((await hop.engine()) === 'openssh') return byOpenSsh();
+  const login = async (engine: LoginEngine, fallback = false) => {
+    const connection =
+      engine.name === 'ssh2'
+        ? await bySsh2(hop, signal, dial)
+        : await OpenSshConnection.connect(options, {
+            ...hop.openssh(),
+            version: engine.version,
+            signal,
+            ...(dial && { dial }),
+          });
+    hop.succeeded(engine, fallback);
+    return connection;
+  };
+  const chosen = await unlessAborted(signal, () => hop.engine());
   try {
-    return await bySsh2(hop, signal, dial);
+    return await login(chosen);
   } catch (error) {
-    if (!(error instanceof NothingInCommon) || options.engine === 'ssh2') throw error;
-    const installed = await opensshVersion().catch(() => null);
+    if (!(error instanceof NothingInCommon) || options.engine === 'ssh2' || !hop.mayFallBack) throw error;
+    const installed = await unlessAborted(signal, () => opensshEngine().catch(() => null));
     if (installed === null) throw error;
     log.info({ event: 'ssh.engine', engine: 'openssh' }, `${error.what}; trying OpenSSH's ssh`);
-    const connection = await byOpenSsh().catch((second: unknown) => {
+    return login(installed, true).catch((second: unknown) => {
       // It has nothing in common with the server either: sshferry's own words have the remedy.
       const same = second instanceof GatewayError && second.code === 'SSH_UNSUPPORTED';
       throw same ? error : second;
     });
-    hop.useOpenSsh?.();
-    return connection;
   }
 }
 
 async function bySsh2(hop: Hop, signal: AbortSignal, given: HopLink['dial']): Promise<HopConnection> {
   const { options } = hop;
-  const deps = { ...(await credentialsOf(hop, signal)), signal };
+  const deps = { ...(await unlessAborted(signal, () => hop.credentials())), signal };
   const { proxyCommand } = options;
   if (given !== null) return SshConnection.connect(options, { ...deps, dial: given });
   if (proxyCommand === null) return SshConnection.connect(options, deps);
@@ -79,13 +92,13 @@ async function bySsh2(hop: Hop, signal: AbortSignal, given: HopLink['dial']): Pr
   }
 }
 
-/** Rejects when `signal` aborts: an agent may never answer. */
-function credentialsOf(hop: Hop, signal: AbortSignal): ReturnType<Hop['credentials']> {
+/** Rejects when `signal` aborts: an agent or a file system may never answer. */
+function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     const done = () => signal.removeEventListener('abort', onAbort);
-    hop.credentials().finally(done).then(resolve, reject);
+    work().finally(done).then(resolve, reject);
   });
 }

@@ -1,9 +1,9 @@
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
+import { readChecked } from '../../checked-file.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { localUser } from '../config/local-user.ts';
-import type { EngineName } from '../connection/about.ts';
 import { authorityFor } from '../host-key/host-key.ts';
 import { opensshVersion } from '../openssh/version.ts';
 import type { SshOptions } from '../options.ts';
@@ -13,25 +13,41 @@ const TOKEN_FILES = ['.ssh/id_ecdsa_sk', '.ssh/id_ed25519_sk'];
 /** The largest file that may be a key, in bytes. */
 const LARGEST_KEY = 64 * 1024;
 
+/** The engine of one login; `version` is that of OpenSSH's ssh, such as 9.2. */
+export type LoginEngine = { readonly name: 'ssh2' } | { readonly name: 'openssh'; readonly version: number };
+
+const SSH2: LoginEngine = { name: 'ssh2' };
+
+/** Returns OpenSSH's ssh as the engine. Rejects as `opensshVersion` does. */
+export async function opensshEngine(): Promise<LoginEngine> {
+  return { name: 'openssh', version: await opensshVersion() };
+}
+
 /**
  * Returns the engine for a login. For SshEngine=auto it is ssh2, unless the login needs what only
- * OpenSSH's ssh supports. If there is no ssh for that, warns and returns ssh2, unless ssh2 could
- * agree on nothing; then rejects with `SSH_UNSUPPORTED`, as for SshEngine=openssh.
+ * OpenSSH's ssh supports. If no usable ssh is installed, warns and returns ssh2, unless ssh2 lacks
+ * configured algorithms; then rejects as `opensshVersion` does, as for SshEngine=openssh.
  */
-export async function chooseEngine(options: SshOptions, log: Logger): Promise<EngineName> {
+export async function chooseEngine(options: SshOptions, log: Logger): Promise<LoginEngine> {
   const { engine = 'auto', host, openssh } = options;
-  if (engine !== 'auto') return engine;
+  if (engine === 'ssh2') return SSH2;
+  if (engine === 'openssh') return opensshEngine();
   const need = await needOf(options);
-  if (need === null) return 'ssh2';
+  if (need === null) return SSH2;
   try {
-    await opensshVersion();
+    const chosen = await opensshEngine();
+    const why = `OpenSSH's ssh logs in to ${host}: ${need} needs it`;
+    log.debug({ event: 'ssh.engine', engine: 'openssh' }, why);
+    return chosen;
   } catch (error) {
-    if (!(error instanceof GatewayError) || openssh?.lacking) throw error;
-    log.warn({ event: 'ssh.engine', engine: 'ssh2' }, `${need} cannot be used: ${error.what}`);
-    return 'ssh2';
+    const none = error instanceof GatewayError && error.code === 'SSH_UNSUPPORTED';
+    if (!none || openssh?.lacking) throw error;
+    log.warn(
+      { event: 'ssh.engine', engine: 'ssh2' },
+      `${error.what}; ssh2 logs in to ${host}, without ${need}`,
+    );
+    return SSH2;
   }
-  log.debug({ event: 'ssh.engine', engine: 'openssh' }, `OpenSSH's ssh logs in to ${host}: ${need} needs it`);
-  return 'openssh';
 }
 
 /** Returns what of this login only OpenSSH's ssh supports; null if ssh2 can do it. */
@@ -73,8 +89,9 @@ function exists(file: string): Promise<boolean> {
 
 /** Whether a file holds the handle, or the public half, of a key on a security token. */
 async function isOnToken(file: string): Promise<boolean> {
-  const text = await readFile(file, 'latin1').catch(() => '');
-  if (text.length > LARGEST_KEY) return false;
+  const read = await readChecked(file, { special: false, limit: LARGEST_KEY }).catch(() => null);
+  if (read === null) return false;
+  const text = read.bytes.toString('latin1');
   const armour = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(text)?.[1];
   const content = armour === undefined ? text : Buffer.from(armour, 'base64').toString('latin1');
   return /sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com/.test(content);

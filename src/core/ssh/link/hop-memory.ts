@@ -1,14 +1,13 @@
-import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Identity, prepareIdentities } from '../auth/identity.ts';
 import { isPassphraseQuestion } from '../auth/unlock.ts';
-import type { EngineName } from '../connection/about.ts';
+import { otherHost } from '../connection/login-failures.ts';
 import type { LoginProgress, OnProgress } from '../connection/progress.ts';
 import { createHostVerifier, type HostVerifier } from '../host-key/host-key.ts';
 import type { SameHost } from '../openssh/deps.ts';
 import type { Prompter, SshOptions } from '../options.ts';
 import type { Hop } from './connect-hop.ts';
-import { chooseEngine } from './engine.ts';
+import { chooseEngine, type LoginEngine, opensshEngine } from './engine.ts';
 
 /**
  * One SSH server of a chain, and what is kept of a login there for the next one: keys, host key,
@@ -16,6 +15,7 @@ import { chooseEngine } from './engine.ts';
  */
 export class HopMemory implements Hop {
   readonly options: SshOptions;
+  readonly mayFallBack = true;
   /** Whether a person had to answer more than a passphrase question, and would have to again. */
   neededPerson = false;
   readonly #prompter: Prompter;
@@ -28,7 +28,10 @@ export class HopMemory implements Hop {
   /** The same by OpenSSH's ssh. */
   #shown: SameHost | null = null;
   #address: string | null = null;
-  #useOpenSsh = false;
+  /** The engine of the last login that succeeded. */
+  #engine: LoginEngine | null = null;
+  /** Whether ssh2 and the server had nothing in common. */
+  #fellBack = false;
   /** The passphrases that OpenSSH's ssh has used, by its questions. */
   readonly #passphrases = new Map<string, string>();
 
@@ -39,17 +42,18 @@ export class HopMemory implements Hop {
     this.#progress = progress;
   }
 
-  engine(): Promise<EngineName> {
-    return this.#useOpenSsh ? Promise.resolve('openssh') : chooseEngine(this.options, this.#log);
+  engine(): Promise<LoginEngine> {
+    return this.#fellBack ? opensshEngine() : chooseEngine(this.options, this.#log);
   }
 
-  useOpenSsh(): void {
-    this.#useOpenSsh = true;
+  succeeded(engine: LoginEngine, fallback: boolean): void {
+    this.#engine = engine;
+    this.#fellBack ||= fallback;
   }
 
   openssh(): ReturnType<Hop['openssh']> {
     return {
-      prompter: this.#watched(),
+      prompter: this.#prompter,
       log: this.#log,
       passphrases: this.#passphrases,
       needsPerson: () => {
@@ -84,7 +88,10 @@ export class HopMemory implements Hop {
     const sameHost = this.#shown;
     return {
       options: address === null ? options : { ...options, hostName: address },
-      engine: () => this.engine(),
+      // What is known of the host, such as its key, is known to the engine that reached it.
+      mayFallBack: false,
+      engine: () => (this.#engine === null ? this.engine() : Promise.resolve(this.#engine)),
+      succeeded: () => {},
       openssh: () => ({
         ...this.openssh(),
         prompter: SILENT_PROMPTER,
@@ -154,10 +161,7 @@ export class HopMemory implements Hop {
    * it.
    */
   #sameHost(verifier: HostVerifier): HostVerifier {
-    const other = new GatewayError(
-      'SSH_HOST_KEY',
-      `the host key of ${this.options.host} differs from that of the main connection`,
-    );
+    const other = otherHost(this.options);
     return {
       prepare: async () => {
         const check = await verifier.prepare();

@@ -8,6 +8,8 @@ import { listenAt } from './unix-listener.ts';
 
 /** The longest question, in characters. */
 const LONGEST = 64 * 1024;
+/** OpenSSH 8.4 has SSH_ASKPASS_REQUIRE. Before, ssh asks only if it has an X display. */
+const HAS_ASKPASS_REQUIRE = 8.4;
 
 /** A question of ssh. */
 export interface AskpassQuestion {
@@ -19,6 +21,18 @@ export interface AskpassQuestion {
   readonly text: string;
   /** Aborts when ssh withdraws the question. */
   readonly signal: AbortSignal;
+}
+
+/** Answers the questions of one master. */
+export interface Answerer {
+  /**
+   * Returns the answer, or null to refuse: ssh takes that for an empty answer, and may send it to
+   * the server. Pending until the question's signal aborts if no answer must be sent. Must not
+   * reject.
+   */
+  answer(question: AskpassQuestion): Promise<string | null>;
+  /** A question cannot be answered. ssh waits until it is ended. */
+  failed(error: GatewayError): void;
 }
 
 /**
@@ -38,41 +52,54 @@ export class Askpass {
   }
 
   /**
-   * Listens in a private folder. `answer` returns the answer, or null for none; it must not reject.
-   * Rejects with `SSH_CONNECT`, also if programs in the folder cannot be run.
+   * Listens in a private folder. Rejects with `SSH_UNSUPPORTED` if this version of ssh cannot ask
+   * here, or programs in the folder cannot be run, else with `SSH_CONNECT`.
    */
-  static async open(
-    folder: string,
-    answer: (question: AskpassQuestion) => Promise<string | null>,
-  ): Promise<Askpass> {
+  static async open(folder: string, version: number, answerer: Answerer): Promise<Askpass> {
+    if (version < HAS_ASKPASS_REQUIRE) {
+      throw new GatewayError('SSH_UNSUPPORTED', `OpenSSH ${version} cannot ask questions through sshferry`, {
+        hint: `update it to ${HAS_ASKPASS_REQUIRE} or later, use a key in an agent, or set -o SshEngine=ssh2`,
+      });
+    }
     const socket = path.join(folder, 'p');
     const script = path.join(folder, 'askpass');
-    await writeFile(script, askpassScript(socket), { mode: 0o700 });
+    await writeFile(script, askpassScript(socket), { mode: 0o700 }).catch((cause: Error) => {
+      throw new GatewayError('SSH_CONNECT', `cannot write ${script}: ${cause.message}`, { cause });
+    });
     try {
       await access(script, constants.X_OK);
     } catch (cause) {
-      throw new GatewayError('SSH_CONNECT', `ssh cannot ask questions: no program can be run in ${folder}`, {
-        hint: 'set XDG_RUNTIME_DIR or TMPDIR to a folder that is not mounted with noexec',
-        cause,
-      });
+      throw new GatewayError(
+        'SSH_UNSUPPORTED',
+        `ssh cannot ask questions: no program can be run in ${folder}`,
+        {
+          hint: 'set XDG_RUNTIME_DIR or TMPDIR to a folder that is not mounted with noexec',
+          cause,
+        },
+      );
     }
     const peers = new Set<net.Socket>();
-    const server = await listenAt(socket, (peer) => {
+    const server = await listenAt(socket, 'SSH_CONNECT', (peer) => {
       peers.add(peer);
       peer.once('close', () => peers.delete(peer));
-      serve(peer, answer);
+      serve(peer, answerer);
     });
     return new Askpass(server, peers, script);
   }
 
+  /** Call it after ssh has ended, or has logged in: a question that is open gets no answer. */
   close(): void {
     this.#server.close();
     for (const peer of this.#peers) peer.destroy();
   }
 }
 
-function serve(peer: net.Socket, answer: (question: AskpassQuestion) => Promise<string | null>): void {
+function serve(peer: net.Socket, answerer: Answerer): void {
   const withdrawn = new AbortController();
+  const fail = (cause: unknown) => {
+    const why = 'a question of ssh cannot be read, or is too long';
+    answerer.failed(new GatewayError('SSH_CONNECT', why, { cause }));
+  };
   let heard = '';
   peer.once('close', () => withdrawn.abort(new GatewayError('ABANDONED', 'ssh has withdrawn the question')));
   // The program was ended: ssh does not wait for the answer any more.
@@ -80,13 +107,16 @@ function serve(peer: net.Socket, answer: (question: AskpassQuestion) => Promise<
   peer.setEncoding('utf8').on('data', (text: string) => {
     heard += text;
     const end = heard.indexOf('\n');
-    if (heard.length > LONGEST) peer.destroy();
-    if (end < 0) return;
+    const tooLong = (end < 0 ? heard.length : end) > LONGEST;
+    if (end < 0 && !tooLong) return;
     peer.removeAllListeners('data').resume();
-    const { hint, question } = JSON.parse(heard.slice(0, end)) as { hint: string; question: string };
-    answer({ hint, text: question, signal: withdrawn.signal }).then(
-      (line) => (line === null ? peer.destroy() : peer.end(JSON.stringify(line))),
-      () => peer.destroy(),
-    );
+    if (tooLong) return fail(new Error(`longer than ${LONGEST} characters`));
+    try {
+      const { hint, question } = JSON.parse(heard.slice(0, end)) as { hint: string; question: string };
+      const answered = answerer.answer({ hint, text: question, signal: withdrawn.signal });
+      answered.then((line) => peer.end(JSON.stringify(line)), fail);
+    } catch (cause) {
+      fail(cause);
+    }
   });
 }

@@ -18,17 +18,23 @@ export class CarrierSocket {
     this.#stream = stream;
   }
 
-  /** Listens at this path, for one connection. */
+  /**
+   * Listens at this path, for one connection. If that fails, destroys the stream and
+   * rejects with `SSH_CONNECT`.
+   */
   static async open(path: string, stream: Duplex): Promise<CarrierSocket> {
     let taken = false;
     stream.on('error', () => {});
-    const server = await listenAt(path, (socket) => {
+    const server = await listenAt(path, 'SSH_CONNECT', (socket) => {
       if (taken) return void socket.destroy();
       taken = true;
       server.close();
       // An error of either ends both.
       pipeline(socket, stream, () => {});
       pipeline(stream, socket, () => {});
+    }).catch((error) => {
+      stream.destroy();
+      throw error;
     });
     return new CarrierSocket(path, server, stream);
   }

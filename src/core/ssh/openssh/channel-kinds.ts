@@ -4,6 +4,7 @@ import type { ChannelUse } from '../connection/receive-window.ts';
 import {
   channelRefused,
   closedAtOnce,
+  type Reached,
   sessionRefused,
   socketRefused,
   subsystemEnded,
@@ -28,11 +29,6 @@ export interface ChannelKind {
    * error.
    */
   begin(table: ChannelTable, port: OpenSshPort, done: (error: GatewayError | null) => void): void;
-}
-
-/** The last endpoint that the server let this connection reach; null before the first channel. */
-export interface Reached {
-  last: Endpoint | null;
 }
 
 /** A TCP connection from the server (direct-tcpip, RFC 4254 7.2). */

@@ -50,7 +50,7 @@ export class ChannelTable implements MessageReceiver {
   readonly #ports = new Map<number, OpenSshPort>();
   /** By channel: the requests that wait for an answer, oldest first. */
   readonly #requests = new Map<number, Answered[]>();
-  /** Called when both sides have closed every channel. */
+  /** Called when both sides have closed every channel, or the connection is gone. */
   readonly #idle: (() => void)[] = [];
   #next = 0;
   #unreadAnswers = 0;
@@ -88,22 +88,27 @@ export class ChannelTable implements MessageReceiver {
     return true;
   }
 
-  /** Calls `done` when both sides have closed every open channel. */
+  /** Calls `done` when both sides have closed every open channel, or the connection is gone. */
   whenIdle(done: () => void): void {
     if (this.#ports.size === 0) done();
     else this.#idle.push(done);
   }
 
-  /** The connection is gone: nothing more arrives, and nothing can be sent. */
+  /**
+   * The connection is gone: nothing more arrives, and nothing can be sent. Calls back everything
+   * that waits.
+   */
   lost(reason: GatewayError): void {
     for (const port of this.#ports.values()) port.onLost();
     this.#ports.clear();
-    this.#requests.clear();
-    for (const { window, opened } of this.#opening.values()) {
+    for (const channel of [...this.#requests.keys()]) this.#failRequests(channel);
+    const opening = [...this.#opening.values()];
+    this.#opening.clear();
+    for (const { window, opened } of opening) {
       window.close();
       opened(reason);
     }
-    this.#opening.clear();
+    this.#becomeIdle();
   }
 
   onData(channel: number, part: Buffer): void {
@@ -151,7 +156,7 @@ export class ChannelTable implements MessageReceiver {
     const forget = (closed: number) => {
       this.#ports.delete(closed);
       this.#failRequests(closed);
-      if (this.#ports.size === 0) for (const done of this.#idle.splice(0)) done();
+      if (this.#ports.size === 0) this.#becomeIdle();
     };
     const agreed = { channel, remote: sender, opening: opening.window.opening, window, packet };
     const port = new OpenSshPort({ write, gate, budget, sendsEof, forget }, agreed);
@@ -186,6 +191,10 @@ export class ChannelTable implements MessageReceiver {
     const waiting = this.#requests.get(channel) ?? [];
     this.#requests.delete(channel);
     for (const answered of waiting) answered(false);
+  }
+
+  #becomeIdle(): void {
+    for (const done of this.#idle.splice(0)) done();
   }
 
   #answer(channel: number): void {

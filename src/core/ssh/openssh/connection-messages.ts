@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../endpoint.ts';
+import { ORIGINATOR } from '../connection/originator.ts';
 import { booleanField, encodeFields, type Field, FieldReader } from './fields.ts';
 
 /*
@@ -88,13 +89,10 @@ export interface Announced {
   readonly packet: number;
 }
 
-/** The origin that the server gets, and may log, for each connection: none. */
-const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
-
 export const connectionMessages = {
   /** RFC 4254 7.2. */
   openDirectTcpip: (announced: Announced, to: Endpoint) =>
-    open('direct-tcpip', announced, to.host, to.port, NOWHERE.host, NOWHERE.port),
+    open('direct-tcpip', announced, to.host, to.port, ORIGINATOR.host, ORIGINATOR.port),
   /** OpenSSH's PROTOCOL, 2.4. */
   openDirectStreamLocal: (announced: Announced, path: string) =>
     open('direct-streamlocal@openssh.com', announced, path, '', 0),

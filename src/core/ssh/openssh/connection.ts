@@ -4,34 +4,30 @@ import { type Endpoint, isSocketPath } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
-import { singleLine } from '../../text/control-characters.ts';
 import type { ConnectionAbout, Listening, Peer } from '../../transport.ts';
 import { within } from '../../within.ts';
+import { keyText } from '../auth/failure.ts';
 import { connectionAbout } from '../connection/about.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { sendsEof } from '../connection/channel-port.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
+import { keepsListening } from '../connection/forwarded.ts';
 import type { HopConnection } from '../connection/hop-connection.ts';
+import { closedHere, lost } from '../connection/login-failures.ts';
 import { type OpenOptions, openStream, type StreamOpener } from '../connection/open-stream.ts';
 import { processBudget, ReceiveWindow, SMALLEST_WINDOW, WindowBudget } from '../connection/receive-window.ts';
-import { noAnswer } from '../connection/refusals.ts';
+import { noAnswer, noSession, type Reached } from '../connection/refusals.ts';
 import { SendGate } from '../connection/send-gate.ts';
 import { WindowClimb } from '../connection/window-climb.ts';
 import type { SshOptions } from '../options.ts';
-import {
-  type ChannelKind,
-  directStreamLocal,
-  directTcpip,
-  type Reached,
-  subsystem,
-} from './channel-kinds.ts';
+import { type ChannelKind, directStreamLocal, directTcpip, subsystem } from './channel-kinds.ts';
 import { ChannelTable } from './channel-table.ts';
 import { ControlSocket } from './control-socket.ts';
 import type { OpenSshDeps } from './deps.ts';
+import { keyLabel } from './failures.ts';
 import { Master } from './master.ts';
 import { MessageDecoder } from './message-decoder.ts';
 import { RemoteForwards } from './remote-forwards.ts';
-import { opensshVersion } from './version.ts';
 
 const MiB = 1024 * 1024;
 /**
@@ -98,13 +94,11 @@ export class OpenSshConnection implements HopConnection {
 
   /**
    * Runs ssh, which connects, verifies the host key and logs in. Rejects as ssh2's
-   * SshConnection.connect does; `SSH_UNSUPPORTED` also means that there is no usable ssh.
+   * SshConnection.connect does.
    */
   static async connect(options: SshOptions, deps: OpenSshDeps): Promise<OpenSshConnection> {
     const { signal, log } = deps;
-    const version = await opensshVersion();
-    signal?.throwIfAborted();
-    const master = await Master.start(options, version, deps);
+    const master = await Master.start(options, deps);
     try {
       const control = await ControlSocket.connect(master.socket, signal);
       const { socket, early } = await control.proxy(signal);
@@ -112,7 +106,8 @@ export class OpenSshConnection implements HopConnection {
       connection.#run(early);
       const { keyExchange, cipher, method, acceptedKey } = master.facts;
       log.debug({ event: 'ssh.handshake', negotiated: { kex: keyExchange, cipher } }, 'keys exchanged');
-      const by = method === 'publickey' && acceptedKey !== null ? `key ${acceptedKey}` : (method ?? 'ssh');
+      const key = method === 'publickey' && acceptedKey !== null ? keyText(keyLabel(acceptedKey)) : null;
+      const by = key ?? method ?? 'ssh';
       deps.progress?.({ stage: 'ready', by, about: connection.about, host: options.host });
       return connection;
     } catch (error) {
@@ -182,10 +177,7 @@ export class OpenSshConnection implements HopConnection {
       close: async () => {
         const why = await listening.close();
         if (why === null || this.#end.reason !== null) return;
-        this.#log.warn(
-          { event: 'ssh.listen', endpoint: listening.endpoint, err: why },
-          'the server keeps listening on its port',
-        );
+        keepsListening(this.#log, listening.endpoint, why);
       },
     };
   }
@@ -195,8 +187,7 @@ export class OpenSshConnection implements HopConnection {
     const kind = subsystem('sftp', { bulk: false, control: true }, this.#options.host);
     return new Promise((resolve) => {
       const opened = (outcome: GatewayError | ChannelStream) => {
-        if (outcome instanceof Error)
-          return resolve(`no session (${singleLine(outcome.message)}): small messages may be slow`);
+        if (outcome instanceof Error) return resolve(noSession(outcome));
         outcome.resume();
         resolve(null);
       };
@@ -235,18 +226,17 @@ export class OpenSshConnection implements HopConnection {
     socket.resume();
   }
 
-  /** ssh's last words tell why, so its end is waited for. */
+  /** Waits for ssh to end, because its last words say why. */
   async #ended(): Promise<void> {
-    const { host } = this.#options;
     const planned = this.#closing;
-    let lost: GatewayError | null = null;
+    let reported: GatewayError | null = null;
     const noted = this.#master.ended.then((reason) => {
-      lost = reason;
+      reported = reason;
     });
     if (!planned && this.#error === null) await within(END_WITHIN, noted);
     const own = planned
-      ? new GatewayError('STOPPING', `the SSH connection to ${host} was closed`)
-      : (this.#error ?? lost ?? new GatewayError('SSH_LOST', `the SSH connection to ${host} was lost`));
+      ? closedHere(this.#options)
+      : (this.#error ?? reported ?? lost(this.#options, 'ssh has closed its control socket'));
     const reason = this.#blame ?? own;
     this.#remote.close();
     await this.#master.close();

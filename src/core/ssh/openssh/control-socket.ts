@@ -7,6 +7,9 @@ import { MUX_VERSION, MuxDecoder, type MuxReply, muxRequests } from './mux-messa
 /** How long the master may take to answer on its control socket, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
 
+/** Stands for the greeting, which has no id. Requests count from 1. */
+const GREETING = 0;
+
 /**
  * A connection to a master's control socket that speaks its own messages (PROTOCOL.mux). Owns the
  * socket, until `proxy` hands it over.
@@ -17,7 +20,6 @@ export class ControlSocket {
   readonly #socket: net.Socket;
   readonly #decoder = new MuxDecoder();
   readonly #waiting = new Map<number, { resolve(reply: MuxReply): void; reject(error: unknown): void }>();
-  #greeted: (reply: MuxReply) => void = () => {};
   #id = 0;
   #error: GatewayError | null = null;
   #handedOver = false;
@@ -41,13 +43,7 @@ export class ControlSocket {
       throw new GatewayError('SSH_LOST', "ssh's control socket cannot be reached", { cause });
     }
     const control = new ControlSocket(socket);
-    const greeting = new Promise<MuxReply>((resolve, reject) => {
-      control.#greeted = resolve;
-      control.#waiting.set(-1, { resolve, reject });
-    });
-    socket.write(muxRequests.hello());
-    const reply = await control.#inTime(greeting, signal);
-    control.#waiting.delete(-1);
+    const reply = await control.#exchange(GREETING, muxRequests.hello(), signal);
     if (reply.type !== 'hello' || reply.version !== MUX_VERSION) {
       socket.destroy();
       throw new GatewayError('SSH_LOST', 'ssh speaks another version of the control protocol');
@@ -57,11 +53,8 @@ export class ControlSocket {
 
   /** Sends a request, and returns the reply to it. Rejects with `SSH_LOST`. */
   async request(message: (id: number) => Buffer, signal?: AbortSignal): Promise<MuxReply> {
-    if (this.#error !== null) throw this.#error;
     const id = ++this.#id;
-    const reply = new Promise<MuxReply>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#socket.write(message(id));
-    return this.#inTime(reply, signal).finally(() => this.#waiting.delete(id));
+    return this.#exchange(id, message(id), signal);
   }
 
   /**
@@ -74,7 +67,7 @@ export class ControlSocket {
       this.close();
       const why = reply.type === 'refused' ? `: ${reply.reason}` : '';
       throw new GatewayError('SSH_UNSUPPORTED', `this ssh has no proxy mode${why}`, {
-        hint: 'it needs OpenSSH 7.4 or later',
+        hint: 'install OpenSSH 7.6 or later, or use -o SshEngine=ssh2',
       });
     }
     return { socket: this.#socket, early: this.#decoder.rest() };
@@ -88,8 +81,7 @@ export class ControlSocket {
     try {
       this.#decoder.feed(chunk);
       for (let reply = this.#next(); reply !== null; reply = this.#next()) {
-        if (reply.type === 'hello') this.#greeted(reply);
-        else this.#waiting.get(reply.id)?.resolve(reply);
+        this.#waiting.get(reply.type === 'hello' ? GREETING : reply.id)?.resolve(reply);
       }
     } catch (error) {
       this.#fail(error as GatewayError);
@@ -114,7 +106,11 @@ export class ControlSocket {
     this.#waiting.clear();
   }
 
-  async #inTime(reply: Promise<MuxReply>, signal?: AbortSignal): Promise<MuxReply> {
+  /** Sends a message, and returns the reply to it within a time. */
+  async #exchange(id: number, message: Buffer, signal?: AbortSignal): Promise<MuxReply> {
+    if (this.#error !== null) throw this.#error;
+    const reply = new Promise<MuxReply>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#socket.write(message);
     const late = new GatewayError('SSH_LOST', 'ssh does not answer on its control socket');
     try {
       const made = await inTime(() => reply, { ms: ANSWER_WITHIN, signal, reason: late });
@@ -122,6 +118,8 @@ export class ControlSocket {
     } catch (error) {
       this.#socket.destroy();
       throw error;
+    } finally {
+      this.#waiting.delete(id);
     }
     this.#socket.destroy();
     signal?.throwIfAborted();

@@ -13,6 +13,8 @@ export interface SameHost {
 
 /** The dependencies of one login by ssh. */
 export interface OpenSshDeps {
+  /** The version of the installed ssh, such as 9.2: see opensshVersion. */
+  readonly version: number;
   readonly prompter: Prompter;
   readonly log: Logger;
   /** The passphrases of earlier logins, by question. Lives as long as the transport. */

@@ -2,7 +2,17 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { authFailure } from '../auth/failure.ts';
+import { shortPath } from '../auth/identity.ts';
 import { notConnected } from '../connection/dial.ts';
+import {
+  closedByServer,
+  cutAtLogin,
+  cutInHandshake,
+  lost,
+  tooSlow,
+  unanswered,
+} from '../connection/login-failures.ts';
+import { knownHostsName } from '../host-key/known-hosts.ts';
 import type { SshOptions } from '../options.ts';
 import type { LoginFacts } from './master-log.ts';
 
@@ -29,14 +39,46 @@ const ERRNO: readonly (readonly [words: RegExp, code: string])[] = [
 
 /**
  * Returns the error for a login that ssh has given up, from its last words: with the code and the
- * remedy that the same failure has with ssh2.
+ * remedy that the same failure has with ssh2. Once the host key is verified, the words may be the
+ * server's banner, so only failures that follow then are read from them.
  */
 export function loginFailure(options: SshOptions, failed: FailedLogin): GatewayError {
-  const { facts, words } = failed;
-  const where = formatEndpoint({ host: options.hostName, port: options.port });
-  const said = words.map((line) => singleLine(line)).filter((line) => line !== '');
+  const said = linesOf(failed.words);
   const cause = new Error(said.join('; ') || failed.ending);
+  const found = failed.facts.verified ? null : earlyFailure(options, failed.facts, said, cause);
+  if (found !== null) return found;
+
+  const denied = matchOf(said, /: Permission denied \(([^)]*)\)\.?$/);
+  const tooMany = matchOf(said, /too many authentication failures/i);
+  if (denied || tooMany) {
+    const { facts, answers, canAsk } = failed;
+    const attempts = {
+      methodsLeft: denied?.[1]?.split(',') ?? facts.methodsLeft,
+      keys: facts.keys.map(keyLabel),
+      locked: [],
+      unusable: [],
+      answers,
+      canAsk,
+      gaveUp: false,
+    };
+    return authFailure(options, attempts, tooMany ? new Error(tooMany[0]) : cause);
+  }
+  if (matchOf(said, /timed out during banner exchange|Connection timed out/i)) return tooSlow(options, cause);
+  if (matchOf(said, /Connection (?:closed|reset)|closed by remote host|Broken pipe/i))
+    return (failed.facts.hostKey === null ? cutInHandshake : cutAtLogin)(options, cause);
+  const last = said.at(-1) ?? `no reason given (${failed.ending})`;
+  return new GatewayError('SSH_CONNECT', `ssh failed: ${last}`, { where: whereOf(options), cause });
+}
+
+/** Returns the error if ssh failed before the host key was verified, and the words say why. */
+function earlyFailure(
+  options: SshOptions,
+  facts: LoginFacts,
+  said: readonly string[],
+  cause: Error,
+): GatewayError | null {
   const find = (pattern: RegExp) => matchOf(said, pattern);
+  const where = whereOf(options);
 
   if (find(/^Host key verification failed/) || find(/HOST IDENTIFICATION HAS CHANGED|REVOKED HOST KEY/))
     return hostKeyFailure(options, facts, said, cause);
@@ -51,22 +93,6 @@ export function loginFailure(options: SshOptions, failed: FailedLogin): GatewayE
     );
   }
 
-  const denied = find(/: Permission denied \(([^)]*)\)\.?$/);
-  const tooMany = find(/too many authentication failures/i);
-  if (denied || tooMany) {
-    const methodsLeft = denied?.[1]?.split(',') ?? facts.methodsLeft;
-    const attempts = {
-      methodsLeft,
-      keys: facts.keys.map(shortKey),
-      locked: [],
-      unusable: [],
-      answers: failed.answers,
-      canAsk: failed.canAsk,
-      gaveUp: false,
-    };
-    return authFailure(options, attempts, tooMany ? new Error(tooMany[0]) : cause);
-  }
-
   const name = find(/^ssh: Could not resolve hostname .*: (.*)$/);
   if (name) {
     const code = /temporary failure/i.test(name[1] ?? '') ? 'EAI_AGAIN' : 'ENOTFOUND';
@@ -77,51 +103,24 @@ export function loginFailure(options: SshOptions, failed: FailedLogin): GatewayE
     const code = ERRNO.find(([pattern]) => pattern.test(dialled[1] ?? ''))?.[1] ?? '';
     return notConnected(options, { code, message: dialled[1] ?? '' });
   }
-  if (find(/banner exchange.*timed out|timed out during banner exchange|Connection timed out/i)) {
-    return new GatewayError(
-      'SSH_TIMEOUT',
-      `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
-      { where, cause },
-    );
-  }
-  const stranger = find(/^(?:kex_exchange_identification|banner exchange).*(?:invalid|contains|line)/i);
-  if (stranger)
+  if (find(/^(?:kex_exchange_identification|banner exchange).*(?:invalid|contains|line)/i))
     return new GatewayError('SSH_CONNECT', `${where} does not speak SSH: check the port (-p)`, { cause });
   if (find(/^(?:command-line|.*Bad configuration option|.*Unsupported option)/)) {
     return new GatewayError('CONFIG_INVALID', `ssh does not accept this login's options: ${said.at(-1)}`, {
       cause,
     });
   }
-  if (find(/Connection (?:closed|reset)|closed by remote host|Broken pipe/i)) {
-    return facts.hostKey === null
-      ? new GatewayError(
-          'SSH_CONNECT',
-          `${where} closed the connection during login: sshd may be overloaded (MaxStartups) or have barred this address for a while (PerSourcePenalties)`,
-          { cause },
-        )
-      : new GatewayError(
-          'SSH_CONNECT',
-          `${where} closed the connection before the login was done: its time limit may be over (LoginGraceTime in its sshd_config)`,
-          { cause },
-        );
-  }
-  const last = said.at(-1) ?? `no reason given (${failed.ending})`;
-  return new GatewayError('SSH_CONNECT', `ssh failed: ${last}`, { where, cause });
+  return null;
 }
 
 /** Returns the error for an established connection whose master has ended: `SSH_LOST`. */
 export function connectionLost(options: SshOptions, words: readonly string[], ending: string): GatewayError {
-  const who = `the SSH connection to ${options.host}`;
-  const said = words.map((line) => singleLine(line)).filter((line) => line !== '');
+  const said = linesOf(words);
   const cause = new Error(said.join('; ') || ending);
-  if (matchOf(said, /^Timeout, server .* not responding/)) {
-    const seconds = options.serverAliveInterval * options.serverAliveCountMax;
-    return new GatewayError('SSH_LOST', `${who} was lost: no answer for ${seconds} s`, { cause });
-  }
+  if (matchOf(said, /^Timeout, server .* not responding/)) return unanswered(options, cause);
   if (matchOf(said, /closed by remote host|Connection closed|Received disconnect/))
-    return new GatewayError('SSH_LOST', `${who} was closed by the other side`, { cause });
-  const last = said.at(-1);
-  return new GatewayError('SSH_LOST', `${who} was lost: ${last ?? `ssh has ended (${ending})`}`, { cause });
+    return closedByServer(options, cause);
+  return lost(options, said.at(-1) ?? `ssh has ended (${ending})`, cause);
 }
 
 function hostKeyFailure(
@@ -133,21 +132,21 @@ function hostKeyFailure(
   const refusal = (why: string, hint?: string) =>
     new GatewayError('SSH_HOST_KEY', `host key verification failed: ${why}`, { hint, cause });
   const key = hostKey === null ? 'its host key' : `${label(hostKey.type)} ${hostKey.fingerprint}`;
-  const name = options.hostKeyAlias ?? options.hostName;
+  const name = options.hostKeyAlias ?? knownHostsName(options.hostName, options.port);
 
   const revoked = matchOf(said, /marked as revoked|REVOKED HOST KEY/);
   if (revoked) {
     const place = matchOf(said, /revoked in (?:file )?(\S+)/i)?.[1];
     return refusal(`the host key of ${name} (${key}) is marked as revoked${place ? ` in ${place}` : ''}`);
   }
-  const old = matchOf(said, /^Offending (\S+) key in (.*):(\d+)$/);
   if (matchOf(said, /HOST IDENTIFICATION HAS CHANGED|host key for .* has changed/)) {
-    const [, type = '', file = '', line = ''] = old ?? [];
-    const before = old === null ? '' : `, ${type} in ${file}:${line}`;
-    const remove = matchOf(said, /^\s*(ssh-keygen -f .*)$/)?.[1];
+    const [, type = '', file = '', line = ''] = matchOf(said, /^Offending (\S+) key in (.*):(\d+)$/) ?? [];
+    // The command is not ssh's line of words: nothing but a configured file may be in it.
+    const known = [...options.userKnownHostsFile, ...options.globalKnownHostsFile].includes(file);
+    const before = known ? `, ${type} in ${file}:${line}` : '';
     return refusal(
       `the host key of ${name} has changed: it is ${key} now${before}`,
-      `if the server's administrator confirms the new one, remove the old with: ${remove ?? `ssh-keygen -f "${file}" -R "${name}"`}`,
+      `if the server's administrator confirms the new one, remove the old with: ssh-keygen ${known ? `-f "${file}" ` : ''}-R "${name}"`,
     );
   }
   if (matchOf(said, /requested strict checking/)) {
@@ -165,9 +164,17 @@ function label(type: string): string {
   return type.startsWith('ecdsa-') ? 'ECDSA' : type.replace(/^ssh-/, '').toUpperCase();
 }
 
-/** ssh names a key by its file or its comment. */
-function shortKey(name: string): string {
-  return name.startsWith('/') ? name : `agent key ${name}`;
+/** Returns the label of a key that ssh names: by its file, or by its comment in the agent. */
+export function keyLabel(name: string): string {
+  return name.startsWith('/') ? shortPath(name) : `agent key ${name}`;
+}
+
+function linesOf(words: readonly string[]): string[] {
+  return words.map((line) => singleLine(line)).filter((line) => line !== '');
+}
+
+function whereOf({ hostName, port }: SshOptions): string {
+  return formatEndpoint({ host: hostName, port });
 }
 
 function matchOf(lines: readonly string[], pattern: RegExp): RegExpExecArray | null {

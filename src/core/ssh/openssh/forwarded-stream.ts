@@ -61,7 +61,10 @@ export class ForwardedStream extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#socket.end(() => callback());
+    // As with a write: without an error only. `finish` would report a lost upload as a success.
+    this.#socket.end((error?: Error | null) => {
+      if (!error) callback();
+    });
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

@@ -5,17 +5,22 @@
 
 /**
  * Answers one question of ssh (SSH_ASKPASS): sends it to the socket as a line of JSON, and prints
- * the answer. Fails if there is none. Arguments: the socket, the question.
+ * the answer. Fails if the answer is null. Without an answer it waits for ssh to end: if it
+ * failed, ssh would send an empty password to the server. Arguments: the socket, the question.
  */
 const ASK = `
   const [socket, question] = process.argv.slice(1);
   const hint = process.env.SSH_ASKPASS_PROMPT || '';
   const answer = [];
+  const ssh = process.ppid;
+  const waitForEnd = () => void setInterval(() => process.ppid === ssh || process.exit(1), 200);
   const peer = require('net').connect(socket, () => peer.write(JSON.stringify({ hint, question }) + '\\n'));
-  peer.setEncoding('utf8').on('data', (text) => answer.push(text)).on('error', () => process.exit(1));
+  peer.setEncoding('utf8').on('data', (text) => answer.push(text)).on('error', () => {});
   peer.on('close', () => {
-    if (answer.length === 0) process.exit(1);
-    process.stdout.write(JSON.parse(answer.join('')) + '\\n');
+    if (answer.length === 0) return waitForEnd();
+    const line = JSON.parse(answer.join(''));
+    if (line === null) process.exit(1);
+    process.stdout.write(line + '\\n');
   });
 `;
 

@@ -3,7 +3,7 @@
  *
  * The server can put lines there too: its banner (RFC 4252 5.4) is printed as it came. So nothing
  * that is read here decides about security: facts of the key exchange are those of their first
- * mention, which comes before any banner, and that the login succeeded is not learned here.
+ * mention, which comes before any banner, and whether the login succeeded is not learned here.
  */
 
 /** What a login has shown so far. */
@@ -34,9 +34,7 @@ export type LogEvent =
   /** The host key is verified, and proven. */
   | 'verified'
   /** ssh asks a key, or its agent, for a signature; the next line shows that it has one. */
-  | 'signing'
-  /** The server has accepted the login. */
-  | 'authenticated';
+  | 'signing';
 
 /** One line: an event, or text for people, or neither. */
 export interface LogLine {
@@ -59,7 +57,10 @@ export class MasterLog {
     keys: [],
     acceptedKey: null,
   };
-  /** ssh's own messages, the last ones: why it ended. */
+  /**
+   * The last messages: why ssh ended. Between `verified` and the end of the login, lines of the
+   * banner can be among them.
+   */
   readonly words: string[] = [];
   /** Whether the server's banner can come. */
   #authenticating = false;
@@ -71,9 +72,11 @@ export class MasterLog {
     if (debug !== undefined) return this.#debug(debug);
     const login = /^Authenticated to .* (?:\(.*\)|via .*) using "([^"]*)"/.exec(line);
     if (login !== null) {
-      this.facts.method ??= login[1] ?? null;
+      // The last such line is ssh's. The words so far may be the banner's.
+      this.facts.method = login[1] ?? null;
+      this.words.length = 0;
       this.#authenticating = false;
-      return { event: 'authenticated' };
+      return {};
     }
     if (line.trim() === '') return this.#authenticating ? { text: line } : {};
     this.words.push(line);

@@ -1,10 +1,13 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
-import { formatEndpoint } from '../../endpoint.ts';
+import { setImmediate } from 'node:timers/promises';
 import { GatewayError } from '../../errors.ts';
 import { Banners } from '../auth/banners.ts';
+import { keyText } from '../auth/failure.ts';
+import { SIGN_WITHIN } from '../auth/key-agent.ts';
 import { canAsk } from '../auth/unlock.ts';
+import { otherHost, tooSlow } from '../connection/login-failures.ts';
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import type { SshOptions } from '../options.ts';
@@ -12,16 +15,19 @@ import { observePrompter } from '../prompt/prompter.ts';
 import { Askpass } from './askpass.ts';
 import { CarrierSocket } from './carrier-socket.ts';
 import type { OpenSshDeps } from './deps.ts';
-import { connectionLost, loginFailure } from './failures.ts';
+import { connectionLost, keyLabel, loginFailure } from './failures.ts';
 import { masterArguments, READY } from './master-arguments.ts';
 import { type LogEvent, type LoginFacts, MasterLog } from './master-log.ts';
 import { makePrivateFolder } from './private-folder.ts';
 import { SshProcess } from './process.ts';
 import { Questions } from './questions.ts';
 
-/** ssh's own messages during authentication. Other lines are the server's banner. */
+/**
+ * ssh's own messages during authentication that are not shown. Other lines are shown as the server's
+ * banner, `Permission denied, please try again.` among them.
+ */
 const OWN_WORDS =
-  /^(?:Permission denied, please|\S+: Permission denied|Load key|sign_and_send_pubkey|Received disconnect|Disconnected from|Connection |Warning: |Confirm user presence|User presence confirmed|Timeout, server|client_loop|Too many)/;
+  /^(?:\S+: Permission denied|Load key|sign_and_send_pubkey|Received disconnect|Disconnected from|Connection |Warning: |Confirm user presence|User presence confirmed|Timeout, server|client_loop|Too many)/;
 
 /**
  * A running `ssh` that has logged in and listens on its control socket. Owns the process, and the
@@ -38,7 +44,11 @@ export class Master {
   #process: SshProcess | null = null;
   #askpass: Askpass | null = null;
   #carrier: CarrierSocket | null = null;
+  /** Whether ssh has written the host key to known_hosts. */
+  #hostKeyKept = false;
+  /** Whether ssh waits for a signature, and the limit for all of them together. */
   #signing = false;
+  readonly #signTimer: LoginTimer;
   #output = '';
   #ready: () => void = () => {};
 
@@ -46,30 +56,23 @@ export class Master {
     this.#options = options;
     this.#deps = deps;
     this.#banners = new Banners(deps.prompter);
-    const where = formatEndpoint({ host: options.hostName, port: options.port });
-    this.#timer = new LoginTimer(options.connectTimeout * 1000, () =>
-      this.#giveUp(
-        new GatewayError(
-          'SSH_TIMEOUT',
-          `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
-          { where },
-        ),
-      ),
-    );
+    this.#timer = new LoginTimer(options.connectTimeout * 1000, () => this.#giveUp(tooSlow(options)));
+    this.#signTimer = new LoginTimer(SIGN_WITHIN, () => this.#giveUp(unsigned(this.#log.facts)));
+    this.#signTimer.hold(true);
   }
 
   /**
    * Starts ssh and logs in. Rejects with the errors that a login by ssh2 has, or the signal's
    * reason, and then leaves nothing behind.
    */
-  static async start(options: SshOptions, version: number, deps: OpenSshDeps): Promise<Master> {
+  static async start(options: SshOptions, deps: OpenSshDeps): Promise<Master> {
     const master = new Master(options, deps);
     const { signal } = deps;
     const onAbort = () => master.#giveUp(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
     try {
-      await master.#login(version);
+      await master.#login();
       return master;
     } catch (error) {
       master.#giveUp(error);
@@ -77,6 +80,7 @@ export class Master {
       throw master.#over.signal.reason;
     } finally {
       master.#timer.stop();
+      master.#signTimer.stop();
       signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -103,25 +107,25 @@ export class Master {
 
   /** Ends ssh; settles when it has ended. */
   async close(): Promise<void> {
-    this.#askpass?.close();
     await this.#process?.close();
+    this.#askpass?.close();
     this.#carrier?.close();
   }
 
-  async #login(version: number): Promise<void> {
+  async #login(): Promise<void> {
     const { signal } = this.#over;
     signal.throwIfAborted();
     const folder = await makePrivateFolder(process.env);
     try {
-      await this.#run(folder, version);
+      await this.#run(folder);
     } catch (error) {
       if (this.#process === null) await rm(folder, { recursive: true, force: true });
       throw error;
     }
   }
 
-  async #run(folder: string, version: number): Promise<void> {
-    const { prompter, passphrases, needsPerson = () => {}, sameHost = null, dial } = this.#deps;
+  async #run(folder: string): Promise<void> {
+    const { version, prompter, passphrases, needsPerson = () => {}, sameHost = null, dial } = this.#deps;
     const options = this.#options;
     const questions = new Questions({
       prompter: observePrompter(prompter, (open) => {
@@ -137,8 +141,12 @@ export class Master {
     const attended = canAsk(options, prompter);
     // A passphrase that is known needs no person.
     if (attended || passphrases.size > 0) {
-      const opened = Askpass.open(folder, (question) => questions.answer(question));
+      const opened = Askpass.open(folder, version, {
+        answer: (question) => questions.answer(question),
+        failed: (error) => this.#giveUp(error),
+      });
       this.#askpass = await opened.catch((error: GatewayError) => {
+        if (error.code !== 'SSH_UNSUPPORTED') throw error;
         this.#deps.log.warn({ event: 'ssh.openssh' }, error.message);
         return null;
       });
@@ -155,10 +163,7 @@ export class Master {
     const ready = new Promise<void>((resolve) => {
       this.#ready = resolve;
     });
-    const ssh = new SshProcess(masterArguments(options, setup), this.#environment(), folder, {
-      onLine: (line) => this.#read(line),
-      onOutput: (text) => this.#hear(text),
-    });
+    const ssh = this.#spawn(masterArguments(options, setup), folder);
     this.#process = ssh;
     if (options.proxyCommand !== null || dial !== undefined)
       this.#report({ stage: 'connected', address: null });
@@ -169,9 +174,26 @@ export class Master {
     });
     failed.catch(() => {});
     await Promise.race([ready, failed, this.#aborted()]);
+    // What ssh has reported before comes by another pipe, perhaps in this turn of the event loop.
+    await setImmediate();
     questions.succeeded();
+    // Nothing has kept the host key, so the next login asks again.
+    if (questions.askedHostKey && !this.#hostKeyKept) needsPerson();
     // ssh asks nothing after the login.
     this.#askpass?.close();
+  }
+
+  #spawn(argv: readonly string[], folder: string): SshProcess {
+    const handlers = {
+      onLine: (line: string) => this.#read(line),
+      onOutput: (text: string) => this.#hear(text),
+    };
+    try {
+      return new SshProcess(argv, this.#environment(), folder, handlers);
+    } catch (cause) {
+      const why = `ssh cannot be started: ${(cause as Error).message}`;
+      throw new GatewayError('SSH_CONNECT', why, { cause });
+    }
   }
 
   #environment(): NodeJS.ProcessEnv {
@@ -210,22 +232,29 @@ export class Master {
   }
 
   #read(line: string): void {
-    const { log, prompter } = this.#deps;
+    const { log } = this.#deps;
     if (this.#signing) this.#sign(false);
     log.trace({ event: 'ssh.openssh' }, line);
     const banner = this.#log.mayBeBanner;
     const { event, text } = this.#log.read(line);
     if (event !== undefined) this.#advance(event);
     if (text === undefined) return;
+    if (banner && !OWN_WORDS.test(text)) return this.#banners.show(`${text}\n`);
     const added = /^Warning: Permanently added '(.*)' \(\S+\) to the list/.exec(text)?.[1];
-    if (added !== undefined) {
-      const file = this.#options.userKnownHostsFile[0];
-      if (prompter.interactive) prompter.tell(`${text}\n`);
-      const fingerprint = this.#log.facts.hostKey?.fingerprint;
-      log.info({ event: 'ssh.host-key.added', host: added, file, fingerprint }, text);
-    } else if (banner && !OWN_WORDS.test(text)) this.#banners.show(`${text}\n`);
-    else if (text.startsWith('Permission denied, please')) prompter.tell(`${text}\n`);
+    // Later, the server could have put the line there.
+    if (added !== undefined && !this.#log.facts.verified) this.#added(added, text);
     else log.debug({ event: 'ssh.openssh' }, `ssh: ${text}`);
+  }
+
+  #added(host: string, text: string): void {
+    const { log, prompter } = this.#deps;
+    const [file] = this.#options.userKnownHostsFile;
+    // Without a file, ssh adds the key to /dev/null.
+    if (file === undefined) return;
+    this.#hostKeyKept = file !== '/dev/null';
+    const fingerprint = this.#log.facts.hostKey?.fingerprint;
+    if (prompter.interactive) prompter.tell(`${text}\n`);
+    log.info({ event: 'ssh.host-key.added', host, file, fingerprint }, text);
   }
 
   #advance(event: LogEvent): void {
@@ -237,23 +266,20 @@ export class Master {
         const { sameHost = null } = this.#deps;
         const { type = '', fingerprint = '' } = facts.hostKey ?? {};
         if (sameHost !== null && sameHost.fingerprint !== fingerprint) {
-          const { host } = this.#options;
-          const why = `the host key of ${host} differs from that of the main connection`;
-          return this.#giveUp(new GatewayError('SSH_HOST_KEY', why));
+          return this.#giveUp(otherHost(this.#options));
         }
         return this.#report({ stage: 'verified', keyType: type, fingerprint, software: facts.software });
       }
       case 'signing':
         return this.#sign(true);
-      case 'authenticated':
-        return;
     }
   }
 
-  /** A key's agent or token may wait for a person, whose time does not count. */
+  /** A key's agent or token may wait for a person, whose time does not count, up to a limit. */
   #sign(on: boolean): void {
     this.#signing = on;
     this.#timer.hold(on);
+    this.#signTimer.hold(!on);
   }
 
   #report(stage: LoginStage): void {
@@ -268,4 +294,11 @@ export class Master {
     const end = words.findIndex((line) => line.startsWith('Host key verification failed'));
     this.#deps.prompter.tell(`${words.slice(begin, end < 0 ? undefined : end).join('\n')}\n`);
   }
+}
+
+function unsigned({ acceptedKey }: LoginFacts): GatewayError {
+  const key = acceptedKey === null ? 'a key' : keyText(keyLabel(acceptedKey));
+  return new GatewayError('SSH_TIMEOUT', `no signature by ${key} within ${SIGN_WITHIN / 1000} s`, {
+    hint: 'its agent or security token may wait for a touch or a confirmation',
+  });
 }

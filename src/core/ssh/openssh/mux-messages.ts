@@ -4,7 +4,8 @@ import { encodeFields, type Field, FieldReader, malformed } from './fields.ts';
  * The messages of a control socket (PROTOCOL.mux of OpenSSH): uint32 length, uint32 type, fields. No I/O.
  */
 
-const VERSION = 4;
+/** The version of the protocol that sshferry speaks. */
+export const MUX_VERSION = 4;
 /** The largest message that is accepted. OpenSSH's own limit is 256 KiB. */
 const LARGEST = 64 * 1024;
 
@@ -39,7 +40,7 @@ export type MuxReply =
   | { readonly type: 'port'; readonly id: number; readonly port: number };
 
 export const muxRequests = {
-  hello: () => frame(HELLO, VERSION),
+  hello: () => frame(HELLO, MUX_VERSION),
   proxy: (id: number) => frame(PROXY, id),
   aliveCheck: (id: number) => frame(ALIVE_CHECK, id),
   openForward: (id: number, forward: RemoteForward) => frame(OPEN_FWD, id, ...forwardFields(forward)),
@@ -107,6 +108,3 @@ function decode(fields: FieldReader): MuxReply {
       throw malformed(`control message 0x${type.toString(16)}`);
   }
 }
-
-/** The version of the protocol that sshferry speaks. */
-export const MUX_VERSION = VERSION;

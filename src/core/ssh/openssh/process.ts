@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { LineSplitter } from '../../lines.ts';
 import { within } from '../../within.ts';
 
 /** How long ssh may take to end after SIGTERM before it is killed, in milliseconds. */
 const KILL_AFTER = 3000;
 /** How long the last words may take after the end, in milliseconds. */
 const WORDS_WITHIN = 500;
-/** The longest line that is kept, in characters. */
+/** The longest line that is read, in bytes. A longer one is skipped. */
 const LONGEST_LINE = 16_384;
 
 /**
@@ -46,7 +47,10 @@ export class SshProcess {
   readonly #child: ChildProcess;
   readonly #folder: string;
 
-  /** Runs `ssh` with these arguments. `folder` is removed at the end. */
+  /**
+   * Runs `ssh` with these arguments. `folder` is removed at the end. If it cannot be started, `ended`
+   * has the reason, or the system's error is thrown.
+   */
   constructor(
     argv: readonly string[],
     env: NodeJS.ProcessEnv,
@@ -62,7 +66,8 @@ export class SshProcess {
     this.#child = child;
     child.stdin?.on('error', () => {});
     child.stdout?.setEncoding('utf8').on('data', onOutput);
-    const words = child.stderr === null ? Promise.resolve() : readLines(child.stderr, onLine);
+    // On EMFILE Node creates no pipes, contrary to its types.
+    const words = child.stderr ? readLines(child.stderr, onLine) : Promise.resolve();
     this.ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (status, signal) =>
@@ -101,13 +106,18 @@ export class SshProcess {
 }
 
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
-  let rest = '';
+  const splitter = new LineSplitter(LONGEST_LINE);
+  const read = (line: Uint8Array) =>
+    onLine(
+      Buffer.from(line)
+        .toString()
+        .replace(/\r*\n$/, ''),
+    );
   const ended = new Promise((resolve) => stream.once('close', resolve).once('end', resolve));
-  stream.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split(/\r*\n/);
-    rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
-    for (const line of lines) onLine(line);
+  stream.on('data', (chunk: Buffer) => {
+    for (const line of splitter.push(chunk)) if (line !== 'too-long') read(line);
   });
   await ended;
-  if (rest !== '') onLine(rest);
+  const rest = splitter.rest();
+  if (rest.length > 0) read(rest);
 }

@@ -27,6 +27,8 @@ export interface QuestionsOptions {
 export class Questions {
   /** How often a person has answered a question that was not for a passphrase. */
   answers = 0;
+  /** Whether a person was asked about the host key. */
+  askedHostKey = false;
   readonly #options: QuestionsOptions;
   /** The passphrases of this login, to be remembered if it succeeds. */
   readonly #given = new Map<string, string>();
@@ -35,7 +37,7 @@ export class Questions {
     this.#options = options;
   }
 
-  /** Returns the answer; null for none. */
+  /** See Answerer. */
   async answer(question: AskpassQuestion): Promise<string | null> {
     const { prompter, cancelled } = this.#options;
     if (question.hint === 'none') {
@@ -56,7 +58,8 @@ export class Questions {
           ? new GatewayError('SSH_HOST_KEY', `the host key could not be verified: ${why}`, { cause })
           : new GatewayError('SSH_AUTH', 'login cancelled at the prompt', { cause }),
       );
-      return null;
+      // ssh would send a refusal to the server, as an empty password.
+      return untilWithdrawn(question.signal);
     }
   }
 
@@ -67,7 +70,11 @@ export class Questions {
 
   async #ask({ hint, text, signal }: AskpassQuestion): Promise<string | null> {
     const { prompter, version, hostUnknown, needsPerson } = this.#options;
-    if (version < MARKS_QUESTIONS || hint === 'confirm') needsPerson();
+    const hostKey = hostUnknown() && isHostKeyQuestion(text);
+    this.askedHostKey ||= hostKey;
+    // ssh writes an accepted host key to known_hosts, and an unlocked key's passphrase is kept.
+    const kept = hostKey || (version >= MARKS_QUESTIONS && isPassphraseQuestion(text));
+    if (!kept || hint === 'confirm') needsPerson();
     if (hint === 'confirm') {
       const answer = await prompter.ask(`${text.trimEnd()} (yes/no) `, { echo: true, signal });
       return /^y(es)?$/i.test(answer.trim()) ? 'yes' : null;
@@ -75,11 +82,10 @@ export class Questions {
     // The question comes last; before it, ssh explains.
     const line = text.lastIndexOf('\n') + 1;
     if (line > 0) prompter.tell(text.slice(0, line));
-    // ssh does not tell whether the answer may be seen, and only this one surely may.
-    const echo = hostUnknown() && isHostKeyQuestion(text);
-    const answer = await prompter.ask(text.slice(line), { echo, signal });
+    // ssh does not say whether the answer may be shown. The answer about the host key surely may.
+    const answer = await prompter.ask(text.slice(line), { echo: hostKey, signal });
     if (isPassphraseQuestion(text)) this.#given.set(text, answer);
-    else if (!echo) this.answers += 1;
+    else if (!hostKey) this.answers += 1;
     return answer;
   }
 

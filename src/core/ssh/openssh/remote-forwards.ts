@@ -53,7 +53,7 @@ export class RemoteForwards {
     this.#count += 1;
     const file = path.join(folder, `r-${this.#count}`);
     let endpoint = bind;
-    const server = await listenAt(file, (socket) => {
+    const server = await listenAt(file, 'LISTEN_FAILED', (socket) => {
       const stream = new ForwardedStream(socket, () => this.#isAlive());
       onStream(stream, this.#peer(bind, endpoint.port));
     });
@@ -74,6 +74,8 @@ export class RemoteForwards {
       close: async () => {
         if (!this.#forget(server)) return null;
         try {
+          // The control connection of then may be gone. A forward belongs to the master.
+          const control = await this.#connect();
           const reply = await control.request((id) => muxRequests.closeForward(id, forward));
           return reply.type === 'refused' ? reply.reason : null;
         } catch (error) {

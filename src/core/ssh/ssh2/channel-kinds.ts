@@ -6,6 +6,7 @@ import type { ChannelUse, ReceiveWindow } from '../connection/receive-window.ts'
 import {
   channelRefused,
   closedAtOnce,
+  type Reached,
   sessionRefused,
   socketRefused,
   subsystemEnded,
@@ -28,11 +29,6 @@ export interface ChannelKind {
   refused(error: OpenError): GatewayError;
   /** Returns the error for a channel that was closed as soon as it was open. */
   closed(): GatewayError;
-}
-
-/** The last endpoint that the server let this connection reach; null before the first channel. */
-export interface Reached {
-  last: Endpoint | null;
 }
 
 /** A TCP connection from the server (direct-tcpip, RFC 4254 7.2). */

@@ -4,24 +4,19 @@ import type { Endpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
-import { singleLine } from '../../text/control-characters.ts';
 import type { ConnectionAbout, Listening, Peer } from '../../transport.ts';
 import { connectionAbout } from '../connection/about.ts';
 import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { ChannelStream } from '../connection/channel.ts';
 import { ConnectionEnd } from '../connection/connection-end.ts';
+import { keepsListening } from '../connection/forwarded.ts';
 import type { HopConnection } from '../connection/hop-connection.ts';
+import { closedHere } from '../connection/login-failures.ts';
 import { type OpenOptions, openStream, type StreamOpener } from '../connection/open-stream.ts';
-import { noAnswer } from '../connection/refusals.ts';
+import { noAnswer, noSession, type Reached } from '../connection/refusals.ts';
 import { SendGate } from '../connection/send-gate.ts';
 import type { SshOptions } from '../options.ts';
-import {
-  type ChannelKind,
-  directStreamLocal,
-  directTcpip,
-  type Reached,
-  subsystem,
-} from './channel-kinds.ts';
+import { type ChannelKind, directStreamLocal, directTcpip, subsystem } from './channel-kinds.ts';
 import type { ConnectionDeps } from './connection-deps.ts';
 import { lostConnection, type Ssh2Error } from './failures.ts';
 import { handshake } from './handshake.ts';
@@ -167,10 +162,7 @@ export class SshConnection implements HopConnection {
         // If the connection is gone, so is the port.
         const error = await this.#call((client) => this.#remote.close(client, endpoint)).catch(() => null);
         if (error === null || this.#end.reason !== null) return;
-        this.#log.warn(
-          { event: 'ssh.listen', endpoint, err: error },
-          'the server keeps listening on its port',
-        );
+        keepsListening(this.#log, endpoint, error);
       },
     };
   }
@@ -181,18 +173,17 @@ export class SshConnection implements HopConnection {
    * null, or a remark if it cannot open one.
    */
   session(): Promise<string | null> {
-    const refused = (error: Error) => `no session (${singleLine(error.message)}): small messages may be slow`;
     return this.#call(
       (client) =>
         new Promise<string | null>((resolve) => {
           client.subsys('sftp', (error, channel) => {
-            if (error) return resolve(refused(error));
+            if (error) return resolve(noSession(error));
             const stream = this.#wrap(channel, 'the session');
             stream.resume();
             resolve(null);
           });
         }),
-    ).catch(refused);
+    ).catch(noSession);
   }
 
   /**
@@ -225,11 +216,8 @@ export class SshConnection implements HopConnection {
   }
 
   #ended(): void {
-    const { host } = this.#options;
     const planned = this.#closing;
-    const own = planned
-      ? new GatewayError('STOPPING', `the SSH connection to ${host} was closed`)
-      : lostConnection(this.#options, this.#error);
+    const own = planned ? closedHere(this.#options) : lostConnection(this.#options, this.#error);
     this.#end.end(this.#blame ?? own, { planned });
   }
 

@@ -2,6 +2,7 @@ import { formatEndpoint } from '../../endpoint.ts';
 import { type ErrorDetails, GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { type AlgorithmKind, filterAlgorithms } from '../connection/algorithms.ts';
+import { closedByServer, cutInHandshake, lost, unanswered } from '../connection/login-failures.ts';
 import { serverOffer } from '../connection/server-offer.ts';
 import { outOfTurn } from '../connection/violations.ts';
 import type { SshOptions } from '../options.ts';
@@ -68,25 +69,9 @@ export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, h
     return new GatewayError('SSH_CONNECT', `${where} broke off the key exchange: ${words}`, cause);
   }
   if (error === null || text === '' || /lost before handshake|ECONNRESET|EPIPE|socket hang up/i.test(text)) {
-    return new GatewayError(
-      'SSH_CONNECT',
-      `${where} closed the connection during login: sshd may be overloaded (MaxStartups) or have barred this address for a while (PerSourcePenalties)`,
-      cause,
-    );
+    return cutInHandshake(options, error ?? undefined);
   }
   return new GatewayError('SSH_CONNECT', `the SSH handshake failed: ${text}`, { where, ...cause });
-}
-
-/**
- * Returns the error for a server that hung up between the key exchange and the end of the login:
- * `SSH_CONNECT`.
- */
-export function cutAtLogin(options: SshOptions): GatewayError {
-  const where = formatEndpoint({ host: options.hostName, port: options.port });
-  return new GatewayError(
-    'SSH_CONNECT',
-    `${where} closed the connection before the login was done: its time limit may be over (LoginGraceTime in its sshd_config)`,
-  );
 }
 
 /**
@@ -141,19 +126,14 @@ function firstUsable(kind: AlgorithmKind, offer: string): string | undefined {
  * is null if the connection just closed.
  */
 export function lostConnection(options: SshOptions, error: Ssh2Error | null): GatewayError {
-  const who = `the SSH connection to ${options.host}`;
   if (isOwn(error)) return error;
   if (error?.level === 'handshake' && NOT_PROVEN.test(error.message)) {
     return new GatewayError(
       'SSH_HOST_KEY',
-      `sshferry closed ${who}: the server did not prove its host key in a rekey`,
+      `sshferry closed the SSH connection to ${options.host}: the server did not prove its host key in a rekey`,
     );
   }
-  if (error === null) return new GatewayError('SSH_LOST', `${who} was closed by the other side`);
-  const cause = { cause: error };
-  if (error.level === 'client-timeout') {
-    const seconds = options.serverAliveInterval * options.serverAliveCountMax;
-    return new GatewayError('SSH_LOST', `${who} was lost: no answer for ${seconds} s`, cause);
-  }
-  return new GatewayError('SSH_LOST', `${who} was lost: ${singleLine(error.message)}`, cause);
+  if (error === null) return closedByServer(options);
+  if (error.level === 'client-timeout') return unanswered(options, error);
+  return lost(options, singleLine(error.message), error);
 }

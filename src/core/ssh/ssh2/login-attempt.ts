@@ -1,8 +1,8 @@
 import { Client } from 'ssh2';
-import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { addressOf, type Carrier } from '../connection/carrier.ts';
 import { dial } from '../connection/dial.ts';
+import { tooSlow } from '../connection/login-failures.ts';
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import type { HostKeyCheck } from '../host-key/host-key.ts';
@@ -34,16 +34,7 @@ export class LoginAttempt {
     this.#deps = deps;
     this.#check = check;
     this.#again = again;
-    const where = formatEndpoint({ host: options.hostName, port: options.port });
-    this.#timer = new LoginTimer(options.connectTimeout * 1000, () =>
-      this.#over.abort(
-        new GatewayError(
-          'SSH_TIMEOUT',
-          `no login within ${options.connectTimeout} s; the host or a firewall on the way does not answer`,
-          { where },
-        ),
-      ),
-    );
+    this.#timer = new LoginTimer(options.connectTimeout * 1000, () => this.#over.abort(tooSlow(options)));
   }
 
   async run<T>(begin: (client: Client, socket: Carrier) => T): Promise<T> {

@@ -1,6 +1,7 @@
 import type { Channel, Client } from 'ssh2';
 import type { Endpoint } from '../../endpoint.ts';
 import { type ChannelPort, type ChannelReceiver, sendsEof } from '../connection/channel-port.ts';
+import { ORIGINATOR } from '../connection/originator.ts';
 import { type ChannelUse, processBudget, ReceiveWindow } from '../connection/receive-window.ts';
 import type { SendGate } from '../connection/send-gate.ts';
 import { SendWindow } from '../connection/send-window.ts';
@@ -152,9 +153,6 @@ function limited({ id, packetSize, state, window: opening }: RawOutgoing): RawOu
   };
 }
 
-/** The origin that the server gets, and may log, for each connection: none. */
-const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 };
-
 /** Called once, with the error, or with the channel and its window. */
 type Opened = (error: Error | null, channel: Channel, window: ReceiveWindow) => void;
 
@@ -165,7 +163,7 @@ type Opened = (error: Error | null, channel: Channel, window: ReceiveWindow) => 
  */
 export function openDirect(client: Client, to: Endpoint, use: ChannelUse, done: Opened): void {
   openSized(client, 'directTcpip', use, done, (opened) =>
-    client.forwardOut(NOWHERE.host, NOWHERE.port, to.host, to.port, opened),
+    client.forwardOut(ORIGINATOR.host, ORIGINATOR.port, to.host, to.port, opened),
   );
 }
 

@@ -193,3 +193,14 @@ it('fails what was opening when the connection is lost, and sends nothing more',
   expect(written).toHaveLength(before);
   expect(budget.held).toBe(1000);
 });
+
+it('calls back every request that waits for an answer when the connection is lost', () => {
+  const { table, opened } = setUp();
+  const { port } = opened();
+  const heard: unknown[] = [];
+  table.subsystem(port, 'sftp', (granted) => heard.push(granted));
+  table.ping(() => heard.push('pinged'));
+  table.whenIdle(() => heard.push('idle'));
+  table.lost(LOST);
+  expect(heard).toEqual([false, 'pinged', 'idle']);
+});

@@ -8,7 +8,11 @@ const KEY = 'debug1: Server host key: ssh-ed25519 SHA256:bmV3';
 function failure(lines: readonly string[], over: { canAsk?: boolean; answers?: number } = {}) {
   const log = new MasterLog();
   for (const line of lines) log.read(line);
-  return loginFailure(sshOptions({ identityFile: ['/home/you/.ssh/id'] }), {
+  const options = sshOptions({
+    identityFile: ['/home/you/.ssh/id'],
+    userKnownHostsFile: ['/home/you/.ssh/known_hosts'],
+  });
+  return loginFailure(options, {
     facts: log.facts,
     words: log.words,
     answers: 0,
@@ -67,11 +71,11 @@ it.each([
       '@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @',
       'Offending ED25519 key in /home/you/.ssh/known_hosts:3',
       '  remove with:',
-      '  ssh-keygen -f "/home/you/.ssh/known_hosts" -R "yourserver"',
+      '  ssh-keygen -f "/home/you/.ssh/known_hosts" -R "yourserver"; reboot',
       'Host key verification failed.',
     ],
     'SSH_HOST_KEY',
-    /yourserver has changed: it is ED25519 SHA256:bmV3 now, ED25519 in .*known_hosts:3; .*ssh-keygen -f .* -R "yourserver"$/,
+    /yourserver has changed: it is ED25519 SHA256:bmV3 now, ED25519 in .*known_hosts:3; .*ssh-keygen -f "[^"]*" -R "yourserver"$/,
   ],
   [
     [KEY, '@       WARNING: REVOKED HOST KEY DETECTED!               @', 'Host key verification failed.'],
@@ -109,6 +113,23 @@ it.each([
   const error = failure(lines);
   expect(error.code).toBe(code);
   expect(error.message).toMatch(message);
+});
+
+it.each([
+  'REMOTE HOST IDENTIFICATION HAS CHANGED',
+  'Host key verification failed.',
+  'command-line: line 0: Bad configuration option: foo',
+  'ssh: Could not resolve hostname yourserver: Name or service not known',
+])('does not believe a banner: %s', (banner) => {
+  const closed = 'Connection closed by 192.0.2.7 port 22';
+  const error = failure([KEY, 'debug1: SSH2_MSG_NEWKEYS received', banner, closed]);
+  expect(error).toMatchObject({ code: 'SSH_CONNECT', message: expect.stringContaining('LoginGraceTime') });
+});
+
+it('never repeats a file that is not configured in a command to run', () => {
+  const offending = 'Offending ED25519 key in /tmp/x" -R y; reboot; ":3';
+  const error = failure([KEY, '@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @', offending]);
+  expect(error.message).toMatch(/remove the old with: ssh-keygen -R "yourserver"$/);
 });
 
 it('a connection that ends', () => {

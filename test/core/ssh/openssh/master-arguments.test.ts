@@ -40,6 +40,20 @@ it('quotes file names, and doubles the tokens that ssh would expand', () => {
   expect(value('ProxyCommand', { proxyCommand: 'nc 100%' })).toBe('nc 100%%');
 });
 
+it('quotes the files of providers', () => {
+  const openssh = {
+    certificateFile: [],
+    pkcs11Provider: '/a b/pkcs11.so',
+    securityKeyProvider: '/c d/sk.so',
+    gssapiAuthentication: false,
+    gssapiDelegateCredentials: false,
+    algorithms: {},
+    lacking: null,
+  };
+  expect(value('PKCS11Provider', { openssh })).toBe('"/a b/pkcs11.so"');
+  expect(value('SecurityKeyProvider', { openssh })).toBe('"/c d/sk.so"');
+});
+
 it('names the keys only if they are configured: else ssh tries its own', () => {
   expect(value('IdentityFile', { identityFile: ['/id'], identityFileExplicit: false })).toBeNull();
   expect(value('IdentityFile', { identityFile: ['/id'], identityFileExplicit: true })).toBe('"/id"');
@@ -78,7 +92,7 @@ it('passes algorithms on as they were configured, AES-GCM first by default', () 
   };
   expect(value('KexAlgorithms', { kexAlgorithms: [], openssh })).toBe('+mlkem768x25519-sha256');
   expect(value('CertificateFile', { openssh })).toBe('"/id-cert.pub"');
-  expect(value('PKCS11Provider', { openssh })).toBe('/lib/token.so');
+  expect(value('PKCS11Provider', { openssh })).toBe('"/lib/token.so"');
   expect(value('GSSAPIAuthentication', { openssh })).toBe('yes');
   expect(value('PreferredAuthentications', { openssh })).toMatch(/^gssapi-with-mic,publickey/);
   expect(value('PubkeyAcceptedKeyTypes', { pubkeyAcceptedAlgorithms: ['ssh-rsa'] }, { version: 8.4 })).toBe(

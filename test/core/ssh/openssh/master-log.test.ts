@@ -30,7 +30,7 @@ it('learns the facts of a login', () => {
     'debug1: Server accepts key: /home/you/.ssh/id ED25519 SHA256:a2V5 explicit',
     'Authenticated to yourserver ([192.0.2.7]:22) using "publickey".',
   ]);
-  expect(events).toEqual(['connected', 'verified', 'signing', 'authenticated']);
+  expect(events).toEqual(['connected', 'verified', 'signing']);
   expect(log.facts).toEqual({
     address: '192.0.2.7',
     software: 'OpenSSH_9.2p1 Debian-2+deb12u10',
@@ -72,12 +72,15 @@ it('keeps the facts of the key exchange, whatever a banner claims', () => {
   });
 });
 
-it('tells a banner from what comes before and after it, and keeps the last words', () => {
+it('separates a banner from the lines before and after it, and keeps the last words', () => {
   const { log } = read(LOGIN);
   expect(log.mayBeBanner).toBe(true);
   expect(log.read('Authorized use only')).toEqual({ text: 'Authorized use only' });
+  log.read('Authenticated to yourserver (via proxy) using "hostbased".');
   log.read('Authenticated to yourserver (via proxy) using "password".');
+  expect(log.facts.method).toBe('password');
   expect(log.mayBeBanner).toBe(false);
+  expect(log.words).toEqual([]);
   for (let i = 0; i < 1000; i++) log.read(`word ${i}`);
   expect(log.words).toHaveLength(50);
   expect(log.words.at(-1)).toBe('word 999');

@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import type { GatewayError } from '../../../../src/core/errors.ts';
 import { Questions } from '../../../../src/core/ssh/openssh/questions.ts';
 import { ScriptedPrompter } from '../../../support/ssh-person.ts';
 
@@ -60,6 +61,19 @@ it('shows what is typed only for the host key', async () => {
   expect(after.person.asked[0]?.echo).toBe(false);
 });
 
+it.each([
+  ['the host key', 'Are you sure (yes/no/[fingerprint])? ', true, false],
+  ['a passphrase', PASSPHRASE, false, false],
+  ['a password', "you@yourserver's password: ", false, true],
+  ['a code', '(you@yourserver) Code: ', false, true],
+])('a person who answered for %s may be needed again', async (_title, text, hostUnknown, needed) => {
+  const { needsPerson, questions } = setUp(['typed'], { hostUnknown });
+  const asked = questions();
+  await asked.answer(question(text));
+  expect(needsPerson).toHaveBeenCalledTimes(needed ? 1 : 0);
+  expect(asked.askedHostKey).toBe(hostUnknown);
+});
+
 it('shows a request to touch a key until ssh withdraws it', async () => {
   const { person, needsPerson, questions } = setUp([]);
   const withdrawn = new AbortController();
@@ -82,11 +96,18 @@ it.each([
   expect(await questions().answer(question('Allow it?', 'confirm'))).toBe(answer);
 });
 
-it('reports that the person has cancelled, by what was asked', async () => {
-  const password = setUp([new Error('interrupted')]);
-  expect(await password.questions().answer(question("you@x's password: "))).toBeNull();
-  expect(password.cancelled).toHaveBeenCalledWith(expect.objectContaining({ code: 'SSH_AUTH' }));
-  const host = setUp([new Error('interrupted')], { hostUnknown: true });
-  await host.questions().answer(question('Are you sure (yes/no)? '));
-  expect(host.cancelled).toHaveBeenCalledWith(expect.objectContaining({ code: 'SSH_HOST_KEY' }));
+it('reports that the person has cancelled, by what was asked, and sends no answer', async () => {
+  const withdrawn = new AbortController();
+  const cancelledAt = async (text: string, hostUnknown: boolean) => {
+    const { cancelled, questions } = setUp([new Error('interrupted')], { hostUnknown });
+    const settled = vi.fn();
+    const answered = questions().answer({ text, hint: '', signal: withdrawn.signal });
+    void answered.then(settled);
+    await vi.waitFor(() => expect(cancelled).toHaveBeenCalled());
+    await new Promise(setImmediate);
+    expect(settled).not.toHaveBeenCalled();
+    return cancelled.mock.calls[0]?.[0] as GatewayError;
+  };
+  expect(await cancelledAt("you@x's password: ", false)).toMatchObject({ code: 'SSH_AUTH' });
+  expect(await cancelledAt('Are you sure (yes/no)? ', true)).toMatchObject({ code: 'SSH_HOST_KEY' });
 });

@@ -60,6 +60,8 @@ async function listen(unready: string, lock: string): Promise<(() => Promise<voi
   const server = net.createServer((socket) => socket.destroy());
   server.unref().listen(unready);
   await once(server, 'listening');
+  // A connection that cannot be accepted, for lack of descriptors, ends no lock.
+  server.on('error', () => {});
   const close = async () => {
     await unlink(lock).catch(() => {});
     await new Promise<void>((resolve) => server.close(() => resolve()));
