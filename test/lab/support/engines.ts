@@ -1,0 +1,10 @@
+import type { EngineName } from '../../../src/core/ssh/connection/about.ts';
+
+/**
+ * Returns the engines that a test runs over: those that it names, or only the one that
+ * SSHFERRY_ENGINE names.
+ */
+export function engines(all: readonly EngineName[]): readonly EngineName[] {
+  const only = process.env.SSHFERRY_ENGINE;
+  return only === undefined ? all : all.filter((engine) => engine === only);
+}
