@@ -101,17 +101,20 @@ describeLab('logins that only OpenSSH supports', () => {
 
     it('is refused without a ticket, and the message names the method', async () => {
       await sshd('gssapi-with-mic', settings);
-      expect(await refused('-K', ...AT, LOGIN)).toMatch(/permission denied \(gssapi-with-mic\)/);
+      const said = await refused('-K', ...AT, LOGIN);
+      console.info(said);
+      expect(said).toMatch(/permission denied \(gssapi-with-mic\)/);
     });
 
-    it.each([['-K'], ['-o', 'GSSAPIAuthentication=yes']])(
-      'logs in with a ticket and no password: %s %s',
-      async (...flags) => {
+    it.each(['-K', '-oGSSAPIAuthentication=yes'])(
+      'logs in with a ticket and no password: %s',
+      async (flag) => {
         const server = await sshd('gssapi-with-mic', settings);
         await mustExec(here, ['kinit', ferry.name], { user: YOU, stdin: `${KERBEROS_PASSWORD}\n` });
-        const program = await sshferry(...flags, ...BATCH, ...AT, LOGIN);
+        const program = await sshferry(flag, ...BATCH, ...AT, LOGIN);
         await expectTransfers();
-        expect(server.stderr).toContain('Accepted gssapi-with-mic for ferry');
+        // The connection for data logs in with the same ticket.
+        expect(server.stderr.match(/Accepted gssapi-with-mic for ferry/g)).toHaveLength(2);
         expect(program.stderr).not.toMatch(/\b(warn|error) /);
         expect(await program.stop()).toBe(0);
       },
@@ -166,13 +169,18 @@ describeLab('logins that only OpenSSH supports', () => {
     });
 
     it('asks for a touch on the terminal, and waits for it', async () => {
+      // The program that signs for ssh waits for this file, as a key waits for its person.
       const touch = '/tmp/touched';
+      const helper = '/tmp/sk-helper';
+      const script = `#!/bin/sh
+while ! test -e ${touch}; do sleep 0.05; done
+exec /usr/lib/openssh/ssh-sk-helper "$@"
+`;
+      await writeFile(here, helper, script, YOU);
+      await mustExec(here, ['chmod', '755', helper], { user: YOU });
       const server = await sshd('publickey', settings);
-      const program = await startAtTerminal(here, {
-        flags: [...flags.slice(0, -1), LOGIN, ...FTP],
-        answers: [],
-        env: { SK_TOUCH: touch },
-      });
+      const env = { SSH_SK_HELPER: helper };
+      const program = await startAtTerminal(here, { flags: [...flags, ...FTP], answers: [], env });
       running.push(program);
       await program.waitFor(/Confirm user presence for key ED25519-SK SHA256:/);
       expect(server.stderr).not.toContain('Accepted publickey');
@@ -245,7 +253,7 @@ describeLab('logins that only OpenSSH supports', () => {
     expect(program.stderr).toMatch(/no key exchange algorithm in common.*trying OpenSSH's ssh/);
     const check = sshferryArgv('check', '-i', key, ...BATCH, ...AT, '-L', '8022:localhost:21', LOGIN);
     const { stdout } = await exec(here, check, { user: YOU });
-    expect(stdout).toMatch(new RegExp(`by OpenSSH, ${kex} \\(post-quantum\\)`));
+    expect(stdout).toMatch(new RegExp(`by OpenSSH,\\s+${kex} \\(post-quantum\\)`));
     expect(await program.stop()).toBe(0);
   });
 });

@@ -14,7 +14,7 @@ const KEYTAB = '/tmp/yourserver.keytab';
 /** PKCS#11 for a smart card in software. */
 export const SMART_CARD = '/usr/lib/softhsm/libsofthsm2.so';
 export const PIN = '440917';
-/** The provider of a FIDO key in software; it signs when the file `$SK_TOUCH` exists. */
+/** The provider of a FIDO key in software, which needs no touch. */
 export const SECURITY_KEY = '/usr/local/lib/sk-dummy.so';
 export const KERBEROS_PASSWORD = 'Cerberus-3-heads';
 
