@@ -38,6 +38,7 @@ export async function holdings(container: string, pid: number, user: string): Pr
 /** A process of a container. */
 export interface Process {
   readonly pid: number;
+  readonly parent: number;
   readonly name: string;
 }
 
@@ -48,8 +49,6 @@ export async function processesBelow(container: string, pid: number): Promise<Pr
     return { pid: Number(own), parent: Number(parent), name };
   });
   const below = (parent: number): Process[] =>
-    all
-      .filter((process) => process.parent === parent)
-      .flatMap((process) => [{ pid: process.pid, name: process.name }, ...below(process.pid)]);
+    all.filter((process) => process.parent === parent).flatMap((process) => [process, ...below(process.pid)]);
   return below(pid);
 }
