@@ -187,11 +187,13 @@ async function cutOnce(line: Line, random: () => number, name: string): Promise<
   const how = await strike();
   await outcomes;
   const struck = Date.now();
-  await curl(
-    line.hosts.a.container,
-    '--list-only',
-    ftpUrl({ host: 'localhost', port: line.ports[1] ?? 0 }, 'incoming/'),
-  );
+  const site = { host: 'localhost', port: line.ports[1] ?? 0 };
+  try {
+    await curl(line.hosts.a.container, '--verbose', '--list-only', ftpUrl(site, 'incoming/'));
+  } catch (error) {
+    const log = line.sshferry.stderr.slice(from);
+    throw new Error(`no listing after it ${how}: ${error}\n${log}`, { cause: error });
+  }
   comebacks.push(Date.now() - struck);
 
   for (const [i, outcome] of (await outcomes).entries()) {
