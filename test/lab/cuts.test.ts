@@ -23,8 +23,8 @@ const CUTS = Number(process.env.SSHFERRY_CUTS ?? 16);
 /** So many sshferries at a time, each with an sshd of its own. */
 const LINES = 6;
 const SEED = runSeed();
-/** What logs in, by line. SSHFERRY_ENGINE=openssh for a run with one alone. */
-const ENGINES = engines(['ssh2', 'openssh']);
+/** What logs in, by line. SSHFERRY_ENGINE=openssh for a run with OpenSSH. */
+const ENGINES = engines(['ssh2']);
 
 /**
  * FTP servers by their pace in bytes a second: a slow one moves 64 KiB and then pauses, also

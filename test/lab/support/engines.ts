@@ -6,5 +6,7 @@ import type { EngineName } from '../../../src/core/ssh/connection/about.ts';
  */
 export function engines(all: readonly EngineName[]): readonly EngineName[] {
   const only = process.env.SSHFERRY_ENGINE;
-  return only === undefined ? all : all.filter((engine) => engine === only);
+  if (only === undefined) return all;
+  if (only !== 'ssh2' && only !== 'openssh') throw new Error(`SSHFERRY_ENGINE=${only}: no such engine`);
+  return [only];
 }
