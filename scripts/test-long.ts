@@ -62,6 +62,16 @@ const LONG: Readonly<Record<string, Long>> = {
     command: vitest('lab', 'test/lab/reconnect.test.ts'),
     env: { SSHFERRY_CYCLES: '50' },
   },
+  'openssh-cuts': {
+    minutes: 10,
+    command: vitest('lab', 'test/lab/cuts.test.ts'),
+    env: { SSHFERRY_CUTS: '100', SSHFERRY_ENGINE: 'openssh' },
+  },
+  openssh: {
+    minutes: 3,
+    command: vitest('lab', 'test/lab/main.test.ts'),
+    env: { SSHFERRY_LAB_OPTIONS: 'SshEngine=openssh' },
+  },
   cuts: { minutes: 20, command: vitest('lab', 'test/lab/cuts.test.ts'), env: { SSHFERRY_CUTS: '500' } },
   'folder-cuts': {
     minutes: 12,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { pick, runSeed, seeded } from '../support/random.ts';
 import { curl, ftpUrl } from './support/clients.ts';
 import { interrupt, killSessions, PARTS, resetConnections, type SshLine } from './support/cut.ts';
+import { engines } from './support/engines.ts';
 import { mustExec } from './support/exec.ts';
 import { makeFile } from './support/files.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -22,6 +23,8 @@ const CUTS = Number(process.env.SSHFERRY_CUTS ?? 16);
 /** So many sshferries at a time, each with an sshd of its own. */
 const LINES = 6;
 const SEED = runSeed();
+/** What logs in, by line. SSHFERRY_ENGINE=openssh for a run with OpenSSH. */
+const ENGINES = engines(['ssh2']);
 
 /**
  * FTP servers by their pace in bytes a second: a slow one moves 64 KiB and then pauses, also
@@ -66,85 +69,89 @@ const programs: Program[] = [];
 const verdicts: Verdict[] = [];
 const comebacks: number[] = [];
 
-describeLab(`SSH that is cut under a transfer, ${CUTS} times, seed ${SEED}`, () => {
-  beforeAll(async () => {
-    const { a, b } = lab().hosts;
-    for (const size of SERVERS.flatMap(({ sizes }) => sizes)) {
-      const name = `cut-${size}.bin`;
-      files.set(name, makeFile(lab().pub, name, size).sha256);
-    }
-    for (const { port, pace } of SERVERS) {
-      if (pace === null) continue;
-      const argv = ['vsftpd', '/etc/vsftpd.conf', `-olisten_port=${port}`, `-olocal_max_rate=${pace}`];
-      programs.push(await Program.start(b.container, argv, { user: 'root' }));
-    }
-    await mustExec(b.container, ['install', '-d', '-o', 'ferry', '/home/ferry/incoming/cut'], {
-      user: 'root',
+describeLab(
+  `SSH by ${ENGINES.join(' and ')} that is cut under a transfer, ${CUTS} times, seed ${SEED}`,
+  () => {
+    beforeAll(async () => {
+      const { a, b } = lab().hosts;
+      for (const size of SERVERS.flatMap(({ sizes }) => sizes)) {
+        const name = `cut-${size}.bin`;
+        files.set(name, makeFile(lab().pub, name, size).sha256);
+      }
+      for (const { port, pace } of SERVERS) {
+        if (pace === null) continue;
+        const argv = ['vsftpd', '/etc/vsftpd.conf', `-olisten_port=${port}`, `-olocal_max_rate=${pace}`];
+        programs.push(await Program.start(b.container, argv, { user: 'root' }));
+      }
+      await mustExec(b.container, ['install', '-d', '-o', 'ferry', '/home/ferry/incoming/cut'], {
+        user: 'root',
+      });
+      for (let i = 0; i < LINES; i++) {
+        const port = 2300 + i;
+        // A connection that is gone without a word is noticed here too.
+        const sshd = await startSshd(b, port, { ClientAliveInterval: '2', ClientAliveCountMax: '2' });
+        programs.push(sshd);
+        const ports = SERVERS.map((_, n) => 8300 + 10 * i + n);
+        const argv = sshferryArgv(
+          ...['--log-format', 'json', '-v', '-p', String(port), '-o', 'HostKeyAlias=yourserver'],
+          ...['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=2'],
+          ...['-o', `SshEngine=${ENGINES[i % ENGINES.length]}`],
+          ...SERVERS.flatMap((server, n) => ['-L', `ftp/${ports[n]}:localhost:${server.port}`]),
+          LOGIN,
+        );
+        const sshferry = await Program.start(a.container, argv, { user: YOU });
+        programs.push(sshferry);
+        await sshferry.waitFor(/(?:"event":"forward\.ready"(?:.|\n)*){3}/);
+        lines.push({ hosts: lab().hosts, port, sshd: sshd.pid, sshferry, ports });
+      }
     });
-    for (let i = 0; i < LINES; i++) {
-      const port = 2300 + i;
-      // A connection that is gone without a word is noticed here too.
-      const sshd = await startSshd(b, port, { ClientAliveInterval: '2', ClientAliveCountMax: '2' });
-      programs.push(sshd);
-      const ports = SERVERS.map((_, n) => 8300 + 10 * i + n);
-      const argv = sshferryArgv(
-        ...['--log-format', 'json', '-v', '-p', String(port), '-o', 'HostKeyAlias=yourserver'],
-        ...['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=2'],
-        ...SERVERS.flatMap((server, n) => ['-L', `ftp/${ports[n]}:localhost:${server.port}`]),
-        LOGIN,
+
+    afterAll(async () => {
+      await Promise.all(programs.map((program) => program.signal('KILL')));
+    });
+
+    it('never lets a client report success for an incomplete file', { timeout: 3_600_000 }, async () => {
+      const failures = () => verdicts.filter(({ success }) => !success).length;
+      const inside = () => verdicts.filter(({ moment }) => moment === 'during').length;
+      // Most cuts are to fall inside; a run that cut nothing would prove nothing. On a busy machine
+      // more of them miss, and others are made.
+      const enough = () => failures() > CUTS / 2 && inside() > CUTS / 4;
+      let made = 0;
+      await Promise.all(
+        lines.map(async (line, i) => {
+          const random = seeded(SEED + i);
+          while (made < CUTS || (made < 4 * CUTS && !enough())) {
+            made += 1;
+            await cutOnce(line, random, `${i}-${made}`);
+          }
+        }),
       );
-      const sshferry = await Program.start(a.container, argv, { user: YOU });
-      programs.push(sshferry);
-      await sshferry.waitFor(/(?:"event":"forward\.ready"(?:.|\n)*){3}/);
-      lines.push({ hosts: lab().hosts, port, sshd: sshd.pid, sshferry, ports });
-    }
-  });
+      console.info(summary());
+      expect(verdicts.filter(({ success, whole }) => success && !whole)).toEqual([]);
+      expect(verdicts.filter(({ hung, excused }) => hung && !excused)).toEqual([]);
+      expect(verdicts).toHaveLength(2 * made);
+      expect(failures()).toBeGreaterThan(CUTS / 2);
+      expect(inside()).toBeGreaterThan(CUTS / 4);
+    });
 
-  afterAll(async () => {
-    await Promise.all(programs.map((program) => program.signal('KILL')));
-  });
-
-  it('never lets a client report success for an incomplete file', { timeout: 3_600_000 }, async () => {
-    const failures = () => verdicts.filter(({ success }) => !success).length;
-    const inside = () => verdicts.filter(({ moment }) => moment === 'during').length;
-    // Most cuts are to fall inside; a run that cut nothing would prove nothing. On a busy machine
-    // more of them miss, and others are made.
-    const enough = () => failures() > CUTS / 2 && inside() > CUTS / 4;
-    let made = 0;
-    await Promise.all(
-      lines.map(async (line, i) => {
-        const random = seeded(SEED + i);
-        while (made < CUTS || (made < 4 * CUTS && !enough())) {
-          made += 1;
-          await cutOnce(line, random, `${i}-${made}`);
-        }
-      }),
-    );
-    console.info(summary());
-    expect(verdicts.filter(({ success, whole }) => success && !whole)).toEqual([]);
-    expect(verdicts.filter(({ hung, excused }) => hung && !excused)).toEqual([]);
-    expect(verdicts).toHaveLength(2 * made);
-    expect(failures()).toBeGreaterThan(CUTS / 2);
-    expect(inside()).toBeGreaterThan(CUTS / 4);
-  });
-
-  it('leaves the same processes, which hold only their listeners and SSH connections', async () => {
-    for (const { sshferry, ports, port } of lines) {
-      await vi.waitFor(
-        async () => {
-          const { listeners, connections } = await holdings(lab().hosts.a.container, sshferry.pid, YOU);
-          const bound = new Set(listeners.map((listener) => Number(listener.replace(/.*:/, ''))));
-          expect([...bound].sort()).toEqual(ports);
-          expect(connections.filter((connection) => !connection.endsWith(`:${port}`))).toEqual([]);
-          expect(connections.length).toBeLessThanOrEqual(2);
-        },
-        { timeout: 60_000, interval: 1000 },
-      );
-      expect(await sshferry.stop()).toBe(0);
-      expect(sshferry.stderr).not.toMatch(/^\s+at /m);
-    }
-  });
-});
+    it('leaves the same processes, which hold only their listeners and SSH connections', async () => {
+      for (const { sshferry, ports, port } of lines) {
+        await vi.waitFor(
+          async () => {
+            const { listeners, connections } = await holdings(lab().hosts.a.container, sshferry.pid, YOU);
+            const bound = new Set(listeners.map((listener) => Number(listener.replace(/.*:/, ''))));
+            expect([...bound].sort()).toEqual(ports);
+            expect(connections.filter((connection) => !connection.endsWith(`:${port}`))).toEqual([]);
+            expect(connections.length).toBeLessThanOrEqual(2);
+          },
+          { timeout: 60_000, interval: 1000 },
+        );
+        expect(await sshferry.stop()).toBe(0);
+        expect(sshferry.stderr).not.toMatch(/^\s+at /m);
+      }
+    });
+  },
+);
 
 /**
  * One download and one upload, a cut at a random moment, and then a listing that shows that
@@ -180,11 +187,13 @@ async function cutOnce(line: Line, random: () => number, name: string): Promise<
   const how = await strike();
   await outcomes;
   const struck = Date.now();
-  await curl(
-    line.hosts.a.container,
-    '--list-only',
-    ftpUrl({ host: 'localhost', port: line.ports[1] ?? 0 }, 'incoming/'),
-  );
+  const site = { host: 'localhost', port: line.ports[1] ?? 0 };
+  try {
+    await curl(line.hosts.a.container, '--verbose', '--list-only', ftpUrl(site, 'incoming/'));
+  } catch (error) {
+    const log = line.sshferry.stderr.slice(from);
+    throw new Error(`no listing after it ${how}: ${error}\n${log}`, { cause: error });
+  }
   comebacks.push(Date.now() - struck);
 
   for (const [i, outcome] of (await outcomes).entries()) {

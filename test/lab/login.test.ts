@@ -1,5 +1,7 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
+import { type Answer, startAttended } from './support/attended.ts';
 import { curl, ftpUrl } from './support/clients.ts';
+import { engines } from './support/engines.ts';
 import { exec, mustExec } from './support/exec.ts';
 import { ENCRYPTED_KEY, hostKeys, KEY, PASSPHRASE, STRANGER_KEY, writeFile } from './support/keys.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -13,6 +15,8 @@ const FTP = ['-L', '8021:localhost:21'];
 const BATCH = ['-o', 'BatchMode=yes'];
 
 const running: Program[] = [];
+/** The option that chooses the engine under test. */
+let by: string[] = [];
 
 /** Starts an sshd of the test's own on yourserver, which logs every login. */
 async function sshd(port: number, settings: Record<string, string> = {}): Promise<Program> {
@@ -22,38 +26,16 @@ async function sshd(port: number, settings: Record<string, string> = {}): Promis
 }
 
 async function sshferry(...flags: string[]): Promise<Program> {
-  const program = await startSshferry(lab(), ...flags, ...FTP);
+  const program = await startSshferry(lab(), ...by, ...flags, ...FTP);
   running.push(program);
   return program;
 }
 
-/**
- * sshferry at a terminal of its own, where a person types these answers, each to the question that
- * fits its pattern. Settles when it forwards.
- */
-async function attended(flags: string[], answers: readonly (readonly [string, string])[]): Promise<Program> {
-  const argv = sshferryArgv('--log-format', 'pretty', ...flags, ...FTP, LOGIN);
-  const quoted = argv.map((word) => `{${word}}`).join(' ');
-  // A list of patterns has to begin on a line of its own.
-  const expecting = (pattern: string, then: string) =>
-    `expect {\n-re {${pattern}} {${then}}\ntimeout {exit 3}\neof {exit 4}\n}`;
-  const script = [
-    'set timeout 25',
-    `spawn -noecho ${quoted}`,
-    ...answers.map(([question, answer]) => expecting(question, `send -- {${answer}}; send "\\r"`)),
-    expecting('control and data', ''),
-    'puts "\\nREADY"',
-    'set timeout -1',
-    'expect eof',
-  ].join('\n');
-  // expect reads its script from a file: stdin is not its own.
-  await writeFile(lab().hosts.a.container, '/tmp/attended.exp', script, YOU);
-  const program = await Program.start(lab().hosts.a.container, ['expect', '-f', '/tmp/attended.exp'], {
-    user: YOU,
-    env: { TERM: 'dumb' },
-  });
+/** sshferry at a terminal of its own. Settles when it forwards. */
+async function attended(flags: string[], answers: readonly Answer[]): Promise<Program> {
+  const { container } = lab().hosts.a;
+  const program = await startAttended(container, { flags: [...by, ...flags, ...FTP, LOGIN], answers });
   running.push(program);
-  await program.waitFor(/^READY/m);
   return program;
 }
 
@@ -74,7 +56,11 @@ async function fingerprint(key: string): Promise<string> {
   return print;
 }
 
-describeLab('logging in to a real sshd', () => {
+describeLab.each(engines(['ssh2', 'openssh']))('logging in to a real sshd by %s', (engine) => {
+  beforeAll(() => {
+    by = ['-o', `SshEngine=${engine}`];
+  });
+
   afterEach(async () => {
     await Promise.all(running.splice(0).map((program) => program.signal('KILL')));
   });
@@ -108,7 +94,7 @@ describeLab('logging in to a real sshd', () => {
     await writeFile(a.container, '/tmp/jump_config', config.join('\n'), YOU);
 
     const argv = ['-F', '/tmp/jump_config', ...BATCH, '-J', 'first,second', ...FTP, 'last'];
-    const program = await Program.start(a.container, sshferryArgv('--log-format', 'pretty', ...argv), {
+    const program = await Program.start(a.container, sshferryArgv('--log-format', 'pretty', ...by, ...argv), {
       user: YOU,
     });
     running.push(program);
@@ -133,7 +119,7 @@ describeLab('logging in to a real sshd', () => {
       'Host *\n  UserKnownHostsFile /tmp/known-refusing /home/you/.ssh/known_hosts\n  BatchMode yes\n';
     await writeFile(a.container, '/tmp/refusing_config', config, YOU);
     const argv = ['-F', '/tmp/refusing_config', '-J', 'ferry@yourserver.example.com:2401', ...FTP, LOGIN];
-    const { code, stderr } = await exec(a.container, sshferryArgv('--log-format', 'pretty', ...argv), {
+    const { code, stderr } = await exec(a.container, sshferryArgv('--log-format', 'pretty', ...by, ...argv), {
       user: YOU,
     });
     expect(code).toBe(255);
@@ -158,23 +144,27 @@ describeLab('logging in to a real sshd', () => {
   it('uses an encrypted key that an agent holds, without asking', async () => {
     const a = lab().hosts.a.container;
     const server = await sshd(2401);
-    const agent = await Program.start(a, ['ssh-agent', '-D', '-a', '/tmp/agent.sock'], { user: YOU });
+    const socket = `/tmp/agent-${engine}.sock`;
+    const agent = await Program.start(a, ['ssh-agent', '-D', '-a', socket], { user: YOU });
     running.push(agent);
     await agent.waitFor(/SSH_AUTH_SOCK/);
     await writeFile(a, '/tmp/passphrase', `#!/bin/sh\necho '${PASSPHRASE}'\n`, YOU);
     await mustExec(a, ['chmod', '700', '/tmp/passphrase']);
-    const env = { SSH_AUTH_SOCK: '/tmp/agent.sock' };
+    const env = { SSH_AUTH_SOCK: socket };
     await mustExec(a, ['ssh-add', '-q', ENCRYPTED_KEY], {
       user: YOU,
       env: { ...env, SSH_ASKPASS: '/tmp/passphrase', SSH_ASKPASS_REQUIRE: 'force' },
     });
     const key = ['-i', ENCRYPTED_KEY, '-o', 'IdentitiesOnly=yes', ...BATCH];
     const at = ['-p', '2401', '-o', 'HostKeyAlias=yourserver'];
-    const argv = sshferryArgv('--log-format', 'pretty', ...key, ...at, ...FTP, LOGIN);
+    const argv = sshferryArgv('--log-format', 'pretty', ...by, ...key, ...at, ...FTP, LOGIN);
     // Without the agent, it cannot be unlocked.
     const { code, stderr } = await exec(a, argv, { user: YOU });
     expect(code).toBe(255);
-    expect(stderr).toMatch(/\.ssh\/encrypted is encrypted.*ssh-add/);
+    // ssh does not say that a key is encrypted.
+    expect(stderr).toMatch(
+      engine === 'ssh2' ? /\.ssh\/encrypted is encrypted.*ssh-add/ : /permission denied/,
+    );
 
     const program = await Program.start(a, argv, { user: YOU, env });
     running.push(program);

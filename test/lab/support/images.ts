@@ -45,6 +45,20 @@ export async function buildStrangers(
 }
 
 /**
+ * Builds the image for logins that only OpenSSH supports, on top of host A's.
+ * @param folder the project's `docker/`
+ * @param client the tag of host A's image
+ * @returns its tag
+ */
+export async function buildLogins(
+  folder: string,
+  client: string,
+  say: (line: string) => void,
+): Promise<string> {
+  return buildImage(folder, 'logins', client, say, '--build-arg', `CLIENT=${client}`);
+}
+
+/**
  * Builds the image of SFTP servers other than OpenSSH's.
  * @param folder the project's `docker/`
  * @returns its tag
