@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Authority } from '../../support/certificates.ts';
+import type { Authority, Issued } from '../../support/certificates.ts';
 import { docker } from './docker.ts';
 import { mustExec } from './exec.ts';
 import { writeFile } from './keys.ts';
@@ -50,11 +50,8 @@ export function tlsFtpServers({ hosts }: Lab, type: FtpType): MatrixServer[] {
  * TLS. Returns what stops them.
  */
 export async function startTlsServers({ hosts }: Lab, authority: Authority): Promise<() => Promise<void>> {
-  for (const host of [hosts.b, ...Object.values(hosts.c)]) {
-    const { key, cert } = await authority.issue({ names: [host.name] });
-    // pyftpdlib runs as ferry and has to read it.
-    await writeFile(host.container, PEM, key + cert, 'root');
-  }
+  for (const host of [hosts.b, ...Object.values(hosts.c)])
+    await installPem(host, await authority.issue({ names: [host.name] }));
   const programs = await Promise.all([
     ...FTP_HOSTS.map((name) => startFtp(name, hosts.c[name], 'ftp+tls')),
     ...IMPLICIT.map((name) => startFtp(name, hosts.c[name], 'ftps')),
@@ -79,15 +76,8 @@ async function startFtp(name: FtpHost, { container }: Host, type: FtpType): Prom
   const implicit = type === 'ftps';
   const start = (argv: string[], stdin = '') => Program.start(container, argv, { user: 'root', stdin });
   switch (name) {
-    case 'vsftpd': {
-      const options = [
-        ...[`listen_port=${port}`, 'ssl_enable=YES', `rsa_cert_file=${PEM}`, 'ssl_ciphers=HIGH'],
-        ...['force_local_logins_ssl=YES', 'force_local_data_ssl=YES', 'require_ssl_reuse=YES'],
-        // An upload has to end by close_notify.
-        ...['strict_ssl_read_eof=YES', `implicit_ssl=${implicit ? 'YES' : 'NO'}`],
-      ];
-      return start(['vsftpd', '/etc/vsftpd.conf', ...options.map((option) => `-o${option}`)]);
-    }
+    case 'vsftpd':
+      return startTlsVsftpd(container, type, { listen_port: port });
     case 'proftpd': {
       const file = `/etc/proftpd/tls-${port}.conf`;
       const plain = await mustExec(container, ['cat', '/etc/proftpd/proftpd.conf']);
@@ -116,6 +106,29 @@ async function startFtp(name: FtpHost, { container }: Host, type: FtpType): Prom
       return start(['python3', '-u', '-', port, PEM, implicit ? 'implicit' : 'explicit'], script);
     }
   }
+}
+
+/** Starts a vsftpd that demands TLS; `settings` are its own, such as `listen_port`. */
+export function startTlsVsftpd(
+  container: string,
+  type: FtpType,
+  settings: Readonly<Record<string, string | number>>,
+): Promise<Program> {
+  const options = {
+    ...{ ssl_enable: 'YES', rsa_cert_file: PEM, rsa_private_key_file: PEM, ssl_ciphers: 'HIGH' },
+    ...{ force_local_logins_ssl: 'YES', force_local_data_ssl: 'YES', require_ssl_reuse: 'YES' },
+    // An upload has to end by close_notify.
+    ...{ strict_ssl_read_eof: 'YES', implicit_ssl: type === 'ftps' ? 'YES' : 'NO' },
+    ...settings,
+  };
+  const argv = Object.entries(options).map(([name, value]) => `-o${name}=${value}`);
+  return Program.start(container, ['vsftpd', '/etc/vsftpd.conf', ...argv], { user: 'root' });
+}
+
+/** Gives a host the key and the certificate that its servers with TLS present. */
+export async function installPem({ container }: Host, { key, cert }: Issued): Promise<void> {
+  // pyftpdlib runs as ferry and has to read it.
+  await writeFile(container, PEM, key + cert, 'root');
 }
 
 /** A second dovecot, with the users and mailboxes of the first. */
