@@ -11,7 +11,7 @@ import { listening } from './support/topology.ts';
 import { YOU } from './support/users.ts';
 
 /** As in cuts.test.ts. SSHFERRY_TLS_CUTS=200 for a long run. */
-const CUTS = Number(process.env.SSHFERRY_TLS_CUTS ?? 8);
+const CUTS = Number(process.env.SSHFERRY_TLS_CUTS ?? 6);
 const SEED = runSeed();
 
 const CA = '/home/you/cuts-ca.pem';
