@@ -1,8 +1,10 @@
 """pyftpdlib with the lab's one user, which speaks nothing but TLS once greeted.
 
-usage: tls-ftp.py PORT PEM explicit|implicit
+usage: tls-ftp.py PORT PEM explicit|implicit|late|old
+late: PBSZ and PROT need a login. old: it speaks TLS 1.0 only.
 """
 import logging
+import ssl
 import sys
 
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -31,6 +33,15 @@ handler.permit_foreign_addresses = True
 handler.certfile = handler.keyfile = pem
 handler.tls_control_required = True
 handler.tls_data_required = True
+if mode == "late":
+    for command in ("PBSZ", "PROT"):
+        handler.proto_cmds[command]["auth"] = True
+if mode == "old":
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    context.load_cert_chain(pem)
+    handler.ssl_context = context
 server = ThreadedFTPServer(("::", int(port)), handler)
 server.max_cons = 600
 server.serve_forever()
