@@ -4,9 +4,9 @@ usage: tls-ftp.py PORT PEM explicit|implicit|late|old
 late: PBSZ and PROT need a login. old: it speaks TLS 1.0 only.
 """
 import logging
-import ssl
 import sys
 
+from OpenSSL import SSL
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import TLS_FTPHandler
 from pyftpdlib.servers import ThreadedFTPServer
@@ -37,10 +37,12 @@ if mode == "late":
     for command in ("PBSZ", "PROT"):
         handler.proto_cmds[command]["auth"] = True
 if mode == "old":
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
-    context.set_ciphers("DEFAULT@SECLEVEL=0")
-    context.load_cert_chain(pem)
+    context = SSL.Context(SSL.SSLv23_METHOD)
+    context.set_min_proto_version(SSL.TLS1_VERSION)
+    context.set_max_proto_version(SSL.TLS1_VERSION)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.use_certificate_chain_file(pem)
+    context.use_privatekey_file(pem)
     handler.ssl_context = context
 server = ThreadedFTPServer(("::", int(port)), handler)
 server.max_cons = 600
