@@ -75,7 +75,7 @@ async function hasRead(stream: Duplex, signal: AbortSignal): Promise<void> {
   await within(READING_TIME, Promise.race([event(stream, 'end'), event(stream, 'close')]), signal);
 }
 
-/** Fails when the stream breaks, closes before all was sent, or `signal` aborts. */
+/** Fails when the stream breaks, closes before its end, or `signal` aborts. */
 function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
   const interrupt = new Interrupt();
   const abort = () => interrupt.fail(signal.reason);
@@ -84,8 +84,7 @@ function interruptOf(stream: Duplex, signal: AbortSignal): Interrupt {
   stream.once('error', (error) => interrupt.fail(broken(error)));
   stream.once('close', () => {
     signal.removeEventListener('abort', abort);
-    // A stream that has ended both ways may close in the same turn as it finishes.
-    if (!stream.writableFinished) interrupt.fail(broken());
+    interrupt.fail(broken());
   });
   if (stream.destroyed) interrupt.fail(broken(stream.errored ?? undefined));
   return interrupt;
