@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { duplexPair } from 'node:stream';
 import tls from 'node:tls';
-import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import type { ListenTlsSettings } from '../../../src/tls/listen-tls.ts';
+import { TlsServer } from '../../../src/tls/tls-server.ts';
 import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
 import { eventually, startFtp } from '../../support/gateway.ts';
 import { listenTls } from '../../support/listen-tls.ts';
@@ -12,7 +14,7 @@ import { listenTcp } from '../../support/tcp.ts';
 import { dial, Wire } from '../../support/wire.ts';
 
 const TEST = { onTestFinished };
-const HALF_OPEN = 300;
+const HALF_OPEN = 200;
 
 /** A record of TLS that holds the beginning of a ClientHello of so many bytes. */
 function helloOf(length: number): Buffer {
@@ -84,6 +86,24 @@ describeWith(['openssl'], 'hostile clients that speak TLS', () => {
     await eventually(() =>
       expect(happenings.filter(([name]) => name === 'session.end')).toHaveLength(HALF_OPEN),
     );
+  });
+
+  it.each([
+    ['says nothing', 0],
+    ['stops within its ClientHello', 100],
+  ])('a client that %s has 30 s', async (_what, bytes) => {
+    const [theirs, inner] = duplexPair();
+    theirs.write(helloOf(20_000).subarray(0, bytes));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const identity = { ...issued, names: ['localhost'], validTo: new Date(Date.now() + 1e9) };
+    const stream = new TlsServer(identity, '1.2').accept(inner, 'the client');
+    stream.limitHandshake();
+    vi.advanceTimersByTime(29_999);
+    expect(stream.destroyed).toBe(false);
+    vi.advanceTimersByTime(1);
+    await expect(stream.secured).rejects.toThrow('the client did not finish the TLS handshake in 30 s');
+    expect([stream.destroyed, inner.destroyed]).toEqual([true, true]);
   });
 
   it.each([
