@@ -3,7 +3,7 @@ import { makeAuthority } from '../support/certificates.ts';
 import { Capture, type Captured } from './support/capture.ts';
 import { checksum, curl, ftpUrl, rawFtp } from './support/clients.ts';
 import { docker } from './support/docker.ts';
-import { exec, mustExec } from './support/exec.ts';
+import { mustExec } from './support/exec.ts';
 import { content, makeFile } from './support/files.ts';
 import { writeFile } from './support/keys.ts';
 import { describeLab, lab } from './support/lab.ts';
@@ -19,7 +19,7 @@ import {
   startTlsVsftpd,
 } from './support/tls-servers.ts';
 import { listening } from './support/topology.ts';
-import { alice, ferry, YOU } from './support/users.ts';
+import { ferry, YOU } from './support/users.ts';
 
 const CA = '/home/you/options-ca.pem';
 const CERT = '/home/you/options-cert.pem';
@@ -48,12 +48,8 @@ const UNPROTECTED = [
   ['smtp+starttls', 8384, 'localhost:25', /^421 4\.3\.2 .*STARTTLS/],
 ] as const;
 
-/** Mail ports that want TLS before a login, through a forward without it. */
-const PLAIN_MAIL = {
-  pop3: { local: 8390, port: MAIL_PORTS['pop3+starttls'] },
-  imap: { local: 8391, port: MAIL_PORTS['imap+starttls'] },
-  smtp: { local: 8392, port: MAIL_PORTS['smtp+starttls'] },
-} as const;
+/** A forward without TLS to a port of postfix that wants it. dovecot lets its own host go without. */
+const PLAIN_SMTP = 8392;
 
 const programs: Program[] = [];
 const undo: (() => unknown)[] = [];
@@ -103,9 +99,7 @@ describeLab('servers that want more than TLS', () => {
         lab(),
         ...['-v', '-o', `TlsCa=${CA}`, ...to((server) => SERVERS[server].local)],
         ...UNPROTECTED.flatMap(([type, local, target]) => ['-L', `${type}/${local}:${target}`]),
-        ...Object.entries(PLAIN_MAIL).flatMap(([type, { local, port }]) => [
-          ...['-L', `${type}/${local}:yourserver:${port}`],
-        ]),
+        ...['-L', `smtp/${PLAIN_SMTP}:yourserver:${MAIL_PORTS['smtp+starttls']}`],
       ),
       startSshferry(
         lab(),
@@ -192,18 +186,12 @@ describeLab('servers that want more than TLS', () => {
   it.each(UNPROTECTED)('no TLS at all: %s is refused', async (_type, port, _target, reply) => {
     const { said, log } = await refused(port);
     expect(said).toMatch(reply);
-    expect(log).toMatch(/TLS_(REFUSED|FAILED)/);
+    expect(log).toMatch(/refuses|does not offer|did not answer in TLS/);
   });
 
-  it('a mail port that refuses logins without TLS says so to a forward without it', async () => {
-    const { pop3, imap, smtp } = PLAIN_MAIL;
-    const login = ['--user', `${alice.name}:${alice.password}`];
-    for (const url of [`pop3://localhost:${pop3.local}/`, `imap://localhost:${imap.local}/INBOX`])
-      expect((await exec(a, ['curl', '-sS', ...login, url])).code).not.toBe(0);
-    const said = await mustExec(
-      a,
-      rawFtp({ host: 'localhost', port: smtp.local }, ['EHLO a', 'MAIL FROM:<a@example.com>', 'QUIT']),
-    );
+  it('a mail port that refuses letters without TLS says so to a forward without it', async () => {
+    const commands = ['EHLO a', 'MAIL FROM:<a@example.com>', 'QUIT'];
+    const said = await mustExec(a, rawFtp({ host: 'localhost', port: PLAIN_SMTP }, commands));
     expect(said).toContain('530 5.7.0 Must issue a STARTTLS command first');
   });
 });
