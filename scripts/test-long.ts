@@ -73,6 +73,11 @@ const LONG: Readonly<Record<string, Long>> = {
     env: { SSHFERRY_LAB_OPTIONS: 'SshEngine=openssh' },
   },
   cuts: { minutes: 20, command: vitest('lab', 'test/lab/cuts.test.ts'), env: { SSHFERRY_CUTS: '500' } },
+  'tls-cuts': {
+    minutes: 15,
+    command: vitest('lab', 'test/lab/tls-cuts.test.ts'),
+    env: { SSHFERRY_TLS_CUTS: '200' },
+  },
   'folder-cuts': {
     minutes: 12,
     command: vitest('inprocess', 'test/inprocess/sftp-forward/cuts.test.ts'),

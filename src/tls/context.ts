@@ -82,9 +82,14 @@ function readIfThere(path: string): string | null {
   }
 }
 
+/** A whole certificate. Node ignores authorities that it cannot read. */
+const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END /;
+
 function read(field: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    const text = readFileSync(path, 'utf8');
+    if (field === 'ca' && !CERTIFICATE.test(text)) throw new Error(`${path} holds no certificate`);
+    return text;
   } catch (error) {
     const { message } = error as Error;
     throw new GatewayError('CONFIG_INVALID', `tls.${field}: ${message}`, {

@@ -50,6 +50,7 @@ const WRONG_NAME = [
   ['pop3s', 8341, /^-ERR \[SYS\/TEMP\] .*\r\n$/],
   ['imap+starttls', 8342, /^\* BYE .*\r\n$/],
   ['smtps', 8343, /^421 4\.3\.2 .*\r\n$/],
+  ['ftps', 8344, /^421 .*\r\n$/],
 ] as const;
 /** A port of host A that leads to vsftpd without TLS. */
 const PLAIN = 8350;
@@ -91,7 +92,7 @@ describeLab('servers that speak TLS, for clients that do not', () => {
       ...implicit.flatMap(({ port, direct }) => forward('ftps', port, direct, FTP_PORTS.ftps)),
       ...mailTypes().flatMap((type) => forward(type, MAIL[type], 'yourserver', MAIL_PORTS[type])),
       ...WRONG_NAME.flatMap(([type, port]) =>
-        type === 'ftp+tls'
+        type === 'ftp+tls' || type === 'ftps'
           ? forward(type, port, vsftpd, FTP_PORTS[type])
           : forward(type, port, yourserver, MAIL_PORTS[type]),
       ),

@@ -1,11 +1,11 @@
 import { GatewayError } from '../../core/errors.ts';
 import { type Dialogue, noTls, quote, type Upgrade } from './dialogue.ts';
-import { numberedReply } from './numbered-reply.ts';
+import { type NumberedReply, numberedReply } from './numbered-reply.ts';
 
 /** AUTH TLS (RFC 4217 4): before USER, since a password must not go before it. */
 export const ftpUpgrade: Upgrade = {
   *before(): Dialogue<readonly string[]> {
-    const greeting = yield* numberedReply(null);
+    const greeting = yield* readGreeting();
     if (greeting.code !== 220) throw noTls(`the server refuses: ${quote(greeting.lines.join(' '))}`);
     const answer = yield* numberedReply('AUTH TLS');
     if (answer.code !== 234) throw noTls(`the server refuses AUTH TLS: ${quote(answer.lines.join(' '))}`);
@@ -30,9 +30,18 @@ export interface Prepared {
  * command. Sends nothing to a server that refuses its client.
  */
 export function* prepare(greeting: readonly string[], clearData: boolean): Dialogue<Prepared> {
-  const lines = greeting.length > 0 ? greeting : (yield* numberedReply(null)).lines;
-  if (!lines[0]?.startsWith('220')) return { greeting: lines, protection: 'protected' };
+  if (greeting.length > 0) return { greeting, protection: yield* protect(clearData) };
+  const { code, lines } = yield* readGreeting();
+  if (code >= 300) return { greeting: lines, protection: 'protected' };
   return { greeting: lines, protection: yield* protect(clearData) };
+}
+
+/** Reads the greeting, and the 120 that may come before it (RFC 959 5.4). */
+function* readGreeting(): Dialogue<NumberedReply> {
+  const first = yield* numberedReply(null);
+  if (first.code !== 120) return first;
+  const { code, lines } = yield* numberedReply(null);
+  return { code, lines: [...first.lines, ...lines] };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeComponents, type ResolvedConfig } from '../../../src/app/compose.ts';
 import { PLUGINS } from '../../../src/app/plugins.ts';
@@ -84,11 +84,37 @@ describeWith(['openssl'], 'certificate files that change while sshferry runs', (
     expect(makeComponents(resolved, deps, after).renewals).toEqual([]);
   });
 
-  it('are refused as a whole if one is wrong', async () => {
-    const { files, resolved, before } = await configured();
-    await writeFile(files.key, 'nothing');
-    expect(() => makeComponents(resolved, deps, before)).toThrow(
-      `forward near: listenTls.key: ${files.key}: the file holds no private key`,
-    );
+  it.each([
+    [
+      'nothing of a key',
+      'key',
+      () => 'nothing',
+      /^forward near: listenTls\.key: .*: the file holds no private key/,
+    ],
+    ['an empty certificate', 'cert', () => '', /^forward near: listenTls\.cert: /],
+    ['garbage', 'cert', () => '\0\xff'.repeat(5000), /^forward near: listenTls\.cert: /],
+    ['a certificate that is written by half', 'cert', (old: string) => old.slice(0, 300), /^forward near: /],
+    ['a certificate cut within its base64', 'cert', cutInside, /^forward near: /],
+    ['no authority', 'ca', () => 'nothing', /^forward far: tls\.ca: .* holds no certificate/],
+    [
+      'an authority that is written by half',
+      'ca',
+      (old: string) => old.slice(0, 300),
+      /^forward far: tls\.ca: /,
+    ],
+  ] as const)('are refused as a whole if one is wrong: %s', async (_what, which, change, message) => {
+    const { files, ca, resolved, before } = await configured();
+    const file = which === 'ca' ? ca : files[which];
+    const old = await readFile(file, 'utf8');
+    await writeFile(file, change(old));
+    expect(() => makeComponents(resolved, deps, before)).toThrow(message);
+    await writeFile(file, old);
+    expect(makeComponents(resolved, deps, before).renewals).toEqual([]);
   });
 });
+
+/** Takes a few lines out of a PEM file. */
+function cutInside(pem: string): string {
+  const lines = pem.split('\n');
+  return [...lines.slice(0, 3), ...lines.slice(5)].join('\n');
+}

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { mustExec } from './exec.ts';
+import { holdings } from './sockets.ts';
 import type { Hosts } from './topology.ts';
+import { YOU } from './users.ts';
 
 /** One SSH login's way: from sshferry on host A to a port of yourserver where one sshd listens. */
 export interface SshLine {
@@ -39,6 +41,25 @@ export async function resetConnections({ hosts, port }: SshLine, which: 'one' | 
   const script = `for p in $(ss -tnH state established "dport = :$1" | awk '{print $3}' | sed 's/.*://' ${limit}); do
     ss -KtnH state established "dport = :$1" "sport = :$p" >/dev/null && echo "$p"; done; true`;
   const reset = await mustExec(hosts.a.container, ['sh', '-c', script, 'sh', String(port)], { user: 'root' });
+  return reset.split('\n').filter((line) => line !== '').length;
+}
+
+/** As `resetConnections`, those between sshferry, the process `pid` there, and its clients. */
+export async function resetClients(
+  { hosts, port }: SshLine,
+  pid: number,
+  which: 'one' | 'all',
+): Promise<number> {
+  const { container } = hosts.a;
+  const { connections } = await holdings(container, pid, YOU);
+  const clients = connections
+    .map((both) => both.split(' ').map((end) => end.replace(/.*:/, '')))
+    .filter(([, theirs]) => theirs !== String(port));
+  const random = clients.at(Math.floor(Math.random() * clients.length));
+  const struck = which === 'all' ? clients : random === undefined ? [] : [random];
+  // The client's end of each: sshferry gets the reset, as from a client that was killed.
+  const script = `while [ $# -gt 0 ]; do ss -KtnH state established "dport = :$1" "sport = :$2"; shift 2; done`;
+  const reset = await mustExec(container, ['sh', '-c', script, 'sh', ...struck.flat()], { user: 'root' });
   return reset.split('\n').filter((line) => line !== '').length;
 }
 

@@ -1,10 +1,12 @@
 """pyftpdlib with the lab's one user, which speaks nothing but TLS once greeted.
 
-usage: tls-ftp.py PORT PEM explicit|implicit
+usage: tls-ftp.py PORT PEM explicit|implicit|late|old
+late: PBSZ and PROT need a login. old: it speaks TLS 1.0 only.
 """
 import logging
 import sys
 
+from OpenSSL import SSL
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import TLS_FTPHandler
 from pyftpdlib.servers import ThreadedFTPServer
@@ -31,6 +33,17 @@ handler.permit_foreign_addresses = True
 handler.certfile = handler.keyfile = pem
 handler.tls_control_required = True
 handler.tls_data_required = True
+if mode == "late":
+    for command in ("PBSZ", "PROT"):
+        handler.proto_cmds[command]["auth"] = True
+if mode == "old":
+    context = SSL.Context(SSL.SSLv23_METHOD)
+    context.set_min_proto_version(SSL.TLS1_VERSION)
+    context.set_max_proto_version(SSL.TLS1_VERSION)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.use_certificate_chain_file(pem)
+    context.use_privatekey_file(pem)
+    handler.ssl_context = context
 server = ThreadedFTPServer(("::", int(port)), handler)
 server.max_cons = 600
 server.serve_forever()

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Authority } from '../../support/certificates.ts';
+import type { Authority, Issued } from '../../support/certificates.ts';
 import { docker } from './docker.ts';
 import { mustExec } from './exec.ts';
 import { writeFile } from './keys.ts';
@@ -50,72 +50,110 @@ export function tlsFtpServers({ hosts }: Lab, type: FtpType): MatrixServer[] {
  * TLS. Returns what stops them.
  */
 export async function startTlsServers({ hosts }: Lab, authority: Authority): Promise<() => Promise<void>> {
-  for (const host of [hosts.b, ...Object.values(hosts.c)]) {
-    const { key, cert } = await authority.issue({ names: [host.name] });
-    // pyftpdlib runs as ferry and has to read it.
-    await writeFile(host.container, PEM, key + cert, 'root');
-  }
+  for (const host of [hosts.b, ...Object.values(hosts.c)])
+    await installPem(host, await authority.issue({ names: [host.name] }));
   const programs = await Promise.all([
     ...FTP_HOSTS.map((name) => startFtp(name, hosts.c[name], 'ftp+tls')),
     ...IMPLICIT.map((name) => startFtp(name, hosts.c[name], 'ftps')),
-    startDovecot(hosts.b),
-    startPostfix(hosts.b),
   ]);
   await Promise.all([
     ...FTP_HOSTS.map((name) => listening(hosts.c[name].container, [FTP_PORTS['ftp+tls']])),
     ...IMPLICIT.map((name) => listening(hosts.c[name].container, [FTP_PORTS.ftps])),
-    listening(hosts.b.container, Object.values(MAIL_PORTS)),
   ]).catch((error: Error) => {
-    throw new Error(programs.map((program) => program?.output ?? '').join('\n'), { cause: error });
+    throw new Error(programs.map((program) => program.output).join('\n'), { cause: error });
+  });
+  const stopMail = await startTlsMail(hosts.b);
+  return async () => {
+    await Promise.all(programs.map((program) => program.signal('TERM')));
+    await stopMail();
+  };
+}
+
+/** As startTlsServers, the mail servers of yourserver alone, once it has a PEM file. */
+export async function startTlsMail(host: Host): Promise<() => Promise<void>> {
+  const dovecot = await startDovecot(host);
+  await startPostfix(host);
+  await listening(host.container, Object.values(MAIL_PORTS)).catch((error: Error) => {
+    throw new Error(dovecot.output, { cause: error });
   });
   return async () => {
-    await Promise.all(programs.map((program) => program?.signal('TERM')));
-    await postfix(hosts.b, ['postconf', '-MX', ...POSTFIX_SERVICES]);
+    await dovecot.signal('TERM');
+    await postfix(host, ['postconf', '-MX', ...POSTFIX_SERVICES]);
   };
 }
 
 async function startFtp(name: FtpHost, { container }: Host, type: FtpType): Promise<Program> {
   const port = String(FTP_PORTS[type]);
   const implicit = type === 'ftps';
-  const start = (argv: string[], stdin = '') => Program.start(container, argv, { user: 'root', stdin });
   switch (name) {
-    case 'vsftpd': {
-      const options = [
-        ...[`listen_port=${port}`, 'ssl_enable=YES', `rsa_cert_file=${PEM}`, 'ssl_ciphers=HIGH'],
-        ...['force_local_logins_ssl=YES', 'force_local_data_ssl=YES', 'require_ssl_reuse=YES'],
-        // An upload has to end by close_notify.
-        ...['strict_ssl_read_eof=YES', `implicit_ssl=${implicit ? 'YES' : 'NO'}`],
-      ];
-      return start(['vsftpd', '/etc/vsftpd.conf', ...options.map((option) => `-o${option}`)]);
-    }
-    case 'proftpd': {
-      const file = `/etc/proftpd/tls-${port}.conf`;
-      const plain = await mustExec(container, ['cat', '/etc/proftpd/proftpd.conf']);
-      const tls = [
-        ...['LoadModule mod_tls.c', plain.replace(/^Port .*/m, `Port ${port}`)],
-        ...[`PidFile /run/proftpd-${port}.pid`, `ScoreboardFile /run/proftpd-${port}.scoreboard`],
-        ...[
-          'TLSEngine on',
-          'TLSRequired on',
-          `TLSECCertificateFile ${PEM}`,
-          `TLSECCertificateKeyFile ${PEM}`,
-        ],
-        ...(implicit ? ['TLSOptions UseImplicitSSL'] : []),
-      ];
-      await writeFile(container, file, `${tls.join('\n')}\n`, 'root');
-      return start(['proftpd', '--nodaemon', '-c', file]);
-    }
+    case 'vsftpd':
+      return startTlsVsftpd(container, type, { listen_port: port });
+    case 'proftpd':
+      return startTlsProftpd(container, port, implicit ? [...FORCED, 'TLSOptions UseImplicitSSL'] : FORCED);
     case 'pure-ftpd': {
       // 3: no logins and no data without TLS.
       const tls = ['--tls=3', `--certfile=${PEM}`, `--bind=,${port}`, '--pidfile=/run/pure-ftpd-tls.pid'];
       const login = ['--noanonymous', '--dontresolve', '--login=unix'];
-      return start(['pure-ftpd', ...login, '--maxclientsnumber=300', '--maxclientsperip=300', ...tls]);
+      const limits = ['--maxclientsnumber=300', '--maxclientsperip=300'];
+      return Program.start(container, ['pure-ftpd', ...login, ...limits, ...tls], { user: 'root' });
     }
-    case 'pyftpdlib': {
-      const script = readFileSync(join(import.meta.dirname, 'tls-ftp.py'), 'utf8');
-      return start(['python3', '-u', '-', port, PEM, implicit ? 'implicit' : 'explicit'], script);
-    }
+    case 'pyftpdlib':
+      return startTlsPyftpdlib(container, port, implicit ? 'implicit' : 'explicit');
   }
+}
+
+/** Starts a vsftpd that demands TLS; `settings` are its own, such as `listen_port`. */
+export function startTlsVsftpd(
+  container: string,
+  type: FtpType,
+  settings: Readonly<Record<string, string | number>>,
+): Promise<Program> {
+  const options = {
+    ...{ ssl_enable: 'YES', rsa_cert_file: PEM, rsa_private_key_file: PEM, ssl_ciphers: 'HIGH' },
+    ...{ force_local_logins_ssl: 'YES', force_local_data_ssl: 'YES', require_ssl_reuse: 'YES' },
+    // An upload has to end by close_notify.
+    ...{ strict_ssl_read_eof: 'YES', implicit_ssl: type === 'ftps' ? 'YES' : 'NO' },
+    ...settings,
+  };
+  const argv = Object.entries(options).map(([name, value]) => `-o${name}=${value}`);
+  return Program.start(container, ['vsftpd', '/etc/vsftpd.conf', ...argv], { user: 'root' });
+}
+
+/** No login and no data without TLS. */
+const FORCED = ['TLSRequired on'];
+
+/** Starts a proftpd with TLS; `lines` are its own, of mod_tls. */
+export async function startTlsProftpd(
+  container: string,
+  port: number | string,
+  lines: readonly string[],
+): Promise<Program> {
+  const file = `/etc/proftpd/tls-${port}.conf`;
+  const plain = await mustExec(container, ['cat', '/etc/proftpd/proftpd.conf']);
+  const config = [
+    ...['LoadModule mod_tls.c', plain.replace(/^Port .*/m, `Port ${port}`)],
+    ...[`PidFile /run/proftpd-${port}.pid`, `ScoreboardFile /run/proftpd-${port}.scoreboard`],
+    ...['TLSEngine on', `TLSECCertificateFile ${PEM}`, `TLSECCertificateKeyFile ${PEM}`, ...lines],
+  ];
+  await writeFile(container, file, `${config.join('\n')}\n`, 'root');
+  return Program.start(container, ['proftpd', '--nodaemon', '-c', file], { user: 'root' });
+}
+
+/** Starts a pyftpdlib that demands TLS; for the modes, see tls-ftp.py. */
+export function startTlsPyftpdlib(
+  container: string,
+  port: number | string,
+  mode: 'explicit' | 'implicit' | 'late' | 'old',
+): Promise<Program> {
+  const script = readFileSync(join(import.meta.dirname, 'tls-ftp.py'), 'utf8');
+  const argv = ['python3', '-u', '-', String(port), PEM, mode];
+  return Program.start(container, argv, { user: 'root', stdin: script });
+}
+
+/** Gives a host the key and the certificate that its servers with TLS present. */
+export async function installPem({ container }: Host, { key, cert }: Issued): Promise<void> {
+  // pyftpdlib runs as ferry and has to read it.
+  await writeFile(container, PEM, key + cert, 'root');
 }
 
 /** A second dovecot, with the users and mailboxes of the first. */
@@ -155,8 +193,8 @@ async function startDovecot({ container }: Host): Promise<Program> {
   return Program.start(container, ['dovecot', '-c', file, '-F'], { user: 'root' });
 }
 
-/** Two more ports of yourserver's postfix; not a program of its own. */
-async function startPostfix(host: Host): Promise<null> {
+/** Opens two more ports of yourserver's postfix. */
+async function startPostfix(host: Host): Promise<void> {
   const tls = { smtpd_tls_chain_files: PEM, smtpd_tls_security_level: 'encrypt', smtpd_tls_auth_only: 'yes' };
   for (const service of POSTFIX_SERVICES) {
     const wrapped = service === `${MAIL_PORTS.smtps}/inet` ? 'yes' : 'no';
@@ -166,7 +204,6 @@ async function startPostfix(host: Host): Promise<null> {
     await mustExec(host.container, ['postconf', '-M', `${service}=${entry}`], { user: 'root' });
   }
   await postfix(host, ['true']);
-  return null;
 }
 
 /** Runs a command that changes postfix's configuration, and has it read that. */

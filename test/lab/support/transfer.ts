@@ -11,6 +11,8 @@ export interface Transfer {
   readonly port: number;
   readonly remote: string;
   readonly local: string;
+  /** The authority that it trusts, as a file: it speaks TLS, after AUTH TLS. Default: no TLS. */
+  readonly ca?: string | undefined;
 }
 
 /** What the client said, and where it is a download what it left: null where there is no file. */
@@ -29,11 +31,13 @@ const PATIENCE = 180;
 const LFTP_UPLOAD_PATIENCE = 40;
 
 const FTPLIB = `
-import ftplib, sys
-direction, port, user, password, remote, local = sys.argv[1:]
-ftp = ftplib.FTP()
+import ftplib, ssl, sys
+direction, port, user, password, remote, local, *ca = sys.argv[1:]
+ftp = ftplib.FTP_TLS(context=ssl.create_default_context(cafile=ca[0])) if ca else ftplib.FTP()
 ftp.connect("localhost", int(port), timeout=${SILENCE})
 ftp.login(user, password)
+if ca:
+    ftp.prot_p()
 if direction == "download":
     with open(local, "wb") as file:
         ftp.retrbinary("RETR " + remote, file.write)
@@ -43,11 +47,13 @@ else:
 `;
 
 const BASIC_FTP = `
+import { readFileSync } from 'node:fs';
 import { Client } from 'basic-ftp';
-const [direction, port, user, password, remote, local] = process.argv.slice(1);
+const [direction, port, user, password, remote, local, ca] = process.argv.slice(1);
 const client = new Client(${SILENCE * 1000});
+const secureOptions = ca && { ca: readFileSync(ca) };
 try {
-  await client.access({ host: 'localhost', port: Number(port), user, password });
+  await client.access({ host: 'localhost', port: Number(port), user, password, secure: ca !== undefined, secureOptions });
   if (direction === 'download') await client.downloadTo(local, remote);
   else await client.uploadFrom(local, remote);
 } finally {
@@ -59,13 +65,14 @@ try {
  * The arguments that make each client try once, with an exit status that says whether it succeeded.
  */
 const ARGV = {
-  curl: ({ direction, port, remote, local }: Transfer) => [
+  curl: ({ direction, port, remote, local, ca }: Transfer) => [
     ...['curl', '--silent', '--show-error', '--max-time', '60', '--user', `${ferry.name}:${ferry.password}`],
+    ...(ca === undefined ? [] : ['--ssl-reqd', '--cacert', ca]),
     direction === 'download' ? '--output' : '--upload-file',
     local,
     `ftp://localhost:${port}/${remote}`,
   ],
-  lftp: ({ direction, port, remote, local }: Transfer) => [
+  lftp: ({ direction, port, remote, local, ca }: Transfer) => [
     ...['lftp', '-u', `${ferry.name},${ferry.password}`, '-p', String(port), '-e'],
     [
       'debug 5',
@@ -78,6 +85,9 @@ const ARGV = {
       'set ftp:rest-stor no',
       `set net:timeout ${SILENCE}`,
       'set xfer:clobber yes',
+      ...(ca === undefined
+        ? []
+        : [`set ssl:ca-file ${ca}`, 'set ftp:ssl-force yes', 'set ftp:ssl-protect-data yes']),
       direction === 'download' ? `get ${remote} -o ${local}` : `put ${local} -o ${remote}`,
       'bye',
     ].join('; '),
@@ -127,6 +137,7 @@ export async function attempt(a: string, transfer: Transfer): Promise<Outcome> {
   };
 }
 
-function words({ direction, port, remote, local }: Transfer): string[] {
-  return [direction, String(port), ferry.name, ferry.password, remote, local];
+function words({ direction, port, remote, local, ca }: Transfer): string[] {
+  const file = ca === undefined ? [] : [ca];
+  return [direction, String(port), ferry.name, ferry.password, remote, local, ...file];
 }

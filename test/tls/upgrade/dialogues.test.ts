@@ -96,10 +96,20 @@ describe('what is said to an FTP server before its client', () => {
     ['220 ready', ['200 PBSZ=0', '200 Protected'], 'protected'],
     ['220 ready', ['503 not yet', '503 not yet'], 'after-login'],
     ['220 ready', ['530 log in', '530 log in'], 'after-login'],
+    ['230 in already', ['200 PBSZ=0', '200 Protected'], 'protected'],
     ['421 full', [], 'protected'],
   ] as const)('after %s and %j: %s', (greeting, answers, protection) => {
-    const { result } = play(prepare([greeting], false), answers);
+    const { said, result } = play(prepare([], false), [greeting, ...answers]);
     expect(result).toEqual({ greeting: [greeting], protection });
+    expect(said).toEqual(answers.length > 0 ? ['PBSZ 0', 'PROT P'] : []);
+  });
+
+  it('data is protected as well if the server needs a moment first (120)', () => {
+    const { said, result } = play(prepare([], false), ['120 a moment', '220 ready', '200', '200']);
+    expect(said).toEqual(['PBSZ 0', 'PROT P']);
+    expect(result).toEqual({ greeting: ['120 a moment', '220 ready'], protection: 'protected' });
+    const explicit = play(ftpUpgrade.before(), ['120 a moment', '220 ready', '234 go']);
+    expect(explicit).toMatchObject({ said: ['AUTH TLS'], result: ['120 a moment', '220 ready'] });
   });
 
   it('reads the greeting by TLS if it has not come before', () => {
