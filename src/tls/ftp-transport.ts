@@ -62,6 +62,7 @@ export class FtpTlsTransport extends TransportDecorator {
       upgrade,
       session: this.#session,
       onReceived: (chunk) => this.#cue.received(chunk),
+      onSent: (chunk) => this.#cue.sent(chunk),
       signal,
     });
     logTls(this.#log, peer, facts);

@@ -22,6 +22,7 @@ export interface TlsConnect {
   /** As TlsStreamOptions has them. */
   readonly begins?: Promise<void> | undefined;
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
+  readonly onSent?: ((chunk: Buffer) => void) | undefined;
 }
 
 /** Begins TLS with the target of one forward, by its settings. */
@@ -42,7 +43,8 @@ export class TlsClient {
   }
 
   /** Begins TLS on `inner`, and owns it from then on. The handshake may still fail: see `secured`. */
-  connect(inner: Stream, { peer, session, needsCloseNotify, begins, onReceived }: TlsConnect): TlsStream {
+  connect(inner: Stream, { session, ...connect }: TlsConnect): TlsStream {
+    const { peer } = connect;
     const { serverName } = this.settings;
     const ticket = session?.latest;
     const options = {
@@ -62,10 +64,7 @@ export class TlsClient {
         judge: (socket) => this.#judge(socket),
         explain: (error) => explain(error, peer),
       },
-      peer,
-      needsCloseNotify,
-      begins,
-      onReceived,
+      ...connect,
       onSession: (offered) => {
         if (session !== undefined) session.latest = offered;
       },

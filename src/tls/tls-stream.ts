@@ -44,6 +44,8 @@ export interface TlsStreamOptions {
   readonly begins?: Promise<void> | undefined;
   /** Called with each chunk of the other side's data, before the reader gets it. */
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
+  /** Called with each chunk of ours, before it is sent. */
+  readonly onSent?: ((chunk: Buffer) => void) | undefined;
   /** Called with each session that a server, once accepted, offers for later connections. */
   readonly onSession?: ((session: Buffer) => void) | undefined;
 }
@@ -141,6 +143,7 @@ export class TlsStream extends Duplex implements Stream {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#options.onSent?.(chunk);
     if (this.#inner.destroyed) callback(this.#cut('closed the connection before it had read all'));
     else this.#send(callback, (done) => this.#socket.write(chunk, done));
   }

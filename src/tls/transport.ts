@@ -53,6 +53,7 @@ export interface Beginning {
   readonly needsCloseNotify?: boolean | undefined;
   readonly session?: TlsSession | undefined;
   readonly onReceived?: ((chunk: Buffer) => void) | undefined;
+  readonly onSent?: ((chunk: Buffer) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -70,14 +71,15 @@ export interface Begun {
 export async function begin(
   inner: Stream,
   client: TlsClient,
-  { peer, upgrade, needsCloseNotify, session, onReceived, signal }: Beginning,
+  { upgrade, signal, ...connect }: Beginning,
 ): Promise<Begun> {
+  const { peer } = connect;
   let stream: Stream = inner;
   // The stream can fail between two of its readers.
   inner.on('error', () => {});
   try {
     const greeting = upgrade === undefined ? [] : await upgraded(inner, upgrade, peer, signal);
-    const secure = client.connect(inner, { peer, needsCloseNotify, session, onReceived });
+    const secure = client.connect(inner, connect);
     stream = secure;
     const facts = await accepted(secure, peer, signal);
     return { secure, facts, greeting };

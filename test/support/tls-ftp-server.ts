@@ -20,6 +20,8 @@ export interface TlsFtpOptions extends Issued {
   readonly truncates?: boolean;
   /** A download's connection is closed both ways as soon as it is sent. */
   readonly closes?: boolean;
+  /** It closes a data connection on which TLS begins before the transfer, as pyftpdlib does. */
+  readonly refusesEarlyTls?: boolean;
   /** What is wrong with data connections. */
   readonly data?: 'other certificate' | 'no TLS';
   readonly otherCertificate?: Issued;
@@ -114,6 +116,12 @@ export async function tlsFtpServer(test: Test, options: TlsFtpOptions): Promise<
         }
         case 'LIST':
         case 'RETR': {
+          const early = await data?.socket;
+          if (options.refusesEarlyTls && (early?.bytesRead ?? 0) > 0) {
+            early?.destroy();
+            reply('425 TLS has begun too early');
+            break;
+          }
           reply('150 here it comes');
           const socket = await accept();
           if (options.needsReuse !== false && !reused.at(-1) && !options.data) {

@@ -91,6 +91,16 @@ describeWith(['openssl'], 'an FTP server that demands TLS', () => {
     expect(asked).toEqual(['PBSZ 0', 'PROT P', 'USER a', 'PASS secret', 'PBSZ 0', 'PROT P']);
   });
 
+  it('that takes TLS only once the transfer has begun serves a client that takes its time before it', async () => {
+    const { client } = await loggedIn({ refusesEarlyTls: true });
+    const data = await client.data(await client.passive());
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await client.command('RETR 5000')).toMatch(/^150 /);
+    expect((await data.rest()).bytes.equals(pattern(5000))).toBe(true);
+    data.end();
+    expect(await client.reply()).toBe('226 done');
+  });
+
   it('does not get REIN, which would end TLS', async () => {
     const { client, server } = await loggedIn();
     expect(await client.command('REIN')).toMatch(/^502 /);
