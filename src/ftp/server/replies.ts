@@ -1,3 +1,5 @@
+import { unmistakable } from '../wire/failure-text.ts';
+
 /** A reply of the server (RFC 959 4.2). Texts hold one byte a character. */
 export interface Reply {
   readonly code: number;
@@ -22,7 +24,7 @@ export function multiline(code: number, first: string, between: readonly string[
 export function replyBytes({ code, lines }: Reply): Uint8Array {
   const last = lines.length - 1;
   const text = lines.map((line, index) => {
-    const clean = line.replace(/[\0-\x1f\x7f]/g, '?');
+    const clean = unmistakable(code, line).replace(/[\0-\x1f\x7f]/g, '?');
     if (index === last) return `${code} ${clean}\r\n`;
     if (index === 0) return `${code}-${clean}\r\n`;
     return `${/^\d{3}[ -]/.test(clean) ? ' ' : ''}${clean}\r\n`;

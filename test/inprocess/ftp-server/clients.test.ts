@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promi
 import path from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
 import type { FtpServerOptions } from '../../../demo/ftp-server.ts';
-import { serveFolder } from '../../support/file-server.ts';
+import { type FileSink, StoreError } from '../../../src/ftp/server/store.ts';
+import { serveFolder, serveStore, stubStore } from '../../support/file-server.ts';
 import {
   CLIENTS,
   isInstalled,
@@ -149,6 +150,24 @@ describe.skipIf(!isInstalled('python3'))('ftplib', { timeout: 60_000 }, () => {
     expect(said).toContain('one\ntwo\n');
     expect(said).toContain('size=11;');
     expect(await readFile(path.join(root, 'g'), 'utf8')).toBe('three\nfour\n');
+  });
+});
+
+describe.skipIf(!isInstalled('lftp'))('lftp', { timeout: 60_000 }, () => {
+  it('reports an upload as failed, whatever the words of the error', async (test) => {
+    const lost = new StoreError('unavailable', 'client_loop: send disconnect: Broken pipe');
+    const broken: FileSink = {
+      write: async () => {},
+      finish: () => Promise.reject(lost),
+      abort: async () => {},
+    };
+    const store = stubStore({ openWrite: async () => broken });
+    const { host, port } = await serveStore(test, store);
+    const place: Place = { host, port, active: false, local: await tempFolder(test) };
+    await writeFile(path.join(place.local, 'up'), CONTENT);
+    await expect(lftp(place, 'set net:reconnect-interval-base 1', 'put up -o f')).rejects.toThrow(
+      'ended with 1',
+    );
   });
 });
 
