@@ -28,7 +28,7 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
   '-A': 'agent forwarding is not supported; use ssh -A',
   '-X': 'X11 forwarding is not supported; use ssh -X',
   '-Y': 'X11 forwarding is not supported; use ssh -Y',
-  '-M': 'connection sharing is not supported; omit it',
+  '-M': 'sshferry cannot be an ssh master; omit it, and -S',
   '-O <command>': 'connection sharing is not supported; sshferry stop ends a running sshferry',
   '-W <target>': 'forwarding standard input is not supported; use ssh -W',
   '-w <tunnel>': 'tunnel devices are not supported; use ssh -w',

@@ -34,7 +34,18 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
   async function startMaster(): Promise<ChildProcess> {
     const child = spawn(
       'ssh',
-      ['-M', '-N', '-S', socket, ...sshd.options, '-o', 'PermitLocalCommand=yes', '-o', 'LocalCommand=echo up', '127.0.0.1'],
+      [
+        '-M',
+        '-N',
+        '-S',
+        socket,
+        ...sshd.options,
+        '-o',
+        'PermitLocalCommand=yes',
+        '-o',
+        'LocalCommand=echo up',
+        '127.0.0.1',
+      ],
       { stdio: ['ignore', 'pipe', 'ignore'], detached: true },
     );
     await once(child.stdout, 'data');
@@ -104,35 +115,38 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     await expect(none.toArray()).rejects.toThrow(/does not start the subsystem none/);
   });
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('breaks downloads and uploads when the master gets %s', async (signal) => {
-    const source = await listenTcp(TEST, (peer) => {
-      const more = setInterval(() => peer.write('x'), 5);
-      peer.on('close', () => clearInterval(more));
-    });
-    const sink = await listenTcp(TEST, (peer) => void peer.resume());
-    const over = await transport();
-    const download = await over.openStream(source);
-    const upload = await over.openStream(sink);
-    const endings: string[] = [];
-    for (const stream of [download, upload]) {
-      stream.on('end', () => endings.push('end')).on('finish', () => endings.push('finish'));
-      stream.on('error', (error: { code?: string }) => endings.push(error.code ?? 'none'));
-    }
-    await once(download, 'data');
-    download.resume();
-    const block = Buffer.alloc(65_536);
-    const fill = () => {
-      while (!upload.destroyed && upload.write(block));
-    };
-    upload.on('drain', fill);
-    fill();
-    await once(upload, 'drain');
-    const lost = new Promise((resolve) => over.onState((state) => state === 'backoff' && resolve(null)));
-    const closed = Promise.all([download, upload].map(closing));
-    await end(master, signal);
-    await Promise.all([lost, closed]);
-    expect(endings).toEqual(['SSH_LOST', 'SSH_LOST']);
-  });
+  it.each(['SIGKILL', 'SIGTERM'] as const)(
+    'breaks downloads and uploads when the master gets %s',
+    async (signal) => {
+      const source = await listenTcp(TEST, (peer) => {
+        const more = setInterval(() => peer.write('x'), 5);
+        peer.on('close', () => clearInterval(more));
+      });
+      const sink = await listenTcp(TEST, (peer) => void peer.resume());
+      const over = await transport();
+      const download = await over.openStream(source);
+      const upload = await over.openStream(sink);
+      const endings: string[] = [];
+      for (const stream of [download, upload]) {
+        stream.on('end', () => endings.push('end')).on('finish', () => endings.push('finish'));
+        stream.on('error', (error: { code?: string }) => endings.push(error.code ?? 'none'));
+      }
+      await once(download, 'data');
+      download.resume();
+      const block = Buffer.alloc(65_536);
+      const fill = () => {
+        while (!upload.destroyed && upload.write(block));
+      };
+      upload.on('drain', fill);
+      fill();
+      await once(upload, 'drain');
+      const lost = new Promise((resolve) => over.onState((state) => state === 'backoff' && resolve(null)));
+      const closed = Promise.all([download, upload].map(closing));
+      await end(master, signal);
+      await Promise.all([lost, closed]);
+      expect(endings).toEqual(['SSH_LOST', 'SSH_LOST']);
+    },
+  );
 
   it('breaks a stream whose ssh is killed, and only that one', async () => {
     const source = await listenTcp(TEST, (peer) => void peer.write('x'));
@@ -189,29 +203,42 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     onTestFinished(() => void server.close());
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
-    const args = ['-F', 'none', '-p', `${port}`, '-S', socket, '-L', `${await freePort()}:127.0.0.1:21`, '127.0.0.1'];
+    const args = [
+      '-F',
+      'none',
+      '-p',
+      `${port}`,
+      '-S',
+      socket,
+      '-L',
+      `${await freePort()}:127.0.0.1:21`,
+      '127.0.0.1',
+    ];
     const cli = startCli(TEST, args, sshd.env);
     expect(await cli.ended).toBe(255);
     expect(cli.log).toContain(`no ssh master answers on ${socket}`);
     expect(connections).toBe(0);
   });
 
-  it.each(['SIGTERM', 'SIGKILL'] as const)('leaves no process after %s, and the master alive', async (signal) => {
-    const echo = await listenTcp(TEST, (peer) => peer.pipe(peer));
-    const port = await freePort();
-    const args = ['-F', 'none', '-S', socket, '-L', `${port}:127.0.0.1:${echo.port}`, '127.0.0.1'];
-    const cli = startCli(TEST, args, sshd.env);
-    await cli.said('forward.ready');
-    const client = connect(port, '127.0.0.1').on('error', () => {});
-    client.write('x');
-    await once(client, 'data');
-    const children = await descendants(cli.child.pid as number);
-    expect(children.length).toBeGreaterThan(0);
-    cli.child.kill(signal);
-    client.destroy();
-    await vi.waitFor(() => expect(children.filter(({ pid }) => exists(pid))).toEqual([]), 5000);
-    expect(isAlive(master)).toBe(true);
-  });
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'leaves no process after %s, and the master alive',
+    async (signal) => {
+      const echo = await listenTcp(TEST, (peer) => peer.pipe(peer));
+      const port = await freePort();
+      const args = ['-F', 'none', '-S', socket, '-L', `${port}:127.0.0.1:${echo.port}`, '127.0.0.1'];
+      const cli = startCli(TEST, args, sshd.env);
+      await cli.said('forward.ready');
+      const client = connect(port, '127.0.0.1').on('error', () => {});
+      client.write('x');
+      await once(client, 'data');
+      const children = await descendants(cli.child.pid as number);
+      expect(children.length).toBeGreaterThan(0);
+      cli.child.kill(signal);
+      client.destroy();
+      await vi.waitFor(() => expect(children.filter(({ pid }) => exists(pid))).toEqual([]), 5000);
+      expect(isAlive(master)).toBe(true);
+    },
+  );
 });
 
 function closing(stream: Duplex): Promise<unknown> {

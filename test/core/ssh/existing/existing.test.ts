@@ -49,9 +49,15 @@ describe('the words of an ssh that uses a master', () => {
   });
 
   it.each([
-    ['Stdio forwarding request failed: Session open refused by peer', /server does not connect to localhost:21/],
+    [
+      'Stdio forwarding request failed: Session open refused by peer',
+      /server does not connect to localhost:21/,
+    ],
     ['mux_client_request_stdio_fwd: Stdio forwarding request failed: No', /does not connect/],
-    ['Master refused stdio forwarding request: Permission denied', /master of server refused.*Permission denied/],
+    [
+      'Master refused stdio forwarding request: Permission denied',
+      /master of server refused.*Permission denied/,
+    ],
   ])('%s', (line, message) => {
     expect(notOpened(TCP, 'server', [line, 'more'])).toMatchObject({
       code: 'CHANNEL_REFUSED',
@@ -60,7 +66,10 @@ describe('the words of an ssh that uses a master', () => {
   });
 
   it('that are not the master’s blame the master', () => {
-    const words = ['Control socket connect(/run/m): No such file or directory', 'Connection closed by UNKNOWN'];
+    const words = [
+      'Control socket connect(/run/m): No such file or directory',
+      'Connection closed by UNKNOWN',
+    ];
     expect(notOpened(TCP, 'server', words)).toBeNull();
   });
 
