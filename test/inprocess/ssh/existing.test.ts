@@ -16,6 +16,8 @@ import { listenTcp } from '../../support/tcp.ts';
 
 const TEST = { onTestFinished };
 
+vi.setConfig({ testTimeout: 90_000 });
+
 describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', () => {
   let sshd: LocalSshd;
   let socket: string;
@@ -111,8 +113,8 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     expect(version[4]).toBe(2);
     stream.end();
     await once(stream, 'end');
-    const none = await over.openStream({ subsystem: 'none' });
-    await expect(none.toArray()).rejects.toThrow(/does not start the subsystem none/);
+    const none = over.openStream({ subsystem: 'none' }).then((refused) => refused.toArray());
+    await expect(none).rejects.toThrow(/does not start the subsystem none/);
   });
 
   it.each(['SIGKILL', 'SIGTERM'] as const)(
@@ -165,6 +167,16 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     expect(errors).toMatchObject([{ code: 'PEER_RESET' }]);
     expect(over.state).toBe('ready');
     expect(isAlive(master)).toBe(true);
+  });
+
+  it('loses nothing of a stream that ends as soon as it is open', { repeats: 9 }, async () => {
+    const greeter = await listenTcp(TEST, (peer) => void peer.end('hello'));
+    const over = await transport();
+    const texts = Array.from({ length: 5 }, async () => {
+      const stream = await over.openStream(greeter);
+      return String(Buffer.concat(await stream.toArray()));
+    });
+    expect(await Promise.all(texts)).toEqual(Array(5).fill('hello'));
   });
 
   it('waits for the master to come back', async () => {
@@ -227,7 +239,7 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
       const port = await freePort();
       const args = ['-F', 'none', '-S', socket, '-L', `${port}:127.0.0.1:${echo.port}`, '127.0.0.1'];
       const cli = startCli(TEST, args, sshd.env);
-      await cli.said('forward.ready');
+      await cli.said('forward.ready', /(?:)/, 1, 60_000);
       const client = connect(port, '127.0.0.1').on('error', () => {});
       client.write('x');
       await once(client, 'data');

@@ -16,7 +16,7 @@ import { muxRequests } from '../openssh/mux-messages.ts';
 import { opensshVersion } from '../openssh/version.ts';
 import type { SshOptions } from '../options.ts';
 import { clientArguments } from './arguments.ts';
-import { type Ending, MasterClient } from './client.ts';
+import { type Ending, MasterClient, type Pipes } from './client.ts';
 import { broken, noMaster, notOpened, notRun, whereOf } from './failures.ts';
 import { ClientStream } from './stream.ts';
 
@@ -101,32 +101,20 @@ export class ExistingConnection implements HopConnection {
     const client = new MasterClient(clientArguments(this.#socket, host, destination));
     this.#clients.add(client);
     void client.ended.then(() => this.#clients.delete(client));
+    const { pipes } = client;
+    if (pipes === null) throw notRun(destination, await client.ended);
+    // At once: when a process has ended, Node discards output without a reader.
+    const stream = this.#streamOf(client, pipes, destination);
     try {
-      const asked = this.#askBefore(timeout);
-      let opened: boolean | null = null;
-      const answered = client.opened.then((is) => {
-        opened = is;
-      });
-      await within(timeout, Promise.race([answered, this.#end.closed]), signal);
-      const silence = asked();
-      signal?.throwIfAborted();
-      if (this.#end.reason !== null) throw this.#end.reason;
-      if (opened === null) throw noAnswer(whereOf(destination), host, timeout, silence);
-      if (!opened || client.pipes === null) throw await this.#whyNot(client, destination);
+      await this.#opening(client, destination, { signal, timeout });
       await this.#sameMaster();
       signal?.throwIfAborted();
-      let received = false;
-      client.pipes.output.once('data', () => {
-        received = true;
-      });
-      const stream = new ClientStream(client, client.pipes, {
-        alive: () => this.#isAlive(),
-        broken: (ending) => broken(destination, host, ending, !received),
-      });
+      if (stream.errored) throw stream.errored;
       this.#end.add(stream);
       return stream;
     } catch (error) {
       client.kill();
+      stream.destroy();
       throw error;
     }
   }
@@ -160,6 +148,37 @@ export class ExistingConnection implements HopConnection {
   #ended(why = `the ssh master on ${this.#socket} has ended`): void {
     const own = this.#closing ? closedHere(this.#options) : lost(this.#options, why);
     this.#end.end(this.#blame ?? own, { planned: this.#closing });
+  }
+
+  #streamOf(client: MasterClient, pipes: Pipes, destination: Destination): ClientStream {
+    let received = false;
+    pipes.output.once('data', () => {
+      received = true;
+    });
+    return new ClientStream(client, pipes, {
+      alive: () => this.#isAlive(),
+      broken: (ending) => broken(destination, this.#options.host, ending, !received),
+    });
+  }
+
+  /** Settles when the server has opened the stream. Rejects if it does not in time. */
+  async #opening(
+    client: MasterClient,
+    destination: Destination,
+    { signal, timeout }: { signal: AbortSignal | undefined; timeout: number },
+  ): Promise<void> {
+    const { host } = this.#options;
+    const asked = this.#askBefore(timeout);
+    let opened: boolean | null = null;
+    const answered = client.opened.then((is) => {
+      opened = is;
+    });
+    await within(timeout, Promise.race([answered, this.#end.closed]), signal);
+    const silence = asked();
+    signal?.throwIfAborted();
+    if (this.#end.reason !== null) throw this.#end.reason;
+    if (opened === null) throw noAnswer(whereOf(destination), host, timeout, silence);
+    if (!opened) throw await this.#whyNot(client, destination);
   }
 
   /** Whether the master answers a question asked now, and so was there before. */
