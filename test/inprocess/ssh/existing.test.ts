@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { ManagedTransport } from '../../../src/core/transport.ts';
 import { startCli } from '../../support/cli.ts';
 import { descendants } from '../../support/descendants.ts';
+import { serveFolder } from '../../support/file-server.ts';
 import { LocalSshd } from '../../support/local-sshd.ts';
 import { describeWith } from '../../support/openssh.ts';
+import { RawClient } from '../../support/raw-client.ts';
 import { silentLog, testOptions, typing } from '../../support/ssh-login.ts';
 import { freePort, SSHD } from '../../support/sshd.ts';
 import { listenTcp } from '../../support/tcp.ts';
@@ -230,6 +233,40 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     expect(await cli.ended).toBe(255);
     expect(cli.log).toContain(`no ssh master answers on ${socket}`);
     expect(connections).toBe(0);
+  });
+
+  it('carries FTP; an upload whose master is killed is no success; clients of the next master are served', async () => {
+    const server = await serveFolder(TEST);
+    const port = await freePort();
+    const args = ['-F', 'none', '-S', socket, '-L', `ftp/${port}:127.0.0.1:${server.port}`, '127.0.0.1'];
+    const cli = startCli(TEST, args, sshd.env);
+    await cli.said('forward.ready', /(?:)/, 1, 60_000);
+    const login = async () => {
+      const client = await RawClient.connect(TEST, { host: '127.0.0.1', port });
+      const replies = [await client.reply()];
+      for (const line of ['USER ann', 'PASS x', 'TYPE I']) replies.push(await client.command(line));
+      return { client, codes: replies.map((reply) => reply.slice(0, 3)) };
+    };
+    const store = async (client: RawClient, name: string) => {
+      const data = await client.unread(await client.passive());
+      data.on('error', () => {});
+      expect(await client.command(`STOR ${name}`)).toMatch(/^150/);
+      return data;
+    };
+    const { client } = await login();
+    const whole = await store(client, 'whole');
+    whole.end(Buffer.alloc(300_000));
+    expect(await client.reply()).toMatch(/^226/);
+    expect((await stat(path.join(server.root, 'whole'))).size).toBe(300_000);
+
+    const cut = await store(client, 'cut');
+    await new Promise((resolve) => cut.write(Buffer.alloc(1_000_000), resolve));
+    await end(master, 'SIGKILL');
+    expect(await client.reply()).toMatch(/^4/);
+
+    await rm(socket, { force: true });
+    master = await startMaster();
+    await vi.waitFor(async () => expect((await login()).codes).toEqual(['220', '331', '230', '200']), 30_000);
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
