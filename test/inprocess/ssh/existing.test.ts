@@ -5,6 +5,8 @@ import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { clientArguments } from '../../../src/core/ssh/existing/arguments.ts';
+import { MasterClient } from '../../../src/core/ssh/existing/client.ts';
 import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { ManagedTransport } from '../../../src/core/transport.ts';
 import { startCli } from '../../support/cli.ts';
@@ -209,15 +211,36 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     expect(isAlive(first)).toBe(true);
   });
 
-  it('does not log in without a master', async () => {
-    await end(master);
-    let connections = 0;
-    const server = createServer(() => {
-      connections += 1;
+  /** A server that counts its connections, and hangs up. */
+  async function counter() {
+    const counted = { port: 0, connections: 0 };
+    const server = createServer((peer) => {
+      counted.connections += 1;
+      peer.destroy();
     }).listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
     await once(server, 'listening');
-    const { port } = server.address() as { port: number };
+    counted.port = (server.address() as { port: number }).port;
+    return counted;
+  }
+
+  it.each([{ tcp: { host: '127.0.0.1', port: 21 } }, { subsystem: 'sftp' }])(
+    'an ssh that finds no master does not connect: %j',
+    async (destination) => {
+      const server = await counter();
+      const args = clientArguments(sshd.file('none'), '127.0.0.1', destination);
+      const client = new MasterClient(['-p', `${server.port}`, ...args]);
+      client.pipes?.input.end();
+      expect(await client.opened).toBe(false);
+      expect(await client.ended).toMatchObject({ status: 255 });
+      expect(server.connections).toBe(0);
+    },
+  );
+
+  it('does not log in without a master', async () => {
+    await end(master);
+    const server = await counter();
+    const { port } = server;
     const args = [
       '-F',
       'none',
@@ -232,7 +255,7 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the login of a running ssh master', (
     const cli = startCli(TEST, args, sshd.env);
     expect(await cli.ended).toBe(255);
     expect(cli.log).toContain(`no ssh master answers on ${socket}`);
-    expect(connections).toBe(0);
+    expect(server.connections).toBe(0);
   });
 
   it('carries FTP; an upload whose master is killed is no success; clients of the next master are served', async () => {
