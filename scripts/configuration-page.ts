@@ -30,6 +30,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   'servers.NAME.identityFile': '`-i`',
   'servers.NAME.addressFamily': '`-4`, `-6`',
   'servers.NAME.sshConfig': '`-F`',
+  'servers.NAME.controlPath': '`-S`',
   'servers.NAME.gatewayPorts': '`-g`',
   'servers.NAME.session': '`-N` for `false`',
   'servers.NAME.options': '`-o`',

@@ -40,7 +40,18 @@ export async function resolveLogins(
 ): Promise<Logins> {
   const logins = new Map<string, ResolvedSsh>();
   for (const [name, server] of Object.entries(config.servers)) {
-    const { host, port, user, identityFile, addressFamily, sshConfig, session, options, sshEngine } = server;
+    const {
+      host,
+      port,
+      user,
+      identityFile,
+      addressFamily,
+      sshConfig,
+      session,
+      options,
+      sshEngine,
+      controlPath,
+    } = server;
     const flags = {
       ...(port !== undefined && { port }),
       ...(user !== undefined && { user }),
@@ -50,7 +61,9 @@ export async function resolveLogins(
       noSession: !session,
       ...(sshEngine && { engine: sshEngine }),
     };
-    logins.set(name, await resolve({ destination: host, flags, o: options, env }));
+    // First, so that it counts.
+    const o: SshInput['o'] = controlPath === undefined ? options : [['ControlPath', controlPath], ...options];
+    logins.set(name, await resolve({ destination: host, flags, o, env }));
   }
   return logins;
 }

@@ -68,6 +68,13 @@ const serverSchema = z.strictObject({
     .describe(
       'Additional SSH connections for bulk data (default: 1 if the login asks no questions, otherwise 0)',
     ),
+  controlPath: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Control socket of a running ssh master (ssh -M -S path) whose login to use, without one of its own',
+    ),
   sshEngine: z
     .enum(['auto', 'openssh', 'ssh2'])
     .optional()

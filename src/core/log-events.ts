@@ -236,7 +236,7 @@ export const LOG_EVENTS = {
   'ssh.engine': {
     levels: ['debug', 'info', 'warn'],
     fields: ['server', 'engine'],
-    when: "OpenSSH's `ssh` logs in instead of ssh2 (`SshEngine`), and why; info if ssh2 and the server have no algorithm in common; warn if the login needs `ssh`, and there is none",
+    when: "OpenSSH's `ssh` logs in instead of ssh2 (`SshEngine`), and why; info if ssh2 and the server have no algorithm in common, or if options have no effect beside `-S`; warn if the login needs `ssh`, and there is none",
   },
   'ssh.openssh': {
     levels: ['warn', 'debug', 'trace'],

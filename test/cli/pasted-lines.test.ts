@@ -125,9 +125,9 @@ const LINES: readonly (readonly [line: string, meaning: Meaning])[] = [
 const REFUSED: readonly (readonly [line: string, why: RegExp])[] = [
   [
     `-fN -M -S /tmp/ctl -L 8080:localhost:80 ${HOST}`,
-    /^sshferry: -M: connection sharing is not supported; omit it$/,
+    /^sshferry: -M: sshferry cannot be an ssh master; omit it, and -S$/,
   ],
-  [`-S /tmp/ctl -O exit ${HOST}`, /^sshferry: -S: connection sharing is not supported; omit it$/],
+  [`-S /tmp/ctl -O exit ${HOST}`, /^sshferry: -O: connection sharing is not supported; sshferry stop/],
   [
     `-f -L 8080:localhost:80 ${HOST} sleep 10`,
     /^sshferry: sshferry does not run commands on the server; omit 'sleep 10', or use ssh$/,

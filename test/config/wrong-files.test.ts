@@ -219,7 +219,7 @@ const WRONG: [what: string, text: string, told: string | string[]][] = [
     'log: { levl: debug }\nservers:\n  office: { hst: a, passphrase: b }\nforwards:\n  files: { listen: 8021, server: home, to: x }\n  files: {}\n',
     [
       '1:8: log.levl: unknown key (did you mean level?); expected one of level, format',
-      '3:13: servers.office.hst: unknown key (did you mean host?); expected one of host, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, options, dataConnections, sshEngine',
+      '3:13: servers.office.hst: unknown key (did you mean host?); expected one of host, user, port, identityFile, addressFamily, sshConfig, gatewayPorts, session, options, dataConnections, controlPath, sshEngine',
       `3:21: servers.office.passphrase: ${NO_SECRETS}`,
       '5:3: forwards.files: listen is missing; expected a number or text, such as 8021',
       '5:3: forwards.files: server is missing; expected text',

@@ -17,6 +17,7 @@ export const OPTION_FLAGS: Readonly<Record<string, (value: string) => string>> =
   '-b <address>': (value) => `BindAddress=${value}`,
   '-c <ciphers>': (value) => `Ciphers=${value}`,
   '-J <destination>': (value) => `ProxyJump=${value}`,
+  '-S <path>': (value) => `ControlPath=${value}`,
   '-m <macs>': (value) => `MACs=${value}`,
 };
 
@@ -27,9 +28,8 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, string>> = {
   '-A': 'agent forwarding is not supported; use ssh -A',
   '-X': 'X11 forwarding is not supported; use ssh -X',
   '-Y': 'X11 forwarding is not supported; use ssh -Y',
-  '-M': 'connection sharing is not supported; omit it',
+  '-M': 'sshferry cannot be an ssh master; omit it, and -S',
   '-O <command>': 'connection sharing is not supported; sshferry stop ends a running sshferry',
-  '-S <path>': 'connection sharing is not supported; omit it',
   '-W <target>': 'forwarding standard input is not supported; use ssh -W',
   '-w <tunnel>': 'tunnel devices are not supported; use ssh -w',
   '-B <interface>': 'binding to an interface is not supported; use -b with its address',

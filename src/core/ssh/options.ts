@@ -68,12 +68,22 @@ export interface SshOptions {
   readonly dataConnections?: number;
   /** What logs in; sshferry's own option. Default: `auto`. */
   readonly engine?: EngineChoice;
+  /** The login of a running ssh master, to use in place of one of its own. Default: none. */
+  readonly existing?: ExistingLogin;
   /** Default: nothing that only ssh supports. */
   readonly openssh?: OpenSshSettings;
 }
 
 /** The values of SshEngine. `auto` is ssh2, unless the login needs OpenSSH's ssh: see chooseEngine. */
 export type EngineChoice = 'auto' | 'ssh2' | 'openssh';
+
+/** A login that exists already: `-S`. */
+export interface ExistingLogin {
+  /** The path of the master's control socket. */
+  readonly socket: string;
+  /** The options of a login that were given beside it, which have no effect. */
+  readonly unused: readonly string[];
+}
 
 /** Settings that only OpenSSH's ssh supports. */
 export interface OpenSshSettings {

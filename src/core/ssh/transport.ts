@@ -3,6 +3,7 @@ import type { ManagedTransport } from '../transport.ts';
 import type { OnProgress } from './connection/progress.ts';
 import { connectChain } from './link/chain.ts';
 import type { Hop } from './link/connect-hop.ts';
+import { existingTransport } from './link/existing.ts';
 import { HopMemory } from './link/hop-memory.ts';
 import { SshPool } from './link/pool.ts';
 import { SshSupervisor } from './link/supervisor.ts';
@@ -21,6 +22,7 @@ export function sshTransport(
   log: Logger,
   progress: OnProgress = () => {},
 ): ManagedTransport {
+  if (options.existing) return existingTransport(options, options.existing, log, progress);
   const hops = [...(options.jumpHosts ?? []), options].map(
     (hop) => new HopMemory(hop, prompter, log, progress),
   );

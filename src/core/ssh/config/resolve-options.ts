@@ -8,6 +8,7 @@ import {
 } from '../connection/algorithms.ts';
 import type { EngineChoice, OpenSshSettings, SshOptions } from '../options.ts';
 import { checkHost, checkUser, type Destination } from './destination.ts';
+import { canonicalKey } from './keys.ts';
 import { localUser } from './local-user.ts';
 import { expandPath, expandTokens, type Tokens } from './tokens.ts';
 import { type SettingsReader, STRICT } from './values.ts';
@@ -19,6 +20,8 @@ export interface Resolution {
   /** Values given with `-o`, by key in lower case. */
   readonly given: ReadonlyMap<string, string>;
   readonly engine: EngineChoice;
+  /** Whether `-i` was given. */
+  readonly hasIdentityFlag?: boolean;
   readonly destination: Destination;
   readonly noSession: boolean;
   readonly env: NodeJS.ProcessEnv;
@@ -104,6 +107,7 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
     proxyCommand: proxyCommand && expandTokens(proxyCommand, tokens, 'ProxyCommand'),
     exitOnForwardFailure: s.flag('ExitOnForwardFailure', false),
     engine: r.engine,
+    ...existingLogin(r, tokens),
   };
   const openssh = {
     ...openSshSettings(r, tokens),
@@ -111,6 +115,29 @@ export function assembleOptions(r: Resolution): { options: SshOptions; tokens: T
     lacking: lackingList(r, options, asked),
   };
   return { options: { ...options, openssh }, tokens, notes };
+}
+
+/** The options that matter also where another ssh has logged in. */
+const NO_LOGIN =
+  /^(clearallforwardings|connectionattempts|connecttimeout|controlmaster|controlpath|controlpersist|dynamicforward|exitonforwardfailure|gatewayports|hostname|localforward|permitremoteopen|port|remoteforward|sessiontype|streamlocalbind(mask|unlink)|user)$/;
+
+/**
+ * Returns the existing login that `-o ControlPath` names. A ControlPath of ssh_config does not count:
+ * there it is for ssh's own sessions, and sshferry logs in.
+ */
+function existingLogin(r: Resolution, tokens: Tokens): Pick<SshOptions, 'existing'> {
+  const given = r.given.get('controlpath');
+  if (given === undefined || given.toLowerCase() === 'none') return {};
+  const socket = expandPath(given, tokens, 'ControlPath');
+  const invalid = (what: string, hint: string) => new GatewayError('CONFIG_INVALID', what, { hint });
+  // ssh would expand it once more.
+  if (socket.includes('${')) throw invalid(`ControlPath: ${socket} contains \${`, 'use another path');
+  if (r.engine === 'ssh2')
+    throw invalid('-S uses the login of an ssh master, and SshEngine=ssh2 excludes ssh', 'omit one of them');
+  const unused = [...r.given.keys()]
+    .filter((key) => !NO_LOGIN.test(key))
+    .map((key) => canonicalKey(key) ?? key);
+  return { existing: { socket, unused: [...(r.hasIdentityFlag ? ['IdentityFile'] : []), ...unused] } };
 }
 
 /**

@@ -50,6 +50,7 @@ async function resolveWithin(input: SshInput, within: readonly string[]): Promis
     baseline: source.baseline && new SettingsReader(source.baseline),
     given: firstOfEach(input.o),
     engine: input.flags.engine ?? 'auto',
+    hasIdentityFlag: (input.flags.identityFile ?? []).length > 0,
     destination,
     noSession: input.flags.noSession === true,
     env: input.env,

@@ -193,6 +193,20 @@ describe('without OpenSSH installed', () => {
     });
   });
 
+  it('uses an existing login only if -o names it', async () => {
+    const o = (value: string): SshInput['o'] => [
+      ['ControlPath', value],
+      ['Port', '23'],
+      ['ProxyJump', 'other'],
+    ];
+    expect((await resolve('ControlPath /run/m')).options.existing).toBeUndefined();
+    expect((await resolve('', { o: o('none') })).options.existing).toBeUndefined();
+    const { options } = await resolve('', { o: o('~/m-%h'), flags: { identityFile: ['/i'] } });
+    expect(options.existing).toEqual({ socket: `${home}/m-box`, unused: ['IdentityFile', 'ProxyJump'] });
+    const both = resolve('', { o: o('/run/m'), flags: { engine: 'ssh2' } });
+    await expect(both).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+
   it('lets flags and -o win over the file', async () => {
     const { options } = await resolve('User file\nPort 1\nServerAliveInterval 60\nStrictHostKeyChecking no', {
       flags: { port: 3, user: 'flag', family: 6, identityFile: ['/i'], noSession: true },
