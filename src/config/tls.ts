@@ -71,7 +71,8 @@ const LISTEN_CERT = 'PEM file of the certificate for clients, followed by those 
 const LISTEN_KEY = 'PEM file of the private key of that certificate, which other users cannot read.';
 const LISTEN_MODE =
   "How clients begin TLS: implicit with the first byte, upgrade by the protocol's own command, such as AUTH TLS or STARTTLS (default: upgrade; implicit for tcp).";
-const LISTEN_REQUIRED = 'Refuse logins and data without TLS (default: no on loopback and on a Unix socket, otherwise yes).';
+const LISTEN_REQUIRED =
+  'Refuse logins and data without TLS (default: no on loopback and on a Unix socket, otherwise yes).';
 const LISTEN_OLDEST = 'The oldest version of TLS for clients: 1.0, 1.1, 1.2 or 1.3 (default: 1.2).';
 
 /** The options of TLS with clients, as `-o ListenTls…` sets them. */
