@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
-import { authFailure } from '../auth/failure.ts';
+import { authFailure, isKerberos } from '../auth/failure.ts';
 import { shortPath } from '../auth/identity.ts';
 import { notConnected } from '../connection/dial.ts';
 import {
@@ -52,8 +52,11 @@ export function loginFailure(options: SshOptions, failed: FailedLogin): GatewayE
   const tooMany = matchOf(said, /too many authentication failures/i);
   if (denied || tooMany) {
     const { facts, answers, canAsk } = failed;
+    const methodsLeft = denied?.[1]?.split(',') ?? facts.methodsLeft;
+    const kerberos = options.openssh?.gssapiAuthentication && methodsLeft.some(isKerberos);
     const attempts = {
-      methodsLeft: denied?.[1]?.split(',') ?? facts.methodsLeft,
+      methodsLeft,
+      kerberos: kerberos ? (facts.kerberos ?? 'other') : null,
       keys: facts.keys.map(keyLabel),
       locked: [],
       unusable: [],

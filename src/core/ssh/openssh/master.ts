@@ -7,7 +7,7 @@ import { Banners } from '../auth/banners.ts';
 import { keyText } from '../auth/failure.ts';
 import { SIGN_WITHIN } from '../auth/key-agent.ts';
 import { canAsk } from '../auth/unlock.ts';
-import { otherHost, tooSlow } from '../connection/login-failures.ts';
+import { otherAddress, otherHost, tooSlow } from '../connection/login-failures.ts';
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import type { SshOptions } from '../options.ts';
@@ -157,7 +157,8 @@ export class Master {
       version,
       attended: this.#askpass !== null,
       carrier: this.#carrier?.command ?? null,
-      address: sameHost?.address ?? null,
+      // A Kerberos ticket is for the host's name.
+      address: options.openssh?.gssapiAuthentication ? null : (sameHost?.address ?? null),
     };
     this.#over.signal.throwIfAborted();
     const ready = new Promise<void>((resolve) => {
@@ -185,7 +186,7 @@ export class Master {
 
   #spawn(argv: readonly string[], folder: string): SshProcess {
     const handlers = {
-      onLine: (line: string) => this.#read(line),
+      onLine: (line: string, crlf: boolean) => this.#read(line, crlf),
       onOutput: (text: string) => this.#hear(text),
     };
     try {
@@ -231,12 +232,12 @@ export class Master {
     if (this.#output === `${READY}\n`) this.#ready();
   }
 
-  #read(line: string): void {
+  #read(line: string, crlf: boolean): void {
     const { log } = this.#deps;
     if (this.#signing) this.#sign(false);
     log.trace({ event: 'ssh.openssh' }, line);
     const banner = this.#log.mayBeBanner;
-    const { event, text } = this.#log.read(line);
+    const { event, text } = this.#log.read(line, crlf);
     if (event !== undefined) this.#advance(event);
     if (text === undefined) return;
     if (banner && !OWN_WORDS.test(text)) return this.#banners.show(`${text}\n`);
@@ -259,11 +260,13 @@ export class Master {
 
   #advance(event: LogEvent): void {
     const { facts } = this.#log;
+    const { sameHost = null } = this.#deps;
     switch (event) {
       case 'connected':
+        if (sameHost !== null && sameHost.address !== null && sameHost.address !== facts.address)
+          return this.#giveUp(otherAddress(this.#options, facts.address));
         return this.#report({ stage: 'connected', address: facts.address });
       case 'verified': {
-        const { sameHost = null } = this.#deps;
         const { type = '', fingerprint = '' } = facts.hostKey ?? {};
         if (sameHost !== null && sameHost.fingerprint !== fingerprint) {
           return this.#giveUp(otherHost(this.#options));

@@ -34,8 +34,8 @@ exit "$status"
 `;
 
 export interface ProcessHandlers {
-  /** A line of standard error, without its end. */
-  onLine(line: string): void;
+  /** A line of standard error, without its end; `crlf`: that was CR LF. */
+  onLine(line: string, crlf: boolean): void;
   /** Text of standard output. */
   onOutput(text: string): void;
 }
@@ -105,14 +105,12 @@ export class SshProcess {
   }
 }
 
-async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+async function readLines(stream: Readable, onLine: ProcessHandlers['onLine']): Promise<void> {
   const splitter = new LineSplitter(LONGEST_LINE);
-  const read = (line: Uint8Array) =>
-    onLine(
-      Buffer.from(line)
-        .toString()
-        .replace(/\r*\n$/, ''),
-    );
+  const read = (line: Uint8Array) => {
+    const text = Buffer.from(line).toString();
+    onLine(text.replace(/\r*\n$/, ''), text.endsWith('\r\n'));
+  };
   const ended = new Promise((resolve) => stream.once('close', resolve).once('end', resolve));
   stream.on('data', (chunk: Buffer) => {
     for (const line of splitter.push(chunk)) if (line !== 'too-long') read(line);
