@@ -30,6 +30,8 @@ export interface LoginFacts {
   readonly keys: string[];
   /** The key that the server accepted last. */
   acceptedKey: string | null;
+  /** The keys that the server has accepted and that no agent holds. */
+  readonly acceptedFiles: string[];
   /** Why Kerberos failed, if ssh has reported a known reason. */
   kerberos: KerberosFailure | null;
 }
@@ -71,6 +73,7 @@ export class MasterLog {
     methodsLeft: [],
     keys: [],
     acceptedKey: null,
+    acceptedFiles: [],
     kerberos: null,
   };
   /**
@@ -139,9 +142,11 @@ export class MasterLog {
     if (left !== undefined) facts.methodsLeft = left.split(',');
     const offered = /^Offering public key: (.*?) \S+ SHA256:/.exec(text)?.[1];
     if (offered !== undefined && facts.keys.length < MOST_WORDS) facts.keys.push(offered);
-    const accepted = /^Server accepts key: (.*?) \S+ SHA256:/.exec(text)?.[1];
+    const [, accepted, about = ''] = /^Server accepts key: (.*?) \S+ SHA256:(.*)$/.exec(text) ?? [];
     if (accepted !== undefined) {
       facts.acceptedKey = accepted;
+      if (!about.endsWith(' agent') && facts.acceptedFiles.length < MOST_WORDS)
+        facts.acceptedFiles.push(accepted);
       return { event: 'signing' };
     }
     return {};

@@ -16,6 +16,7 @@ import { Askpass } from './askpass.ts';
 import { CarrierSocket } from './carrier-socket.ts';
 import type { OpenSshDeps } from './deps.ts';
 import { connectionLost, keyLabel, loginFailure } from './failures.ts';
+import { lockedKeys } from './locked-keys.ts';
 import { masterArguments, READY } from './master-arguments.ts';
 import { type LogEvent, type LoginFacts, MasterLog } from './master-log.ts';
 import { makePrivateFolder } from './private-folder.ts';
@@ -168,10 +169,12 @@ export class Master {
     this.#process = ssh;
     if (options.proxyCommand !== null || dial !== undefined)
       this.#report({ stage: 'connected', address: null });
-    const failed = ssh.ended.then((ending) => {
+    const failed = ssh.ended.then(async (ending) => {
       const { facts, words } = this.#log;
       this.#warn();
-      throw loginFailure(options, { facts, words, answers: questions.answers, canAsk: attended, ending });
+      const locked = await lockedKeys(options, facts);
+      const { answers } = questions;
+      throw loginFailure(options, { facts, words, answers, canAsk: attended, locked, ending });
     });
     failed.catch(() => {});
     await Promise.race([ready, failed, this.#aborted()]);

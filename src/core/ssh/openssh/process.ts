@@ -70,11 +70,12 @@ export class SshProcess {
     const words = child.stderr ? readLines(child.stderr, onLine) : Promise.resolve();
     this.ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('exit', (status, signal) =>
-        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`),
-      );
+      child.once('exit', (status, signal) => {
+        // The watchdog was killed, and with it perhaps all that would end ssh.
+        if (signal !== null) this.#killAll();
+        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`);
+      });
     }).then(async (ending) => {
-      // If only the watchdog was killed, the end of its input ends ssh.
       child.stdin?.destroy();
       await within(WORDS_WITHIN, words);
       for (const stream of [child.stdout, child.stderr]) stream?.destroy();

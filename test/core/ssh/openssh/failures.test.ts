@@ -33,6 +33,7 @@ function failure(
     words: log.words,
     answers: 0,
     canAsk: false,
+    locked: [],
     ending: 'exit status 255',
     ...over,
   });
@@ -129,6 +130,12 @@ it.each([
   const error = failure(lines);
   expect(error.code).toBe(code);
   expect(error.message).toMatch(message);
+});
+
+it('names a key that stayed locked, and ssh-add', () => {
+  const denied = 'you@yourserver: Permission denied (publickey,password).';
+  const error = failure([KEY, 'debug1: SSH2_MSG_NEWKEYS received', denied], { locked: ['~/.ssh/id'] });
+  expect(error.message).toMatch(/; ~\/\.ssh\/id is encrypted, .* ssh-add$/);
 });
 
 it.each([

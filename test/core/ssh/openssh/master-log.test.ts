@@ -42,7 +42,17 @@ it('learns the facts of a login', () => {
     methodsLeft: ['publickey', 'password'],
     keys: ['/home/you/.ssh/id'],
     acceptedKey: '/home/you/.ssh/id',
+    acceptedFiles: ['/home/you/.ssh/id'],
     kerberos: null,
+  });
+});
+
+it('learns which accepted keys no agent holds', () => {
+  const key = (name: string) => `debug1: Server accepts key: ${name} ED25519 SHA256:a2V5 explicit`;
+  const { log } = read([...LOGIN, key('/home/you/.ssh/id'), `${key('/home/you/.ssh/held')} agent`]);
+  expect(log.facts).toMatchObject({
+    acceptedKey: '/home/you/.ssh/held',
+    acceptedFiles: ['/home/you/.ssh/id'],
   });
 });
 
