@@ -9,15 +9,18 @@ const LARGEST_KEY = 64 * 1024;
 
 /**
  * Returns the labels of the encrypted keys without which a login failed: ssh does not say that a key
- * is encrypted. Those are keys that the server has accepted and that no agent holds, and keys that
- * ssh cannot offer before they are decrypted. Never rejects.
+ * is encrypted. Those are keys that the server has accepted and that no agent holds, and, unless ssh
+ * could ask for passphrases, keys that it cannot offer before they are decrypted. Never rejects.
  */
 export async function lockedKeys(
   { identityFile, pubkeyAuthentication }: SshOptions,
   { keys, acceptedFiles, methodsLeft }: LoginFacts,
+  couldAsk: boolean,
 ): Promise<string[]> {
   if (!pubkeyAuthentication || !methodsLeft.includes('publickey')) return [];
-  const wanted = identityFile.filter((file) => acceptedFiles.includes(file) || !keys.includes(file));
+  const wanted = identityFile.filter(
+    (file) => acceptedFiles.includes(file) || !(couldAsk || keys.includes(file)),
+  );
   const locked = await Promise.all(wanted.map(isEncrypted));
   return wanted.filter((_, index) => locked[index]).map(shortPath);
 }

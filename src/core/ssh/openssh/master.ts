@@ -172,7 +172,7 @@ export class Master {
     const failed = ssh.ended.then(async (ending) => {
       const { facts, words } = this.#log;
       this.#warn();
-      const locked = await lockedKeys(options, facts);
+      const locked = await lockedKeys(options, facts, this.#askpass !== null);
       const { answers } = questions;
       throw loginFailure(options, { facts, words, answers, canAsk: attended, locked, ending });
     });
