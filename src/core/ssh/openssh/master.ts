@@ -180,6 +180,7 @@ export class Master {
     await Promise.race([ready, failed, this.#aborted()]);
     // What ssh has reported before comes by another pipe, perhaps in this turn of the event loop.
     await setImmediate();
+    this.#over.signal.throwIfAborted();
     questions.succeeded();
     // Nothing has kept the host key, so the next login asks again.
     if (questions.askedHostKey && !this.#hostKeyKept) needsPerson();
