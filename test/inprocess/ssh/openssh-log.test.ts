@@ -2,7 +2,9 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Logger } from '../../../src/core/log.ts';
+import type { OpenSshDeps } from '../../../src/core/ssh/openssh/deps.ts';
 import { Master } from '../../../src/core/ssh/openssh/master.ts';
+import type { SshOptions } from '../../../src/core/ssh/options.ts';
 import { describeWith } from '../../support/openssh.ts';
 import { silentLog, testOptions } from '../../support/ssh-login.ts';
 import { ScriptedPrompter } from '../../support/ssh-person.ts';
@@ -13,13 +15,30 @@ const SIGNING = 'debug1: Server accepts key: /home/you/.ssh/id ED25519 SHA256:a2
 const LOGGED_IN = 'Authenticated to yourserver (via proxy) using "password".';
 const ADDED = "Warning: Permanently added 'elsewhere' (ED25519) to the list of known hosts.";
 
+const KERBEROS: Partial<SshOptions> = {
+  openssh: {
+    certificateFile: [],
+    pkcs11Provider: null,
+    securityKeyProvider: null,
+    gssapiAuthentication: true,
+    gssapiDelegateCredentials: false,
+    algorithms: {},
+    lacking: null,
+  },
+};
+
 describeWith(['sh'], 'a login by OpenSSH', () => {
   /** Logs in by a program that writes these lines as ssh would, and then what `after` does. */
-  async function login(lines: readonly string[], after: string) {
+  async function login(
+    lines: readonly string[],
+    after: string,
+    more: Partial<OpenSshDeps> = {},
+    over: Partial<SshOptions> = {},
+  ) {
     const folder = await tempFolder({ onTestFinished });
     await mkdir(path.join(folder, 'bin'));
     const program = path.join(folder, 'bin', 'ssh');
-    const words = lines.map((line) => `echo '${line.replaceAll("'", "'\\''")}' >&2`);
+    const words = lines.map((line) => `printf '%s\\r\\n' '${line.replaceAll("'", "'\\''")}' >&2`);
     await writeFile(program, ['#!/bin/sh', ...words, after, ''].join('\n'));
     await chmod(program, 0o700);
     vi.stubEnv('PATH', `${path.dirname(program)}:${process.env.PATH}`);
@@ -28,9 +47,9 @@ describeWith(['sh'], 'a login by OpenSSH', () => {
     const note = (fields: { event?: string }, text: string) => void logged.push(`${fields.event}: ${text}`);
     const log: Logger = { ...silentLog, info: note, trace: note, child: () => log };
     const person = new ScriptedPrompter([]);
-    const deps = { version: 9.2, prompter: person, log, passphrases: new Map<string, string>() };
+    const deps = { version: 9.2, prompter: person, log, passphrases: new Map<string, string>(), ...more };
     const started = Master.start(
-      testOptions({ port: 22, userKnownHostsFile: [path.join(folder, 'known')] }),
+      testOptions({ port: 22, userKnownHostsFile: [path.join(folder, 'known')], ...over }),
       deps,
     );
     started.then(
@@ -64,6 +83,29 @@ describeWith(['sh'], 'a login by OpenSSH', () => {
     expect(person.told).toContain('please try again');
     await master.close();
     expect((await master.ended).message).not.toContain('Permission denied');
+  });
+
+  it('dials the name for Kerberos, and gives up if it has another address then', async () => {
+    const sameHost = { fingerprint: 'SHA256:dmFsaWQ', address: '192.0.2.7' };
+    const connecting = (address: string) => [
+      `debug1: Connecting to yourserver [${address}] port 22.`,
+      'debug1: Connection established.',
+      ...VERIFIED,
+      LOGGED_IN,
+    ];
+    const after = 'echo "$@" >&2; echo READY; exec sleep 1000';
+    const again = await login(connecting('192.0.2.7'), after, { sameHost }, KERBEROS);
+    await again.started;
+    expect(again.logged.join('\n')).toContain('GSSAPIAuthentication=yes');
+    expect(again.logged.join('\n')).not.toContain('HostName=');
+    const elsewhere = await login(connecting('192.0.2.8'), after, { sameHost }, KERBEROS);
+    await expect(elsewhere.started).rejects.toMatchObject({
+      code: 'SSH_CONNECT',
+      message: expect.stringContaining('192.0.2.8'),
+    });
+    const plain = await login(connecting('192.0.2.7'), after, { sameHost });
+    await plain.started;
+    expect(plain.logged.join('\n')).toContain('HostName=192.0.2.7');
   });
 
   it('reports that a host key was added', async () => {

@@ -11,7 +11,7 @@ import { sshTransport } from '../../../src/core/ssh/transport.ts';
 import type { ManagedTransport } from '../../../src/core/transport.ts';
 import { CLI, startCli } from '../../support/cli.ts';
 import { deferred } from '../../support/deferred.ts';
-import { descendants } from '../../support/descendants.ts';
+import { descendants, killAll } from '../../support/descendants.ts';
 import { connectByOpenSsh } from '../../support/engines.ts';
 import { describeWith, makeKey, run } from '../../support/openssh.ts';
 import { silentLog, testOptions, typing } from '../../support/ssh-login.ts';
@@ -244,6 +244,41 @@ describeWith([SSHD, 'ssh', 'ssh-keygen'], 'the OpenSSH engine at a real sshd', (
       code: 'SSH_AUTH',
       message: expect.stringMatching(/permission denied \(publickey.*tried key .*other; .*authorized_keys/),
     });
+  });
+
+  it.each([
+    ['that the server accepts', [], /tried key .*locked; .*locked is encrypted, .*ssh-add/],
+    ['that ssh cannot offer', ['-m', 'PEM', '-t', 'rsa'], /tried nothing; .*sealed is encrypted, .*ssh-add/],
+  ])('reports that a key is encrypted: one %s', async (_title, format, message) => {
+    const key = format.length === 0 ? file('locked') : file('sealed');
+    if (format.length > 0) {
+      await run('ssh-keygen', ['-q', ...format, '-N', 'sesame', '-f', key]);
+      await rm(`${key}.pub`);
+    }
+    await expect(connect({ identityFile: [key], batchMode: true })).rejects.toMatchObject({
+      code: 'SSH_AUTH',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('reports a key that the server refuses as refused, encrypted or not', async () => {
+    await makeKey(file('stranger'), { passphrase: 'sesame' });
+    await expect(connect({ identityFile: [file('stranger')], batchMode: true })).rejects.toMatchObject({
+      code: 'SSH_AUTH',
+      message: expect.stringMatching(/tried key .*stranger; .*authorized_keys/),
+    });
+  });
+
+  it('ends ssh when the programs around it are killed', async () => {
+    const connection = await connect();
+    const masters = await sshProcesses();
+    onTestFinished(() => killAll(masters));
+    const around = (await descendants(process.pid)).filter(({ name }) => name === 'sh');
+    // The innermost first: the outermost would end it.
+    for (const { pid } of around.toReversed()) process.kill(pid, 'SIGKILL');
+    expect(await connection.closed).toMatchObject({ code: 'SSH_LOST' });
+    await vi.waitFor(() => expect(masters.map(({ pid }) => isRunning(pid))).toEqual([false]), 5000);
+    expect(await left()).toEqual([]);
   });
 
   it('reports that nothing listens there, and that there is no such host', async () => {

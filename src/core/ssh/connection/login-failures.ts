@@ -41,6 +41,17 @@ export function otherHost({ host }: SshOptions): GatewayError {
   return new GatewayError('SSH_HOST_KEY', `the host key of ${host} differs from that of the main connection`);
 }
 
+/**
+ * Returns the error for a further login that has reached another address: `SSH_CONNECT`. A name may
+ * have several, so this is no sign of an attack.
+ */
+export function otherAddress({ host }: SshOptions, address: string | null): GatewayError {
+  return new GatewayError(
+    'SSH_CONNECT',
+    `${host} was reached at ${address ?? 'an unknown address'}, unlike the main connection`,
+  );
+}
+
 /** Returns the error for an established connection that the server closed: `SSH_LOST`. */
 export function closedByServer({ host }: SshOptions, cause?: unknown): GatewayError {
   return new GatewayError('SSH_LOST', `the SSH connection to ${host} was closed by the other side`, {

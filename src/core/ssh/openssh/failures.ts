@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
-import { authFailure } from '../auth/failure.ts';
+import { authFailure, isKerberos } from '../auth/failure.ts';
 import { shortPath } from '../auth/identity.ts';
 import { notConnected } from '../connection/dial.ts';
 import {
@@ -24,6 +24,8 @@ export interface FailedLogin {
   /** How often a person has answered a question that was not for a passphrase. */
   readonly answers: number;
   readonly canAsk: boolean;
+  /** Labels of encrypted keys that stayed locked. */
+  readonly locked: readonly string[];
   /** How the process ended, such as `exit status 255`. */
   readonly ending: string;
 }
@@ -51,11 +53,14 @@ export function loginFailure(options: SshOptions, failed: FailedLogin): GatewayE
   const denied = matchOf(said, /: Permission denied \(([^)]*)\)\.?$/);
   const tooMany = matchOf(said, /too many authentication failures/i);
   if (denied || tooMany) {
-    const { facts, answers, canAsk } = failed;
+    const { facts, answers, canAsk, locked } = failed;
+    const methodsLeft = denied?.[1]?.split(',') ?? facts.methodsLeft;
+    const kerberos = options.openssh?.gssapiAuthentication && methodsLeft.some(isKerberos);
     const attempts = {
-      methodsLeft: denied?.[1]?.split(',') ?? facts.methodsLeft,
+      methodsLeft,
+      kerberos: kerberos ? (facts.kerberos ?? 'other') : null,
       keys: facts.keys.map(keyLabel),
-      locked: [],
+      locked,
       unusable: [],
       answers,
       canAsk,

@@ -4,7 +4,12 @@
  * The server can put lines there too: its banner (RFC 4252 5.4) is printed as it came. So nothing
  * that is read here decides about security: facts of the key exchange are those of their first
  * mention, which comes before any banner, and whether the login succeeded is not learned here.
+ *
+ * ssh ends each of its messages by CR LF. In a message of several lines, such as an error of
+ * Kerberos, the others end by LF, and only the first has the prefix `debug1: `.
  */
+
+import type { KerberosFailure } from '../auth/failure.ts';
 
 /** What a login has shown so far. */
 export interface LoginFacts {
@@ -25,7 +30,19 @@ export interface LoginFacts {
   readonly keys: string[];
   /** The key that the server accepted last. */
   acceptedKey: string | null;
+  /** The keys that the server has accepted and that no agent holds. */
+  readonly acceptedFiles: string[];
+  /** Why Kerberos failed, if ssh has reported a known reason. */
+  kerberos: KerberosFailure | null;
 }
+
+/** The reasons of MIT Kerberos and Heimdal. */
+const KERBEROS: readonly (readonly [words: RegExp, failure: KerberosFailure])[] = [
+  [/no (?:kerberos )?credentials|credentials cache .*not found/i, 'no-ticket'],
+  [/ticket expired/i, 'expired'],
+  [/not found in Kerberos database/i, 'unknown-host'],
+  [/cannot (?:contact any|find|resolve .* for) KDC/i, 'no-kdc'],
+];
 
 /** An event in the log that matters to the caller. */
 export type LogEvent =
@@ -56,6 +73,8 @@ export class MasterLog {
     methodsLeft: [],
     keys: [],
     acceptedKey: null,
+    acceptedFiles: [],
+    kerberos: null,
   };
   /**
    * The last messages: why ssh ended. Between `verified` and the end of the login, lines of the
@@ -65,11 +84,21 @@ export class MasterLog {
   /** Whether the server's banner can come. */
   #authenticating = false;
   #connected = false;
+  /** Whether the last line was debug output that did not end its message. */
+  #unfinished = false;
 
-  /** Reads a line without its end. */
-  read(line: string): LogLine {
+  /** Reads a line without its end; `crlf`: that was CR LF. */
+  read(line: string, crlf: boolean): LogLine {
     const debug = /^debug\d: (.*)$/.exec(line)?.[1];
+    const unfinished = this.#unfinished;
+    this.#unfinished = !crlf && (unfinished || debug !== undefined);
     if (debug !== undefined) return this.#debug(debug);
+    // A banner can claim to be debug output, and is then not shown. A message of ssh is not lost by
+    // that: it ends by CR LF, and is not empty.
+    if (unfinished && (!crlf || line === '')) {
+      this.facts.kerberos ??= KERBEROS.find(([words]) => words.test(line))?.[1] ?? null;
+      return {};
+    }
     const login = /^Authenticated to .* (?:\(.*\)|via .*) using "([^"]*)"/.exec(line);
     if (login !== null) {
       // The last such line is ssh's. The words so far may be the banner's.
@@ -113,9 +142,11 @@ export class MasterLog {
     if (left !== undefined) facts.methodsLeft = left.split(',');
     const offered = /^Offering public key: (.*?) \S+ SHA256:/.exec(text)?.[1];
     if (offered !== undefined && facts.keys.length < MOST_WORDS) facts.keys.push(offered);
-    const accepted = /^Server accepts key: (.*?) \S+ SHA256:/.exec(text)?.[1];
+    const [, accepted, about = ''] = /^Server accepts key: (.*?) \S+ SHA256:(.*)$/.exec(text) ?? [];
     if (accepted !== undefined) {
       facts.acceptedKey = accepted;
+      if (!about.endsWith(' agent') && facts.acceptedFiles.length < MOST_WORDS)
+        facts.acceptedFiles.push(accepted);
       return { event: 'signing' };
     }
     return {};

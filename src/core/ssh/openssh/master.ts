@@ -7,7 +7,7 @@ import { Banners } from '../auth/banners.ts';
 import { keyText } from '../auth/failure.ts';
 import { SIGN_WITHIN } from '../auth/key-agent.ts';
 import { canAsk } from '../auth/unlock.ts';
-import { otherHost, tooSlow } from '../connection/login-failures.ts';
+import { otherAddress, otherHost, tooSlow } from '../connection/login-failures.ts';
 import { LoginTimer } from '../connection/login-timer.ts';
 import type { LoginStage } from '../connection/progress.ts';
 import type { SshOptions } from '../options.ts';
@@ -16,6 +16,7 @@ import { Askpass } from './askpass.ts';
 import { CarrierSocket } from './carrier-socket.ts';
 import type { OpenSshDeps } from './deps.ts';
 import { connectionLost, keyLabel, loginFailure } from './failures.ts';
+import { lockedKeys } from './locked-keys.ts';
 import { masterArguments, READY } from './master-arguments.ts';
 import { type LogEvent, type LoginFacts, MasterLog } from './master-log.ts';
 import { makePrivateFolder } from './private-folder.ts';
@@ -157,7 +158,8 @@ export class Master {
       version,
       attended: this.#askpass !== null,
       carrier: this.#carrier?.command ?? null,
-      address: sameHost?.address ?? null,
+      // A Kerberos ticket is for the host's name.
+      address: options.openssh?.gssapiAuthentication ? null : (sameHost?.address ?? null),
     };
     this.#over.signal.throwIfAborted();
     const ready = new Promise<void>((resolve) => {
@@ -167,15 +169,18 @@ export class Master {
     this.#process = ssh;
     if (options.proxyCommand !== null || dial !== undefined)
       this.#report({ stage: 'connected', address: null });
-    const failed = ssh.ended.then((ending) => {
+    const failed = ssh.ended.then(async (ending) => {
       const { facts, words } = this.#log;
       this.#warn();
-      throw loginFailure(options, { facts, words, answers: questions.answers, canAsk: attended, ending });
+      const locked = await lockedKeys(options, facts, this.#askpass !== null);
+      const { answers } = questions;
+      throw loginFailure(options, { facts, words, answers, canAsk: attended, locked, ending });
     });
     failed.catch(() => {});
     await Promise.race([ready, failed, this.#aborted()]);
     // What ssh has reported before comes by another pipe, perhaps in this turn of the event loop.
     await setImmediate();
+    this.#over.signal.throwIfAborted();
     questions.succeeded();
     // Nothing has kept the host key, so the next login asks again.
     if (questions.askedHostKey && !this.#hostKeyKept) needsPerson();
@@ -185,7 +190,7 @@ export class Master {
 
   #spawn(argv: readonly string[], folder: string): SshProcess {
     const handlers = {
-      onLine: (line: string) => this.#read(line),
+      onLine: (line: string, crlf: boolean) => this.#read(line, crlf),
       onOutput: (text: string) => this.#hear(text),
     };
     try {
@@ -231,12 +236,12 @@ export class Master {
     if (this.#output === `${READY}\n`) this.#ready();
   }
 
-  #read(line: string): void {
+  #read(line: string, crlf: boolean): void {
     const { log } = this.#deps;
     if (this.#signing) this.#sign(false);
     log.trace({ event: 'ssh.openssh' }, line);
     const banner = this.#log.mayBeBanner;
-    const { event, text } = this.#log.read(line);
+    const { event, text } = this.#log.read(line, crlf);
     if (event !== undefined) this.#advance(event);
     if (text === undefined) return;
     if (banner && !OWN_WORDS.test(text)) return this.#banners.show(`${text}\n`);
@@ -259,11 +264,13 @@ export class Master {
 
   #advance(event: LogEvent): void {
     const { facts } = this.#log;
+    const { sameHost = null } = this.#deps;
     switch (event) {
       case 'connected':
+        if (sameHost !== null && sameHost.address !== null && sameHost.address !== facts.address)
+          return this.#giveUp(otherAddress(this.#options, facts.address));
         return this.#report({ stage: 'connected', address: facts.address });
       case 'verified': {
-        const { sameHost = null } = this.#deps;
         const { type = '', fingerprint = '' } = facts.hostKey ?? {};
         if (sameHost !== null && sameHost.fingerprint !== fingerprint) {
           return this.#giveUp(otherHost(this.#options));

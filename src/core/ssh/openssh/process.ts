@@ -34,8 +34,8 @@ exit "$status"
 `;
 
 export interface ProcessHandlers {
-  /** A line of standard error, without its end. */
-  onLine(line: string): void;
+  /** A line of standard error, without its end; `crlf`: that was CR LF. */
+  onLine(line: string, crlf: boolean): void;
   /** Text of standard output. */
   onOutput(text: string): void;
 }
@@ -70,11 +70,12 @@ export class SshProcess {
     const words = child.stderr ? readLines(child.stderr, onLine) : Promise.resolve();
     this.ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('exit', (status, signal) =>
-        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`),
-      );
+      child.once('exit', (status, signal) => {
+        // The watchdog was killed, and with it perhaps all that would end ssh.
+        if (signal !== null) this.#killAll();
+        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`);
+      });
     }).then(async (ending) => {
-      // If only the watchdog was killed, the end of its input ends ssh.
       child.stdin?.destroy();
       await within(WORDS_WITHIN, words);
       for (const stream of [child.stdout, child.stderr]) stream?.destroy();
@@ -105,14 +106,12 @@ export class SshProcess {
   }
 }
 
-async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+async function readLines(stream: Readable, onLine: ProcessHandlers['onLine']): Promise<void> {
   const splitter = new LineSplitter(LONGEST_LINE);
-  const read = (line: Uint8Array) =>
-    onLine(
-      Buffer.from(line)
-        .toString()
-        .replace(/\r*\n$/, ''),
-    );
+  const read = (line: Uint8Array) => {
+    const text = Buffer.from(line).toString();
+    onLine(text.replace(/\r*\n$/, ''), text.endsWith('\r\n'));
+  };
   const ended = new Promise((resolve) => stream.once('close', resolve).once('end', resolve));
   stream.on('data', (chunk: Buffer) => {
     for (const line of splitter.push(chunk)) if (line !== 'too-long') read(line);

@@ -170,7 +170,8 @@ describe('the failure', () => {
       ['password'],
       /tried 1 answer at a prompt; check the password/,
     ],
-    ['meets an unknown method', {}, null, [], ['gssapi-with-mic'], /no method that sshferry supports/],
+    ['meets an unknown method', {}, null, [], ['hostbased'], /no method that sshferry supports/],
+    ['meets Kerberos alone', {}, null, [], ['gssapi-with-mic'], /accepts Kerberos: .*kinit, and use -K/],
   ];
   it.each(cases)('%s', async (_, changes, answers, keys, left, message) => {
     const l = login(changes, new ScriptedPrompter(answers), keys.map(fileIdentity));

@@ -1,22 +1,39 @@
-import { expect, it } from 'vitest';
-import { connectionLost, loginFailure } from '../../../../src/core/ssh/openssh/failures.ts';
+import { describe, expect, it } from 'vitest';
+import { connectionLost, type FailedLogin, loginFailure } from '../../../../src/core/ssh/openssh/failures.ts';
 import { MasterLog } from '../../../../src/core/ssh/openssh/master-log.ts';
+import type { OpenSshSettings } from '../../../../src/core/ssh/options.ts';
 import { sshOptions } from '../../../support/ssh-person.ts';
+
+const NO_SETTINGS: OpenSshSettings = {
+  certificateFile: [],
+  pkcs11Provider: null,
+  securityKeyProvider: null,
+  gssapiAuthentication: false,
+  gssapiDelegateCredentials: false,
+  algorithms: {},
+  lacking: null,
+};
 
 const KEY = 'debug1: Server host key: ssh-ed25519 SHA256:bmV3';
 
-function failure(lines: readonly string[], over: { canAsk?: boolean; answers?: number } = {}) {
+function failure(
+  lines: readonly string[],
+  over: Partial<FailedLogin> = {},
+  openssh?: Partial<OpenSshSettings>,
+) {
   const log = new MasterLog();
-  for (const line of lines) log.read(line);
+  for (const line of lines) log.read(line.replace(/\n$/, ''), !line.endsWith('\n'));
   const options = sshOptions({
     identityFile: ['/home/you/.ssh/id'],
     userKnownHostsFile: ['/home/you/.ssh/known_hosts'],
+    ...(openssh && { openssh: { ...NO_SETTINGS, ...openssh } }),
   });
   return loginFailure(options, {
     facts: log.facts,
     words: log.words,
     answers: 0,
     canAsk: false,
+    locked: [],
     ending: 'exit status 255',
     ...over,
   });
@@ -115,6 +132,12 @@ it.each([
   expect(error.message).toMatch(message);
 });
 
+it('names a key that stayed locked, and ssh-add', () => {
+  const denied = 'you@yourserver: Permission denied (publickey,password).';
+  const error = failure([KEY, 'debug1: SSH2_MSG_NEWKEYS received', denied], { locked: ['~/.ssh/id'] });
+  expect(error.message).toMatch(/; ~\/\.ssh\/id is encrypted, .* ssh-add$/);
+});
+
 it.each([
   'REMOTE HOST IDENTIFICATION HAS CHANGED',
   'Host key verification failed.',
@@ -140,4 +163,37 @@ it('a connection that ends', () => {
   expect(lost('client_loop: send disconnect: Broken pipe').message).toMatch(/was lost: client_loop/);
   expect(lost().message).toMatch(/ssh has ended \(exit status 255\)/);
   expect(lost().code).toBe('SSH_LOST');
+});
+
+describe('Kerberos', () => {
+  /** `\n`: the line does not end the message. */
+  const gss = (reason: string) => ['debug1: Unspecified GSS failure.\n', `${reason}\n`, '\n', ''];
+  const denied = (methods: string) => `you@yourserver: Permission denied (${methods}).`;
+  const VERIFIED = [KEY, 'debug1: SSH2_MSG_NEWKEYS received'];
+
+  it.each([
+    ['No Kerberos credentials available (default cache: FILE:/tmp/k)', /no Kerberos ticket: .*kinit \(klist/],
+    ['Ticket expired', /has expired: .*kinit \(klist/],
+    ['Server host/yourserver@X not found in Kerberos database', /does not know the service host\/yourserver/],
+    ["Cannot contact any KDC for realm 'X'", /no Kerberos server/],
+    ['Something new', /check the Kerberos ticket with klist, .*kinit/],
+  ])('the reason %s', (reason, message) => {
+    const lines = [...VERIFIED, ...gss(reason), denied('gssapi-with-mic,password')];
+    const error = failure(lines, {}, { gssapiAuthentication: true });
+    expect(error.code).toBe('SSH_AUTH');
+    expect(error.message).toMatch(/permission denied \(gssapi-with-mic,password\): tried Kerberos; /);
+    expect(error.message).toMatch(message);
+  });
+
+  it('is not blamed if the server does not accept it', () => {
+    const lines = [...VERIFIED, ...gss('Ticket expired'), denied('publickey')];
+    const error = failure(lines, {}, { gssapiAuthentication: true });
+    expect(error.message).not.toContain('Kerberos');
+  });
+
+  it('is named if the server accepts nothing else', () => {
+    expect(failure([...VERIFIED, denied('gssapi-with-mic')]).message).toMatch(
+      /tried nothing; the server accepts Kerberos: .*kinit.* -K/,
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MasterLog } from '../../../../src/core/ssh/openssh/master-log.ts';
 
 /** What OpenSSH 9.2 writes, shortened. */
@@ -18,7 +18,7 @@ const LOGIN = [
 
 function read(lines: readonly string[]) {
   const log = new MasterLog();
-  const events = lines.flatMap((line) => log.read(line).event ?? []);
+  const events = lines.flatMap((line) => log.read(line, true).event ?? []);
   return { log, events };
 }
 
@@ -42,6 +42,17 @@ it('learns the facts of a login', () => {
     methodsLeft: ['publickey', 'password'],
     keys: ['/home/you/.ssh/id'],
     acceptedKey: '/home/you/.ssh/id',
+    acceptedFiles: ['/home/you/.ssh/id'],
+    kerberos: null,
+  });
+});
+
+it('learns which accepted keys no agent holds', () => {
+  const key = (name: string) => `debug1: Server accepts key: ${name} ED25519 SHA256:a2V5 explicit`;
+  const { log } = read([...LOGIN, key('/home/you/.ssh/id'), `${key('/home/you/.ssh/held')} agent`]);
+  expect(log.facts).toMatchObject({
+    acceptedKey: '/home/you/.ssh/held',
+    acceptedFiles: ['/home/you/.ssh/id'],
   });
 });
 
@@ -75,13 +86,54 @@ it('keeps the facts of the key exchange, whatever a banner claims', () => {
 it('separates a banner from the lines before and after it, and keeps the last words', () => {
   const { log } = read(LOGIN);
   expect(log.mayBeBanner).toBe(true);
-  expect(log.read('Authorized use only')).toEqual({ text: 'Authorized use only' });
-  log.read('Authenticated to yourserver (via proxy) using "hostbased".');
-  log.read('Authenticated to yourserver (via proxy) using "password".');
+  expect(log.read('Authorized use only', false)).toEqual({ text: 'Authorized use only' });
+  log.read('Authenticated to yourserver (via proxy) using "hostbased".', true);
+  log.read('Authenticated to yourserver (via proxy) using "password".', true);
   expect(log.facts.method).toBe('password');
   expect(log.mayBeBanner).toBe(false);
   expect(log.words).toEqual([]);
-  for (let i = 0; i < 1000; i++) log.read(`word ${i}`);
+  for (let i = 0; i < 1000; i++) log.read(`word ${i}`, true);
   expect(log.words).toHaveLength(50);
   expect(log.words.at(-1)).toBe('word 999');
+});
+
+describe('a debug message of several lines', () => {
+  const message = (reason: string) =>
+    [
+      ['debug1: Unspecified GSS failure.  Minor code may provide more information', false],
+      [reason, false],
+      ['', false],
+      ['', true],
+    ] as const;
+
+  it('is neither a banner nor the reason why ssh ended', () => {
+    const { log } = read(LOGIN);
+    const before = [...log.words];
+    for (const [line, crlf] of message('No Kerberos credentials available (default cache: FILE:/tmp/k)'))
+      expect(log.read(line, crlf)).toEqual({});
+    expect(log.words).toEqual(before);
+    expect(log.read('Authorized use only', false)).toEqual({ text: 'Authorized use only' });
+  });
+
+  it.each([
+    ['No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_1000)', 'no-ticket'],
+    ['Ticket expired', 'expired'],
+    ['Server host/192.0.2.7@EXAMPLE.COM not found in Kerberos database', 'unknown-host'],
+    ["Cannot contact any KDC for realm 'EXAMPLE.COM'", 'no-kdc'],
+    ['Something new', null],
+  ])('says why Kerberos failed: %s', (reason, kerberos) => {
+    const { log } = read(LOGIN);
+    for (const [line, crlf] of message(reason)) log.read(line, crlf);
+    expect(log.facts.kerberos).toBe(kerberos);
+  });
+
+  it('that a banner begins does not hide what ssh says after it', () => {
+    const { log } = read(LOGIN);
+    log.read('debug1: of the banner', false);
+    const denied = 'you@yourserver: Permission denied (publickey).';
+    expect(log.read(denied, true)).toEqual({ text: denied });
+    log.read('debug1: of the banner', false);
+    log.read('Authenticated to yourserver (via proxy) using "password".', true);
+    expect(log.facts.method).toBe('password');
+  });
 });
