@@ -33,26 +33,32 @@ async function answerAt(host: string, port: number): Promise<string> {
 }
 
 /** Another program's listener. */
+/** Returns a server that listens; null if the port is taken. */
+async function listenAt(host: string, port: number): Promise<net.Server | null> {
+  const server = net.createServer().listen({ host, port, ipv6Only: true });
+  return once(server, 'listening').then(
+    () => server,
+    () => null,
+  );
+}
+
+/** Takes a port at one address, below those that the system gives to other tests at any address. */
 async function occupy(test: Test, host: string): Promise<number> {
-  const server = net.createServer();
-  server.listen({ host, port: 0, ipv6Only: true });
-  await once(server, 'listening');
-  test.onTestFinished(() => void server.close());
-  return (server.address() as net.AddressInfo).port;
+  for (;;) {
+    const port = 20_000 + Math.floor(12_000 * Math.random());
+    const server = await listenAt(host, port);
+    if (server === null) continue;
+    test.onTestFinished(() => void server.close());
+    return port;
+  }
 }
 
 async function isFree(host: string, port: number): Promise<boolean> {
-  const server = net.createServer();
-  server.listen({ host, port, ipv6Only: true });
-  const free = await Promise.race([
-    once(server, 'listening').then(() => true),
-    once(server, 'error').then(() => false),
-  ]);
-  if (free) {
-    server.close();
-    await once(server, 'close');
-  }
-  return free;
+  const server = await listenAt(host, port);
+  if (server === null) return false;
+  server.close();
+  await once(server, 'close');
+  return true;
 }
 
 describe('Listener', () => {

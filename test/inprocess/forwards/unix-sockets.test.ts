@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmod, lstat, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import type net from 'node:net';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { checkSocketPath, connectUnix, listenUnix } from '../../../src/core/local/unix-sockets.ts';
@@ -13,6 +14,9 @@ import { freePort, SSHD } from '../../support/sshd.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const exec = promisify(execFile);
+const NOBODY = 65_534;
+const ROOT = path.join(import.meta.dirname, '../../..');
+const SOCKETS = path.join(ROOT, 'src/core/local/unix-sockets.ts');
 const TEST = { onTestFinished };
 /** It starts several processes. */
 const SLOW = { timeout: 90_000 };
@@ -39,19 +43,26 @@ describe('whether a socket could be created', () => {
 
   it('depends on its folder and on the length of its path, as for the listener', async (test) => {
     const folder = await tempFolder(test);
-    for (const path of [`${folder}/none/a.sock`, `${folder}/${'a'.repeat(108)}`]) {
-      const listening = await listenUnix(path, undefined, () => {}).catch(({ message }) => message);
+    for (const socket of [`${folder}/none/a.sock`, `${folder}/${'a'.repeat(108)}`]) {
+      const listening = await listenUnix(socket, undefined, () => {}).catch(({ message }) => message);
       expect(listening).toMatch(/its folder does not exist|at most \d+ bytes/);
-      await expect(checkSocketPath(path)).rejects.toThrow(listening);
+      await expect(checkSocketPath(socket)).rejects.toThrow(listening);
     }
   });
 
-  it.skipIf(process.getuid?.() === 0)('depends on the permissions of its folder', async (test) => {
+  it('depends on the permissions of its folder', SLOW, async (test) => {
     const folder = await tempFolder(test);
-    await chmod(folder, 0o500);
-    await expect(checkSocketPath(`${folder}/a.sock`)).rejects.toThrow(
-      'you may not create a file in that folder',
+    await chmod(folder, 0o555);
+    // Root may do anything, so the check is another user's.
+    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    const script = `import { checkSocketPath } from ${JSON.stringify(SOCKETS)};
+      checkSocketPath(${JSON.stringify(`${folder}/a.sock`)}).catch(({ message }) => console.log(message));`;
+    const { stdout } = await exec(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '--eval', script],
+      { cwd: ROOT, env: { ...process.env, HOME: '/', TMPDIR: '/tmp/nowhere' }, ...user },
     );
+    expect(stdout).toContain('you may not create a file in that folder');
   });
 });
 
