@@ -7,6 +7,7 @@ import { Listener } from '../../src/core/listener.ts';
 import { DirectTransport } from '../../src/core/local/tcp-transport.ts';
 import type { Peer } from '../../src/core/transport.ts';
 import { CountingTransport } from '../support/gateway.ts';
+import { listenAt, someLowPort } from '../support/listen-at.ts';
 
 type Test = Pick<TestContext, 'onTestFinished'>;
 
@@ -33,19 +34,10 @@ async function answerAt(host: string, port: number): Promise<string> {
 }
 
 /** Another program's listener. */
-/** Returns a server that listens; null if the port is taken. */
-async function listenAt(host: string, port: number): Promise<net.Server | null> {
-  const server = net.createServer().listen({ host, port, ipv6Only: true });
-  return once(server, 'listening').then(
-    () => server,
-    () => null,
-  );
-}
-
-/** Takes a port at one address, below those that the system gives to other tests at any address. */
+/** Takes a port at one address. No other test is likely to have it at another. */
 async function occupy(test: Test, host: string): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(12_000 * Math.random());
+    const port = someLowPort();
     const server = await listenAt(host, port);
     if (server === null) continue;
     test.onTestFinished(() => void server.close());

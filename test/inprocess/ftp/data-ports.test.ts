@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { PortRange } from '../../../src/ftp/data/port-range.ts';
 import { agree, anotherSession, begin, type FtpSession, ftpSession } from '../../support/ftp-session.ts';
 import { eventually } from '../../support/gateway.ts';
+import { listenAt, someLowPort } from '../../support/listen-at.ts';
 import { Wire } from '../../support/wire.ts';
 
 type Session = Pick<FtpSession, 'client' | 'peer'>;
@@ -11,19 +10,12 @@ type Session = Pick<FtpSession, 'client' | 'peer'>;
 /** The first of `count` consecutive ports that are free now. */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const servers = Array.from({ length: count }, () => net.createServer());
-    const bound = await Promise.all(
-      servers.map((server, i) => {
-        server.listen(first + i, '127.0.0.1');
-        return Promise.race([
-          once(server, 'listening').then(() => true),
-          once(server, 'error').then(() => false),
-        ]);
-      }),
+    const first = someLowPort();
+    const servers = await Promise.all(
+      Array.from({ length: count }, (_, i) => listenAt('127.0.0.1', first + i)),
     );
-    for (const server of servers) server.close();
-    if (bound.every(Boolean)) return first;
+    for (const server of servers) server?.close();
+    if (servers.every((server) => server !== null)) return first;
   }
 }
 
