@@ -294,7 +294,8 @@ describeWith([SSHD, 'ssh-keygen', 'script'], 'an sshferry that is left running, 
       const since = Date.now();
       child.kill('SIGTERM');
       expect(await ended).toBe(130);
-      expect(Date.now() - since).toBeLessThan(5000);
+      // Not the 60 s; a busy machine takes a few.
+      expect(Date.now() - since).toBeLessThan(30_000);
       expect(await got).toBe('halfECONNRESET');
     });
   });
