@@ -1,3 +1,4 @@
+import { inTime } from '../../within.ts';
 import {
   BaseAgent,
   type IdentityCallback,
@@ -49,16 +50,19 @@ export class KeyAgent extends BaseAgent<ParsedKey> {
 
 /** Returns a Sign that uses a real agent. It rejects if the agent takes too long. */
 export function signByAgent(agent: BaseAgent, key: ParsedKey): Sign {
-  return (data, options) =>
+  const sign: Sign = (data, options) =>
     new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`the agent did not sign within ${SIGN_WITHIN / 1000} s`));
-      const timer = setTimeout(late, SIGN_WITHIN);
       agent.sign(key, data, options, (error, signature) => {
-        clearTimeout(timer);
         if (signature) resolve(signature);
         else reject(error ?? new Error('the agent refused to sign'));
       });
     });
+  return async (data, options) => {
+    const late = new Error(`the agent did not sign within ${SIGN_WITHIN / 1000} s`);
+    const signed = await inTime(() => sign(data, options), { ms: SIGN_WITHIN, reason: late });
+    if (signed === null) throw late;
+    return signed.value;
+  };
 }
 
 /** Signs by ssh2's ParsedKey.sign, which returns its error instead of throwing it. */

@@ -26,6 +26,8 @@ export class ConnectionEnd {
   #settle: (reason: GatewayError | null) => void = () => {};
   #reason: GatewayError | null = null;
   #planned = false;
+  #closing = false;
+  #blame: GatewayError | null = null;
 
   constructor() {
     this.closed = new Promise((resolve) => {
@@ -36,6 +38,32 @@ export class ConnectionEnd {
   /** Why the connection is gone; null while it is up. */
   get reason(): GatewayError | null {
     return this.#reason;
+  }
+
+  get state(): 'ready' | 'draining' | 'closed' {
+    if (this.#reason !== null) return 'closed';
+    return this.#closing ? 'draining' : 'ready';
+  }
+
+  /** This side closes the connection, for `reason` if there is one. */
+  close(reason?: GatewayError): void {
+    if (this.#reason === null) this.#closing = true;
+    if (reason !== undefined) this.blame(reason);
+  }
+
+  /** Whether this side is closing the connection, or has closed it. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** Names the reason for a loss that is about to follow. The first call counts. */
+  blame(reason: GatewayError): void {
+    this.#blame ??= reason;
+  }
+
+  /** Returns the reason that was named, or else `own`. */
+  reasonOr(own: GatewayError): GatewayError {
+    return this.#blame ?? own;
   }
 
   /**

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import type { SshOptions } from '../options.ts';
+import { whereOf } from './login-failures.ts';
 
 /**
  * How long to try each of a name's addresses, in milliseconds. Node's own 250 is too short for IPv6
@@ -53,7 +53,7 @@ export async function dial(
 /** Returns the error for a connection that cannot be opened, by its system error: `SSH_CONNECT`. */
 export function notConnected(options: SshOptions, error: Partial<NodeJS.ErrnoException>): GatewayError {
   const { hostName, port, addressFamily } = options;
-  const where = formatEndpoint({ host: hostName, port });
+  const where = whereOf(options);
   const failed = (why: string, hint?: string) =>
     new GatewayError('SSH_CONNECT', `cannot connect to ${where}: ${why}`, { hint, cause: error });
 

@@ -75,6 +75,7 @@ export function closedHere({ host }: SshOptions): GatewayError {
   return new GatewayError('STOPPING', `the SSH connection to ${host} was closed`);
 }
 
-function whereOf({ hostName, port }: SshOptions): string {
+/** Returns the host and port that a login dials. */
+export function whereOf({ hostName, port }: Pick<SshOptions, 'hostName' | 'port'>): string {
   return formatEndpoint({ host: hostName, port });
 }

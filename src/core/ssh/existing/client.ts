@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { LineSplitter } from '../../lines.ts';
+import { processEnd } from '../../text/process-end.ts';
+import { readLines } from '../openssh/read-lines.ts';
 
 /** The longest line of standard error that is read, in bytes. */
 const LONGEST_LINE = 4096;
@@ -45,26 +46,21 @@ export class MasterClient {
     stdout?.on('error', () => {}).pause();
     this.ended = new Promise<Ending>((resolve) => {
       child.once('error', (error) => resolve({ status: null, words: error.message }));
-      child.once('exit', (status, signal) =>
-        resolve({ status, words: signal === null ? `exit status ${status}` : `ended by ${signal}` }),
-      );
-    });
-    const silent = new Promise<unknown>((resolve) => {
-      if (stderr) stderr.once('close', resolve);
-      else resolve(null);
+      child.once('exit', (status, signal) => resolve({ status, words: processEnd(status, signal) }));
     });
     this.opened = new Promise((resolve) => {
-      const splitter = new LineSplitter(LONGEST_LINE);
-      stderr
-        ?.on('error', () => {})
-        .on('data', (chunk: Buffer) => {
-          for (const line of splitter.push(chunk)) {
-            if (line === 'too-long') continue;
-            const text = Buffer.from(line).toString('utf8').trim();
-            if (isOpened(text)) resolve(true);
-            else this.#note(text);
-          }
-        });
+      const read = (line: string) => {
+        const text = line.trim();
+        if (isOpened(text)) resolve(true);
+        else this.#note(text);
+      };
+      const silent =
+        stderr &&
+        readLines(
+          stderr.on('error', () => {}),
+          LONGEST_LINE,
+          read,
+        );
       void Promise.all([this.ended, silent]).then(() => resolve(false));
     });
   }

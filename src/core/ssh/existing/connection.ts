@@ -42,8 +42,6 @@ export class ExistingConnection implements HopConnection {
   readonly #control: ControlSocket;
   readonly #clients = new Set<MasterClient>();
   readonly #end = new ConnectionEnd();
-  #blame: GatewayError | null = null;
-  #closing = false;
 
   private constructor(options: SshOptions, socket: string, identity: string, control: ControlSocket) {
     this.#options = options;
@@ -75,8 +73,7 @@ export class ExistingConnection implements HopConnection {
   }
 
   get state(): 'ready' | 'draining' | 'closed' {
-    if (this.#end.reason !== null) return 'closed';
-    return this.#closing ? 'draining' : 'ready';
+    return this.#end.state;
   }
 
   get closed(): Promise<GatewayError | null> {
@@ -88,7 +85,7 @@ export class ExistingConnection implements HopConnection {
   }
 
   blame(reason: GatewayError): void {
-    this.#blame ??= reason;
+    this.#end.blame(reason);
   }
 
   /** Runs one `ssh -W`, or `ssh -s` for a subsystem. See Transport. */
@@ -136,8 +133,7 @@ export class ExistingConnection implements HopConnection {
 
   /** Ends all streams, with `reason` if there is one, else with `STOPPING`. The master goes on. */
   async close(reason?: GatewayError): Promise<void> {
-    if (this.#end.reason === null) this.#closing = true;
-    if (reason !== undefined) this.blame(reason);
+    this.#end.close(reason);
     const clients = [...this.#clients];
     this.#control.close();
     await this.closed;
@@ -146,8 +142,9 @@ export class ExistingConnection implements HopConnection {
   }
 
   #ended(why = `the ssh master on ${this.#socket} has ended`): void {
-    const own = this.#closing ? closedHere(this.#options) : lost(this.#options, why);
-    this.#end.end(this.#blame ?? own, { planned: this.#closing });
+    const planned = this.#end.closing;
+    const own = planned ? closedHere(this.#options) : lost(this.#options, why);
+    this.#end.end(this.#end.reasonOr(own), { planned });
   }
 
   #streamOf(client: MasterClient, pipes: Pipes, destination: Destination): ClientStream {

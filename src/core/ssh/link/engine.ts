@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { readChecked } from '../../checked-file.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { peekKeyFile } from '../auth/key-file.ts';
 import { localUser } from '../config/local-user.ts';
 import { authorityFor } from '../host-key/host-key.ts';
 import { opensshVersion } from '../openssh/version.ts';
@@ -10,8 +10,6 @@ import type { SshOptions } from '../options.ts';
 
 /** ssh's default files for keys on a security token (FIDO). */
 const TOKEN_FILES = ['.ssh/id_ecdsa_sk', '.ssh/id_ed25519_sk'];
-/** The largest file that may be a key, in bytes. */
-const LARGEST_KEY = 64 * 1024;
 
 /** The engine of one login; `version` is that of OpenSSH's ssh, such as 9.2. */
 export type LoginEngine = { readonly name: 'ssh2' } | { readonly name: 'openssh'; readonly version: number };
@@ -89,9 +87,9 @@ function exists(file: string): Promise<boolean> {
 
 /** Whether a file holds the handle, or the public half, of a key on a security token. */
 async function isOnToken(file: string): Promise<boolean> {
-  const read = await readChecked(file, { special: false, limit: LARGEST_KEY }).catch(() => null);
-  if (read === null) return false;
-  const text = read.bytes.toString('latin1');
+  const bytes = await peekKeyFile(file);
+  if (bytes === null) return false;
+  const text = bytes.toString('latin1');
   const armour = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(text)?.[1];
   const content = armour === undefined ? text : Buffer.from(armour, 'base64').toString('latin1');
   return /sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com/.test(content);

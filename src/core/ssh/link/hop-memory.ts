@@ -88,7 +88,7 @@ export class HopMemory implements Hop {
     const sameHost = this.#shown;
     return {
       options: address === null ? options : { ...options, hostName: address },
-      // What is known of the host, such as its key, is known to the engine that reached it.
+      // Only the engine that reached the host knows its key and address.
       mayFallBack: false,
       engine: () => (this.#engine === null ? this.engine() : Promise.resolve(this.#engine)),
       succeeded: () => {},

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { GatewayError } from '../../errors.ts';
+import { processEnd } from '../../text/process-end.ts';
 
 /**
  * How long after SIGHUP a program is killed, and how long its exit status may take, in
@@ -34,7 +35,7 @@ export function runProxyCommand(command: string, env: NodeJS.ProcessEnv = proces
       resolve();
     });
     child.once('exit', (status, signal) => {
-      ended ??= signal === null ? `exit status ${status}` : `ended by ${signal}`;
+      ended ??= processEnd(status, signal);
       resolve();
     });
   });

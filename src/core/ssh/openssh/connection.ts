@@ -61,9 +61,7 @@ export class OpenSshConnection implements HopConnection {
   readonly #budget = new WindowBudget(WINDOWS, processBudget);
   readonly #end = new ConnectionEnd();
   readonly #reached: Reached = { last: null };
-  #blame: GatewayError | null = null;
   #error: GatewayError | null = null;
-  #closing = false;
   /** When the server was asked for a sign of life that has not come. */
   #askedAt: number | null = null;
   /** The shortest time in which the server has opened a channel, in milliseconds. */
@@ -118,8 +116,7 @@ export class OpenSshConnection implements HopConnection {
   }
 
   get state(): 'ready' | 'draining' | 'closed' {
-    if (this.#end.reason !== null) return 'closed';
-    return this.#closing ? 'draining' : 'ready';
+    return this.#end.state;
   }
 
   get closed(): Promise<GatewayError | null> {
@@ -131,7 +128,7 @@ export class OpenSshConnection implements HopConnection {
   }
 
   blame(reason: GatewayError): void {
-    this.#blame ??= reason;
+    this.#end.blame(reason);
   }
 
   /**
@@ -200,8 +197,7 @@ export class OpenSshConnection implements HopConnection {
    * one, else with `STOPPING`.
    */
   async close(reason?: GatewayError): Promise<void> {
-    if (this.#end.reason === null) this.#closing = true;
-    if (reason !== undefined) this.blame(reason);
+    this.#end.close(reason);
     if (this.#end.reason === null) await within(CLOSE_TIMEOUT, this.#delivered());
     this.#socket.destroy();
     await this.closed;
@@ -228,7 +224,7 @@ export class OpenSshConnection implements HopConnection {
 
   /** Waits for ssh to end, because its last words say why. */
   async #ended(): Promise<void> {
-    const planned = this.#closing;
+    const planned = this.#end.closing;
     let reported: GatewayError | null = null;
     const noted = this.#master.ended.then((reason) => {
       reported = reason;
@@ -237,7 +233,7 @@ export class OpenSshConnection implements HopConnection {
     const own = planned
       ? closedHere(this.#options)
       : (this.#error ?? reported ?? lost(this.#options, 'ssh has closed its control socket'));
-    const reason = this.#blame ?? own;
+    const reason = this.#end.reasonOr(own);
     this.#remote.close();
     await this.#master.close();
     this.#end.end(reason, { planned });

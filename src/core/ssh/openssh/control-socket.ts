@@ -7,7 +7,7 @@ import { MUX_VERSION, MuxDecoder, type MuxReply, muxRequests } from './mux-messa
 /** How long the master may take to answer on its control socket, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
 
-/** Stands for the greeting, which has no id. Requests count from 1. */
+/** The key of the greeting, which has no id. Requests count from 1. */
 const GREETING = 0;
 
 /**

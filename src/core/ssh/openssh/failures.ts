@@ -1,4 +1,3 @@
-import { formatEndpoint } from '../../endpoint.ts';
 import { GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { authFailure, isKerberos } from '../auth/failure.ts';
@@ -11,6 +10,7 @@ import {
   lost,
   tooSlow,
   unanswered,
+  whereOf,
 } from '../connection/login-failures.ts';
 import { knownHostsName } from '../host-key/known-hosts.ts';
 import type { SshOptions } from '../options.ts';
@@ -176,10 +176,6 @@ export function keyLabel(name: string): string {
 
 function linesOf(words: readonly string[]): string[] {
   return words.map((line) => singleLine(line)).filter((line) => line !== '');
-}
-
-function whereOf({ hostName, port }: SshOptions): string {
-  return formatEndpoint({ host: hostName, port });
 }
 
 function matchOf(lines: readonly string[], pattern: RegExp): RegExpExecArray | null {

@@ -1,11 +1,8 @@
-import { readChecked } from '../../checked-file.ts';
 import { shortPath } from '../auth/identity.ts';
+import { peekKeyFile } from '../auth/key-file.ts';
 import type { SshOptions } from '../options.ts';
 import { parseKey } from '../ssh2/library.ts';
 import type { LoginFacts } from './master-log.ts';
-
-/** The largest file that may be a key, in bytes. */
-const LARGEST_KEY = 64 * 1024;
 
 /**
  * Returns the labels of the encrypted keys without which a login failed: ssh does not say that a key
@@ -26,8 +23,8 @@ export async function lockedKeys(
 }
 
 async function isEncrypted(file: string): Promise<boolean> {
-  const read = await readChecked(file, { special: false, limit: LARGEST_KEY }).catch(() => null);
-  if (read === null) return false;
-  const key = parseKey(read.bytes);
+  const bytes = await peekKeyFile(file);
+  if (bytes === null) return false;
+  const key = parseKey(bytes);
   return key instanceof Error && /encrypted/i.test(key.message);
 }

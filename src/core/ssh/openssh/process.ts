@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { LineSplitter } from '../../lines.ts';
+import { processEnd } from '../../text/process-end.ts';
 import { within } from '../../within.ts';
+import { type OnLine, readLines } from './read-lines.ts';
 
 /** How long ssh may take to end after SIGTERM before it is killed, in milliseconds. */
 const KILL_AFTER = 3000;
@@ -34,8 +34,8 @@ exit "$status"
 `;
 
 export interface ProcessHandlers {
-  /** A line of standard error, without its end; `crlf`: that was CR LF. */
-  onLine(line: string, crlf: boolean): void;
+  /** A line of standard error. */
+  readonly onLine: OnLine;
   /** Text of standard output. */
   onOutput(text: string): void;
 }
@@ -67,13 +67,13 @@ export class SshProcess {
     child.stdin?.on('error', () => {});
     child.stdout?.setEncoding('utf8').on('data', onOutput);
     // On EMFILE Node creates no pipes, contrary to its types.
-    const words = child.stderr ? readLines(child.stderr, onLine) : Promise.resolve();
+    const words = child.stderr ? readLines(child.stderr, LONGEST_LINE, onLine) : Promise.resolve();
     this.ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (status, signal) => {
         // The watchdog was killed, and with it perhaps all that would end ssh.
         if (signal !== null) this.#killAll();
-        resolve(signal === null ? `exit status ${status}` : `ended by ${signal}`);
+        resolve(processEnd(status, signal));
       });
     }).then(async (ending) => {
       child.stdin?.destroy();
@@ -104,19 +104,4 @@ export class SshProcess {
       // It has ended meanwhile.
     }
   }
-}
-
-async function readLines(stream: Readable, onLine: ProcessHandlers['onLine']): Promise<void> {
-  const splitter = new LineSplitter(LONGEST_LINE);
-  const read = (line: Uint8Array) => {
-    const text = Buffer.from(line).toString();
-    onLine(text.replace(/\r*\n$/, ''), text.endsWith('\r\n'));
-  };
-  const ended = new Promise((resolve) => stream.once('close', resolve).once('end', resolve));
-  stream.on('data', (chunk: Buffer) => {
-    for (const line of splitter.push(chunk)) if (line !== 'too-long') read(line);
-  });
-  await ended;
-  const rest = splitter.rest();
-  if (rest.length > 0) read(rest);
 }

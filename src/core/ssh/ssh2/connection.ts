@@ -46,8 +46,6 @@ export class SshConnection implements HopConnection {
   readonly #end = new ConnectionEnd();
   readonly #reached: Reached = { last: null };
   #error: Ssh2Error | null = null;
-  #blame: GatewayError | null = null;
-  #closing = false;
   #keyExchange: string | null = null;
   /** The shortest time in which the server has answered a request, in milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
@@ -93,8 +91,7 @@ export class SshConnection implements HopConnection {
   }
 
   get state(): 'ready' | 'draining' | 'closed' {
-    if (this.#end.reason !== null) return 'closed';
-    return this.#closing ? 'draining' : 'ready';
+    return this.#end.state;
   }
 
   get about(): ConnectionAbout {
@@ -122,7 +119,7 @@ export class SshConnection implements HopConnection {
    * gone.
    */
   blame(reason: GatewayError): void {
-    this.#blame ??= reason;
+    this.#end.blame(reason);
   }
 
   /**
@@ -191,8 +188,7 @@ export class SshConnection implements HopConnection {
    * if there is one (the connection that this one belongs to is lost), else with `STOPPED`.
    */
   async close(reason?: GatewayError): Promise<void> {
-    if (this.#end.reason === null) this.#closing = true;
-    if (reason !== undefined) this.blame(reason);
+    this.#end.close(reason);
     this.#client.end();
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT);
     await this.closed;
@@ -216,9 +212,9 @@ export class SshConnection implements HopConnection {
   }
 
   #ended(): void {
-    const planned = this.#closing;
+    const planned = this.#end.closing;
     const own = planned ? closedHere(this.#options) : lostConnection(this.#options, this.#error);
-    this.#end.end(this.#blame ?? own, { planned });
+    this.#end.end(this.#end.reasonOr(own), { planned });
   }
 
   #wrap(channel: Channel, peer: string, window = ssh2Window()): ChannelStream {

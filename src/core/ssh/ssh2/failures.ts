@@ -1,8 +1,7 @@
-import { formatEndpoint } from '../../endpoint.ts';
 import { type ErrorDetails, GatewayError } from '../../errors.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { type AlgorithmKind, filterAlgorithms } from '../connection/algorithms.ts';
-import { closedByServer, cutInHandshake, lost, unanswered } from '../connection/login-failures.ts';
+import { closedByServer, cutInHandshake, lost, unanswered, whereOf } from '../connection/login-failures.ts';
 import { serverOffer } from '../connection/server-offer.ts';
 import { outOfTurn } from '../connection/violations.ts';
 import type { SshOptions } from '../options.ts';
@@ -45,7 +44,7 @@ const OUT_OF_TURN = /^Received unexpected packet type (\d+)/;
  * The server is not authenticated yet, so the error never repeats the text of its messages.
  */
 export function handshakeFailure(options: SshOptions, error: Ssh2Error | null, heard: Buffer): GatewayError {
-  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const where = whereOf(options);
   const cause = error === null ? {} : { cause: error };
   const text = singleLine(error?.message ?? '');
 
@@ -83,7 +82,7 @@ export function notSsh(options: SshOptions, heard: Buffer): GatewayError | null 
   // RFC 4253 4.2: other lines may precede the identification. sshd uses them to say why it refuses
   // a client.
   if (greeting === '' || /^SSH-/m.test(greeting)) return null;
-  const where = formatEndpoint({ host: options.hostName, port: options.port });
+  const where = whereOf(options);
   const said = singleLine(greeting.split('\n', 1)[0] ?? '');
   const why = /^(Exceeded MaxStartups|Not allowed at this time)/.test(said)
     ? `refused this connection ("${said}"): try again later`
