@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, type TestContext } from 'vitest';
+import { afterAll, beforeAll, type TestContext } from 'vitest';
 
 /** A certificate with its key, as PEM. */
 export interface Issued {
@@ -55,6 +55,23 @@ export function endOfSuite(): Pick<TestContext, 'onTestFinished'> {
     for (const act of undo) await act();
   });
   return { onTestFinished: (act) => void undo.push(act as () => unknown) };
+}
+
+/** An authority of a suite, and a certificate by it for this machine. */
+export interface SuiteAuthority {
+  authority: Authority;
+  issued: Issued;
+}
+
+/** Returns an authority and a certificate for localhost, which exist in the suite's tests. Call it in a `describe`. */
+export function suiteAuthority(): SuiteAuthority {
+  const suite = endOfSuite();
+  const made = {} as SuiteAuthority;
+  beforeAll(async () => {
+    made.authority = await makeAuthority(suite);
+    made.issued = await made.authority.issue({ names: ['localhost', '127.0.0.1'] });
+  });
+  return made;
 }
 
 /** Makes an authority with openssl(1) in a folder that goes with the test. */

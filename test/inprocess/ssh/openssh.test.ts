@@ -23,7 +23,7 @@ import { listenTcp } from '../../support/tcp.ts';
 const TEST = { onTestFinished };
 const UNATTENDED: Prompter = {
   interactive: false,
-  ask: () => Promise.reject(new Error('nobody')),
+  ask: () => Promise.reject(new Error('no person to ask')),
   tell() {},
 };
 

@@ -5,12 +5,12 @@ import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
 import { Client } from 'basic-ftp';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { tcpStream } from '../../../src/core/local/tcp-stream.ts';
 import { secureContext } from '../../../src/tls/context.ts';
 import type { ListenTlsSettings } from '../../../src/tls/listen-tls.ts';
 import { TlsClient } from '../../../src/tls/tls-client.ts';
-import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
+import { suiteAuthority } from '../../support/certificates.ts';
 import { serveFolder } from '../../support/file-server.ts';
 import { eventually, startFtp } from '../../support/gateway.ts';
 import { listenTls } from '../../support/listen-tls.ts';
@@ -45,18 +45,12 @@ ftp.quit()
 `;
 
 describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS', () => {
-  const suite = endOfSuite();
-  let authority: Authority;
-  let issued: Issued;
-  beforeAll(async () => {
-    authority = await makeAuthority(suite);
-    issued = await authority.issue({ names: ['localhost', '127.0.0.1'] });
-  });
+  const own = suiteAuthority();
 
   /** A gateway with TLS for its clients, before a real FTP server without TLS. */
   async function gateway(over: Partial<ListenTlsSettings> = {}) {
     const server = await serveFolder(TEST);
-    const near = await listenTls(TEST, issued, over);
+    const near = await listenTls(TEST, own.issued, over);
     const running = await startFtp(TEST, { target: server, listenTls: near.observed });
     const local = await tempFolder(TEST);
     const source = path.join(local, 'source');
@@ -79,7 +73,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
       const url = `${scheme}://ann:x@127.0.0.1:${endpoint.port}/`;
       const curl = (...args: string[]) =>
         run('curl', [
-          ...['-sS', '--max-time', '30', '--ssl-reqd', '--cacert', authority.file],
+          ...['-sS', '--max-time', '30', '--ssl-reqd', '--cacert', own.authority.file],
           ...[`--tlsv${version}`, '--tls-max', version],
           ...args,
         ]);
@@ -109,7 +103,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
       const { server, endpoint, local, source } = await gateway(over);
       const settings = [
         'set cmd:fail-exit yes; set net:max-retries 1; set net:timeout 20; set xfer:clobber yes',
-        `set ssl:ca-file ${authority.file}; set ftp:ssl-force yes; set ftp:ssl-protect-data yes`,
+        `set ssl:ca-file ${own.authority.file}; set ftp:ssl-force yes; set ftp:ssl-protect-data yes`,
         `set ftp:passive-mode ${mode === 'passive'}`,
       ].join('; ');
       const to = path.join(local, 'down');
@@ -130,7 +124,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
       const secure = over.mode === 'implicit' ? ('implicit' as const) : true;
       await client.access({
         ...endpoint,
-        ...{ user: 'ann', password: 'x', secure, secureOptions: { ca: authority.cert } },
+        ...{ user: 'ann', password: 'x', secure, secureOptions: { ca: own.authority.cert } },
       });
       await client.uploadFrom(source, 'up');
       expect(digest(await readFile(path.join(server.root, 'up')))).toBe(digest(BYTES));
@@ -143,7 +137,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
 
   it.each(['passive', 'active'])('ftplib of Python, %s', async (mode) => {
     const { server, endpoint, source } = await gateway({ required: true });
-    const args = ['127.0.0.1', `${endpoint.port}`, authority.file, mode, source];
+    const args = ['127.0.0.1', `${endpoint.port}`, own.authority.file, mode, source];
     const [names, got, rest] = (await run('python3', ['-c', FTPLIB, ...args])).split('\n');
     expect([names, got, rest]).toEqual(["['up']", digest(BYTES), `${BYTES.length - 1_000_000}`]);
     expect(digest(await readFile(path.join(server.root, 'up')))).toBe(digest(BYTES));
@@ -160,7 +154,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
     const stored: Stored[] = [];
     const target = await ScriptedFtpServer.start(TEST);
     serveAll(target, { onStored: (upload) => stored.push(upload) });
-    const near = await listenTls(TEST, issued, over);
+    const near = await listenTls(TEST, own.issued, over);
     const running = await startFtp(TEST, { target, listenTls: near.observed });
     const client = await RawClient.connect(TEST, running.endpoint);
     return { ...near, stored, running, client };
@@ -168,7 +162,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
 
   /** TLS over a client's own connection. */
   function secure(socket: net.Socket, options: tls.ConnectionOptions = {}): tls.TLSSocket {
-    const secured = tls.connect({ socket, ca: authority.cert, servername: 'localhost', ...options });
+    const secured = tls.connect({ socket, ca: own.authority.cert, servername: 'localhost', ...options });
     onTestFinished(() => void secured.destroy());
     return secured.on('error', () => {});
   }
@@ -245,7 +239,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
   it('a download ends in close_notify, and then in FIN', async () => {
     const { command, control, data } = await securedSession();
     const raw = await data();
-    const settings = tlsSettings({ ca: authority.file, serverName: 'localhost' });
+    const settings = tlsSettings({ ca: own.authority.file, serverName: 'localhost' });
     const client = new TlsClient(settings, secureContext(settings, {}).context);
     const stream = client.connect(tcpStream(raw), { peer: 'sshferry' });
     expect(await command('RETR 300000')).toMatch(/^150 /);
@@ -319,7 +313,7 @@ describeWith(['openssl', 'curl', 'lftp', 'python3'], 'FTP clients that speak TLS
 
   it('a renewed certificate is presented to new connections; older sessions go on', async () => {
     const { tls: forward, command, data, control, running, agreed } = await securedSession();
-    const other = await authority.issue({ names: ['localhost', 'new.example.com'] });
+    const other = await own.authority.issue({ names: ['localhost', 'new.example.com'] });
     const next = await listenTls(TEST, other);
     expect(forward.renewal(forward)).toBeNull();
     forward.renewal(next.tls)?.();

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { duplexPair } from 'node:stream';
 import tls from 'node:tls';
-import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { ListenTlsSettings } from '../../../src/tls/listen-tls.ts';
 import { TlsServer } from '../../../src/tls/tls-server.ts';
-import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
+import { suiteAuthority } from '../../support/certificates.ts';
 import { eventually, startFtp } from '../../support/gateway.ts';
 import { listenTls } from '../../support/listen-tls.ts';
 import { describeWith } from '../../support/openssh.ts';
@@ -27,13 +27,7 @@ function helloOf(length: number): Buffer {
 }
 
 describeWith(['openssl'], 'hostile clients that speak TLS', () => {
-  const suite = endOfSuite();
-  let authority: Authority;
-  let issued: Issued;
-  beforeAll(async () => {
-    authority = await makeAuthority(suite);
-    issued = await authority.issue({ names: ['localhost', '127.0.0.1'] });
-  });
+  const own = suiteAuthority();
 
   async function gateway(over: Partial<ListenTlsSettings> = {}) {
     const server = await ScriptedFtpServer.start(TEST);
@@ -47,7 +41,7 @@ describeWith(['openssl'], 'hostile clients that speak TLS', () => {
         .pipe(far)
         .pipe(near);
     });
-    const near = await listenTls(TEST, issued, over);
+    const near = await listenTls(TEST, own.issued, over);
     return { ...(await startFtp(TEST, { target, listenTls: near.observed })), reached };
   }
 
@@ -56,7 +50,7 @@ describeWith(['openssl'], 'hostile clients that speak TLS', () => {
     const socket = tls.connect({
       port,
       host: '127.0.0.1',
-      ca: authority.cert,
+      ca: own.authority.cert,
       servername: 'localhost',
       ...options,
     });
@@ -96,7 +90,7 @@ describeWith(['openssl'], 'hostile clients that speak TLS', () => {
     theirs.write(helloOf(20_000).subarray(0, bytes));
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    const identity = { ...issued, names: ['localhost'], validTo: new Date(Date.now() + 1e9) };
+    const identity = { ...own.issued, names: ['localhost'], validTo: new Date(Date.now() + 1e9) };
     const stream = new TlsServer(identity, '1.2').accept(inner, 'the client');
     stream.limitHandshake();
     vi.advanceTimersByTime(29_999);

@@ -1,13 +1,13 @@
 import type net from 'node:net';
 import tls from 'node:tls';
-import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import type { AnyPlugin } from '../../../src/app/plugins.ts';
 import { imap } from '../../../src/protocols/imap.ts';
 import { pop3 } from '../../../src/protocols/pop3.ts';
 import { smtp } from '../../../src/protocols/smtp.ts';
 import { tcp } from '../../../src/protocols/tcp.ts';
 import type { ListenTlsSettings } from '../../../src/tls/listen-tls.ts';
-import { type Authority, endOfSuite, type Issued, makeAuthority } from '../../support/certificates.ts';
+import { suiteAuthority } from '../../support/certificates.ts';
 import { startGateway } from '../../support/gateway.ts';
 import { listenTls } from '../../support/listen-tls.ts';
 import { describeWith, run } from '../../support/openssh.ts';
@@ -22,18 +22,12 @@ const MAIL = [
 ] as const;
 
 describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
-  const suite = endOfSuite();
-  let authority: Authority;
-  let issued: Issued;
-  beforeAll(async () => {
-    authority = await makeAuthority(suite);
-    issued = await authority.issue({ names: ['localhost', '127.0.0.1'] });
-  });
+  const own = suiteAuthority();
 
   /** A client and a server of a test's own, with a gateway between them. */
   async function joined(plugin: AnyPlugin, over: Partial<ListenTlsSettings> = {}) {
     const target = await ScriptedFtpServer.start(TEST);
-    const { observed } = await listenTls(TEST, issued, over);
+    const { observed } = await listenTls(TEST, own.issued, over);
     const gateway = await startGateway(TEST, { plugin, target, listenTls: observed });
     const client = await Wire.connect(gateway.endpoint);
     onTestFinished(() => client.destroy());
@@ -41,7 +35,7 @@ describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
   }
 
   function secure(socket: net.Socket): Wire {
-    const secured = tls.connect({ socket, ca: authority.cert, servername: 'localhost' });
+    const secured = tls.connect({ socket, ca: own.authority.cert, servername: 'localhost' });
     onTestFinished(() => void secured.destroy());
     return new Wire(secured);
   }
@@ -105,7 +99,7 @@ describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
 
   it.each([pop3, imap, smtp, tcp])('$name takes TLS with the first byte', async (plugin) => {
     const target = await ScriptedFtpServer.start(TEST);
-    const { observed } = await listenTls(TEST, issued, { mode: 'implicit' });
+    const { observed } = await listenTls(TEST, own.issued, { mode: 'implicit' });
     const gateway = await startGateway(TEST, { plugin, target, listenTls: observed });
     const client = await Wire.connect(gateway.endpoint);
     const secured = secure(client.socket);
@@ -118,10 +112,10 @@ describeWith(['openssl', 'curl'], 'mail clients that speak TLS', () => {
 
   it('curl sends a letter, which needs TLS', async () => {
     const target = await ScriptedFtpServer.start(TEST);
-    const { observed } = await listenTls(TEST, issued, { required: true });
+    const { observed } = await listenTls(TEST, own.issued, { required: true });
     const gateway = await startGateway(TEST, { plugin: smtp, target, listenTls: observed });
     const sent = run('curl', [
-      ...['-sS', '--max-time', '20', '--ssl-reqd', '--cacert', authority.file, '-T', authority.file],
+      ...['-sS', '--max-time', '20', '--ssl-reqd', '--cacert', own.authority.file, '-T', own.authority.file],
       ...['--mail-from', 'a@b.example', '--mail-rcpt', 'c@d.example'],
       `smtp://127.0.0.1:${gateway.endpoint.port}/me`,
     ]);

@@ -19,7 +19,7 @@ const DOWN_SECONDS = 4;
 
 /** A forward of every sshferry of a run. */
 export interface CutRoute {
-  /** The forward without its local port, such as `ftp/%:localhost:21`: % stands for the port. */
+  /** The forward, with `%` in place of its local port, such as `ftp/%:localhost:21`. */
   readonly forward: string;
   /** Bytes a second; null for as fast as it goes. */
   readonly pace: number | null;
