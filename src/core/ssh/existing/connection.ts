@@ -68,7 +68,7 @@ export class ExistingConnection implements HopConnection {
       return new ExistingConnection(options, socket, identity, control);
     } catch (error) {
       signal?.throwIfAborted();
-      throw noMaster(socket, options.host, error);
+      throw noMaster(socket, options, error);
     }
   }
 

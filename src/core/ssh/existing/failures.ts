@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { type Destination, tcpEndpoint } from '../../target.ts';
 import { singleLine } from '../../text/control-characters.ts';
 import { sessionRefused, subsystemRefused } from '../connection/refusals.ts';
+import type { SshOptions } from '../options.ts';
 import type { Ending } from './client.ts';
 
 /** Returns a stream's destination for people. */
@@ -12,9 +13,10 @@ export function whereOf(destination: Destination): string {
 }
 
 /** Returns the error for a control socket without a master: `SSH_CONNECT`. */
-export function noMaster(socket: string, host: string, cause: unknown): GatewayError {
+export function noMaster(socket: string, { host, user, port }: SshOptions, cause: unknown): GatewayError {
+  const flags = port === 22 ? '' : ` -p ${port}`;
   return new GatewayError('SSH_CONNECT', `no ssh master answers on ${socket}`, {
-    hint: `start one: ssh -M -S ${socket} ${host}; or omit -S, so that sshferry logs in itself`,
+    hint: `start one: ssh -M -S ${socket}${flags} ${user}@${host}; or omit -S, so that sshferry logs in itself`,
     cause,
   });
 }
